@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Packet rings: the shared memory between an environment and the kernel's
+// network path. A ring lives in RING_FRAMES consecutive frames of the
+// environment that binds it:
+//
+//   frame 0        struct ring_control
+//   frames 1..2    struct ring_tx tx[RING_SLOTS]
+//   frames 3..130  receive buffers, RING_BUFFER_SIZE bytes each
+//
+// Indices run freely and are taken modulo RING_SLOTS. For receive the kernel
+// fills buffer rx_head % RING_SLOTS and then advances rx_head; the environment
+// reads and advances rx_tail. For transmit the environment fills a descriptor
+// and advances tx_head; the kernel advances tx_done once the device has read
+// the memory, and only then may the environment reuse it.
+//
+// Protection works both ways. Received frames are only those that the filter
+// takes. A frame to send starts in piece 0, whose first bytes the kernel copies
+// and checks: the source address is the ring's, the EtherType never the
+// fabric's, every atom given to ring_narrow() holds. The rest is sent from
+// where it lies (zero copy), and must lie in the ring's regions.
+
+#include "kernel/abi/layout.h"
+
+#define RING_SLOTS 256u
+#define RING_BUFFER_SIZE 2048u
+#define RING_CONTROL_FRAMES 3u
+#define RING_FRAMES (RING_CONTROL_FRAMES + \
+		     RING_SLOTS * RING_BUFFER_SIZE / (u32)PAGE_SIZE)
+#define RING_MTU_MAX 1514u	// bytes of a frame, without checksum
+#define RING_PIECES_MAX 3u
+#define RING_HEADER_COPY 96u	// leading bytes of piece 0 copied and checked
+#define RING_REGIONS_MAX 4u
+#define RING_ATOMS_MAX 8u
+
+#define ETHERTYPE_FABRIC 0x88b5u
+
+// A condition on a frame, as in DPF (Engler and Kaashoek, SIGCOMM '96): the
+// big-endian 32-bit word at `offset` (bytes past the frame's end read as 0),
+// and-ed with `mask`, equals `value`.
+struct ring_atom {
+	u32 offset;		// at most 60
+	u32 mask;
+	u32 value;
+};
+
+// A memory region that frames may be sent from: `slot` names a capability for
+// frames with READ.
+struct ring_region {
+	u32 slot;
+	u32 reserved;
+	u64 frame;
+	u64 count;
+};
+
+// ring_bind. mac_index 0 is the node's own address; others are derived from it
+// (locally administered) and let several libOSes share the interface. Frames
+// for the address that every filter atom accepts go to the ring with the most
+// atoms; broadcasts to every ring whose atoms accept them. Two rings may not
+// claim the same frames unless the binder names the older one in `narrows`.
+struct ring_spec {
+	u32 nic_slot;		// CAP_NIC; READ to receive, WRITE to send
+	u32 mac_index;		// 0..RINGS_MAX-1
+	u32 ring_slot;		// CAP_FRAMES with READ and WRITE
+	u32 narrows;		// slot of the ring that this filter narrows, or SLOT_NONE
+	u64 ring_frame;		// first of RING_FRAMES frames
+	u32 region_count;	// besides the ring's own frames
+	u32 filter_count;
+	struct ring_region region[RING_REGIONS_MAX];
+	struct ring_atom filter[RING_ATOMS_MAX];
+};
+
+struct ring_piece {
+	u32 frame;		// frame number
+	u16 offset;		// in that frame, below 4096
+	u16 len;		// bytes; may run on into the following frames
+};
+
+enum ring_tx_status {
+	RING_TX_OPEN,		// not looked at yet
+	RING_TX_SENT,		// given to the device
+	RING_TX_FORGED,		// refused: header
+	RING_TX_OUTSIDE,	// refused: a piece outside the ring's regions
+	RING_TX_MALFORMED,	// refused: lengths
+};
+
+// One frame to send. The TCP or UDP checksum is completed by the device when
+// checksum_start is not 0 and sys_info says that it can: the environment puts
+// the sum of the pseudo header at checksum_start + checksum_offset.
+struct ring_tx {
+	struct ring_piece piece[RING_PIECES_MAX];
+	u8 piece_count;
+	u8 status;		// enum ring_tx_status; the kernel writes
+	u8 checksum_start;	// bytes from the frame's start; 0: none
+	u8 checksum_offset;
+	u32 reserved;
+};
+
+struct ring_control {
+	// Written by the kernel.
+	u32 rx_head;
+	u32 tx_done;
+	u32 rx_dropped;		// frames for this ring that found it full
+	u32 tx_refused;
+	u8 mac[6];
+	u8 reserved0[42];
+	// Written by the environment.
+	u32 rx_tail;
+	u32 tx_head;
+	u8 reserved1[56];
+	u16 rx_len[RING_SLOTS];	// written by the kernel: bytes in each buffer
+};
+
+STATIC_ASSERT(sizeof(struct ring_tx) == 32);
+STATIC_ASSERT(sizeof(struct ring_control) <= PAGE_SIZE);
+STATIC_ASSERT(RING_FRAMES == 131);

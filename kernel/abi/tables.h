@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Kernel tables that every environment sees, read-only, at TABLES_BASE: names,
+// ownership and load are visible, so that libOSes can decide (Kaashoek et al.,
+// SOSP '97, section 3). The kernel writes them in place; a reader may see a
+// change half-way across two words, never within one.
+
+#include "kernel/abi/layout.h"
+#include "kernel/abi/syscalls.h"
+
+#define TABLE_INFO_OFFSET 0x0ull
+#define TABLE_ENVS_OFFSET 0x10000ull
+#define TABLE_SLICES_OFFSET 0x20000ull
+#define TABLE_RINGS_OFFSET 0x30000ull
+#define TABLE_FRAMES_OFFSET 0x100000ull
+
+#define ABI_VERSION 1u
+#define OWNER_NONE 0xffffu
+
+struct sys_info {
+	u32 abi_version;
+	u32 cpu_count;
+	u64 frame_count;	// entries of the frame table
+	u64 frames_free;
+	u64 tsc_hz;
+	// Time since boot in ns = ((tsc - tsc_boot) * tsc_ns_mult) >> 32.
+	u64 tsc_boot;
+	u64 tsc_ns_mult;
+	u64 incarnation;	// random, fresh at every boot
+	u32 console_typed;	// counts typed bytes: wait on it, then read
+	u32 nic_count;		// 0 or 1
+	u8 nic_mac[6];
+	u16 nic_mtu;		// payload bytes of a frame
+	u32 nic_checksum;	// not 0: the device completes checksums
+	u64 disk_blocks;	// 0: no disk
+	u64 nic_rx_frames;
+	u64 nic_rx_unclaimed;	// no filter took them
+	u64 nic_tx_frames;
+	u8 node_uuid[16];	// SMBIOS type 1, or zero
+};
+
+enum env_state {
+	ENV_FREE,
+	ENV_NEW,		// created, not started
+	ENV_RUNNABLE,
+	ENV_ASLEEP,
+	ENV_DYING,		// its resources are being taken back
+	ENV_DEAD,		// ended; the entry stays until its capability goes
+};
+
+enum env_end {
+	END_NONE,
+	END_EXIT,		// env_exit; end_status is its argument
+	END_DESTROYED,		// its capability was dropped or revoked
+	END_FAULT,		// a fault and no handler
+	END_UPCALL,		// the upcall stack could not take the frame
+};
+
+struct env_info {
+	u32 id;			// never reused; 0: free entry
+	u32 state;		// enum env_state
+	u32 parent;		// id
+	u32 end;		// enum env_end
+	u32 end_status;
+	u32 fault_vector;	// of END_FAULT and END_UPCALL
+	u64 fault_rip;
+	u64 fault_address;
+	u64 cpu_ns;		// processor time used
+	u64 excess_ns;		// of it, in slices lent by others
+	struct quota quota;	// what it may hold, without what children took
+	struct quota used;
+	u64 faults;		// upcalls for exceptions
+	char name[ENV_NAME_SIZE];
+};
+
+STATIC_ASSERT(sizeof(struct env_info) * ENVS_MAX <= 0x10000);
+
+// Which environment (index in the env table, or OWNER_NONE) runs in each slice.
+struct slice_info {
+	u16 env;
+	u16 owner;		// who allocated it
+};
+
+struct ring_info {
+	u32 owner;		// id of the environment; 0: free
+	u32 mac_index;
+	u8 mac[6];
+	u16 filter_count;
+	u64 rx_frames;
+	u64 rx_dropped;
+	u64 tx_frames;
+	u64 tx_refused;
+};
+
+enum frame_state {
+	FRAME_RESERVED,		// firmware, kernel image, kernel tables
+	FRAME_FREE,
+	FRAME_OWNED,		// by an environment
+	FRAME_TABLE,		// page table or other kernel memory, charged to the owner
+	FRAME_LIMBO,		// released, but a device or a sleeper still refers to it
+};
+
+struct frame_info {
+	u16 owner;		// index in the env table, or OWNER_NONE
+	u8 state;		// enum frame_state
+	u8 reserved;
+	u32 pins;		// references of devices and sleepers
+};

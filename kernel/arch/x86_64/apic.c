@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The local APIC by its memory-mapped registers. The timer runs one-shot with
+// divider 16; its rate is measured against the TSC once, and every processor
+// uses that rate.
+
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/io.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+
+#define APIC_PHYSICAL 0xfee00000ull
+#define MSR_APIC_BASE 0x1bu
+#define APIC_ENABLE (1u << 11)
+
+enum apic_register {
+	REGISTER_ID = 0x20,
+	REGISTER_TPR = 0x80,
+	REGISTER_EOI = 0xb0,
+	REGISTER_SPURIOUS = 0xf0,
+	REGISTER_COMMAND_LOW = 0x300,
+	REGISTER_COMMAND_HIGH = 0x310,
+	REGISTER_TIMER = 0x320,
+	REGISTER_LINT0 = 0x350,
+	REGISTER_TIMER_INITIAL = 0x380,
+	REGISTER_TIMER_CURRENT = 0x390,
+	REGISTER_TIMER_DIVIDE = 0x3e0,
+};
+
+#define DIVIDE_BY_16 0x3u
+#define MASKED (1u << 16)
+#define EXTERNAL 0x700u			// delivery mode of the old controllers
+#define COMMAND_INIT 0x4500u
+#define COMMAND_STARTUP 0x4600u
+#define COMMAND_PENDING (1u << 12)
+#define CALIBRATION_NS (1 * NS_PER_MS)
+#define DELAY_MAX_NS (4 * NS_PER_SECOND)
+
+static volatile u8 *registers;
+static u64 ticks_mult;			// ticks per ns, 32.32 fixed point
+
+static u32
+apic_read(enum apic_register at)
+{
+	return *(volatile u32 *)(registers + at);
+}
+
+static void
+apic_write(enum apic_register at, u32 v)
+{
+	*(volatile u32 *)(registers + at) = v;
+}
+
+void
+apic_init(void)
+{
+	registers = mmio_map(APIC_PHYSICAL, 4096);
+}
+
+void
+apic_enable(void)
+{
+	msr_write(MSR_APIC_BASE, msr_read(MSR_APIC_BASE) | APIC_ENABLE);
+	apic_write(REGISTER_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+	apic_write(REGISTER_TPR, 0);
+	apic_write(REGISTER_LINT0, MASKED | EXTERNAL);
+	apic_write(REGISTER_TIMER_DIVIDE, DIVIDE_BY_16);
+	apic_write(REGISTER_TIMER, VECTOR_TIMER);
+}
+
+void
+apic_calibrate(void)
+{
+	u64 start = clock_ns();
+
+	apic_write(REGISTER_TIMER, VECTOR_TIMER | MASKED);
+	apic_write(REGISTER_TIMER_INITIAL, 0xffffffff);
+	while (clock_ns() - start < CALIBRATION_NS)
+		cpu_pause();
+
+	u64 ticks = 0xffffffff - apic_read(REGISTER_TIMER_CURRENT);
+	u64 elapsed = clock_ns() - start;
+
+	apic_write(REGISTER_TIMER_INITIAL, 0);
+	apic_write(REGISTER_TIMER, VECTOR_TIMER);
+	ticks_mult = (ticks << 32) / elapsed;
+	ASSERT(ticks_mult > 0);
+}
+
+u32
+apic_id(void)
+{
+	return apic_read(REGISTER_ID) >> 24;
+}
+
+void
+apic_end_of_interrupt(void)
+{
+	apic_write(REGISTER_EOI, 0);
+}
+
+void
+apic_timer(u64 delay_ns)
+{
+	u64 delay = MIN(delay_ns, DELAY_MAX_NS);
+	u64 ticks = (u64)(((unsigned __int128)delay * ticks_mult) >> 32);
+
+	if (delay_ns && !ticks)
+		ticks = 1;
+	apic_write(REGISTER_TIMER_INITIAL, (u32)MIN(ticks, 0xffffffffull));
+}
+
+static void
+command(u32 target_apic_id, u32 what)
+{
+	apic_write(REGISTER_COMMAND_HIGH, target_apic_id << 24);
+	apic_write(REGISTER_COMMAND_LOW, what);
+	while (apic_read(REGISTER_COMMAND_LOW) & COMMAND_PENDING)
+		cpu_pause();
+}
+
+void
+apic_kick(u32 target_apic_id)
+{
+	command(target_apic_id, VECTOR_KICK);
+}
+
+static void
+delay(u64 ns)
+{
+	u64 start = clock_ns();
+
+	while (clock_ns() - start < ns)
+		cpu_pause();
+}
+
+void
+apic_start_processor(u32 target_apic_id, u8 page)
+{
+	command(target_apic_id, COMMAND_INIT);
+	delay(200 * NS_PER_US);
+	for (int i = 0; i < 2; i++) {
+		command(target_apic_id, COMMAND_STARTUP | page);
+		delay(200 * NS_PER_US);
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The local interrupt controller (xAPIC, Intel SDM volume 3, chapter 11): its
+// timer, interrupts between processors, end of interrupt.
+
+#include "kernel/base/types.h"
+
+#define VECTOR_TIMER 0xf0
+#define VECTOR_KICK 0xf1		// look at flush and reschedule
+#define VECTOR_SPURIOUS 0xff
+
+// Maps the registers; once, on the boot processor.
+void
+apic_init(void);
+
+// Turns the controller of this processor on.
+void
+apic_enable(void);
+
+// Measures the timer against the clock; once.
+void
+apic_calibrate(void);
+
+u32
+apic_id(void);
+
+void
+apic_end_of_interrupt(void);
+
+// One interrupt after `delay_ns` (at least 1; long delays are cut to some
+// seconds: the scheduler sets the timer again). 0 stops the timer.
+void
+apic_timer(u64 delay_ns);
+
+// Sends VECTOR_KICK to another processor.
+void
+apic_kick(u32 target_apic_id);
+
+// INIT, then two STARTUPs at `page` (physical >> 12).
+void
+apic_start_processor(u32 target_apic_id, u8 page);

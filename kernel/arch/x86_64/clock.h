@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Time since boot, from the time-stamp counter, whose rate is measured once
+// against the 8254 timer (or told by CPUID leaf 15h).
+
+#include "kernel/base/types.h"
+
+struct clock {
+	u64 tsc_hz;
+	u64 tsc_boot;
+	u64 ns_mult;		// ns per tick, 32.32 fixed point
+};
+extern struct clock kernel_clock;
+
+void
+clock_init(void);
+
+// Nanoseconds since clock_init().
+u64
+clock_ns(void);

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The processor: its privileged registers, and what the kernel keeps for each.
+// With trap.S and boot.S this folder holds the only assembly of the kernel.
+
+#include "kernel/abi/trace.h"
+#include "kernel/arch/x86_64/context.h"
+#include "kernel/base/types.h"
+
+#define SELECTOR_KERNEL_CODE 0x08
+#define SELECTOR_KERNEL_DATA 0x10
+#define SELECTOR_USER_DATA 0x23
+#define SELECTOR_USER_CODE 0x2b
+#define SELECTOR_TSS 0x30
+
+#define RFLAGS_USER 0x202ull		// interrupts on; bit 1 is always set
+#define RFLAGS_RESTORABLE 0x0cd5ull	// flags that a program may choose
+
+#define MSR_FS_BASE 0xc0000100u
+#define MSR_GS_BASE 0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u	// the program's, while in the kernel
+
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_NMI 2
+#define VECTOR_MACHINE_CHECK 18
+#define VECTOR_EXCEPTIONS 32		// below: exceptions; from here: interrupts
+
+// What the kernel keeps for one processor; gs points at it inside the kernel.
+struct cpu {
+	struct cpu *self;
+	u64 context_end;	// where entries from user mode push (trap.S)
+	u64 stack;		// top of the kernel stack (trap.S)
+	u64 scratch;		// of syscall_entry (trap.S)
+	u32 index;
+	u32 apic_id;
+	bool started;
+	// Scheduling (kernel/sys/sched.c), under the kernel lock.
+	u32 current;		// environment index, or ENVS_MAX when idle
+	u32 space;		// whose address space is loaded, or ENVS_MAX
+	u32 slice;		// position in the slice vector
+	u32 donee;		// who was given the rest of the slice, or ENVS_MAX
+	u64 slice_end_ns;
+	u64 since_ns;		// when `current` was last charged
+	bool lent;		// `current` runs in somebody else's slice
+	volatile bool reschedule;	// look again before returning to user mode
+	u64 timer_at_ns;	// when the timer will fire; NEVER: not set
+	// Shoot-down (kernel/arch/x86_64/shootdown.c); read by other processors.
+	volatile bool in_kernel;
+	volatile bool flush;
+	volatile bool halted;
+	// Trace ring (kernel/main/trace.c).
+	u32 trace_next;
+	struct trace_event trace[TRACE_EVENTS];
+};
+
+STATIC_ASSERT(offsetof(struct cpu, context_end) == 8);
+STATIC_ASSERT(offsetof(struct cpu, stack) == 16);
+STATIC_ASSERT(offsetof(struct cpu, scratch) == 24);
+
+extern struct cpu cpus[];
+extern u32 cpu_count;		// processors that are up
+
+static inline struct cpu *
+this_cpu(void)
+{
+	struct cpu *cpu;
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+static inline u64
+msr_read(u32 msr)
+{
+	u32 low, high;
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (u64)high << 32 | low;
+}
+
+static inline void
+msr_write(u32 msr, u64 v)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)));
+}
+
+static inline u64
+cr2_read(void)
+{
+	u64 v;
+	__asm__ volatile("mov %%cr2, %0" : "=r"(v));
+	return v;
+}
+
+static inline u64
+cr3_read(void)
+{
+	u64 v;
+	__asm__ volatile("mov %%cr3, %0" : "=r"(v));
+	return v;
+}
+
+// Also flushes every translation that is not global.
+static inline void
+cr3_write(u64 v)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
+}
+
+static inline u64
+cr4_read(void)
+{
+	u64 v;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(v));
+	return v;
+}
+
+static inline void
+cr4_write(u64 v)
+{
+	__asm__ volatile("mov %0, %%cr4" : : "r"(v));
+}
+
+static inline void
+page_flush(u64 va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+static inline u64
+fs_base_read(void)
+{
+	u64 v;
+	__asm__ volatile("rdfsbase %0" : "=r"(v));
+	return v;
+}
+
+static inline void
+fs_base_write(u64 v)
+{
+	__asm__ volatile("wrfsbase %0" : : "r"(v));
+}
+
+static inline u64
+tsc_read(void)
+{
+	u32 low, high;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
+struct cpuid {
+	u32 a, b, c, d;
+};
+
+static inline struct cpuid
+cpuid(u32 leaf, u32 subleaf)
+{
+	struct cpuid r;
+	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+static inline bool
+random_u64(u64 *v)
+{
+	bool ok;
+	__asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok));
+	return ok;
+}
+
+static inline void
+cpu_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline void
+fpu_save(void *area)
+{
+	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void
+fpu_restore(const void *area)
+{
+	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+// Waits for an interrupt and handles it (irq.h); returns with interrupts off.
+// The caller does not hold the kernel lock, and cpu->halted is set meanwhile.
+static inline void
+cpu_halt_for_interrupt(void)
+{
+	this_cpu()->halted = true;
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+	this_cpu()->halted = false;
+}
+
+static inline noreturn_ void
+cpu_stop(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+// Features that the boot processor found and every processor turns on.
+struct cpu_features {
+	bool rdrand;
+	bool fsgsbase;
+	bool smep;
+	bool smap;
+	bool umip;
+};
+extern struct cpu_features cpu_features;
+
+// Loads descriptor tables, control registers and the SYSCALL entry for the
+// processor `cpu`, whose stack is set. Runs once on each. Panics without what
+// DEOS requires (NX, CMPXCHG16B, FXSAVE).
+void
+cpu_setup(struct cpu *cpu);
+
+// Makes entries from user mode push into the context that ends at this address
+// (16-aligned): the end of struct context's hardware part.
+void
+cpu_set_entry_stack(struct cpu *cpu, u64 context_end);
+
+// The FPU state with which every environment begins.
+extern u8 fpu_initial[FPU_AREA_SIZE];
+
+// Leaves the kernel into the context. trap.S.
+noreturn_ void
+context_resume(struct context *context);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Interrupt handlers by vector. The table is filled at boot and only read
+// after; the processor's own vectors (timer, kick) are handled in trap.c.
+
+#include "kernel/arch/x86_64/irq.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/trap.h"
+#include "kernel/base/assert.h"
+#include "kernel/main/kprintf.h"
+
+#define MESSAGE_BASE 0xfee00000ull
+
+static struct {
+	void (*handler)(u32 argument);
+	u32 argument;
+} handlers[IRQ_HANDLERS_MAX];
+static u32 handler_count;
+
+u8
+irq_claim(void (*handler)(u32 argument), u32 argument)
+{
+	if (handler_count == IRQ_HANDLERS_MAX)
+		panic("more than %u interrupt sources", IRQ_HANDLERS_MAX);
+	handlers[handler_count].handler = handler;
+	handlers[handler_count].argument = argument;
+	return (u8)(VECTOR_EXCEPTIONS + handler_count++);
+}
+
+u64
+irq_message_address(void)
+{
+	return MESSAGE_BASE | (u64)cpus[0].apic_id << 12;
+}
+
+void
+irq_dispatch(u32 vector)
+{
+	u32 index = vector - VECTOR_EXCEPTIONS;
+
+	ASSERT(vector >= VECTOR_EXCEPTIONS);
+	if (index < handler_count)
+		handlers[index].handler(handlers[index].argument);
+}

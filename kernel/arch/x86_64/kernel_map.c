@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The kernel's own address space, and memory for the kernel at boot.
+//
+// Invariants:
+//   K1  no page is both writable and executable: text is mapped RX, its alias
+//       in the direct map is read-only, everything else is not executable
+//   K2  the upper half and the tables entry of the root are complete after
+//       boot: address spaces copy them once and never again
+//   K3  what boot takes is marked reserved in the frame table and stays so
+
+#include "kernel/arch/x86_64/kernel_map.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/arch/x86_64/page_table.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/main/kprintf.h"
+#include "kernel/sys/env.h"
+
+#define MMIO_SIZE (1024 * MIB)
+#define STACK_BASE 0xffffd00000000000ull
+#define STACK_PAGES 4ull		// and one guard page below
+
+extern char text_start[], text_end[], rodata_start[], data_start[], kernel_end[];
+
+static u64 *root;
+static u64 early_next, early_end;	// before the frame table exists
+static u64 mmio_next = MMIO_BASE;
+
+u64
+physical_of(const void *object)
+{
+	u64 va = (u64)object;
+
+	if (va >= KERNEL_BASE)
+		return va - KERNEL_BASE;
+	ASSERT(va >= DIRECT_BASE && va < MMIO_BASE);
+	return va - DIRECT_BASE;
+}
+
+u64
+kernel_image_end(void)
+{
+	return physical_of(kernel_end);
+}
+
+void
+kernel_map_early(u64 base, u64 len)
+{
+	ASSERT(base % PAGE_SIZE == 0);
+	early_next = base;
+	early_end = base + len;
+}
+
+void *
+boot_frames(u64 count)
+{
+	u64 base;
+
+	if (frames.count == 0) {
+		base = early_next;
+		early_next += count * PAGE_SIZE;
+		if (early_next > early_end)
+			panic("too little memory to boot");
+	} else {
+		u64 frame = own_find(&frames, FRAME_ANY, count);
+
+		if (frame == FRAME_ANY)
+			panic("too little memory to boot");
+		own_take(&frames, frame, count, OWNER_NONE, FRAME_RESERVED);
+		base = frame << PAGE_SHIFT;
+	}
+	return memset(direct(base), 0, count * PAGE_SIZE);
+}
+
+u64
+kernel_map_early_used(void)
+{
+	return early_next;
+}
+
+// The entry for `va` in the table of `level`, making tables on the way. Tables
+// below the user's half get the user bit: the leaf decides.
+static u64 *
+entry_at(u64 va, u32 level)
+{
+	u64 *table = root;
+
+	for (u32 l = 3; l > level; l--) {
+		u64 *entry = &table[table_index(va, l)];
+
+		if (!(*entry & PTE_PRESENT)) {
+			*entry = physical_of(boot_frames(1)) | PTE_PRESENT |
+				 PTE_WRITE | (va < DIRECT_BASE ? PTE_USER : 0);
+		}
+		ASSERT(!(*entry & PTE_LARGE));
+		table = pte_table(*entry);
+	}
+	return &table[table_index(va, level)];
+}
+
+static void
+map_range(u64 va, u64 physical, u64 len, u64 flags)
+{
+	ASSERT((va | physical | len) % PAGE_SIZE == 0);
+	for (u64 end = va + len; va < end;) {
+		// Pages that programs see stay small: paging.c walks to the last level.
+		bool large = va % LARGE_PAGE == 0 && end - va >= LARGE_PAGE &&
+			     physical % LARGE_PAGE == 0 && !(flags & PTE_USER);
+		u64 step = large ? LARGE_PAGE : PAGE_SIZE;
+
+		*entry_at(va, large) = physical | flags | PTE_PRESENT |
+				       (large ? PTE_LARGE : 0);
+		va += step;
+		physical += step;
+	}
+}
+
+static void
+map_image(void)
+{
+	u64 text = (u64)text_start, rodata = (u64)rodata_start;
+	u64 data = (u64)data_start, end = (u64)kernel_end;
+
+	map_range(text, text - KERNEL_BASE, (u64)text_end - text, PTE_GLOBAL);
+	map_range(rodata, rodata - KERNEL_BASE, data - rodata,
+		  PTE_GLOBAL | PTE_NO_EXECUTE);
+	map_range(data, data - KERNEL_BASE, end - data,
+		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
+}
+
+static void
+map_direct(u64 ram_end)
+{
+	u64 flags = PTE_GLOBAL | PTE_NO_EXECUTE;
+	u64 read_only = (u64)text_start - KERNEL_BASE;
+	u64 read_only_end = (u64)data_start - KERNEL_BASE;
+
+	map_range(DIRECT_BASE, 0, read_only, flags | PTE_WRITE);
+	map_range(DIRECT_BASE + read_only, read_only, read_only_end - read_only,
+		  flags);
+	map_range(DIRECT_BASE + read_only_end, read_only_end,
+		  ALIGN_UP(ram_end, LARGE_PAGE) - read_only_end,
+		  flags | PTE_WRITE);
+}
+
+void
+kernel_map_build(u64 ram_end)
+{
+	ASSERT(ram_end > kernel_image_end());
+	root = boot_frames(1);
+	map_image();
+	map_direct(ram_end);
+	cr3_write(physical_of(root));
+}
+
+void
+kernel_map_complete(void)
+{
+	// Every root entry of the kernel's half and of the tables exists from
+	// here on (K2).
+	for (u32 i = TABLE_ENTRIES / 2; i < TABLE_ENTRIES; i++) {
+		if (!(root[i] & PTE_PRESENT))
+			root[i] = 0;
+	}
+	ASSERT(root[table_index(TABLES_BASE, 3)] & PTE_PRESENT);
+	ASSERT(root[table_index(MMIO_BASE, 3)] & PTE_PRESENT);
+}
+
+void
+kernel_map_share(u64 offset, const void *table, u64 len)
+{
+	u64 physical = physical_of(table);
+
+	ASSERT(physical % PAGE_SIZE == 0 && offset % PAGE_SIZE == 0);
+	map_range(TABLES_BASE + offset, physical, ALIGN_UP(len, PAGE_SIZE),
+		  PTE_USER | PTE_NO_EXECUTE);
+}
+
+void
+kernel_map_identity(u64 physical, bool on)
+{
+	ASSERT(physical % PAGE_SIZE == 0 && physical < MIB);
+	*entry_at(physical, 0) = on ? physical | PTE_PRESENT : 0;
+	page_flush(physical);
+	if (!on)
+		root[0] = 0;
+}
+
+u64
+kernel_map_stack(u32 cpu)
+{
+	u64 base = STACK_BASE + cpu * (STACK_PAGES + 1) * PAGE_SIZE + PAGE_SIZE;
+	u64 physical = physical_of(boot_frames(STACK_PAGES));
+
+	map_range(base, physical, STACK_PAGES * PAGE_SIZE,
+		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
+	return base + STACK_PAGES * PAGE_SIZE;
+}
+
+void *
+mmio_map(u64 physical, u64 len)
+{
+	u64 offset = physical % PAGE_SIZE;
+	u64 size = ALIGN_UP(len + offset, PAGE_SIZE);
+	u64 va = mmio_next;
+
+	if (size > MMIO_BASE + MMIO_SIZE - mmio_next)
+		panic("device registers of %llu bytes do not fit the window",
+		      (unsigned long long)len);
+	mmio_next += size;
+	map_range(va, physical - offset, size, PTE_GLOBAL | PTE_NO_EXECUTE |
+		  PTE_WRITE | PTE_UNCACHED);
+	return (void *)(va + offset);
+}
+
+u64
+kernel_map_root(void)
+{
+	return physical_of(root);
+}

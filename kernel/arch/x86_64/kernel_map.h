@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Building the kernel's own address space at boot (memory.h is what others use
+// of it), in this order: early memory, build, shared tables and devices,
+// complete.
+
+#include "kernel/base/types.h"
+
+// Physical end of the kernel image.
+u64
+kernel_image_end(void);
+
+// Gives boot_frames() memory to take from before the frame table exists.
+void
+kernel_map_early(u64 base, u64 len);
+
+// Physical address up to which that memory was used.
+u64
+kernel_map_early_used(void);
+
+// Makes the kernel's page tables, with RAM up to `ram_end` in the direct map,
+// and switches to them. W^X holds from here on.
+void
+kernel_map_build(u64 ram_end);
+
+// Shows a page-aligned kernel object read-only to every environment, at
+// TABLES_BASE + offset.
+void
+kernel_map_share(u64 offset, const void *table, u64 len);
+
+// A page below 1 MiB executable at its physical address, for starting other
+// processors; and gone again (with all of the lower half).
+void
+kernel_map_identity(u64 physical, bool on);
+
+// A kernel stack with a guard page below it. Returns its top.
+u64
+kernel_map_stack(u32 cpu);
+
+// Ends boot: from here on the roots of address spaces can be copied from this.
+void
+kernel_map_complete(void);
+
+// Physical address of the kernel's root table.
+u64
+kernel_map_root(void);

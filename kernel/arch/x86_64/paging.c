@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Address spaces: four levels of tables reached through the direct map.
+//
+// Invariants:
+//   P1  a user leaf is never writable and executable
+//   P2  a table frame in the frame table is FRAME_TABLE, owned by the
+//       environment whose tree it is in, and in exactly one tree
+//   P3  user leaves lie below USER_END, except the uarea's
+
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/arch/x86_64/kernel_map.h"
+#include "kernel/arch/x86_64/page_table.h"
+#include "kernel/arch/x86_64/shootdown.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+
+static u64 *
+root_of(const struct env *env)
+{
+	return frame_memory(env->page_root);
+}
+
+static u64
+new_table(struct env *env)
+{
+	u64 frame = own_find(&frames, FRAME_ANY, 1);
+
+	ASSERT(frame != FRAME_ANY);
+	own_take(&frames, frame, 1, (u16)env->index, FRAME_TABLE);
+	env->info->used.frames++;
+	memset(frame_memory(frame), 0, PAGE_SIZE);
+	return frame;
+}
+
+static void
+free_table(struct env *env, u64 frame)
+{
+	ASSERT(frames.frame[frame].state == FRAME_TABLE);
+	ASSERT(frames.frame[frame].owner == env->index);
+	own_release(&frames, frame, 1);
+	env->info->used.frames--;
+}
+
+// The last-level table that covers `va`, or NULL.
+static u64 *
+leaf_table(const struct env *env, u64 va)
+{
+	u64 *table = root_of(env);
+
+	for (u32 level = 3; level > 0; level--) {
+		u64 entry = table[table_index(va, level)];
+
+		if (!(entry & PTE_PRESENT))
+			return NULL;
+		ASSERT(!(entry & PTE_LARGE));
+		table = pte_table(entry);
+	}
+	return table;
+}
+
+static u64 *
+make_leaf_table(struct env *env, u64 va)
+{
+	u64 *table = root_of(env);
+
+	for (u32 level = 3; level > 0; level--) {
+		u64 *entry = &table[table_index(va, level)];
+
+		if (!(*entry & PTE_PRESENT)) {
+			*entry = new_table(env) << PAGE_SHIFT | PTE_PRESENT |
+				 PTE_WRITE | PTE_USER;
+		}
+		table = pte_table(*entry);
+	}
+	return table;
+}
+
+static u64
+leaf_entry(u64 frame, u32 prot)
+{
+	ASSERT(!((prot & PROT_WRITE) && (prot & PROT_EXECUTE)));	// P1
+	return frame << PAGE_SHIFT | PTE_PRESENT | PTE_USER |
+	       (prot & PROT_WRITE ? PTE_WRITE : 0) |
+	       (prot & PROT_EXECUTE ? 0 : PTE_NO_EXECUTE);
+}
+
+void
+paging_create(struct env *env)
+{
+	const u64 *kernel = direct(kernel_map_root());
+
+	env->page_root = new_table(env);
+
+	u64 *root = root_of(env);
+	u32 tables = table_index(TABLES_BASE, 3);
+
+	memcpy(root + TABLE_ENTRIES / 2, kernel + TABLE_ENTRIES / 2,
+	       TABLE_ENTRIES / 2 * sizeof(u64));
+	root[tables] = kernel[tables];
+	make_leaf_table(env, UAREA_BASE)[table_index(UAREA_BASE, 0)] =
+		leaf_entry(env->uarea_frame, PROT_READ | PROT_WRITE);
+}
+
+// One table each of levels 2, 1 and 0, found by its first address.
+void
+paging_destroy(struct env *env)
+{
+	u64 *root = root_of(env);
+
+	for (u32 i = 0; i < TABLE_ENTRIES / 2; i++) {
+		if (!(root[i] & PTE_PRESENT) || i == table_index(TABLES_BASE, 3))
+			continue;
+		u64 *second = pte_table(root[i]);
+
+		for (u32 j = 0; j < TABLE_ENTRIES; j++) {
+			if (!(second[j] & PTE_PRESENT))
+				continue;
+			u64 *third = pte_table(second[j]);
+
+			for (u32 k = 0; k < TABLE_ENTRIES; k++) {
+				if (third[k] & PTE_PRESENT)
+					free_table(env, (third[k] & PTE_ADDRESS) >>
+							PAGE_SHIFT);
+			}
+			free_table(env, (second[j] & PTE_ADDRESS) >> PAGE_SHIFT);
+		}
+		free_table(env, (root[i] & PTE_ADDRESS) >> PAGE_SHIFT);
+	}
+	free_table(env, env->page_root);
+	env->page_root = 0;
+}
+
+u32
+paging_missing(const struct env *env, u64 va, u64 pages)
+{
+	u64 last = va + (pages - 1) * PAGE_SIZE;
+	u32 missing = 0;
+
+	ASSERT(pages > 0);
+	for (u32 level = 1; level <= 3; level++) {
+		u32 shift = PAGE_SHIFT + 9 * level;
+
+		for (u64 i = va >> shift; i <= last >> shift; i++) {
+			u64 *table = root_of(env);
+			bool present = true;
+
+			for (u32 l = 3; l >= level && present; l--) {
+				u64 entry = table[table_index(i << shift, l)];
+
+				present = entry & PTE_PRESENT;
+				table = pte_table(entry);
+			}
+			missing += !present;
+		}
+	}
+	return missing;
+}
+
+void
+paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
+{
+	u64 *table = NULL;
+
+	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
+	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
+		u32 index = table_index(va, 0);
+
+		if (!table || index == 0)
+			table = make_leaf_table(env, va);
+		table[index] = leaf_entry(frame + i, prot);
+	}
+}
+
+void
+paging_unmap(struct env *env, u64 va, u64 pages)
+{
+	u64 *table = NULL;
+
+	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
+	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
+		u32 index = table_index(va, 0);
+
+		if (i == 0 || index == 0)
+			table = leaf_table(env, va);
+		if (table)
+			table[index] = 0;
+	}
+}
+
+struct sweep {
+	struct env *env;
+	u64 frame;
+	u64 count;
+	bool (*keep)(const struct env *env, u64 frame, bool write, bool execute);
+	bool changed;
+};
+
+static void
+sweep_leaves(struct sweep *sweep, u64 *table)
+{
+	for (u32 i = 0; i < TABLE_ENTRIES; i++) {
+		u64 entry = table[i];
+		u64 frame = (entry & PTE_ADDRESS) >> PAGE_SHIFT;
+
+		if (!(entry & PTE_PRESENT) || frame < sweep->frame ||
+		    frame - sweep->frame >= sweep->count)
+			continue;
+		if (sweep->keep(sweep->env, frame, entry & PTE_WRITE,
+				!(entry & PTE_NO_EXECUTE)))
+			continue;
+		table[i] = 0;
+		sweep->changed = true;
+	}
+}
+
+void
+paging_sweep(struct env *env, u64 frame, u64 count,
+	     bool (*keep)(const struct env *env, u64 frame, bool write,
+			  bool execute))
+{
+	struct sweep sweep = { env, frame, count, keep, false };
+	u64 *root = root_of(env);
+
+	ASSERT(env->page_root != 0);
+	for (u32 i = 0; i < table_index(USER_END, 3); i++) {
+		u64 *second = root[i] & PTE_PRESENT ? pte_table(root[i]) : NULL;
+
+		for (u32 j = 0; second && j < TABLE_ENTRIES; j++) {
+			u64 *third = second[j] & PTE_PRESENT ?
+				     pte_table(second[j]) : NULL;
+
+			for (u32 k = 0; third && k < TABLE_ENTRIES; k++) {
+				if (third[k] & PTE_PRESENT)
+					sweep_leaves(&sweep, pte_table(third[k]));
+			}
+		}
+	}
+	if (sweep.changed)
+		shootdown(env, FLUSH_ALL);
+}
+
+void *
+paging_translate(const struct env *env, u64 va, bool write, u64 *frame)
+{
+	if (va < USER_BASE || va >= 1ull << 47)
+		return NULL;
+
+	const u64 *table = leaf_table(env, va);
+	u64 entry = table ? table[table_index(va, 0)] : 0;
+
+	if (!(entry & PTE_PRESENT) || !(entry & PTE_USER) ||
+	    (write && !(entry & PTE_WRITE)))
+		return NULL;
+	*frame = (entry & PTE_ADDRESS) >> PAGE_SHIFT;
+	return (u8 *)frame_memory(*frame) + va % PAGE_SIZE;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Address spaces of environments. Page tables are frames charged to the
+// environment; the kernel's half and the exported tables are shared by copying
+// root entries. Changes are made in bulk: count first what tables are missing,
+// then change entries, then flush once.
+
+#include "kernel/sys/env.h"
+
+// Makes an empty address space with the uarea mapped, from frames charged to
+// `env`. The caller checked that PAGING_CREATE_FRAMES are free.
+#define PAGING_CREATE_FRAMES 4u
+void
+paging_create(struct env *env);
+
+// Takes back every table. The space is not in use on any processor.
+void
+paging_destroy(struct env *env);
+
+// How many page-table frames mapping [va, va + pages) would add.
+u32
+paging_missing(const struct env *env, u64 va, u64 pages);
+
+// Maps consecutive frames, replacing what was there. The tables that
+// paging_missing() counted are free. `prot` is checked. Does not flush.
+void
+paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
+
+// Removes mappings. Does not flush.
+void
+paging_unmap(struct env *env, u64 va, u64 pages);
+
+// Removes every mapping of frames in [frame, frame + count) for which `keep`
+// says no. Flushes. Bounded by the size of the page tables.
+void
+paging_sweep(struct env *env, u64 frame, u64 count,
+	     bool (*keep)(const struct env *env, u64 frame, bool write,
+			  bool execute));
+
+// Translates a user address. Returns its place in the direct map, or NULL when
+// it is not mapped for that access. *frame is set on success.
+void *
+paging_translate(const struct env *env, u64 va, bool write, u64 *frame);

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Starting the other processors.
+
+// Starts every processor that firmware lists, one after another. One that does
+// not come up within a tenth of a second is reported and left out.
+void
+smp_start(void);

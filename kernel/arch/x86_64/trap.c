@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a trap means: a system call, an exception of the program, or an
+// interrupt. Interrupts are taken in user mode and while halted, never inside
+// the kernel, so an exception from kernel mode is always a bug.
+
+#include "kernel/arch/x86_64/trap.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/lock.h"
+#include "kernel/arch/x86_64/shootdown.h"
+#include "kernel/base/assert.h"
+#include "kernel/main/panic.h"
+#include "kernel/main/trace.h"
+#include "kernel/sys/dispatch.h"
+#include "kernel/sys/sched.h"
+#include "kernel/sys/upcall.h"
+
+static void
+interrupt(u32 vector)
+{
+	struct cpu *cpu = this_cpu();
+
+	trace(TRACE_IRQ, vector, 0);
+	switch (vector) {
+	case VECTOR_TIMER:
+		cpu->timer_at_ns = NEVER;
+		cpu->reschedule = true;
+		break;
+	case VECTOR_KICK:
+		cpu->reschedule = true;
+		break;
+	case VECTOR_SPURIOUS:
+		return;
+	default:
+		irq_dispatch(vector);
+	}
+	apic_end_of_interrupt();
+}
+
+void
+user_trap(struct context *context)
+{
+	shootdown_enter();
+	kernel_lock();
+
+	struct env *env = &envs[this_cpu()->current];
+
+	ASSERT(context == &env->context);
+	if (context->vector == TRAP_SYSCALL)
+		dispatch(env);
+	else if (context->vector >= VECTOR_EXCEPTIONS)
+		interrupt((u32)context->vector);
+	else if (context->vector == VECTOR_NMI ||
+		 context->vector == VECTOR_MACHINE_CHECK)
+		panic_trap(context);
+	else
+		upcall_fault(env);
+	sched_leave();
+}
+
+void
+kernel_trap(struct context *context)
+{
+	if (context->vector < VECTOR_EXCEPTIONS)
+		panic_trap(context);
+	ASSERT(this_cpu()->halted);
+	kernel_lock();
+	interrupt((u32)context->vector);
+	kernel_unlock();
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Fixed-width types and the handful of macros that every room uses.
+//
+// This is the ground under the whole house: kernel, libOS, sans-IO cores and
+// host tools all include it, and it includes only the compiler's own
+// freestanding headers. Nothing here has state.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t i8;
+typedef int16_t i16;
+typedef int32_t i32;
+typedef int64_t i64;
+
+#define STATIC_ASSERT(condition) _Static_assert(condition, #condition)
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define CONTAINER_OF(pointer, type, field) \
+	((type *)((char *)(pointer) - offsetof(type, field)))
+
+// `align` must be a power of two.
+#define ALIGN_DOWN(value, align) ((value) & ~((__typeof__(value))(align) - 1))
+#define ALIGN_UP(value, align) ALIGN_DOWN((value) + (align) - 1, align)
+
+#define must_check __attribute__((warn_unused_result))
+#define noreturn_ __attribute__((noreturn))
+#define packed_ __attribute__((packed))
+#define aligned_(bytes) __attribute__((aligned(bytes)))
+#define printf_like(text, first) \
+	__attribute__((__format__(__printf__, text, first)))
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define NS_PER_US 1000ull
+#define NS_PER_MS 1000000ull
+#define NS_PER_SECOND 1000000000ull
+
+#define KIB 1024ull
+#define MIB (1024ull * KIB)

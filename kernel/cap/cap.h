@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Capabilities: per-environment lists and one derivation tree, as a sans-IO
+// core. It decides who may name what, and in which order things go when
+// authority is withdrawn; the host (kernel/sys) applies the consequences.
+//
+// A root capability is minted when a resource is allocated. Derivation gives a
+// part of a capability (a sub-range, fewer rights) to the same or another list
+// and hangs it below its source. Removing a capability removes its subtree,
+// leaves first, one a step, so that a host can bound the work it does at once.
+//
+// Invariants, checked by cap_check():
+//   C1  a used node appears in exactly one list slot, a free one in none
+//   C2  a child has its parent's type, and range and rights within the parent's
+//   C3  depth is the parent's plus one and at most CAP_DEPTH_MAX
+//   C4  sibling and child links agree in both directions; no cycles
+//   C5  free + used nodes = pool size
+//
+// Not reentrant; the host serialises. No allocation: the host gives the pool.
+
+#include "kernel/abi/caps.h"
+#include "kernel/base/types.h"
+
+#define CAP_NIL 0xffffffffu
+
+// One capability. `generation` counts the uses of this node, so that a host
+// may keep (node, generation) and see later whether it is still the same.
+struct cap {
+	u8 type;		// enum cap_type; CAP_NONE: free
+	u8 rights;
+	u8 depth;
+	u8 marked;		// above a leaf being removed: no derivation, no lookup
+	u16 list;		// index of the list that holds it
+	u16 slot;		// slot there
+	u32 generation;
+	u32 parent;		// nodes, or CAP_NIL
+	u32 child;
+	u32 next;		// sibling; also links the free list
+	u32 previous;
+	u32 children;		// number of direct children
+	u64 base;
+	u64 count;
+};
+
+struct cap_list {
+	u32 used;
+	u32 node[CAP_LIST_SLOTS];	// CAP_NIL: free slot
+};
+
+struct cap_tree {
+	struct cap *pool;
+	u32 pool_size;
+	u32 free;		// first free node
+	u32 used;
+	struct cap_list *lists;
+	u32 list_count;
+};
+
+// Prepares an empty tree over the caller's arrays.
+void
+cap_init(struct cap_tree *tree, struct cap *pool, u32 pool_size,
+	 struct cap_list *lists, u32 list_count);
+
+// Creates a root capability in the lowest free slot of `list` that is at least
+// 1 (slot 0 is CAP_SLOT_SELF), or in `slot` when that is not SLOT_NONE.
+// Returns the slot, or -E_LIST, -E_TABLE.
+must_check i64
+cap_mint(struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+	 u32 rights, u64 base, u64 count);
+
+// Would cap_mint() and cap_derive() into `list` succeed as far as space goes?
+// Returns 0, -E_LIST or -E_TABLE.
+must_check i64
+cap_room(const struct cap_tree *tree, u32 list);
+
+// Checks a derivation: 0, or -E_SLOT, -E_RIGHTS (DERIVE missing, or more
+// rights asked than there are), -E_RANGE (empty or outside), -E_DEPTH, -E_LIST,
+// -E_TABLE.
+must_check i64
+cap_check_derive(const struct cap_tree *tree, u32 list, u32 slot, u32 target,
+		 u32 rights, u64 base, u64 count);
+
+// Derives into `target`; the check above has passed. Returns the new slot.
+u32
+cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
+	   u64 base, u64 count);
+
+// Derives the whole of an environment's capability into slot 0 of the list of
+// that environment, which is empty. Space was checked.
+void
+cap_derive_self(struct cap_tree *tree, u32 list, u32 slot, u32 target);
+
+// Finds the capability of that type in a slot with at least those rights.
+// *cap is set on success. Returns 0, -E_SLOT, -E_TYPE, -E_RIGHTS.
+must_check i64
+cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+	   u32 rights, const struct cap **cap);
+
+// The capability in a slot whatever it is, or NULL.
+const struct cap *
+cap_at(const struct cap_tree *tree, u32 list, u32 slot);
+
+// True when [base, base + count) is not empty and lies within the range.
+bool
+cap_covers(const struct cap *cap, u64 base, u64 count);
+
+// True when some capability in `list` of that type and those rights covers
+// the one unit `base`. Bounded by CAP_LIST_SLOTS.
+bool
+cap_list_covers(const struct cap_tree *tree, u32 list, enum cap_type type,
+		u32 rights, u64 base);
+
+u32
+cap_node(const struct cap_tree *tree, const struct cap *cap);
+
+// Removes one leaf below (or, with `self`, at last the capability itself),
+// copies it to *removed and returns the node that it was, or CAP_NIL when there
+// is nothing (more) to remove.
+must_check u32
+cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
+		struct cap *removed);
+
+// Walks every invariant; asserts.
+void
+cap_check(const struct cap_tree *tree);

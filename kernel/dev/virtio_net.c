@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The virtio network driver behind nic.h (virtio 1.2, section 5.1): one receive
+// and one transmit queue, one interrupt vector, no offload that would make
+// frames larger than the wire's.
+//
+// A receive buffer is one descriptor for the virtio header and the frame. A
+// frame to send is one descriptor for the virtio header and the frame's copied
+// beginning, in a slot that belongs to the chain's first descriptor, and one
+// for each piece behind it.
+//
+// Invariants:
+//   N1  every receive buffer is with the device, with the caller, or added and
+//       not yet published; its number is the cookie of its chain
+//   N2  a header slot is written only while its descriptor is free
+//   N3  after a failure nothing is read from the queues; cookies come back only
+//       once the device has confirmed its reset
+
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/nic.h"
+#include "kernel/dev/virtio.h"
+#include "kernel/main/kprintf.h"
+
+#define FEATURE_CHECKSUM (1ull << 0)
+#define FEATURE_MTU (1ull << 3)
+#define FEATURE_MAC (1ull << 5)
+#define FEATURE_STATUS (1ull << 16)
+
+#define CONFIG_MAC 0u
+#define CONFIG_STATUS 6u
+#define CONFIG_MTU 10u
+#define STATUS_LINK_UP 1u
+
+#define QUEUE_RECEIVE 0u
+#define QUEUE_TRANSMIT 1u
+#define MTU_MIN 68u			// RFC 791
+#define BUFFER_LEN 2048u
+#define SLOT_LEN 128u
+
+#define HEADER_NEEDS_CHECKSUM 1u
+
+struct net_header {
+	u8 flags;
+	u8 offload;		// 0: no segmentation
+	u16 header_len;
+	u16 segment_len;
+	u16 checksum_start;
+	u16 checksum_offset;
+	u16 buffer_count;
+};
+
+STATIC_ASSERT(sizeof(struct net_header) == 12);
+STATIC_ASSERT(sizeof(struct net_header) + NIC_HEADER_MAX <= SLOT_LEN);
+STATIC_ASSERT(sizeof(struct net_header) + NIC_ETHERNET_LEN + NIC_MTU_MAX <=
+	      BUFFER_LEN);
+STATIC_ASSERT(NIC_PIECES_MAX + 1 <= VIRTQUEUE_PIECES_MAX);
+STATIC_ASSERT(NIC_FLIGHTS_MAX >= VIRTQUEUE_SIZE_MAX);
+
+static struct {
+	struct virtio device;
+	struct virtio_queue receive;
+	struct virtio_queue transmit;
+	struct nic_facts facts;
+	u8 *buffers;
+	u64 buffers_physical;
+	u8 *slots;
+	u64 slots_physical;
+	u32 buffer_count;
+	bool present;
+	bool failed;		// the device broke the rules
+	bool stopped;		// and has confirmed its reset
+} net;
+
+static bool
+read_facts(void)
+{
+	struct virtio *v = &net.device;
+	u16 mtu = NIC_MTU_MAX, status = STATUS_LINK_UP;
+
+	if (!(v->features & FEATURE_MAC) ||
+	    !virtio_config(v, CONFIG_MAC, net.facts.mac, 6) ||
+	    (net.facts.mac[0] & 1)) {
+		kprintf("nic: the device tells no address of its own\n");
+		return false;
+	}
+	if ((v->features & FEATURE_MTU) &&
+	    (!virtio_config(v, CONFIG_MTU, &mtu, 2) || mtu < MTU_MIN)) {
+		kprintf("nic: the device tells an impossible MTU\n");
+		return false;
+	}
+	if ((v->features & FEATURE_STATUS) &&
+	    (!virtio_config(v, CONFIG_STATUS, &status, 2) ||
+	     !(status & STATUS_LINK_UP)))
+		kprintf("nic: the link is down\n");
+	net.facts.mtu = MIN(mtu, (u16)NIC_MTU_MAX);
+	net.facts.checksum = (v->features & FEATURE_CHECKSUM) != 0;
+	return true;
+}
+
+static void
+take_memory(u32 buffers)
+{
+	u32 slots_len = net.transmit.ring.size * SLOT_LEN;
+
+	net.buffer_count = MIN(buffers, (u32)net.receive.ring.size);
+	net.buffers = boot_frames(
+		ALIGN_UP(net.buffer_count * BUFFER_LEN, PAGE_SIZE) / PAGE_SIZE);
+	net.buffers_physical = physical_of(net.buffers);
+	net.slots = boot_frames(ALIGN_UP(slots_len, PAGE_SIZE) / PAGE_SIZE);
+	net.slots_physical = physical_of(net.slots);
+}
+
+bool
+nic_init(void (*interrupt)(u32 argument), u32 buffers)
+{
+	struct virtio *v = &net.device;
+
+	ASSERT(!net.present && buffers > 0 && buffers <= VIRTQUEUE_SIZE_MAX);
+	if (!virtio_find(v, VIRTIO_NET, 0, "nic") ||
+	    !virtio_negotiate(v, FEATURE_CHECKSUM | FEATURE_MTU | FEATURE_MAC |
+				 FEATURE_STATUS))
+		return false;
+	if (!read_facts()) {
+		net.stopped = virtio_stop(v);
+		return false;
+	}
+	if (!virtio_interrupts(v, interrupt) ||
+	    !virtio_queue_open(v, &net.receive, QUEUE_RECEIVE, buffers) ||
+	    !virtio_queue_open(v, &net.transmit, QUEUE_TRANSMIT,
+			       VIRTQUEUE_SIZE_MAX))
+		return false;
+	take_memory(buffers);
+	virtqueue_quiet(&net.transmit.ring);
+	virtio_start(v);
+	net.present = true;
+	for (u32 i = 0; i < net.buffer_count; i++)
+		nic_give_back(i);
+	virtio_push(&net.receive);
+	return true;
+}
+
+const struct nic_facts *
+nic_facts(void)
+{
+	return net.present ? &net.facts : NULL;
+}
+
+bool
+nic_works(void)
+{
+	return net.present && !net.failed;
+}
+
+// The device broke the rules: nothing of it is used any more (N3).
+static void
+fail(void)
+{
+	if (net.failed)
+		return;
+	net.failed = true;
+	kprintf("nic: the device broke the rules of its queues; it is stopped\n");
+	net.stopped = virtio_stop(&net.device);
+}
+
+bool
+nic_receive_waiting(void)
+{
+	return nic_works() && virtqueue_used_waiting(&net.receive.ring);
+}
+
+bool
+nic_sent_waiting(void)
+{
+	if (nic_works())
+		return virtqueue_used_waiting(&net.transmit.ring);
+	return net.stopped && virtqueue_open(&net.transmit.ring) > 0;
+}
+
+void
+nic_receive_begin(void)
+{
+	virtqueue_quiet(&net.receive.ring);
+}
+
+bool
+nic_receive(struct nic_received *received)
+{
+	struct virtqueue *q = &net.receive.ring;
+	struct virtqueue_done done;
+	u32 header_len = sizeof(struct net_header);
+
+	while (nic_works() && virtqueue_take(q, &done)) {
+		u32 buffer = (u32)done.cookie;
+		u32 len = done.len < header_len ? 0 : done.len - header_len;
+
+		ASSERT(buffer < net.buffer_count);
+		if (len < NIC_ETHERNET_LEN ||
+		    len > NIC_ETHERNET_LEN + NIC_MTU_MAX) {
+			nic_give_back(buffer);
+			continue;
+		}
+		received->frame = net.buffers + buffer * BUFFER_LEN + header_len;
+		received->len = len;
+		received->buffer = buffer;
+		return true;
+	}
+	if (q->broken)
+		fail();
+	return false;
+}
+
+void
+nic_give_back(u32 buffer)
+{
+	struct virtqueue_piece piece = {
+		net.buffers_physical + buffer * BUFFER_LEN, BUFFER_LEN,
+	};
+
+	ASSERT(buffer < net.buffer_count);
+	if (nic_works())
+		virtqueue_add(&net.receive.ring, &piece, 0, 1, buffer);
+}
+
+bool
+nic_receive_end(void)
+{
+	if (!nic_works())
+		return false;
+	virtio_push(&net.receive);
+	return virtqueue_listen(&net.receive.ring);
+}
+
+u32
+nic_room(void)
+{
+	return nic_works() ? virtqueue_room(&net.transmit.ring) : 0;
+}
+
+static u32
+slot_offset(void)
+{
+	u32 slot = virtqueue_next_head(&net.transmit.ring);
+
+	ASSERT(slot < net.transmit.ring.size);
+	return slot * SLOT_LEN;
+}
+
+u8 *
+nic_header(void)
+{
+	ASSERT(nic_room() > 0);						// N2
+	return net.slots + slot_offset() + sizeof(struct net_header);
+}
+
+void
+nic_send(const struct nic_frame *frame, u32 cookie)
+{
+	struct virtqueue_piece piece[NIC_PIECES_MAX + 1];
+	u32 count = frame->piece_count + 1;
+	u32 offset = slot_offset();
+	struct net_header header = { 0 };
+
+	ASSERT(frame->header_len >= NIC_ETHERNET_LEN &&
+	       frame->header_len <= NIC_HEADER_MAX);
+	ASSERT(frame->piece_count <= NIC_PIECES_MAX && nic_room() >= count);
+	if (frame->checksum_start) {
+		ASSERT(net.facts.checksum);
+		header.flags = HEADER_NEEDS_CHECKSUM;
+		header.checksum_start = frame->checksum_start;
+		header.checksum_offset = frame->checksum_offset;
+	}
+	memcpy(net.slots + offset, &header, sizeof(header));
+	piece[0].physical = net.slots_physical + offset;
+	piece[0].len = (u32)sizeof(header) + frame->header_len;
+	for (u32 i = 0; i < frame->piece_count; i++) {
+		piece[i + 1].physical = frame->piece[i].physical;
+		piece[i + 1].len = frame->piece[i].len;
+	}
+	virtqueue_add(&net.transmit.ring, piece, count, 0, cookie);
+}
+
+void
+nic_push(void)
+{
+	if (nic_works())
+		virtio_push(&net.transmit);
+}
+
+bool
+nic_sent(u32 *cookie)
+{
+	struct virtqueue *q = &net.transmit.ring;
+	struct virtqueue_done done;
+	u64 abandoned;
+
+	if (nic_works() && virtqueue_take(q, &done)) {
+		*cookie = (u32)done.cookie;
+		return true;
+	}
+	if (net.present && q->broken)
+		fail();
+	if (!net.failed || !net.stopped || !virtqueue_abandon(q, &abandoned))
+		return false;
+	*cookie = (u32)abandoned;
+	return true;
+}
+
+bool
+nic_want_sent(bool wanted)
+{
+	if (!nic_works())
+		return false;
+	if (wanted)
+		return virtqueue_listen(&net.transmit.ring);
+	virtqueue_quiet(&net.transmit.ring);
+	return false;
+}

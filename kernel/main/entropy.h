@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Random bytes: RDRAND where the processor has it, else the virtio entropy
+// device. With neither there is none, and callers hear so.
+
+#include "kernel/base/types.h"
+
+must_check bool
+entropy_fill(void *target, u32 len);

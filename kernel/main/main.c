@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The order of boot. Read this first: each line is a part of the kernel.
+//
+// boot.S calls kernel_main() on the boot processor and kernel_secondary() on
+// each other one, on a kernel stack, interrupts off. Both end in the scheduler
+// and never return. The boot processor holds the kernel lock throughout, so the
+// others begin to schedule only when boot is complete.
+
+#include "kernel/arch/x86_64/acpi.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/ioapic.h"
+#include "kernel/arch/x86_64/kernel_map.h"
+#include "kernel/arch/x86_64/lock.h"
+#include "kernel/arch/x86_64/multiboot.h"
+#include "kernel/arch/x86_64/smp.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/devices.h"
+#include "kernel/main/console.h"
+#include "kernel/main/entropy.h"
+#include "kernel/main/first_env.h"
+#include "kernel/main/kprintf.h"
+#include "kernel/main/memory_init.h"
+#include "kernel/sys/env_life.h"
+#include "kernel/sys/sched.h"
+#include "kernel/sys/slice.h"
+#include "kernel/sys/tables.h"
+
+#define CAP_POOL_SIZE 4096u
+
+extern u64 __stack_chk_guard;
+
+noreturn_ void
+kernel_main(u32 magic, u64 information);
+noreturn_ void
+kernel_secondary(u64 index);
+
+static struct cap cap_pool[CAP_POOL_SIZE];
+static struct cap_list cap_lists[ENVS_MAX];
+static struct boot_info boot;
+
+// Before anything can go wrong: a processor structure for panics to look at.
+static void
+start_processor_zero(void)
+{
+	struct cpu *cpu = &cpus[0];
+	u64 random;
+
+	cpu->self = cpu;
+	msr_write(MSR_GS_BASE, (u64)cpu);
+	cpu_count = 1;
+	sched_init(cpu);
+	__stack_chk_guard ^= tsc_read() << 8;
+	if ((cpuid(1, 0).c & 1u << 30) && random_u64(&random))
+		__stack_chk_guard ^= random << 8;
+}
+
+static void
+start_interrupts(void)
+{
+	clock_init();
+	// The 8259s first: an interrupt that firmware left pending there would
+	// otherwise stay asserted at the processor with no vector behind it.
+	ioapic_init();
+	apic_init();
+	apic_enable();
+	cpus[0].apic_id = apic_id();
+	apic_calibrate();
+}
+
+static void
+fill_info(void)
+{
+	sys_info.abi_version = ABI_VERSION;
+	sys_info.cpu_count = cpu_count;
+	sys_info.frame_count = frames.count;
+	sys_info.tsc_hz = kernel_clock.tsc_hz;
+	sys_info.tsc_boot = kernel_clock.tsc_boot;
+	sys_info.tsc_ns_mult = kernel_clock.ns_mult;
+	smbios_uuid(sys_info.node_uuid);
+	if (!entropy_fill(&sys_info.incarnation, sizeof(sys_info.incarnation)))
+		kprintf("boot: no source of entropy\n");
+}
+
+static bool
+asked_for(const char *word)
+{
+	const char *at = boot.cmdline;
+	size_t len = strlen(word);
+
+	for (; *at; at++) {
+		bool begins = at == boot.cmdline || at[-1] == ' ';
+
+		if (begins && !strncmp(at, word, len) &&
+		    (at[len] == ' ' || at[len] == 0))
+			return true;
+	}
+	return false;
+}
+
+void
+kernel_main(u32 magic, u64 information)
+{
+	start_processor_zero();
+	console_init();
+	kernel_lock();
+	multiboot_read(magic, information, &boot);
+	memory_init(&boot);
+	cpus[0].stack = kernel_map_stack(0);
+	cpu_setup(&cpus[0]);
+	acpi_init();
+	start_interrupts();
+	env_init();
+	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, ENVS_MAX);
+	slice_init();
+	devices_init();
+	smp_start();
+	fill_info();
+	if (asked_for("floor=echo"))
+		devices_echo_floor();
+	tables_share();
+	console_listen();
+	kernel_map_complete();
+	first_env(&boot);
+	kprintf("DEOS: %u processor%s, %lu MiB, %u ms\n", cpu_count,
+		cpu_count == 1 ? "" : "s",
+		(unsigned long)(frames.count * 4 / KIB),
+		(u32)(clock_ns() / NS_PER_MS));
+	sched_leave();
+}
+
+void
+kernel_secondary(u64 index)
+{
+	struct cpu *cpu = &cpus[index];
+
+	ASSERT(index > 0 && index < CPUS_MAX);
+	cpu_setup(cpu);
+	apic_enable();
+	kernel_lock();
+	sched_leave();
+}

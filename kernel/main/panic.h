@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The end of a kernel that found itself wrong (panic() is in kprintf.h).
+
+#include "kernel/arch/x86_64/context.h"
+
+// A panic about an exception in the kernel: prints its registers too.
+noreturn_ void
+panic_trap(const struct context *context);

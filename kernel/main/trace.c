@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The trace ring. Written only by its own processor, under the kernel lock.
+
+#include "kernel/main/trace.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/base/assert.h"
+#include "kernel/sys/env.h"
+
+void
+trace(enum trace_kind kind, u32 a, u64 b)
+{
+	struct cpu *cpu = this_cpu();
+
+	ASSERT(kind > TRACE_NONE && kind < TRACE_KIND_COUNT);
+	cpu->trace[cpu->trace_next++ % TRACE_EVENTS] = (struct trace_event){
+		.time_ns = clock_ns(),
+		.kind = (u16)kind,
+		.env = cpu->current < ENVS_MAX ? (u16)cpu->current : OWNER_NONE,
+		.a = a,
+		.b = b,
+	};
+}
+
+u32
+trace_copy(struct trace_event *events, u32 max)
+{
+	const struct cpu *cpu = this_cpu();
+	u32 count = MIN(MIN(max, TRACE_EVENTS), cpu->trace_next);
+
+	for (u32 i = 0; i < count; i++) {
+		u32 at = cpu->trace_next - count + i;
+
+		events[i] = cpu->trace[at % TRACE_EVENTS];
+	}
+	return count;
+}
+
+const char *
+trace_name(enum trace_kind kind)
+{
+	static const char *const names[] = {
+		[TRACE_NONE] = "none",
+		[TRACE_SYSCALL] = "syscall",
+		[TRACE_FAULT] = "fault",
+		[TRACE_UPCALL] = "upcall",
+		[TRACE_SWITCH] = "switch",
+		[TRACE_IRQ] = "irq",
+		[TRACE_ENV] = "env",
+		[TRACE_HALT] = "halt",
+	};
+
+	STATIC_ASSERT(ARRAY_SIZE(names) == TRACE_KIND_COUNT);
+	return kind < TRACE_KIND_COUNT ? names[kind] : "unknown";
+}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The kernel: one multiboot1 ELF. build/deos.debug has symbols (64-bit),
+# build/deos.elf is the same image, stripped, in the 32-bit container that
+# multiboot loaders take. The symbol table for backtraces is linked in by a
+# second pass: it lies behind the code, so no address moves.
+
+KCC := $(CROSS)gcc
+KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -mcmodel=kernel -fno-strict-aliasing \
+	-fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
+	-fno-asynchronous-unwind-tables -fno-jump-tables \
+	-fstack-protector-strong -mstack-protector-guard=global \
+	-ftrivial-auto-var-init=zero -fcf-protection=none \
+	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Wframe-larger-than=2048 \
+	-I. -MMD -MP
+
+KERNEL_C := $(filter-out %_test.c %_fuzz.c,$(wildcard kernel/base/*.c \
+	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/arch/x86_64/*.c \
+	kernel/dev/*.c kernel/sys/*.c kernel/fabric/*.c kernel/main/*.c))
+KERNEL_S := $(wildcard kernel/arch/x86_64/*.S)
+KERNEL_O := $(KERNEL_C:%.c=$(B)/%.o) $(KERNEL_S:%.S=$(B)/%.S.o)
+KERNEL_LD := kernel/arch/x86_64/kernel.ld
+
+ALL += $(B)/deos.elf
+
+$(B)/kernel/%.o: kernel/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
+
+$(B)/kernel/%.S.o: kernel/%.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
+
+KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \
+	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	-Wl,--no-warn-rwx-segments
+
+$(B)/kernel/empty_symbols.o: kernel/main/symbols.py
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) kernel/main/symbols.py < /dev/null > $(@:.o=.S)
+	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
+
+$(B)/kernel/pass1.elf: $(KERNEL_O) $(B)/kernel/empty_symbols.o $(KERNEL_LD)
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(B)/kernel/empty_symbols.o
+
+$(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
+	$(Q)$(CROSS)nm -n $< | $(PYTHON) kernel/main/symbols.py > $(@:.o=.S)
+	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
+
+$(B)/deos.debug: $(KERNEL_O) $(B)/kernel/symbols.o $(KERNEL_LD)
+	$(call say,LD,$@)
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(B)/kernel/symbols.o
+
+$(B)/deos.elf: $(B)/deos.debug
+	$(call say,OBJCOPY,$@)
+	$(Q)$(CROSS)objcopy -O elf32-i386 --strip-all $< $@
+
+-include $(KERNEL_O:.o=.d)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// System calls in two steps (as seL4 decodes and invokes). check_NAME()
+// validates everything, copies arguments in once, resolves every output
+// address, and changes nothing; do_NAME() changes state and cannot fail. What
+// the first learns it leaves for the second in call->checked.
+//
+// Calls run under the kernel lock, one at a time, so that nothing changes
+// between the steps. The kernel never dereferences a user address: it walks the
+// environment's page table and goes through the direct map, so SMAP stays on.
+
+#include "kernel/abi/errors.h"
+#include "kernel/abi/syscalls.h"
+#include "kernel/sys/env.h"
+
+struct call {
+	struct env *env;	// the caller
+	u64 a[6];
+	u8 checked[4096] aligned_(16);
+};
+
+// The space between the steps, as the caller's type.
+#define CHECKED(call, type) \
+	({ STATIC_ASSERT(sizeof(type) <= sizeof((call)->checked)); \
+	   (type *)(void *)(call)->checked; })
+
+// One pair a system call; the table in dispatch.c is made from syscalls.def.
+#define X(number, name, arguments, sentence) \
+	must_check i64 check_##name(struct call *call); \
+	i64 do_##name(struct call *call);
+#include "kernel/abi/syscalls.def"
+#undef X
+
+// Copies from an environment's memory. Returns 0 or -E_ADDRESS.
+must_check i64
+user_read(const struct env *env, u64 va, void *target, u64 len);
+
+// Output resolved beforehand: at most USER_OUT_MAX bytes, so at most three pages.
+#define USER_OUT_MAX 8192u
+struct user_out {
+	u8 *page[3];		// direct-map address of the first byte in each page
+	u64 len;
+	u32 lead;		// bytes that fit in the first page
+};
+
+// Resolves a writable range. Returns 0, -E_ADDRESS, or -E_ARGUMENT when longer
+// than USER_OUT_MAX.
+must_check i64
+user_out(const struct env *env, u64 va, u64 len, struct user_out *out);
+
+// Writes `len` bytes (at most out->len) at the start of the resolved range.
+void
+user_write(const struct user_out *out, const void *source, u64 len);
+
+// Looks up a capability for frames in the caller's list and checks that it
+// covers the run. *cap is set on success. Returns 0 or a lookup error or
+// -E_RANGE.
+must_check i64
+check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
+	     const struct cap **cap);
+
+// Quota of one kind: 0, or -E_QUOTA when `env` may not hold `count` more.
+must_check i64
+quota_check_rings(const struct env *env, u32 count);
+void
+quota_take_rings(struct env *env, u32 count);
+void
+quota_return_rings(struct env *env, u32 count);

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Making, starting and ending environments, and taking back what they held.
+//
+// An environment's states (env_info.state), and the function of each edge:
+//
+//   FREE --env_make--> NEW --do_env_start--> RUNNABLE <--wait.c--> ASLEEP
+//     ^                 |                       |                    |
+//     |                 +------- env_end -------+--------------------+
+//     |                                 v
+//     +-- env_forget -- DEAD <--reap-- DYING
+//
+// The entry of a dead environment stays, for whoever wants to know how it
+// ended, until the capability that made it goes. Invariants V1..V3: env.h.
+
+#include "kernel/sys/env.h"
+#include "kernel/arch/x86_64/apic.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/main/kprintf.h"
+#include "kernel/main/trace.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/env_life.h"
+#include "kernel/sys/removal.h"
+#include "kernel/sys/sched.h"
+#include "kernel/sys/tables.h"
+#include "kernel/sys/wait.h"
+
+struct env envs[ENVS_MAX];
+struct cap_tree caps;
+struct own frames;
+
+static u32 last_id;
+static u64 dying;			// bit i: environment i awaits reaping
+
+void
+env_init(void)
+{
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		envs[i].info = &env_table[i];
+		envs[i].index = i;
+		envs[i].running_on = CPU_NONE;
+	}
+}
+
+static void
+set_state(struct env *env, enum env_state state)
+{
+	trace(TRACE_ENV, env->index, state);
+	env->info->state = state;
+}
+
+struct env *
+env_free_entry(void)
+{
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		if (env_table[i].state == ENV_FREE)
+			return &envs[i];
+	}
+	return NULL;
+}
+
+void
+env_make(struct env *env, const struct env_spec *spec, u32 parent)
+{
+	struct env_info *info = env->info;
+	u32 index = env->index;
+
+	ASSERT(info->state == ENV_FREE && env->running_on == CPU_NONE);
+	ASSERT(++last_id != 0);
+	*env = (struct env){
+		.info = info,
+		.index = index,
+		.parent = parent,
+		.running_on = CPU_NONE,
+		.uarea_frame = spec->uarea_frame,
+		.uarea = frame_memory(spec->uarea_frame),
+		.timer_deadline_ns = NEVER,
+		.wait_deadline_ns = NEVER,
+	};
+	*info = (struct env_info){
+		.id = last_id,
+		.parent = envs[parent].info->id,
+		.quota = spec->quota,
+	};
+	string_copy(info->name, sizeof(info->name), spec->name);
+	memcpy(env->context.fpu, fpu_initial, sizeof(fpu_initial));
+	own_pin(&frames, env->uarea_frame, 1);
+	paging_create(env);
+	set_state(env, ENV_NEW);
+}
+
+void
+env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
+{
+	struct context *c = &env->context;
+
+	ASSERT(env->info->state == ENV_NEW);
+	c->rip = rip;
+	c->rsp = rsp;
+	c->rdi = argument;
+	c->cs = SELECTOR_USER_CODE;
+	c->ss = SELECTOR_USER_DATA;
+	c->rflags = RFLAGS_USER;
+	set_state(env, ENV_RUNNABLE);
+	sched_changed(env);
+}
+
+void
+env_end(struct env *env, enum env_end how, u32 status)
+{
+	struct env_info *info = env->info;
+
+	ASSERT(info->state != ENV_FREE);
+	if (info->state == ENV_DYING || info->state == ENV_DEAD)
+		return;
+	if (info->state == ENV_ASLEEP)
+		wait_forget(env);
+	info->end = how;
+	info->end_status = status;
+	set_state(env, ENV_DYING);
+	dying |= 1ull << env->index;
+	sched_changed(env);
+	this_cpu()->reschedule = true;
+}
+
+static void
+return_quota(struct env *env)
+{
+	struct env_info *info = env->info;
+	struct env_info *parent = envs[env->parent].info;
+
+	ASSERT(!info->used.frames && !info->used.slices && !info->used.rings);
+	ASSERT(!info->used.envs && parent->used.envs > 0);
+	parent->quota.frames += info->quota.frames;
+	parent->quota.slices += info->quota.slices;
+	parent->quota.envs += info->quota.envs;
+	parent->quota.rings += info->quota.rings;
+	parent->used.envs--;
+}
+
+// Frees the entry of a dead environment whose capability is gone and whose
+// children all returned their quotas; then the same may hold for its parent.
+static void
+forget(struct env *env)
+{
+	while (env->orphan && env->info->state == ENV_DEAD &&
+	       env->info->used.envs == 0) {
+		bool first = env->parent == env->index;
+
+		if (!first)
+			return_quota(env);
+		trace(TRACE_ENV, env->index, ENV_FREE);
+		*env->info = (struct env_info){ 0 };
+		if (first)
+			return;
+		env = &envs[env->parent];
+	}
+}
+
+void
+env_capability_gone(struct env *env)
+{
+	env_end(env, END_DESTROYED, 0);
+	env->orphan = true;
+	forget(env);
+}
+
+static void
+reap_one(struct env *env)
+{
+	paging_destroy(env);
+	for (u32 slot = CAP_LIST_SLOTS; slot-- > 0;)
+		removal_run(env->index, slot, true);
+	own_unpin(&frames, env->uarea_frame, 1);
+	ASSERT(env->info->used.frames == 0);
+	set_state(env, ENV_DEAD);
+	wait_hint_tables();
+	if (env->parent == env->index) {
+		kprintf("the first environment ended (%u, status %u, vector %u, "
+			"rip 0x%lx, address 0x%lx): nothing runs any more\n",
+			env->info->end, env->info->end_status,
+			env->info->fault_vector,
+			(unsigned long)env->info->fault_rip,
+			(unsigned long)env->info->fault_address);
+	}
+	forget(env);
+}
+
+void
+env_reap(void)
+{
+	while (dying) {
+		u64 waiting = dying;
+		bool progress = false;
+
+		while (waiting) {
+			u32 index = (u32)__builtin_ctzll(waiting);
+
+			waiting &= waiting - 1;
+			if (!sched_leave_space(&envs[index]))
+				continue;
+			dying &= ~(1ull << index);
+			reap_one(&envs[index]);
+			progress = true;
+		}
+		if (!progress)
+			return;
+	}
+}
+
+struct env_create_checked {
+	struct env_spec spec;
+	struct env *env;
+};
+
+static bool
+quota_fits(const struct env_info *info, const struct quota *wanted)
+{
+	return wanted->frames <= info->quota.frames - info->used.frames &&
+	       wanted->slices <= info->quota.slices - info->used.slices &&
+	       wanted->rings <= info->quota.rings - info->used.rings &&
+	       info->quota.envs > info->used.envs &&
+	       wanted->envs < info->quota.envs - info->used.envs;
+}
+
+i64
+check_env_create(struct call *call)
+{
+	struct env_create_checked *c = CHECKED(call, struct env_create_checked);
+	const struct cap *cap;
+	i64 error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
+
+	if (error)
+		return error;
+	c->spec.name[ENV_NAME_SIZE - 1] = 0;
+	error = check_frames(call->env, c->spec.uarea_slot, CAP_READ | CAP_WRITE,
+			     c->spec.uarea_frame, 1, &cap);
+	if (error)
+		return error;
+	if (c->spec.quota.frames < PAGING_CREATE_FRAMES)
+		return -E_ARGUMENT;
+	if (!quota_fits(call->env->info, &c->spec.quota))
+		return -E_QUOTA;
+	if (frames.free < PAGING_CREATE_FRAMES)
+		return -E_FRAMES;
+	c->env = env_free_entry();
+	if (!c->env || caps.pool_size - caps.used < 2)
+		return -E_TABLE;
+	return cap_room(&caps, call->env->index);
+}
+
+i64
+do_env_create(struct call *call)
+{
+	struct env_create_checked *c = CHECKED(call, struct env_create_checked);
+	struct env_info *parent = call->env->info;
+	i64 slot;
+
+	parent->quota.frames -= c->spec.quota.frames;
+	parent->quota.slices -= c->spec.quota.slices;
+	parent->quota.envs -= c->spec.quota.envs;
+	parent->quota.rings -= c->spec.quota.rings;
+	parent->used.envs++;
+	env_make(c->env, &c->spec, call->env->index);
+	slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_ENV,
+			CAP_READ | CAP_WRITE | CAP_DERIVE, c->env->index, 1);
+	ASSERT(slot > 0);
+	// The child's own capability hangs below its parent's, in slot 0.
+	cap_derive_self(&caps, call->env->index, (u32)slot, c->env->index);
+	return slot;
+}
+
+i64
+check_env_start(struct call *call)
+{
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0], CAP_ENV,
+			       CAP_WRITE, &cap);
+
+	if (error)
+		return error;
+	if (call->a[1] >= USER_END || call->a[2] >= USER_END)
+		return -E_ARGUMENT;
+	if (envs[cap->base].info->state != ENV_NEW)
+		return -E_STATE;
+	*CHECKED(call, struct env *) = &envs[cap->base];
+	return 0;
+}
+
+i64
+do_env_start(struct call *call)
+{
+	env_run(*CHECKED(call, struct env *), call->a[1], call->a[2], call->a[3]);
+	return 0;
+}
+
+i64
+check_env_exit(struct call *call)
+{
+	(void)call;
+	return 0;
+}
+
+i64
+do_env_exit(struct call *call)
+{
+	env_end(call->env, END_EXIT, (u32)call->a[0]);
+	return 0;
+}
+
+i64
+check_null(struct call *call)
+{
+	(void)call;
+	return 0;
+}
+
+i64
+do_null(struct call *call)
+{
+	(void)call;
+	return 0;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Environments: the unit of protection. An environment is an address space, a
+// list of capabilities, a quota and one saved processor context; threads are
+// the libOS's affair. Its public half is its entry in the exported table
+// (struct env_info), which is authoritative: there is no second copy.
+//
+// Invariants:
+//   V1  info->id != 0 exactly for states other than ENV_FREE
+//   V2  running_on is a processor's number while that processor runs it, else
+//       CPU_NONE; one that is reaped runs nowhere
+//   V3  waits are pinned exactly while the state is ENV_ASLEEP
+
+#include "kernel/abi/tables.h"
+#include "kernel/abi/uarea.h"
+#include "kernel/arch/x86_64/context.h"
+#include "kernel/cap/cap.h"
+#include "kernel/own/own.h"
+
+#define CPU_NONE 0xffffffffu
+
+// A word that a sleeper watches. Its frame is pinned, unless it is one of the
+// kernel's own (exported tables), which never goes away.
+struct env_wait {
+	u64 frame;
+	u32 offset;
+	u32 expected;
+	bool exported;
+};
+
+struct env {
+	struct context context;
+	struct env_info *info;
+	u32 index;
+	u32 parent;		// index
+	u32 running_on;
+	u32 cpu;		// where it ran last: hints go there
+	u64 page_root;		// frame of the top page table
+	u64 uarea_frame;
+	struct uarea *uarea;	// in the direct map
+	u64 timer_deadline_ns;
+	u64 wait_deadline_ns;
+	u32 wait_count;
+	bool orphan;		// its capability is gone: free the entry when reaped
+	struct env_wait wait[WAIT_WORDS_MAX];
+};
+
+extern struct env envs[ENVS_MAX];
+extern struct cap_tree caps;	// list i belongs to environment i
+extern struct own frames;
+
+// Says that a word which the kernel writes for this environment has changed:
+// if it sleeps, its words are looked at before its processor halts or lends
+// its slice again. Cheap; any environment index that is in use.
+void
+env_hint(u32 index);

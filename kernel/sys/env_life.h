@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The life of an environment: what other parts of the kernel may do to one.
+// States and edges are drawn in env.c.
+
+#include "kernel/sys/env.h"
+
+void
+env_init(void);
+
+// A free entry, or NULL.
+struct env *
+env_free_entry(void);
+
+// Fills a free entry: state NEW, address space with the uarea, no capability
+// yet. Quotas and free frames were checked.
+void
+env_make(struct env *env, const struct env_spec *spec, u32 parent);
+
+// NEW -> RUNNABLE at `rip`.
+void
+env_run(struct env *env, u64 rip, u64 rsp, u64 argument);
+
+// Any live state -> DYING. Nothing happens to one that already ended.
+void
+env_end(struct env *env, enum env_end how, u32 status);
+
+// The capability that made it was removed: ends it, and frees the entry once it
+// is reaped.
+void
+env_capability_gone(struct env *env);
+
+// DYING -> DEAD for all that no processor is using any more: takes back what
+// they held. Called on the way out of the kernel.
+void
+env_reap(void);

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// System calls on frames and mappings. An environment maps only frames that a
+// capability in its own list covers (R1 in removal.c), whoever makes the call.
+
+#include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/arch/x86_64/shootdown.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/sys/call.h"
+
+#define ALLOC_FRAMES_MAX (1u << 20)	// of one frame_alloc: 4 GiB
+#define FLUSH_PAGES_MAX 32u		// beyond, flushing everything is cheaper
+
+static u32
+quota_left(const struct env_info *info)
+{
+	ASSERT(info->used.frames <= info->quota.frames);
+	return info->quota.frames - info->used.frames;
+}
+
+i64
+check_frame_alloc(struct call *call)
+{
+	u64 *base = CHECKED(call, u64);
+	u64 count = call->a[1];
+
+	if (count == 0 || count > ALLOC_FRAMES_MAX)
+		return -E_ARGUMENT;
+	if (call->a[0] != FRAME_ANY && call->a[0] >= frames.count)
+		return -E_RANGE;
+	if (count > quota_left(call->env->info))
+		return -E_QUOTA;
+	*base = own_find(&frames, call->a[0], count);
+	if (*base == FRAME_ANY)
+		return -E_FRAMES;
+	return cap_room(&caps, call->env->index);
+}
+
+i64
+do_frame_alloc(struct call *call)
+{
+	u64 base = *CHECKED(call, u64);
+	u64 count = call->a[1];
+	struct env *env = call->env;
+	i64 slot;
+
+	own_take(&frames, base, count, (u16)env->index, FRAME_OWNED);
+	env->info->used.frames += (u32)count;
+	// What the last owner left in them is not the next one's to read.
+	memset(frame_memory(base), 0, count * PAGE_SIZE);
+	slot = cap_mint(&caps, env->index, SLOT_NONE, CAP_FRAMES,
+			CAP_READ | CAP_WRITE | CAP_EXECUTE | CAP_DERIVE, base,
+			count);
+	ASSERT(slot > 0);
+	return slot;
+}
+
+static i64
+check_space(const struct call *call, struct env **env)
+{
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0], CAP_ENV,
+			       CAP_WRITE, &cap);
+
+	if (error)
+		return error;
+	*env = &envs[cap->base];
+	return (*env)->page_root ? 0 : -E_STATE;
+}
+
+static i64
+check_range(u64 va, u64 count)
+{
+	if (count == 0 || count > MAP_PAGES_MAX || va % PAGE_SIZE)
+		return -E_ARGUMENT;
+	if (va < USER_BASE || va >= USER_END ||
+	    count > (USER_END - va) / PAGE_SIZE)
+		return -E_RANGE;
+	return 0;
+}
+
+static i64
+check_op(const struct env *env, const struct map_op *op)
+{
+	const struct cap *cap;
+	u32 rights = CAP_READ;
+	i64 error = check_range(op->va, op->count);
+
+	if (error || !op->prot)
+		return error;
+	if (op->prot > (PROT_READ | PROT_WRITE | PROT_EXECUTE) ||
+	    !(op->prot & PROT_READ) ||
+	    ((op->prot & PROT_WRITE) && (op->prot & PROT_EXECUTE)))
+		return -E_ARGUMENT;
+	rights |= op->prot & PROT_WRITE ? CAP_WRITE : 0;
+	rights |= op->prot & PROT_EXECUTE ? CAP_EXECUTE : 0;
+	return check_frames(env, op->slot, rights, op->frame, op->count, &cap);
+}
+
+// Room for the page tables that the operation needs. Two operations of a batch
+// may count the same missing table twice: that only errs on the safe side.
+static i64
+check_tables(const struct env *env, u32 missing)
+{
+	if (missing > quota_left(env->info))
+		return -E_QUOTA;
+	return missing > frames.free ? -E_FRAMES : 0;
+}
+
+static void
+apply_op(struct env *env, const struct map_op *op)
+{
+	if (op->prot)
+		paging_map(env, op->va, op->frame, op->count, op->prot);
+	else
+		paging_unmap(env, op->va, op->count);
+}
+
+static void
+flush_op(const struct env *env, const struct map_op *op)
+{
+	if (op->count > FLUSH_PAGES_MAX) {
+		shootdown(env, FLUSH_ALL);
+		return;
+	}
+	for (u32 i = 0; i < op->count; i++)
+		shootdown(env, op->va + i * PAGE_SIZE);
+}
+
+struct map_checked {
+	struct env *env;
+	u32 count;
+	struct map_op op[BATCH_OPS_MAX];
+};
+
+static i64
+check_ops(struct map_checked *c)
+{
+	u64 pages = 0;
+	u32 missing = 0;
+
+	for (u32 i = 0; i < c->count; i++) {
+		const struct map_op *op = &c->op[i];
+		i64 error = check_op(c->env, op);
+
+		if (error)
+			return error;
+		pages += op->count;
+		if (pages > MAP_PAGES_MAX)
+			return -E_ARGUMENT;
+		if (op->prot)
+			missing += paging_missing(c->env, op->va, op->count);
+	}
+	return check_tables(c->env, missing);
+}
+
+static void
+apply_ops(const struct map_checked *c)
+{
+	u64 pages = 0;
+
+	for (u32 i = 0; i < c->count; i++) {
+		apply_op(c->env, &c->op[i]);
+		pages += c->op[i].count;
+	}
+	if (pages > FLUSH_PAGES_MAX) {
+		shootdown(c->env, FLUSH_ALL);
+		return;
+	}
+	for (u32 i = 0; i < c->count; i++)
+		flush_op(c->env, &c->op[i]);
+}
+
+i64
+check_page_map(struct call *call)
+{
+	struct map_checked *c = CHECKED(call, struct map_checked);
+	i64 error = check_space(call, &c->env);
+
+	if (error)
+		return error;
+	if (call->a[4] > MAP_PAGES_MAX || call->a[5] == 0 || call->a[5] > 7)
+		return -E_ARGUMENT;
+	c->count = 1;
+	c->op[0] = (struct map_op){
+		.va = call->a[1],
+		.slot = (u32)MIN(call->a[2], (u64)SLOT_NONE),
+		.frame = call->a[3],
+		.count = (u32)call->a[4],
+		.prot = (u32)call->a[5],
+	};
+	return check_ops(c);
+}
+
+i64
+do_page_map(struct call *call)
+{
+	apply_ops(CHECKED(call, struct map_checked));
+	return 0;
+}
+
+i64
+check_page_unmap(struct call *call)
+{
+	struct map_checked *c = CHECKED(call, struct map_checked);
+	i64 error = check_space(call, &c->env);
+
+	if (error)
+		return error;
+	if (call->a[2] > MAP_PAGES_MAX)
+		return -E_ARGUMENT;
+	c->count = 1;
+	c->op[0] = (struct map_op){ .va = call->a[1], .count = (u32)call->a[2] };
+	return check_ops(c);
+}
+
+i64
+do_page_unmap(struct call *call)
+{
+	apply_ops(CHECKED(call, struct map_checked));
+	return 0;
+}
+
+i64
+check_page_batch(struct call *call)
+{
+	struct map_checked *c = CHECKED(call, struct map_checked);
+	i64 error = check_space(call, &c->env);
+
+	if (error)
+		return error;
+	if (call->a[2] == 0 || call->a[2] > BATCH_OPS_MAX)
+		return -E_ARGUMENT;
+	c->count = (u32)call->a[2];
+	error = user_read(call->env, call->a[1], c->op,
+			  c->count * sizeof(c->op[0]));
+	return error ? error : check_ops(c);
+}
+
+i64
+do_page_batch(struct call *call)
+{
+	apply_ops(CHECKED(call, struct map_checked));
+	return 0;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// What follows when capabilities go.
+
+#include "kernel/base/types.h"
+
+// Removes everything derived from a capability, and with `self` the capability
+// too, and applies the consequences of each: mappings that nothing covers any
+// more go, rings and queues that stood on it stop, the resource of a root
+// capability is freed. Bounded by the capability pool.
+void
+removal_run(u32 list, u32 slot, bool self);

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Binding packet rings, and the end of bindings. Authority is established here,
+// once: which frames the ring lies in, what it may be sent from, whose address
+// it bears, what it receives. ring_tx.c and ring_rx.c then compare bits.
+//
+// A binding lasts as long as the capabilities that it was made under: each is
+// remembered by its node, and ring_cap_gone() ends what stood on a removed one.
+// The ring's own capability stays with its owner, who may find it stopped
+// (-E_STATE) and drops it.
+//
+// Invariants G1..G5: ring_state.h.
+
+#include "kernel/sys/ring.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/nic.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/ring_state.h"
+
+#define RECEIVE_BUFFERS 256u
+#define RECEIVE_BUFFERS_SMALL 128u
+#define SMALL_NODE_FRAMES (48 * MIB / PAGE_SIZE)
+
+struct ring rings[RINGS_MAX];
+
+static void
+interrupt(u32 argument)
+{
+	(void)argument;
+	ring_tx_collect();
+	ring_rx_poll();
+	ring_tx_flush();
+}
+
+void
+ring_init(void)
+{
+	bool small = frames.count <= SMALL_NODE_FRAMES;
+
+	for (u32 i = 0; i < RINGS_MAX; i++)
+		rings[i].info = &ring_table[i];
+	if (!nic_init(interrupt, small ? RECEIVE_BUFFERS_SMALL : RECEIVE_BUFFERS))
+		return;
+
+	const struct nic_facts *nic = nic_facts();
+
+	memcpy(sys_info.nic_mac, nic->mac, sizeof(sys_info.nic_mac));
+	sys_info.nic_mtu = nic->mtu;
+	sys_info.nic_checksum = nic->checksum;
+	sys_info.nic_count = 1;
+	ring_tx_init();
+}
+
+// The address with that index. Addresses other than the node's own are locally
+// administered; the index changes the upper half of the first byte, which
+// leaves the part alone by which nodes of one rack differ.
+static void
+derive_mac(u32 mac_index, u8 *mac)
+{
+	memcpy(mac, nic_facts()->mac, 6);
+	if (mac_index) {
+		ASSERT(mac_index < 16);
+		mac[0] = (u8)(((mac[0] ^ mac_index << 4) & 0xf0) | 0x02);
+	}
+	ASSERT((mac[0] & 1) == 0);
+}
+
+struct bind_checked {
+	struct ring_spec spec;
+	struct filter filter;
+	u32 index;		// free entry
+	u32 narrows;		// ring, or RING_NONE
+	u32 rights;		// of the NIC capability
+	u32 nic_node;
+	u32 memory_node;
+	u32 region_node[RING_REGIONS_MAX];
+};
+
+// The interface, the ring's memory, and the regions that it may send from.
+static i64
+check_memory(const struct env *env, struct bind_checked *c)
+{
+	const struct ring_spec *s = &c->spec;
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, env->index, s->nic_slot, CAP_NIC, 0, &cap);
+
+	if (error)
+		return error;
+	if (!nic_works())
+		return -E_ABSENT;
+	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
+		return -E_RIGHTS;
+	c->rights = cap->rights;
+	c->nic_node = cap_node(&caps, cap);
+	error = check_frames(env, s->ring_slot, CAP_READ | CAP_WRITE,
+			     s->ring_frame, RING_FRAMES, &cap);
+	if (error)
+		return error;
+	c->memory_node = cap_node(&caps, cap);
+	for (u32 i = 0; i < s->region_count; i++) {
+		const struct ring_region *r = &s->region[i];
+
+		error = check_frames(env, r->slot, CAP_READ, r->frame, r->count,
+				     &cap);
+		if (error)
+			return error;
+		c->region_node[i] = cap_node(&caps, cap);
+	}
+	return 0;
+}
+
+// Is `index` the ring `from`, or one that `from` narrows, directly or not?
+static bool
+narrows_from(u32 from, u32 index)
+{
+	for (u32 i = 0; from != RING_NONE && i < RINGS_MAX; i++) {
+		if (from == index)
+			return true;
+		from = rings[from].narrows;
+	}
+	return false;
+}
+
+// G4 for a new ring: what another one already accepts may be claimed only by
+// narrowing it, with authority over it.
+static i64
+check_claim(const struct env *env, struct bind_checked *c)
+{
+	const struct ring_spec *s = &c->spec;
+	const struct cap *cap;
+
+	c->narrows = RING_NONE;
+	if (s->narrows != SLOT_NONE) {
+		i64 error = cap_lookup(&caps, env->index, s->narrows, CAP_RING,
+				       CAP_READ, &cap);
+
+		if (error)
+			return error;
+		c->narrows = (u32)cap->base;
+	}
+	if (!(c->rights & CAP_READ))
+		return 0;
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		const struct ring *r = &rings[i];
+
+		if (!r->bound || !r->running || !r->receives ||
+		    r->info->mac_index != s->mac_index ||
+		    !filter_overlap(&c->filter, &r->filter))
+			continue;
+		if (!narrows_from(c->narrows, i) ||
+		    !filter_within(&c->filter, &r->filter) ||
+		    filter_within(&r->filter, &c->filter))
+			return -E_TAKEN;
+	}
+	return 0;
+}
+
+static u32
+free_entry(void)
+{
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		if (!rings[i].bound)
+			return i;
+	}
+	return RING_NONE;
+}
+
+i64
+check_ring_bind(struct call *call)
+{
+	struct bind_checked *c = CHECKED(call, struct bind_checked);
+	struct ring_spec *s = &c->spec;
+	i64 error = user_read(call->env, call->a[0], s, sizeof(*s));
+
+	if (error)
+		return error;
+	if (s->mac_index >= RINGS_MAX || s->region_count > RING_REGIONS_MAX ||
+	    s->filter_count > RING_ATOMS_MAX)
+		return -E_ARGUMENT;
+	error = check_memory(call->env, c);
+	if (error)
+		return error;
+	filter_init(&c->filter);
+	if (!filter_add(&c->filter, s->filter, s->filter_count))
+		return -E_ARGUMENT;
+	error = check_claim(call->env, c);
+	if (error)
+		return error;
+	c->index = free_entry();
+	if (c->index == RING_NONE)
+		return -E_TABLE;
+	error = quota_check_rings(call->env, 1);
+	return error ? error : cap_room(&caps, call->env->index);
+}
+
+static void
+bind_spans(struct ring *ring, const struct bind_checked *c)
+{
+	const struct ring_spec *s = &c->spec;
+
+	ring->span[0] = (struct ring_span){
+		s->ring_frame, RING_FRAMES, c->memory_node,
+	};
+	for (u32 i = 0; i < s->region_count; i++) {
+		ring->span[i + 1] = (struct ring_span){
+			s->region[i].frame, s->region[i].count, c->region_node[i],
+		};
+	}
+}
+
+i64
+do_ring_bind(struct call *call)
+{
+	const struct bind_checked *c = CHECKED(call, struct bind_checked);
+	const struct ring_spec *s = &c->spec;
+	struct ring *ring = &rings[c->index];
+	struct ring_info *info = ring->info;
+
+	ASSERT(!ring->bound && info->owner == 0);
+	*info = (struct ring_info){
+		.mac_index = s->mac_index,
+		.filter_count = (u16)s->filter_count,
+	};
+	derive_mac(s->mac_index, info->mac);
+	*ring = (struct ring){
+		.bound = true,
+		.running = true,
+		.receives = c->rights & CAP_READ,
+		.sends = c->rights & CAP_WRITE,
+		.forges = c->rights & CAP_FORGE,
+		.owner = call->env->index,
+		.narrows = c->narrows,
+		.weight = filter_weight(&c->filter),
+		.nic_node = c->nic_node,
+		.memory_node = c->memory_node,
+		.memory_frame = s->ring_frame,
+		.mac = mac_word(info->mac),
+		.info = info,
+		.control = frame_memory(s->ring_frame),
+		.tx = frame_memory(s->ring_frame + 1),
+		.buffers = frame_memory(s->ring_frame + RING_CONTROL_FRAMES),
+		.filter = c->filter,
+	};
+	bind_spans(ring, c);
+	filter_init(&ring->narrowed);
+	memset(ring->control, 0, sizeof(*ring->control));
+	memcpy(ring->control->mac, info->mac, sizeof(info->mac));
+	info->owner = call->env->info->id;
+	quota_take_rings(call->env, 1);
+	ring_rx_order();
+
+	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_RING,
+			    (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE,
+			    c->index, 1);
+
+	ASSERT(slot > 0);
+	return slot;
+}
+
+struct kick_checked {
+	struct ring *ring;
+	u32 head;
+};
+
+i64
+check_ring_kick(struct call *call)
+{
+	struct kick_checked *c = CHECKED(call, struct kick_checked);
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
+			       CAP_RING, 0, &cap);
+
+	if (error)
+		return error;
+	c->ring = &rings[cap->base];
+	ASSERT(c->ring->bound);
+	if (!c->ring->running)
+		return -E_STATE;
+	if (!nic_works())
+		return -E_DEVICE;
+	c->head = c->ring->tx_taken;
+	if (cap->rights & CAP_WRITE)
+		c->head = shared_load(&c->ring->control->tx_head);
+	return ring_tx_plausible(c->ring, c->head) ? 0 : -E_ARGUMENT;
+}
+
+i64
+do_ring_kick(struct call *call)
+{
+	const struct kick_checked *c = CHECKED(call, struct kick_checked);
+
+	ring_tx_collect();
+	ring_tx_send(c->ring, c->head);
+	ring_tx_flush();
+	ring_rx_poll();
+	return 0;
+}
+
+struct narrow_checked {
+	struct ring *ring;
+	struct filter narrowed;
+};
+
+i64
+check_ring_narrow(struct call *call)
+{
+	struct narrow_checked *c = CHECKED(call, struct narrow_checked);
+	struct ring_atom atoms[RING_ATOMS_MAX];
+	u64 count = call->a[2];
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
+			       CAP_RING, CAP_WRITE, &cap);
+
+	if (error)
+		return error;
+	if (count > RING_ATOMS_MAX)
+		return -E_ARGUMENT;
+	error = user_read(call->env, call->a[1], atoms, count * sizeof(atoms[0]));
+	if (error)
+		return error;
+	c->ring = &rings[cap->base];
+	c->narrowed = c->ring->narrowed;
+	return filter_add(&c->narrowed, atoms, (u32)count) ? 0 : -E_ARGUMENT;
+}
+
+i64
+do_ring_narrow(struct call *call)
+{
+	const struct narrow_checked *c = CHECKED(call, struct narrow_checked);
+
+	ASSERT(c->ring->bound && filter_within(&c->narrowed, &c->ring->narrowed));
+	c->ring->narrowed = c->narrowed;
+	return 0;
+}
+
+void
+ring_destroy(u32 index)
+{
+	ASSERT(index < RINGS_MAX && rings[index].bound);
+
+	struct ring *ring = &rings[index];
+
+	ring_tx_forget(index);
+	quota_return_rings(&envs[ring->owner], 1);
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		if (rings[i].bound && rings[i].narrows == index)
+			rings[i].narrows = ring->narrows;
+	}
+	*ring->info = (struct ring_info){ 0 };
+	*ring = (struct ring){ .info = ring->info };
+	ring_rx_order();
+}
+
+void
+ring_cap_gone(u32 cap_node)
+{
+	bool stopped = false;
+
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		struct ring *ring = &rings[i];
+
+		if (!ring->bound)
+			continue;
+		for (u32 s = 0; s < ARRAY_SIZE(ring->span); s++) {
+			if (ring->span[s].node == cap_node)
+				ring->span[s].count = 0;		// G2
+		}
+		if (ring->running && (ring->nic_node == cap_node ||
+				      ring->memory_node == cap_node)) {
+			ring->running = false;				// G1
+			ring->stalled = false;
+			stopped = true;
+			env_hint(ring->owner);
+		}
+	}
+	if (stopped)
+		ring_rx_order();
+}
+
+void
+ring_watched(u64 frame, u32 offset)
+{
+	bool found = false;
+
+	if (offset != offsetof(struct ring_control, tx_done))
+		return;
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		struct ring *ring = &rings[i];
+
+		if (ring->running && ring->memory_frame == frame &&
+		    ring->in_flight > 0) {
+			ring->watched = true;
+			found = true;
+		}
+	}
+	if (found) {
+		ring_tx_collect();
+		ring_tx_flush();
+	}
+}
+
+void
+ring_idle(void)
+{
+	if (!nic_sent_waiting() && !nic_receive_waiting())
+		return;
+	ring_tx_collect();
+	ring_rx_poll();
+	ring_tx_flush();
+}

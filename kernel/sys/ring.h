@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Packet rings as the rest of the kernel sees them. The calls ring_bind,
+// ring_kick and ring_narrow are declared by call.h; what a ring means to a
+// program is in kernel/abi/ring.h.
+//
+// Everything here runs under the kernel lock.
+
+#include "kernel/base/types.h"
+
+// Starts the network interface and says so in sys_info. Once, at boot, after
+// pci_scan() and when frames can be taken. Without an interface nothing happens.
+void
+ring_init(void);
+
+// Takes the ring away: its root capability went (the owner's end is a case of
+// that). Frames that the device is reading stay pinned until it is done.
+void
+ring_destroy(u32 index);
+
+// A capability was removed, of frames or of a network interface: what was bound
+// under it ends. Regions under it close; a ring whose memory or interface it
+// was stops.
+void
+ring_cap_gone(u32 cap_node);
+
+// An environment went to sleep on the word at `offset` of `frame`. If that is a
+// ring's tx_done, completions interrupt until its frames are out. Call it when
+// the sleeper can be hinted.
+void
+ring_watched(u64 frame, u32 offset);
+
+// Before a processor halts: takes what came and what was sent without an
+// interrupt. Two loads when there is nothing.
+void
+ring_idle(void);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Receiving: demultiplex, copy into the ring's buffer, advance rx_head.
+//
+// A frame for one address goes to the first ring in `order` that has that
+// address and accepts it; the order is by the number of bits that filters fix,
+// so of two rings that accept the same frame the narrower comes first (G4). A
+// broadcast or multicast goes to every ring that accepts it. With at most
+// RINGS_MAX rings a scan of eight-word compares is as good as a trie.
+//
+// The fabric's frames are the kernel's and go to no ring.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/byteorder.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/nic.h"
+#include "kernel/sys/env.h"
+#include "kernel/sys/ring_state.h"
+
+// Batches that one call takes while more keeps coming. What is left is found by
+// the next interrupt, kick, or processor that wants to halt.
+#define BATCHES_MAX 4u
+
+#define ETHERTYPE_OFFSET 12u
+#define MAC_MASK 0xffffffffffffull
+
+STATIC_ASSERT(RING_MTU_MAX == NIC_MTU_MAX + NIC_ETHERNET_LEN);
+STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
+
+static u32 order[RINGS_MAX];
+static u32 order_count;
+
+void
+ring_rx_order(void)
+{
+	order_count = 0;
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		u32 at = order_count;
+
+		if (!rings[i].bound || !rings[i].running || !rings[i].receives)
+			continue;
+		for (; at > 0 && rings[order[at - 1]].weight < rings[i].weight; at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+		order_count++;
+	}
+	ASSERT(order_count <= RINGS_MAX);
+}
+
+static void
+put(struct ring *ring, const struct nic_received *r)
+{
+	u32 slot = ring->rx_head % RING_SLOTS;
+	u32 tail = shared_load(&ring->control->rx_tail);
+
+	ASSERT(ring->running && r->len <= RING_BUFFER_SIZE);
+	if (ring->rx_head - tail >= RING_SLOTS) {
+		ring->info->rx_dropped++;
+		shared_store(&ring->control->rx_dropped,
+			     (u32)ring->info->rx_dropped);
+		return;
+	}
+	memcpy(ring->buffers + slot * RING_BUFFER_SIZE, r->frame, r->len);
+	ring->control->rx_len[slot] = (u16)r->len;
+	ring->rx_head++;
+	shared_store(&ring->control->rx_head, ring->rx_head);
+	ring->info->rx_frames++;
+}
+
+// Gives a frame to whom it belongs; returns the rings that got it, as bits.
+static u32
+deliver(const struct nic_received *r)
+{
+	u64 target = le64_load(r->frame) & MAC_MASK;
+	bool many = r->frame[0] & 1;
+	struct filter_window window;
+	u32 takers = 0;
+
+	ASSERT(r->len >= NIC_ETHERNET_LEN);
+	if (be16_load(r->frame + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC)
+		return 0;
+	filter_load(&window, r->frame, r->len);
+	for (u32 i = 0; i < order_count; i++) {
+		struct ring *ring = &rings[order[i]];
+
+		if (!(many || ring->mac == target) ||
+		    !filter_accepts(&ring->filter, &window))
+			continue;
+		put(ring, r);
+		takers |= 1u << order[i];
+		if (!many)
+			break;
+	}
+	return takers;
+}
+
+// Takes what the device has now, at most as many frames as it has buffers.
+static bool
+batch(void)
+{
+	struct nic_received r;
+	u32 takers = 0;
+
+	nic_receive_begin();
+	while (nic_receive(&r)) {
+		u32 who = deliver(&r);
+
+		sys_info.nic_rx_frames++;
+		sys_info.nic_rx_unclaimed += who == 0;
+		takers |= who;
+		nic_give_back(r.buffer);
+	}
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		if (takers >> i & 1)
+			env_hint(rings[i].owner);
+	}
+	return nic_receive_end();
+}
+
+void
+ring_rx_poll(void)
+{
+	if (!nic_receive_waiting())
+		return;
+	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
+		;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// What the kernel keeps for each packet ring, shared by ring.c (binding and its
+// end), ring_tx.c and ring_rx.c; nobody else includes it.
+//
+// Invariants:
+//   G1  the memory that `control`, `tx` and `buffers` point at is touched only
+//       while `running`: then the frames capability `memory_node` still exists
+//   G2  a region with count != 0 lies under a capability that still exists
+//   G3  positions are the kernel's own copies; shared memory is never believed
+//       about them: tx_done <= tx_taken <= tx_done + RING_SLOTS
+//   G4  two running rings that receive under one address either accept no frame
+//       in common, or one narrows the other and fixes more bits
+//   G5  every frame that a flight gave to the device is pinned until it is back
+
+#include "kernel/abi/ring.h"
+#include "kernel/filter/filter.h"
+#include "kernel/sys/tables.h"
+
+#define RING_NONE 0xffffffffu
+#define RING_SENT_WORDS (RING_SLOTS / 64u)
+
+// Frames that may be sent from.
+struct ring_span {
+	u64 first;
+	u64 count;		// 0: closed
+	u32 node;		// the capability it was bound under
+};
+
+struct ring {
+	bool bound;		// the entry is in use
+	bool running;		// not stopped by a revocation
+	bool receives;
+	bool sends;
+	bool forges;		// may send any header
+	bool stalled;		// frames wait for room at the device
+	bool watched;		// its owner sleeps on tx_done
+	u32 owner;		// index of the environment
+	u32 narrows;		// index of the ring that it narrows, or RING_NONE
+	u32 weight;		// of the filter
+	u32 nic_node;
+	u32 memory_node;
+	u64 memory_frame;
+	u64 mac;		// little-endian, in the low 48 bits
+	struct ring_info *info;	// exported half
+
+	// Shared with the owner, in the direct map.
+	struct ring_control *control;
+	struct ring_tx *tx;
+	u8 *buffers;
+
+	struct filter filter;	// what it receives
+	struct filter narrowed;	// what everything it sends must meet
+	struct ring_span span[RING_REGIONS_MAX + 1];	// [0]: the ring itself
+
+	u32 rx_head;
+	u32 tx_taken;		// descriptors looked at
+	u32 tx_done;
+	u32 tx_refused;
+	u32 in_flight;		// device descriptors that it occupies
+	u64 sent[RING_SENT_WORDS];	// bit: done, counted from tx_done on
+};
+
+extern struct ring rings[RINGS_MAX];
+
+// One load of a word that a program may change at any time.
+static inline u32
+shared_load(const u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+// One store that a program sees after everything before it.
+static inline void
+shared_store(u32 *word, u32 v)
+{
+	__atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
+static inline u64
+mac_word(const u8 *mac)
+{
+	u64 v = 0;
+
+	__builtin_memcpy(&v, mac, 6);
+	return v;
+}
+
+// ring_rx.c: says again which rings receive and in which order they are asked.
+void
+ring_rx_order(void);
+
+// Takes everything that has arrived, bounded, and hints the owners.
+void
+ring_rx_poll(void);
+
+// ring_tx.c: once, when the interface works.
+void
+ring_tx_init(void);
+
+// Is `head` a position that the owner may have advanced tx_head to?
+must_check bool
+ring_tx_plausible(const struct ring *ring, u32 head);
+
+// Sends the descriptors before `head` as far as there is room; the rest waits
+// in the ring (`stalled`). Ignores an implausible head. The device is told by
+// ring_tx_flush().
+void
+ring_tx_send(struct ring *ring, u32 head);
+
+// Takes completions: unpins, advances tx_done, hints.
+void
+ring_tx_collect(void);
+
+// Goes on with stalled rings, tells the device about everything sent, and asks
+// for completion interrupts as long as somebody waits for them.
+void
+ring_tx_flush(void);
+
+// The ring goes: its flights belong to nobody from now on.
+void
+ring_tx_forget(u32 index);

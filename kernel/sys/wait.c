@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Waiting and waking. A watched word is named by frame and offset, and its
+// frame is pinned while somebody watches, so that it means the same memory
+// whatever happens to mappings.
+//
+// Invariant W1: an environment is ASLEEP exactly while its wait words are
+// pinned; every kernel write to a word that a program may watch is followed by
+// a hint.
+
+#include "kernel/sys/wait.h"
+#include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/arch/x86_64/paging.h"
+#include "kernel/base/assert.h"
+#include "kernel/main/trace.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/sched.h"
+
+u64 wait_hinted;
+
+static u32
+word_at(const struct env_wait *wait)
+{
+	const u8 *frame = frame_memory(wait->frame);
+
+	return __atomic_load_n((const u32 *)(const void *)(frame + wait->offset),
+			       __ATOMIC_ACQUIRE);
+}
+
+// The first watched word that differs, or -1.
+static i64
+changed_word(const struct env_wait *wait, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (word_at(&wait[i]) != wait[i].expected)
+			return i;
+	}
+	return -1;
+}
+
+void
+wait_forget(struct env *env)
+{
+	ASSERT(env->info->state == ENV_ASLEEP);
+	for (u32 i = 0; i < env->wait_count; i++) {
+		if (!env->wait[i].exported)
+			own_unpin(&frames, env->wait[i].frame, 1);
+	}
+	env->wait_count = 0;
+	env->wait_deadline_ns = NEVER;
+}
+
+static void
+wake_with(struct env *env, i64 result)
+{
+	wait_forget(env);
+	env->info->state = ENV_RUNNABLE;
+	env->context.rax = (u64)result;
+	sched_changed(env);
+}
+
+void
+wait_look(struct env *env, u64 now_ns)
+{
+	if (env->info->state != ENV_ASLEEP)
+		return;
+
+	i64 changed = changed_word(env->wait, env->wait_count);
+
+	if (changed >= 0)
+		wake_with(env, changed);
+	else if (now_ns >= env->wait_deadline_ns)
+		wake_with(env, -E_TIMEOUT);
+	else if (now_ns >= env->timer_deadline_ns)
+		wake_with(env, -E_AGAIN);
+}
+
+void
+env_hint(u32 index)
+{
+	ASSERT(index < ENVS_MAX);
+	if (envs[index].info->state != ENV_ASLEEP)
+		return;
+	wait_hinted |= 1ull << index;
+	sched_kick(envs[index].cpu);
+}
+
+static bool
+watches(const struct env *env, bool exported, u64 frame, u32 offset)
+{
+	if (env->info->state != ENV_ASLEEP)
+		return false;
+	for (u32 i = 0; i < env->wait_count; i++) {
+		const struct env_wait *w = &env->wait[i];
+
+		if (exported ? w->exported
+			     : w->frame == frame && w->offset == offset)
+			return true;
+	}
+	return false;
+}
+
+void
+wait_hint_tables(void)
+{
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		if (watches(&envs[i], true, 0, 0))
+			env_hint(i);
+	}
+}
+
+struct wait_checked {
+	struct env_wait wait[WAIT_WORDS_MAX];
+};
+
+i64
+check_wait(struct call *call)
+{
+	struct wait_checked *c = CHECKED(call, struct wait_checked);
+	struct wait_word word[WAIT_WORDS_MAX];
+	u64 count = call->a[1];
+	i64 error;
+
+	if (count > WAIT_WORDS_MAX)
+		return -E_ARGUMENT;
+	error = user_read(call->env, call->a[0], word, count * sizeof(word[0]));
+	if (error)
+		return error;
+	for (u32 i = 0; i < count; i++) {
+		u64 va = word[i].va;
+		u64 frame;
+
+		if (va % sizeof(u32))
+			return -E_ARGUMENT;
+		if (!paging_translate(call->env, va, false, &frame))
+			return -E_ADDRESS;
+		c->wait[i] = (struct env_wait){
+			.frame = frame,
+			.offset = (u32)(va % PAGE_SIZE),
+			.expected = word[i].expected,
+			.exported = va >= TABLES_BASE && va < UAREA_BASE,
+		};
+	}
+	return 0;
+}
+
+i64
+do_wait(struct call *call)
+{
+	const struct wait_checked *c = CHECKED(call, struct wait_checked);
+	struct env *env = call->env;
+	u32 count = (u32)call->a[1];
+	i64 changed = changed_word(c->wait, count);
+
+	if (changed >= 0)
+		return changed;
+	if (call->a[2] != NEVER && clock_ns() >= call->a[2])
+		return -E_TIMEOUT;
+	env->wait_count = count;
+	env->wait_deadline_ns = call->a[2];
+	for (u32 i = 0; i < count; i++) {
+		env->wait[i] = c->wait[i];
+		if (!c->wait[i].exported)
+			own_pin(&frames, c->wait[i].frame, 1);
+	}
+	env->info->state = ENV_ASLEEP;
+	this_cpu()->reschedule = true;
+	return -E_TIMEOUT;		// replaced when it wakes
+}
+
+i64
+check_wake(struct call *call)
+{
+	u64 *frame = CHECKED(call, u64);
+
+	if (call->a[0] % sizeof(u32))
+		return -E_ARGUMENT;
+	if (!paging_translate(call->env, call->a[0], false, frame))
+		return -E_ADDRESS;
+	return 0;
+}
+
+i64
+do_wake(struct call *call)
+{
+	u64 frame = *CHECKED(call, u64);
+	u32 offset = (u32)(call->a[0] % PAGE_SIZE);
+
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		if (watches(&envs[i], false, frame, offset))
+			env_hint(i);
+	}
+	return 0;
+}
+
+i64
+check_timer_set(struct call *call)
+{
+	(void)call;
+	return 0;
+}
+
+i64
+do_timer_set(struct call *call)
+{
+	call->env->timer_deadline_ns = call->a[0];
+	this_cpu()->reschedule = true;
+	return 0;
+}

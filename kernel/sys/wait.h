@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Sleeping until a word differs or a deadline passes. Waiting costs nothing
+// while no hint comes: whoever writes a word for a sleeper hints (env_hint() for
+// the kernel's writes, wake() for a program's), and only then are words read.
+
+#include "kernel/sys/env.h"
+
+// Looks at a sleeper: wakes it when a word differs or its deadline passed.
+void
+wait_look(struct env *env, u64 now_ns);
+
+// Takes back a sleeper's pins; the caller changes its state.
+void
+wait_forget(struct env *env);
+
+// Hints every sleeper that watches a word of the exported tables.
+void
+wait_hint_tables(void);
+
+// Sleepers that were hinted, one bit each; cleared by whoever looks.
+extern u64 wait_hinted;
