@@ -17,8 +17,8 @@
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "kernel/dev/devices.h"
 #include "kernel/main/console.h"
+#include "kernel/main/devices.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/first_env.h"
 #include "kernel/main/kprintf.h"
@@ -115,11 +115,11 @@ kernel_main(u32 magic, u64 information)
 	env_init();
 	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, ENVS_MAX);
 	slice_init();
+	if (asked_for("floor=echo"))
+		devices_echo_floor();
 	devices_init();
 	smp_start();
 	fill_info();
-	if (asked_for("floor=echo"))
-		devices_echo_floor();
 	tables_share();
 	console_listen();
 	kernel_map_complete();

@@ -83,12 +83,13 @@ check_memory(const struct env *env, struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, env->index, s->nic_slot, CAP_NIC, 0, &cap);
+	i64 error;
 
-	if (error)
-		return error;
 	if (!nic_works())
 		return -E_ABSENT;
+	error = cap_lookup(&caps, env->index, s->nic_slot, CAP_NIC, 0, &cap);
+	if (error)
+		return error;
 	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
 		return -E_RIGHTS;
 	c->rights = cap->rights;

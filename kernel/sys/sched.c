@@ -17,6 +17,7 @@
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/ring.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/upcall.h"
 #include "kernel/sys/wait.h"
@@ -226,6 +227,7 @@ idle(struct cpu *cpu)
 	    env_table[cpu->space].state != ENV_ASLEEP &&
 	    env_table[cpu->space].state != ENV_RUNNABLE)
 		leave_space(cpu);
+	ring_idle();
 	kernel_unlock();
 	// The flag is looked at with interrupts off, and `sti; hlt` lets none in
 	// between: a kick after the look ends the halt.

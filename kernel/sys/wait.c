@@ -16,6 +16,8 @@
 #include "kernel/base/assert.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
+#include "kernel/sys/ring.h"
+#include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 
 u64 wait_hinted;
@@ -166,6 +168,8 @@ do_wait(struct call *call)
 			own_pin(&frames, c->wait[i].frame, 1);
 	}
 	env->info->state = ENV_ASLEEP;
+	for (u32 i = 0; i < count; i++)
+		ring_watched(c->wait[i].frame, c->wait[i].offset);
 	this_cpu()->reschedule = true;
 	return -E_TIMEOUT;		// replaced when it wakes
 }

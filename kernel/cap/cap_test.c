@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// links: kernel/cap/cap.c harness/testing/host_assert.c
+//
+// The capability core against a reference model: the model keeps every
+// capability with a pointer to its source and answers each question by looking
+// at all of them. Random programs of mint, derive, look-up and removal run on
+// both; after every step the core's invariants are walked. SEED=n replays.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "kernel/abi/errors.h"
+#include "kernel/abi/syscalls.h"
+#include "kernel/base/prng.h"
+#include "kernel/cap/cap.h"
+
+#define POOL 200u
+#define LISTS 4u
+#define STEPS 20000
+
+struct model_cap {
+	bool used;
+	struct model_cap *source;
+	enum cap_type type;
+	u32 rights;
+	u64 base, count;
+	u32 depth;
+};
+
+static struct cap pool[POOL];
+static struct cap_list lists[LISTS];
+static struct cap_tree tree;
+static struct model_cap model[LISTS][CAP_LIST_SLOTS];
+
+static void
+start(void)
+{
+	cap_init(&tree, pool, POOL, lists, LISTS);
+	for (u32 l = 0; l < LISTS; l++) {
+		for (u32 s = 0; s < CAP_LIST_SLOTS; s++)
+			model[l][s] = (struct model_cap){ 0 };
+	}
+}
+
+static u64
+test_seed(void)
+{
+	const char *text = getenv("SEED");
+	u64 seed = text ? strtoull(text, NULL, 0) : 1;
+
+	print_message("SEED=%llu\n", (unsigned long long)seed);
+	return seed;
+}
+
+static bool
+model_below(const struct model_cap *cap, const struct model_cap *top)
+{
+	for (; cap; cap = cap->source) {
+		if (cap == top)
+			return true;
+	}
+	return false;
+}
+
+static void
+compare(void)
+{
+	u32 used = 0;
+
+	for (u32 l = 0; l < LISTS; l++) {
+		for (u32 s = 0; s < CAP_LIST_SLOTS; s++) {
+			const struct cap *cap = cap_at(&tree, l, s);
+			const struct model_cap *m = &model[l][s];
+
+			assert_int_equal(cap != NULL, m->used);
+			if (!cap)
+				continue;
+			used++;
+			assert_int_equal(cap->type, m->type);
+			assert_int_equal(cap->rights, m->rights);
+			assert_int_equal(cap->base, m->base);
+			assert_int_equal(cap->count, m->count);
+			assert_int_equal(cap->depth, m->depth);
+		}
+	}
+	assert_int_equal(used, tree.used);
+}
+
+static void
+step_mint(struct prng *p)
+{
+	u32 list = (u32)prng_below(p, LISTS);
+	enum cap_type type = (enum cap_type)(1 + prng_below(p, CAP_TYPE_COUNT - 1));
+	u32 rights = (u32)prng_below(p, CAP_ALL + 1);
+	u64 base = prng_below(p, 100), count = 1 + prng_below(p, 100);
+	i64 room = cap_room(&tree, list);
+	i64 slot = cap_mint(&tree, list, SLOT_NONE, type, rights, base, count);
+
+	assert_int_equal(room, slot < 0 ? slot : 0);
+	if (slot < 0) {
+		assert_true(slot == -E_LIST || slot == -E_TABLE);
+		return;
+	}
+	assert_true(slot >= 1 && !model[list][slot].used);
+	model[list][slot] = (struct model_cap){
+		true, NULL, type, rights, base, count, 0
+	};
+}
+
+static i64
+model_check_derive(const struct model_cap *m, u32 rights, u64 base, u64 count)
+{
+	if (!m->used)
+		return -E_SLOT;
+	if (!(m->rights & CAP_DERIVE) || (rights & ~m->rights))
+		return -E_RIGHTS;
+	if (count == 0 || base < m->base || base + count > m->base + m->count)
+		return -E_RANGE;
+	return m->depth == CAP_DEPTH_MAX ? -E_DEPTH : 0;
+}
+
+static void
+step_derive(struct prng *p)
+{
+	u32 list = (u32)prng_below(p, LISTS), target = (u32)prng_below(p, LISTS);
+	u32 slot = (u32)prng_below(p, 80);
+	struct model_cap *m = &model[list][slot];
+	u32 rights = prng_below(p, 3) ? m->rights : (u32)prng_below(p, CAP_ALL + 1);
+	u64 base = m->base + prng_below(p, 4), count = prng_below(p, 60);
+	i64 expected = model_check_derive(m, rights, base, count);
+	i64 got = cap_check_derive(&tree, list, slot, target, rights, base, count);
+
+	if (expected == 0)
+		expected = cap_room(&tree, target);
+	assert_int_equal(got, expected);
+	if (got)
+		return;
+
+	u32 new_slot = cap_derive(&tree, list, slot, target, rights, base, count);
+
+	assert_false(model[target][new_slot].used);
+	model[target][new_slot] = (struct model_cap){
+		true, m, m->type, rights, base, count, m->depth + 1
+	};
+}
+
+static void
+step_remove(struct prng *p)
+{
+	u32 list = (u32)prng_below(p, LISTS), slot = (u32)prng_below(p, 80);
+	bool self = prng_below(p, 2);
+	struct model_cap *top = &model[list][slot];
+	struct cap removed;
+
+	while (cap_remove_step(&tree, list, slot, self, &removed) != CAP_NIL) {
+		struct model_cap *m = &model[removed.list][removed.slot];
+
+		assert_true(m->used && model_below(m, top));
+		assert_true(self || m != top);
+		// Leaves first: nothing that is still there came from it.
+		for (u32 l = 0; l < LISTS; l++) {
+			for (u32 s = 0; s < CAP_LIST_SLOTS; s++)
+				assert_false(model[l][s].used &&
+					     model[l][s].source == m);
+		}
+		m->used = false;
+		cap_check(&tree);
+	}
+	for (u32 l = 0; l < LISTS; l++) {
+		for (u32 s = 0; s < CAP_LIST_SLOTS; s++) {
+			struct model_cap *m = &model[l][s];
+
+			if (m->used && model_below(m, top))
+				assert_true(m == top && !self);
+		}
+	}
+}
+
+static void
+step_lookup(struct prng *p)
+{
+	u32 list = (u32)prng_below(p, LISTS), slot = (u32)prng_below(p, 300);
+	enum cap_type type = (enum cap_type)(1 + prng_below(p, CAP_TYPE_COUNT - 1));
+	u32 rights = (u32)prng_below(p, CAP_ALL + 1);
+	const struct model_cap *m =
+		slot < CAP_LIST_SLOTS ? &model[list][slot] : NULL;
+	const struct cap *cap = NULL;
+	i64 expected = !m || !m->used ? -E_SLOT : m->type != type ? -E_TYPE :
+		       (m->rights & rights) != rights ? -E_RIGHTS : 0;
+
+	assert_int_equal(cap_lookup(&tree, list, slot, type, rights, &cap), expected);
+	assert_int_equal(cap != NULL, expected == 0);
+}
+
+static void
+test_random_programs(void **state)
+{
+	struct prng p;
+
+	(void)state;
+	start();
+	prng_seed(&p, test_seed());
+	for (int i = 0; i < STEPS; i++) {
+		switch (prng_below(&p, 8)) {
+		case 0:
+			step_mint(&p);
+			break;
+		case 1:
+			step_remove(&p);
+			break;
+		case 2:
+		case 3:
+			step_lookup(&p);
+			break;
+		default:
+			step_derive(&p);
+		}
+		cap_check(&tree);
+		compare();
+	}
+}
+
+static void
+test_range_is_checked_without_overflow(void **state)
+{
+	const struct cap cap = { .base = 10, .count = 5 };
+
+	(void)state;
+	assert_true(cap_covers(&cap, 10, 5));
+	assert_true(cap_covers(&cap, 14, 1));
+	assert_false(cap_covers(&cap, 9, 1));
+	assert_false(cap_covers(&cap, 15, 1));
+	assert_false(cap_covers(&cap, 10, 6));
+	assert_false(cap_covers(&cap, 10, 0));
+	assert_false(cap_covers(&cap, 14, ~0ull));
+	assert_false(cap_covers(&cap, ~0ull, 2));
+}
+
+static void
+test_depth_is_bounded(void **state)
+{
+	u32 slot;
+
+	(void)state;
+	start();
+	slot = (u32)cap_mint(&tree, 0, SLOT_NONE, CAP_FRAMES, CAP_ALL, 0, 1);
+	for (u32 i = 0; i < CAP_DEPTH_MAX; i++) {
+		assert_int_equal(cap_check_derive(&tree, 0, slot, 0, CAP_ALL, 0, 1), 0);
+		slot = cap_derive(&tree, 0, slot, 0, CAP_ALL, 0, 1);
+	}
+	assert_int_equal(cap_check_derive(&tree, 0, slot, 0, CAP_ALL, 0, 1),
+			 -E_DEPTH);
+	cap_check(&tree);
+}
+
+static void
+test_a_reused_node_has_a_new_generation(void **state)
+{
+	struct cap removed;
+	u32 slot, node, generation;
+
+	(void)state;
+	start();
+	slot = (u32)cap_mint(&tree, 0, SLOT_NONE, CAP_NIC, CAP_READ, 0, 1);
+	node = cap_node(&tree, cap_at(&tree, 0, slot));
+	generation = cap_at(&tree, 0, slot)->generation;
+	assert_int_equal(cap_remove_step(&tree, 0, slot, true, &removed), node);
+	slot = (u32)cap_mint(&tree, 1, SLOT_NONE, CAP_NIC, CAP_READ, 0, 1);
+	assert_int_equal(cap_node(&tree, cap_at(&tree, 1, slot)), node);
+	assert_int_not_equal(cap_at(&tree, 1, slot)->generation, generation);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_programs),
+		cmocka_unit_test(test_range_is_checked_without_overflow),
+		cmocka_unit_test(test_depth_is_bounded),
+		cmocka_unit_test(test_a_reused_node_has_a_new_generation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The virtio block driver behind disk.h (virtio 1.2, section 5.2): one queue,
+// one interrupt vector. A request is three descriptors: its header, the data
+// (consecutive frames are one run), and the status byte. Header and status lie
+// in a slot of kernel memory that belongs to the chain's first descriptor.
+//
+// Invariants:
+//   B1  a slot is written only while its descriptor is free
+//   B2  a status counts only when the device wrote it: it starts as
+//       STATUS_UNWRITTEN
+//   B3  after a failure nothing is read from the queue; cookies come back only
+//       once the device has confirmed its reset
+
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/dev/disk.h"
+#include "kernel/dev/virtio.h"
+#include "kernel/main/kprintf.h"
+
+#define FEATURE_SIZE_MAX (1ull << 1)
+#define FEATURE_READ_ONLY (1ull << 5)
+#define FEATURE_FLUSH (1ull << 9)
+
+#define CONFIG_SECTORS 0u
+#define CONFIG_SIZE_MAX 8u
+
+#define SECTORS_A_BLOCK (BLOCK_SIZE / 512u)
+#define DESCRIPTORS_AN_OP 3u
+
+#define REQUEST_IN 0u
+#define REQUEST_OUT 1u
+#define REQUEST_FLUSH 4u
+#define STATUS_OK 0u
+#define STATUS_UNWRITTEN 0xffu
+
+struct blk_slot {
+	u32 type;
+	u32 reserved;
+	u64 sector;
+	volatile u8 status;	// the device writes
+	u8 padding[15];
+};
+
+#define HEADER_LEN 16u
+
+STATIC_ASSERT(sizeof(struct blk_slot) == 32);
+STATIC_ASSERT(offsetof(struct blk_slot, status) == HEADER_LEN);
+STATIC_ASSERT(DISK_FLIGHTS_MAX * DESCRIPTORS_AN_OP <= VIRTQUEUE_SIZE_MAX);
+
+static struct {
+	struct virtio device;
+	struct virtio_queue queue;
+	struct disk_facts facts;
+	struct blk_slot *slots;
+	u64 slots_physical;
+	bool flushes;		// it has a volatile cache
+	bool present;
+	bool failed;		// the device broke the rules
+	bool stopped;		// and has confirmed its reset
+} disk;
+
+static bool
+read_facts(void)
+{
+	struct virtio *v = &disk.device;
+	u64 sectors = 0;
+	u32 size_max = QUEUE_BLOCKS_MAX * BLOCK_SIZE;
+
+	if (!virtio_config(v, CONFIG_SECTORS, &sectors, 8) ||
+	    sectors < SECTORS_A_BLOCK || sectors >> 55) {
+		kprintf("disk: the device tells an impossible size\n");
+		return false;
+	}
+	if ((v->features & FEATURE_SIZE_MAX) &&
+	    (!virtio_config(v, CONFIG_SIZE_MAX, &size_max, 4) ||
+	     size_max < QUEUE_BLOCKS_MAX * BLOCK_SIZE)) {
+		kprintf("disk: the device takes less than %u bytes at once\n",
+			QUEUE_BLOCKS_MAX * BLOCK_SIZE);
+		return false;
+	}
+	disk.facts.blocks = sectors / SECTORS_A_BLOCK;
+	disk.facts.read_only = (v->features & FEATURE_READ_ONLY) != 0;
+	disk.flushes = (v->features & FEATURE_FLUSH) != 0;
+	return true;
+}
+
+bool
+disk_init(void (*interrupt)(u32 argument))
+{
+	struct virtio *v = &disk.device;
+
+	ASSERT(!disk.present);
+	if (!virtio_find(v, VIRTIO_BLOCK, 0, "disk") ||
+	    !virtio_negotiate(v, FEATURE_SIZE_MAX | FEATURE_READ_ONLY |
+				 FEATURE_FLUSH))
+		return false;
+	if (!read_facts()) {
+		disk.stopped = virtio_stop(v);
+		return false;
+	}
+	if (!virtio_interrupts(v, interrupt) ||
+	    !virtio_queue_open(v, &disk.queue, 0, VIRTQUEUE_SIZE_MAX))
+		return false;
+
+	u32 slots_len = disk.queue.ring.size * (u32)sizeof(struct blk_slot);
+
+	disk.slots = boot_frames(ALIGN_UP(slots_len, PAGE_SIZE) / PAGE_SIZE);
+	disk.slots_physical = physical_of(disk.slots);
+	virtio_start(v);
+	disk.present = true;
+	return true;
+}
+
+const struct disk_facts *
+disk_facts(void)
+{
+	return disk.present ? &disk.facts : NULL;
+}
+
+bool
+disk_works(void)
+{
+	return disk.present && !disk.failed;
+}
+
+u32
+disk_room(void)
+{
+	if (!disk_works())
+		return 0;
+	return virtqueue_room(&disk.queue.ring) / DESCRIPTORS_AN_OP;
+}
+
+bool
+disk_start(const struct disk_op *op, u32 cookie)
+{
+	u32 head = virtqueue_next_head(&disk.queue.ring);
+	u64 physical = disk.slots_physical + head * sizeof(struct blk_slot);
+	struct virtqueue_piece piece[DESCRIPTORS_AN_OP];
+	u32 count = 0, readable;
+
+	ASSERT(disk_room() > 0);					// B1
+	ASSERT(op->block + op->count <= disk.facts.blocks);
+	ASSERT((op->kind == QUEUE_FLUSH) == (op->count == 0));
+	if (op->kind == QUEUE_FLUSH && !disk.flushes)
+		return false;
+	disk.slots[head] = (struct blk_slot){
+		.type = op->kind == QUEUE_READ ? REQUEST_IN
+		      : op->kind == QUEUE_WRITE ? REQUEST_OUT : REQUEST_FLUSH,
+		.sector = op->block * SECTORS_A_BLOCK,
+		.status = STATUS_UNWRITTEN,				// B2
+	};
+	piece[count++] = (struct virtqueue_piece){ physical, HEADER_LEN };
+	if (op->count)
+		piece[count++] = (struct virtqueue_piece){
+			op->physical, op->count * BLOCK_SIZE,
+		};
+	readable = op->kind == QUEUE_READ ? 1 : count;
+	piece[count++] = (struct virtqueue_piece){ physical + HEADER_LEN, 1 };
+	virtqueue_add(&disk.queue.ring, piece, readable, count - readable, cookie);
+	return true;
+}
+
+void
+disk_push(void)
+{
+	if (disk_works())
+		virtio_push(&disk.queue);
+}
+
+bool
+disk_finished_waiting(void)
+{
+	if (disk_works())
+		return virtqueue_used_waiting(&disk.queue.ring);
+	return disk.stopped && virtqueue_open(&disk.queue.ring) > 0;
+}
+
+bool
+disk_finished(u32 *cookie, bool *succeeded)
+{
+	struct virtqueue *q = &disk.queue.ring;
+	struct virtqueue_done done;
+	u64 abandoned;
+
+	if (disk_works() && virtqueue_take(q, &done)) {
+		*cookie = (u32)done.cookie;
+		*succeeded = disk.slots[done.head].status == STATUS_OK;
+		return true;
+	}
+	if (disk_works() && q->broken) {
+		disk.failed = true;
+		kprintf("disk: the device broke the rules of its queue; "
+			"it is stopped\n");
+		disk.stopped = virtio_stop(&disk.device);
+	}
+	if (!disk.failed || !disk.stopped || !virtqueue_abandon(q, &abandoned))
+		return false;
+	*cookie = (u32)abandoned;
+	*succeeded = false;
+	return true;
+}

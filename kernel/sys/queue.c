@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Block queues: binding, starting operations, completing them.
+//
+// What a queue may touch is settled when it is bound: an extent of blocks, a
+// region of frames, the frame of the queue itself. Each operation is copied out
+// of shared memory once, compared with that, and given to the disk with its
+// frames pinned. A queue ends when one of the capabilities under it goes; what
+// it had started runs on without an owner ("orphans"), keeps its frames pinned,
+// and holds back everybody's operations on the same blocks, so that a new owner
+// of those blocks never sees an old write land after its own.
+//
+// Invariants:
+//   U1  `control` is touched only while `running`
+//   U2  open operations + completions not yet read <= QUEUE_SLOTS
+//   U3  the frames of an operation with the device are pinned
+//   U4  no operation starts on blocks that an orphan is working on
+//
+// The disk is shared fairly: with n queues bound, each may have one n-th of the
+// operations that the device takes.
+
+#include "kernel/sys/queue.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/disk.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/tables.h"
+
+#define QUEUE_NONE 0xffffffffu
+
+struct queue {
+	bool bound;		// the entry is in use
+	bool running;		// not stopped by a revocation
+	bool reads;
+	bool writes;
+	bool stalled;		// operations wait in the ring
+	u32 owner;		// index of the environment
+	u32 blocks_node;	// capabilities that it was bound under
+	u32 memory_node;
+	u32 region_node;
+	u64 block_first;
+	u64 block_count;
+	u64 region_first;
+	u64 region_count;
+	struct queue_control *control;	// shared with the owner
+	u32 taken;		// submissions looked at
+	u32 completed;		// completions written
+	u32 open;		// operations with the device
+};
+
+// An operation with the device.
+struct operation {
+	bool open;
+	u32 queue;		// QUEUE_NONE: an orphan
+	u32 count;		// blocks and frames
+	u64 block;
+	u64 frame;
+	u64 tag;
+};
+
+static struct queue queues[QUEUES_MAX];
+static struct operation operations[DISK_FLIGHTS_MAX];
+static u32 free_operations[DISK_FLIGHTS_MAX];
+static u32 free_count;
+static u32 orphans;
+static u32 turn;		// the queue that goes on first
+
+static void
+complete(struct queue *q, u64 tag, i64 status)
+{
+	struct queue_complete *c = &q->control->complete[q->completed % QUEUE_SLOTS];
+
+	ASSERT(q->running);
+	*c = (struct queue_complete){ .tag = tag, .status = (i32)status };
+	q->completed++;
+	__atomic_store_n(&q->control->complete_head, q->completed,
+			 __ATOMIC_RELEASE);
+	env_hint(q->owner);
+}
+
+// What is wrong with a submission, or 0.
+static i64
+judge(const struct queue *q, const struct queue_submit *s)
+{
+	if (s->op == QUEUE_FLUSH)
+		return s->count == 0 ? 0 : -E_ARGUMENT;
+	if (s->op > QUEUE_FLUSH || s->count == 0 || s->count > QUEUE_BLOCKS_MAX)
+		return -E_ARGUMENT;
+	if (s->op == QUEUE_READ ? !q->reads
+				: !q->writes || disk_facts()->read_only)
+		return -E_RIGHTS;
+	if (s->block < q->block_first ||
+	    s->block - q->block_first >= q->block_count ||
+	    s->count > q->block_count - (s->block - q->block_first) ||
+	    s->block + s->count > disk_facts()->blocks)
+		return -E_RANGE;
+	if (s->frame < q->region_first ||
+	    s->frame - q->region_first >= q->region_count ||
+	    s->count > q->region_count - (s->frame - q->region_first))
+		return -E_RANGE;
+	return 0;
+}
+
+// U4: is an orphan working on these blocks?
+static bool
+held_back(const struct queue_submit *s)
+{
+	if (orphans == 0)
+		return false;
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		const struct operation *o = &operations[i];
+
+		if (o->open && o->queue == QUEUE_NONE &&
+		    s->block < o->block + o->count &&
+		    o->block < s->block + s->count)
+			return true;
+	}
+	return false;
+}
+
+static void
+start(struct queue *q, const struct queue_submit *s)
+{
+	u32 index = free_operations[free_count - 1];
+	struct operation *o = &operations[index];
+	struct disk_op op = {
+		.kind = (enum queue_op)s->op,
+		.count = s->count,
+		.block = s->block,
+		.physical = (u64)s->frame << PAGE_SHIFT,
+	};
+
+	ASSERT(free_count > 0 && !o->open);
+	if (op.kind == QUEUE_FLUSH)
+		op.block = 0;
+	if (!disk_start(&op, index)) {
+		complete(q, s->tag, 0);
+		return;
+	}
+	*o = (struct operation){
+		.open = true,
+		.queue = (u32)(q - queues),
+		.count = op.count,
+		.block = op.block,
+		.frame = s->frame,
+		.tag = s->tag,
+	};
+	if (o->count)
+		own_pin(&frames, o->frame, o->count);			// U3
+	free_count--;
+	q->open++;
+}
+
+static u32
+share(void)
+{
+	u32 bound = 0;
+
+	for (u32 i = 0; i < QUEUES_MAX; i++)
+		bound += queues[i].bound;
+	ASSERT(bound > 0);
+	return DISK_FLIGHTS_MAX / bound;
+}
+
+// Room for one more operation: at the device, in this queue's share, and in its
+// completion ring, whose tail the program may have set to anything.
+static bool
+has_room(const struct queue *q, u32 limit)
+{
+	u32 tail = __atomic_load_n(&q->control->complete_tail, __ATOMIC_ACQUIRE);
+	u32 unread = MIN(q->completed - tail, QUEUE_SLOTS);
+
+	return unread + q->open < QUEUE_SLOTS && q->open < limit &&
+	       disk_room() > 0 && free_count > 0;
+}
+
+static u32
+submit_head(const struct queue *q)
+{
+	return __atomic_load_n(&q->control->submit_head, __ATOMIC_ACQUIRE);
+}
+
+// Starts what lies before `head` as far as there is room; the rest waits.
+static void
+take_submissions(struct queue *q, u32 head)
+{
+	u32 limit = share();
+
+	q->stalled = false;
+	if (head - q->taken > QUEUE_SLOTS)
+		return;
+	for (u32 i = 0; i < QUEUE_SLOTS && q->taken != head; i++) {
+		struct queue_submit s;
+
+		memcpy(&s, &q->control->submit[q->taken % QUEUE_SLOTS], sizeof(s));
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+
+		i64 wrong = judge(q, &s);
+
+		if (!has_room(q, limit) || (!wrong && held_back(&s))) {
+			q->stalled = true;
+			break;
+		}
+		q->taken++;
+		if (wrong)
+			complete(q, s.tag, wrong);
+		else
+			start(q, &s);
+	}
+	__atomic_store_n(&q->control->submit_tail, q->taken, __ATOMIC_RELEASE);
+}
+
+// The device is done with an operation.
+static void
+finish(u32 index, bool succeeded)
+{
+	struct operation *o = &operations[index];
+
+	ASSERT(index < DISK_FLIGHTS_MAX && o->open);
+	if (o->count)
+		own_unpin(&frames, o->frame, o->count);
+	o->open = false;
+	free_operations[free_count++] = index;
+	if (o->queue == QUEUE_NONE) {
+		orphans--;
+		return;
+	}
+
+	struct queue *q = &queues[o->queue];
+
+	ASSERT(q->bound && q->running && q->open > 0);
+	q->open--;
+	complete(q, o->tag, succeeded ? 0 : -E_DEVICE);
+}
+
+// Takes what finished and lets waiting queues go on, another one first each
+// time.
+static void
+service(void)
+{
+	u32 index;
+	bool succeeded;
+
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		if (!disk_finished(&index, &succeeded))
+			break;
+		finish(index, succeeded);
+	}
+	turn = (turn + 1) % QUEUES_MAX;
+	for (u32 i = 0; i < QUEUES_MAX; i++) {
+		struct queue *q = &queues[(turn + i) % QUEUES_MAX];
+
+		if (q->stalled)
+			take_submissions(q, submit_head(q));
+	}
+	disk_push();
+}
+
+static void
+interrupt(u32 argument)
+{
+	(void)argument;
+	service();
+}
+
+void
+queue_init(void)
+{
+	if (!disk_init(interrupt))
+		return;
+	sys_info.disk_blocks = disk_facts()->blocks;
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++)
+		free_operations[free_count++] = i;
+}
+
+struct bind_checked {
+	struct queue_spec spec;
+	u32 index;		// free entry
+	u32 rights;		// of the blocks
+	u64 block_first;
+	u64 block_count;
+	u32 blocks_node;
+	u32 memory_node;
+	u32 region_node;
+};
+
+static i64
+check_authority(const struct env *env, struct bind_checked *c)
+{
+	const struct queue_spec *s = &c->spec;
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, env->index, s->blocks_slot, CAP_BLOCKS, 0,
+			       &cap);
+
+	if (error)
+		return error;
+	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
+		return -E_RIGHTS;
+	c->rights = cap->rights;
+	c->block_first = cap->base;
+	c->block_count = cap->count;
+	c->blocks_node = cap_node(&caps, cap);
+	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
+			     s->queue_frame, 1, &cap);
+	if (error)
+		return error;
+	c->memory_node = cap_node(&caps, cap);
+	error = check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
+			     s->region_frame, s->region_count, &cap);
+	if (error)
+		return error;
+	c->region_node = cap_node(&caps, cap);
+	return 0;
+}
+
+i64
+check_queue_bind(struct call *call)
+{
+	struct bind_checked *c = CHECKED(call, struct bind_checked);
+	i64 error;
+
+	if (!disk_works())
+		return -E_ABSENT;
+	error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
+	if (error)
+		return error;
+	error = check_authority(call->env, c);
+	if (error)
+		return error;
+	for (c->index = 0; c->index < QUEUES_MAX; c->index++) {
+		if (!queues[c->index].bound)
+			break;
+	}
+	if (c->index == QUEUES_MAX)
+		return -E_TABLE;
+	error = quota_check_rings(call->env, 1);
+	return error ? error : cap_room(&caps, call->env->index);
+}
+
+i64
+do_queue_bind(struct call *call)
+{
+	const struct bind_checked *c = CHECKED(call, struct bind_checked);
+	struct queue *q = &queues[c->index];
+
+	ASSERT(!q->bound && q->open == 0);
+	*q = (struct queue){
+		.bound = true,
+		.running = true,
+		.reads = c->rights & CAP_READ,
+		.writes = c->rights & CAP_WRITE,
+		.owner = call->env->index,
+		.blocks_node = c->blocks_node,
+		.memory_node = c->memory_node,
+		.region_node = c->region_node,
+		.block_first = c->block_first,
+		.block_count = c->block_count,
+		.region_first = c->spec.region_frame,
+		.region_count = c->spec.region_count,
+		.control = frame_memory(c->spec.queue_frame),
+	};
+	memset(q->control, 0, sizeof(*q->control));
+	quota_take_rings(call->env, 1);
+
+	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_QUEUE,
+			    (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE,
+			    c->index, 1);
+
+	ASSERT(slot > 0);
+	return slot;
+}
+
+struct kick_checked {
+	struct queue *queue;
+	u32 head;
+};
+
+i64
+check_queue_kick(struct call *call)
+{
+	struct kick_checked *c = CHECKED(call, struct kick_checked);
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
+			       CAP_QUEUE, 0, &cap);
+
+	if (error)
+		return error;
+	c->queue = &queues[cap->base];
+	ASSERT(c->queue->bound);
+	if (!c->queue->running)
+		return -E_STATE;
+	if (!disk_works())
+		return -E_DEVICE;
+	c->head = submit_head(c->queue);
+	return c->head - c->queue->taken <= QUEUE_SLOTS ? 0 : -E_ARGUMENT;
+}
+
+i64
+do_queue_kick(struct call *call)
+{
+	const struct kick_checked *c = CHECKED(call, struct kick_checked);
+
+	take_submissions(c->queue, c->head);
+	service();
+	return 0;
+}
+
+// What the queue started belongs to nobody from now on.
+static void
+orphan_operations(struct queue *q)
+{
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		struct operation *o = &operations[i];
+
+		if (!o->open || o->queue != (u32)(q - queues))
+			continue;
+		o->queue = QUEUE_NONE;
+		orphans++;
+		q->open--;
+	}
+	ASSERT(q->open == 0);
+}
+
+void
+queue_destroy(u32 index)
+{
+	ASSERT(index < QUEUES_MAX && queues[index].bound);
+
+	struct queue *q = &queues[index];
+
+	orphan_operations(q);
+	quota_return_rings(&envs[q->owner], 1);
+	*q = (struct queue){ 0 };
+}
+
+void
+queue_cap_gone(u32 cap_node)
+{
+	for (u32 i = 0; i < QUEUES_MAX; i++) {
+		struct queue *q = &queues[i];
+
+		if (!q->bound || !q->running ||
+		    (q->blocks_node != cap_node && q->memory_node != cap_node &&
+		     q->region_node != cap_node))
+			continue;
+		orphan_operations(q);
+		q->running = false;					// U1
+		q->stalled = false;
+		env_hint(q->owner);
+	}
+}
