@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// A TCP/IP stack for one Ethernet interface, as a sans-IO core: ARP, IPv4,
+// ICMP echo, UDP, a DHCP client, TCP. Time, randomness and memory are passed
+// in; the same sources run in the libOS, in host tests against themselves under
+// loss, and under a fuzzer.
+//
+// A host runs this loop:
+//
+//	net_init(&net, memory, size, &config);
+//	for (;;) {
+//		for each received frame:          net_input(net, now, frame, len);
+//		net_tick(net, now);
+//		while ((conn = tcp_next(net, &events)))   application
+//		while (net_output(net, now, &packet))     send it
+//		wait for a frame or until net_next_deadline(net);
+//	}
+//
+// Nothing is sent from inside net_input() or an application call: connections
+// that have something to say are queued, and net_output() asks them, so that an
+// acknowledgement rides on the answer that the application gave meanwhile.
+//
+// Every table has a bound given at the start, and no frame makes the stack
+// allocate. Times are nanoseconds on one monotonic clock; addresses and ports
+// are in host order.
+
+#include "kernel/base/types.h"
+
+#define NET_HEADER_MAX 1600u	// room that net_output() needs for one packet
+#define NET_SPANS_MAX 2u
+#define NET_SECRET_LEN 16u
+#define NET_FRAME_HEADROOM 14u	// Ethernet
+
+struct net;
+struct tcp_conn;
+
+struct net_config {
+	u8 mac[6];
+	u16 mtu;		// IPv4 packet bytes: 576..1500
+	bool checksum_offload;	// the device completes the TCP checksum
+	u32 conn_max;		// TCP connections, 1..65535
+	u32 receive_size;	// receive buffer of each, bytes
+	u8 secret[NET_SECRET_LEN];	// random: initial sequence numbers, hashing
+	u64 seed;		// random: jitter, identifiers
+	// Static address; address 0 asks DHCP.
+	u32 address;
+	u32 mask;
+	u32 gateway;		// 0: none
+};
+
+struct net_span {
+	const void *at;
+	u32 len;
+};
+
+// A frame to send: `header_len` bytes in the caller's buffer, then the spans,
+// which lie in memory that the application lent. checksum_start != 0: the
+// device adds up from there to the end of the frame and stores the result at
+// checksum_start + checksum_offset.
+struct net_packet {
+	u8 *header;		// in: NET_HEADER_MAX bytes
+	u32 header_len;
+	u32 span_count;
+	struct net_span span[NET_SPANS_MAX];
+	u8 checksum_start;
+	u8 checksum_offset;
+};
+
+enum net_drop {
+	NET_DROP_SHORT,		// truncated, or lengths that disagree
+	NET_DROP_ETHERTYPE,	// not ARP or IPv4
+	NET_DROP_ADDRESS,	// not for us, or from a senseless address
+	NET_DROP_CHECKSUM,
+	NET_DROP_FRAGMENT,
+	NET_DROP_PROTOCOL,
+	NET_DROP_PORT,		// nobody listens there
+	NET_DROP_COOKIE,	// an opening acknowledgement that is not ours
+	NET_DROP_TABLE,		// no free connection
+	NET_DROP_WINDOW,	// outside the window, or an old duplicate
+	NET_DROP_COUNT
+};
+
+struct net_counters {
+	u64 received;
+	u64 sent;
+	u64 dropped[NET_DROP_COUNT];
+	u64 accepted;		// TCP connections opened by a peer
+	u64 retransmitted;	// segments
+	u64 timeouts;		// retransmission timers that fired
+	u64 fast_recoveries;
+	u64 resets_sent;
+	u64 challenges;		// RFC 5961 acknowledgements
+};
+
+// Bytes of memory that the stack needs for this configuration.
+u64
+net_memory_needed(const struct net_config *config);
+
+// Builds the stack in the caller's memory (zeroed, 16-aligned, lent for good).
+// Only what is used is touched, so it may be demand-zero memory. Returns NULL
+// when the configuration is outside its ranges.
+struct net *
+net_init(void *memory, u64 size, const struct net_config *config, u64 now_ns);
+
+// Takes one received frame. It is not kept.
+void
+net_input(struct net *net, u64 now_ns, const void *frame, u32 len);
+
+// Runs what is due.
+void
+net_tick(struct net *net, u64 now_ns);
+
+// When net_tick() is due: a time, or UINT64_MAX.
+u64
+net_next_deadline(const struct net *net);
+
+// Makes the next frame to send. Returns false when there is none.
+must_check bool
+net_output(struct net *net, u64 now_ns, struct net_packet *packet);
+
+// Own address, 0 while there is none yet.
+u32
+net_address(const struct net *net);
+
+const struct net_counters *
+net_counters(const struct net *net);
+
+// Walks every invariant; asserts.
+void
+net_check(const struct net *net);
