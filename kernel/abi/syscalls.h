@@ -55,6 +55,7 @@ struct env_spec {
 // that fills a child's address space first derives the frames into its list.
 
 #define MAP_PAGES_MAX 4096u	// pages that one call maps or unmaps
+#define ALLOC_FRAMES_MAX 4096u	// frames that one frame_alloc gives
 #define BATCH_OPS_MAX 64u	// operations in one page_batch
 
 // One range of page_batch. With prot 0 the range is unmapped and slot and

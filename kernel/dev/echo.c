@@ -15,6 +15,7 @@
 #define ETHERTYPE_ECHO 0x88b6u
 #define NO_BUFFER 0xffffffffu	// cookie of a frame that was copied whole
 #define ADDRESS_LEN 6u
+#define DESCRIPTORS_AN_ANSWER 2u
 
 void
 echo_interrupt(u32 argument)
@@ -57,21 +58,27 @@ answer(const struct nic_received *r)
 	nic_give_back(r->buffer);
 }
 
-// Handles what has come. Returns true when more came meanwhile.
+// Is there room for one more answer, if need be after taking completions?
+static bool
+has_room(void)
+{
+	if (nic_room() >= DESCRIPTORS_AN_ANSWER)
+		return true;
+	nic_push();
+	reclaim();
+	return nic_room() >= DESCRIPTORS_AN_ANSWER;
+}
+
+// Answers what has come, as far as there is room; the rest waits at the device.
+// Returns true when more is there.
 static bool
 batch(void)
 {
 	struct nic_received r;
 
 	nic_receive_begin();
-	while (nic_receive(&r)) {
-		bool wanted = be16_load(r.frame + 2 * ADDRESS_LEN) == ETHERTYPE_ECHO;
-
-		if (nic_room() < 2) {
-			nic_push();
-			reclaim();
-		}
-		if (wanted && nic_room() >= 2)
+	while (has_room() && nic_receive(&r)) {
+		if (be16_load(r.frame + 2 * ADDRESS_LEN) == ETHERTYPE_ECHO)
 			answer(&r);
 		else
 			nic_give_back(r.buffer);

@@ -5,7 +5,7 @@
 // memory between any two steps. Under ASan a stray access stops the test; the
 // invariants are walked after every step. SEED=n replays a run.
 //
-// links: kernel/dev/virtqueue.c
+// links: kernel/dev/virtqueue.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,19 +16,11 @@
 
 #include <cmocka.h>
 
-#include "kernel/base/assert.h"
 #include "kernel/base/prng.h"
 #include "kernel/dev/virtqueue.h"
 
 #define STEPS 40000
 #define OPEN_MAX VIRTQUEUE_SIZE_MAX
-
-noreturn_ void
-assert_failed(const char *expression, const char *file, int line)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, expression);
-	abort();
-}
 
 static struct prng prng;
 

@@ -4,7 +4,7 @@
 // are drawn so that only UNIVERSE_BITS scattered bits matter, and all their
 // assignments are tried. SEED=n replays a run.
 //
-// links: kernel/filter/filter.c
+// links: kernel/filter/filter.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/prng.h"
 #include "kernel/filter/filter.h"
@@ -23,13 +22,6 @@
 #define UNIVERSE_BITS 8u
 #define FRAMES (1u << UNIVERSE_BITS)
 #define ROUNDS 3000
-
-noreturn_ void
-assert_failed(const char *expression, const char *file, int line)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, expression);
-	abort();
-}
 
 // The bits of the universe: byte and bit in a frame, chosen so that atoms at
 // different offsets share them.

@@ -10,7 +10,6 @@
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 
-#define ALLOC_FRAMES_MAX (1u << 20)	// of one frame_alloc: 4 GiB
 #define FLUSH_PAGES_MAX 32u		// beyond, flushing everything is cheaper
 
 static u32

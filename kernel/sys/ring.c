@@ -195,18 +195,27 @@ check_ring_bind(struct call *call)
 	return error ? error : cap_room(&caps, call->env->index);
 }
 
+// What the ring may send, and under which capabilities that lies.
 static void
-bind_spans(struct ring *ring, const struct bind_checked *c)
+bind_egress(struct ring *ring, const struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
+	struct egress *e = &ring->egress;
 
-	ring->span[0] = (struct ring_span){
-		s->ring_frame, RING_FRAMES, c->memory_node,
+	*e = (struct egress){
+		.mac = egress_mac(ring->info->mac),
+		.forges = c->rights & CAP_FORGE,
+		.checksum = nic_facts()->checksum,
+		.len_max = (u32)nic_facts()->mtu + EGRESS_LEN_MIN,
 	};
+	filter_init(&e->narrowed);
+	e->span[0] = (struct egress_span){ s->ring_frame, RING_FRAMES };
+	ring->span_node[0] = c->memory_node;
 	for (u32 i = 0; i < s->region_count; i++) {
-		ring->span[i + 1] = (struct ring_span){
-			s->region[i].frame, s->region[i].count, c->region_node[i],
-		};
+		const struct ring_region *r = &s->region[i];
+
+		e->span[i + 1] = (struct egress_span){ r->frame, r->count };
+		ring->span_node[i + 1] = c->region_node[i];
 	}
 }
 
@@ -229,22 +238,19 @@ do_ring_bind(struct call *call)
 		.running = true,
 		.receives = c->rights & CAP_READ,
 		.sends = c->rights & CAP_WRITE,
-		.forges = c->rights & CAP_FORGE,
 		.owner = call->env->index,
 		.narrows = c->narrows,
 		.weight = filter_weight(&c->filter),
 		.nic_node = c->nic_node,
 		.memory_node = c->memory_node,
 		.memory_frame = s->ring_frame,
-		.mac = mac_word(info->mac),
 		.info = info,
 		.control = frame_memory(s->ring_frame),
 		.tx = frame_memory(s->ring_frame + 1),
 		.buffers = frame_memory(s->ring_frame + RING_CONTROL_FRAMES),
 		.filter = c->filter,
 	};
-	bind_spans(ring, c);
-	filter_init(&ring->narrowed);
+	bind_egress(ring, c);
 	memset(ring->control, 0, sizeof(*ring->control));
 	memcpy(ring->control->mac, info->mac, sizeof(info->mac));
 	info->owner = call->env->info->id;
@@ -321,7 +327,7 @@ check_ring_narrow(struct call *call)
 	if (error)
 		return error;
 	c->ring = &rings[cap->base];
-	c->narrowed = c->ring->narrowed;
+	c->narrowed = c->ring->egress.narrowed;
 	return filter_add(&c->narrowed, atoms, (u32)count) ? 0 : -E_ARGUMENT;
 }
 
@@ -330,8 +336,8 @@ do_ring_narrow(struct call *call)
 {
 	const struct narrow_checked *c = CHECKED(call, struct narrow_checked);
 
-	ASSERT(c->ring->bound && filter_within(&c->narrowed, &c->ring->narrowed));
-	c->ring->narrowed = c->narrowed;
+	ASSERT(c->ring->bound && filter_within(&c->narrowed, &c->ring->egress.narrowed));
+	c->ring->egress.narrowed = c->narrowed;
 	return 0;
 }
 
@@ -363,9 +369,9 @@ ring_cap_gone(u32 cap_node)
 
 		if (!ring->bound)
 			continue;
-		for (u32 s = 0; s < ARRAY_SIZE(ring->span); s++) {
-			if (ring->span[s].node == cap_node)
-				ring->span[s].count = 0;		// G2
+		for (u32 s = 0; s < EGRESS_SPANS_MAX; s++) {
+			if (ring->span_node[s] == cap_node)
+				ring->egress.span[s].count = 0;		// G2
 		}
 		if (ring->running && (ring->nic_node == cap_node ||
 				      ring->memory_node == cap_node)) {

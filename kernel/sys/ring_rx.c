@@ -82,7 +82,7 @@ deliver(const struct nic_received *r)
 	for (u32 i = 0; i < order_count; i++) {
 		struct ring *ring = &rings[order[i]];
 
-		if (!(many || ring->mac == target) ||
+		if (!(many || ring->egress.mac == target) ||
 		    !filter_accepts(&ring->filter, &window))
 			continue;
 		put(ring, r);

@@ -6,7 +6,7 @@
 // Invariants:
 //   G1  the memory that `control`, `tx` and `buffers` point at is touched only
 //       while `running`: then the frames capability `memory_node` still exists
-//   G2  a region with count != 0 lies under a capability that still exists
+//   G2  a span with count != 0 lies under a capability that still exists
 //   G3  positions are the kernel's own copies; shared memory is never believed
 //       about them: tx_done <= tx_taken <= tx_done + RING_SLOTS
 //   G4  two running rings that receive under one address either accept no frame
@@ -14,25 +14,18 @@
 //   G5  every frame that a flight gave to the device is pinned until it is back
 
 #include "kernel/abi/ring.h"
+#include "kernel/filter/egress.h"
 #include "kernel/filter/filter.h"
 #include "kernel/sys/tables.h"
 
 #define RING_NONE 0xffffffffu
 #define RING_SENT_WORDS (RING_SLOTS / 64u)
 
-// Frames that may be sent from.
-struct ring_span {
-	u64 first;
-	u64 count;		// 0: closed
-	u32 node;		// the capability it was bound under
-};
-
 struct ring {
 	bool bound;		// the entry is in use
 	bool running;		// not stopped by a revocation
 	bool receives;
 	bool sends;
-	bool forges;		// may send any header
 	bool stalled;		// frames wait for room at the device
 	bool watched;		// its owner sleeps on tx_done
 	u32 owner;		// index of the environment
@@ -41,7 +34,6 @@ struct ring {
 	u32 nic_node;
 	u32 memory_node;
 	u64 memory_frame;
-	u64 mac;		// little-endian, in the low 48 bits
 	struct ring_info *info;	// exported half
 
 	// Shared with the owner, in the direct map.
@@ -50,8 +42,8 @@ struct ring {
 	u8 *buffers;
 
 	struct filter filter;	// what it receives
-	struct filter narrowed;	// what everything it sends must meet
-	struct ring_span span[RING_REGIONS_MAX + 1];	// [0]: the ring itself
+	struct egress egress;	// what it may send; span 0 is the ring itself
+	u32 span_node[EGRESS_SPANS_MAX];	// capabilities that they lie under
 
 	u32 rx_head;
 	u32 tx_taken;		// descriptors looked at
@@ -75,15 +67,6 @@ static inline void
 shared_store(u32 *word, u32 v)
 {
 	__atomic_store_n(word, v, __ATOMIC_RELEASE);
-}
-
-static inline u64
-mac_word(const u8 *mac)
-{
-	u64 v = 0;
-
-	__builtin_memcpy(&v, mac, 6);
-	return v;
 }
 
 // ring_rx.c: says again which rings receive and in which order they are asked.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Sending: from a descriptor in shared memory to the device, and back.
 //
-//   descriptor --copied once--> lengths --> regions --> header copied into
-//   kernel memory --checked there--> device --nic_sent()--> tx_done
+//   descriptor --copied--> judged --> header --copied--> judged --> device
+//   --nic_sent()--> tx_done
 //
 // Nothing that a program can still change decides anything: the descriptor is
-// copied before it is looked at, and the header is checked in the very copy
-// that the device sends. Pieces behind the header are sent from where they lie;
+// copied before it is looked at, and the header is judged in the very copy that
+// the device sends (kernel/filter/egress.h). Pieces behind the header are sent from where they lie;
 // their frames are pinned, so that they belong to nobody else while the device
 // reads them, whatever happens to the ring or its owner.
 //
@@ -17,7 +17,6 @@
 
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/sys/env.h"
@@ -26,16 +25,10 @@
 #define DESCRIPTORS_A_FRAME (RING_PIECES_MAX + 1u)
 #define FLUSH_ROUNDS_MAX 3u
 
-#define SOURCE_OFFSET 6u
-#define TYPE_OFFSET 12u
-#define TAG_LEN 4u
-#define TAGS_MAX 2u
-#define ETHERTYPE_VLAN 0x8100u
-#define ETHERTYPE_SERVICE_VLAN 0x88a8u
-#define ETHERTYPE_OLD_SERVICE_VLAN 0x9100u
 
 STATIC_ASSERT(RING_HEADER_COPY <= NIC_HEADER_MAX);
 STATIC_ASSERT(RING_HEADER_COPY >= FILTER_WINDOW);
+STATIC_ASSERT(EGRESS_LEN_MIN == NIC_ETHERNET_LEN);
 STATIC_ASSERT(RING_PIECES_MAX <= NIC_PIECES_MAX);
 STATIC_ASSERT(sizeof(struct ring_tx) % sizeof(u64) == 0);
 
@@ -109,91 +102,6 @@ show_progress(struct ring *ring)
 	env_hint(ring->owner);
 }
 
-static bool
-lengths_hold(const struct ring_tx *t, u32 *total)
-{
-	const struct nic_facts *nic = nic_facts();
-
-	*total = 0;
-	if (t->piece_count == 0 || t->piece_count > RING_PIECES_MAX)
-		return false;
-	for (u32 i = 0; i < t->piece_count; i++) {
-		if (t->piece[i].len == 0 || t->piece[i].offset >= PAGE_SIZE)
-			return false;
-		*total += t->piece[i].len;
-	}
-	if (t->piece[0].len < NIC_ETHERNET_LEN ||
-	    *total > (u32)nic->mtu + NIC_ETHERNET_LEN)
-		return false;
-	if (t->checksum_start == 0)
-		return true;
-	return nic->checksum && t->checksum_start >= NIC_ETHERNET_LEN &&
-	       (u32)t->checksum_start + t->checksum_offset + 2 <= *total;
-}
-
-static u64
-last_frame(const struct ring_piece *p)
-{
-	return p->frame + ((u64)p->offset + p->len - 1) / PAGE_SIZE;
-}
-
-static bool
-inside_regions(const struct ring *ring, const struct ring_tx *t)
-{
-	for (u32 i = 0; i < t->piece_count; i++) {
-		u64 first = t->piece[i].frame, last = last_frame(&t->piece[i]);
-		bool found = false;
-
-		for (u32 s = 0; s < ARRAY_SIZE(ring->span) && !found; s++) {
-			const struct ring_span *span = &ring->span[s];
-
-			found = first >= span->first &&
-				last - span->first < span->count;
-		}
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-// Does a frame of any other EtherType hide behind VLAN tags? At most TAGS_MAX
-// tags are let through, and all of them must be in the checked copy.
-static bool
-carries_fabric(const u8 *header, u32 len)
-{
-	u32 at = TYPE_OFFSET;
-
-	for (u32 tags = 0; tags <= TAGS_MAX; tags++, at += TAG_LEN) {
-		if (at + 2 > len)
-			return true;
-
-		u16 type = be16_load(header + at);
-
-		if (type == ETHERTYPE_FABRIC)
-			return true;
-		if (type != ETHERTYPE_VLAN && type != ETHERTYPE_SERVICE_VLAN &&
-		    type != ETHERTYPE_OLD_SERVICE_VLAN)
-			return false;
-	}
-	return true;
-}
-
-// Judges the copied beginning `header` of a frame of `total` bytes.
-static bool
-header_allowed(const struct ring *ring, const u8 *header, u32 len, u32 total)
-{
-	struct filter_window window;
-
-	if (!ring->forges && (mac_word(header + SOURCE_OFFSET) != ring->mac ||
-			      carries_fabric(header, len)))
-		return false;
-	// Conditions hold on bytes that were copied, or that are past the end.
-	if (len < total && filter_extent(&ring->narrowed) > len)
-		return false;
-	filter_load(&window, header, len);
-	return filter_accepts(&ring->narrowed, &window);
-}
-
 // Turns the bytes behind the copied header into pieces for the device and pins.
 static void
 add_pieces(const struct ring_tx *t, struct nic_frame *frame, struct flight *f)
@@ -210,7 +118,7 @@ add_pieces(const struct ring_tx *t, struct nic_frame *frame, struct flight *f)
 			continue;
 		f->pin[f->pin_count].frame = physical >> PAGE_SHIFT;
 		f->pin[f->pin_count].count =
-			last_frame(p) - (physical >> PAGE_SHIFT) + 1;
+			egress_last_frame(p) - (physical >> PAGE_SHIFT) + 1;
 		f->pin_count++;
 		frame->piece[frame->piece_count++] =
 			(struct nic_piece){ physical, len };
@@ -225,19 +133,18 @@ send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 	struct nic_frame frame = { 0 };
 	struct flight *f = &flights[flight_index];
 	u32 total;
+	enum ring_tx_status status = egress_descriptor(&ring->egress, t, &total);
 
 	ASSERT(!f->open && ring->tx_taken - ring->tx_done < RING_SLOTS);
-	if (!lengths_hold(t, &total))
-		return RING_TX_MALFORMED;
-	if (!inside_regions(ring, t))
-		return RING_TX_OUTSIDE;
+	if (status != RING_TX_SENT)
+		return status;
 
 	const u8 *source = frame_memory(t->piece[0].frame);
 	u8 *header = nic_header();
 
 	frame.header_len = MIN(t->piece[0].len, RING_HEADER_COPY);
 	memcpy(header, source + t->piece[0].offset, frame.header_len);
-	if (!header_allowed(ring, header, frame.header_len, total))
+	if (!egress_header(&ring->egress, header, frame.header_len, total))
 		return RING_TX_FORGED;
 	*f = (struct flight){ .open = true };
 	f->ring = (u32)(ring - rings);

@@ -17,7 +17,6 @@
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/ring.h"
-#include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 
 u64 wait_hinted;

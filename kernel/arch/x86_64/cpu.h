@@ -175,6 +175,14 @@ cpu_pause(void)
 	__asm__ volatile("pause" : : : "memory");
 }
 
+// User mode may have set AC, which would suspend SMAP; entry by an interrupt
+// gate keeps it. Only where SMAP exists.
+static inline void
+smap_resume(void)
+{
+	__asm__ volatile("clac" : : : "cc");
+}
+
 static inline void
 fpu_save(void *area)
 {

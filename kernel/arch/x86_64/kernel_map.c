@@ -157,12 +157,7 @@ kernel_map_build(u64 ram_end)
 void
 kernel_map_complete(void)
 {
-	// Every root entry of the kernel's half and of the tables exists from
-	// here on (K2).
-	for (u32 i = TABLE_ENTRIES / 2; i < TABLE_ENTRIES; i++) {
-		if (!(root[i] & PTE_PRESENT))
-			root[i] = 0;
-	}
+	ASSERT(root[0] == 0);
 	ASSERT(root[table_index(TABLES_BASE, 3)] & PTE_PRESENT);
 	ASSERT(root[table_index(MMIO_BASE, 3)] & PTE_PRESENT);
 }

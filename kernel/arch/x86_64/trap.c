@@ -40,6 +40,8 @@ interrupt(u32 vector)
 void
 user_trap(struct context *context)
 {
+	if (cpu_features.smap)
+		smap_resume();
 	shootdown_enter();
 	kernel_lock();
 

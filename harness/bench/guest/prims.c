@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The Linux peer's half of the `primitives` benchmark: the same five
+// operations as DEOS's program `prims`, done the cheapest way that Linux
+// offers an unprivileged program. Prints one line a repetition in the format
+// both systems share: "prims: NAME ns=VALUE", VALUE being nanoseconds (or,
+// under -icount shift=0, instructions) for one operation.
+//
+//	null call			getpid by a bare system call
+//	fault upcall			SIGSEGV to a handler that steps over the store
+//	protect fault unprotect		mprotect one page read-only, store, SIGSEGV,
+//					the handler unprotects, the store is retried
+//	map page batch			64 pages of a shared memory file mapped
+//					populated and unmapped, a page: the frames
+//					exist already, as they do on DEOS
+//	environment create destroy	fork, exit in the child, wait; run first,
+//					while the process is as small as it can be
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+enum {
+	PAGE = 4096,
+	BATCH = 64,
+	REPETITIONS = 3,
+	STORE_BYTES = 2, // length of "mov %al,(%rdi)"
+};
+
+struct primitive {
+	const char *name;
+	void (*run)(long count);
+	long count; // operations a repetition
+};
+
+static char *page;	// one private page, present and writable
+static char *guard;	// one page that may not be touched
+static int memory_file; // BATCH pages, present
+
+static long
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+static void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void
+on_fault(void (*handler)(int, siginfo_t *, void *))
+{
+	// SA_NODEFER spares nothing and SA_RESTART nothing: plain is cheapest.
+	struct sigaction action = {
+		.sa_sigaction = handler,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	if (sigaction(SIGSEGV, &action, NULL) < 0)
+		die("sigaction");
+}
+
+static void
+environment_create_destroy(long count)
+{
+	for (long i = 0; i < count; i++) {
+		long child = syscall(SYS_fork);
+
+		if (child == 0)
+			syscall(SYS_exit_group, 0);
+		if (child < 0 || waitpid((pid_t)child, NULL, 0) < 0)
+			die("fork");
+	}
+}
+
+static void
+null_call(long count)
+{
+	for (long i = 0; i < count; i++)
+		syscall(SYS_getpid);
+}
+
+static void
+step_over(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)info;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += STORE_BYTES;
+}
+
+static void
+fault_upcall(long count)
+{
+	on_fault(step_over);
+	for (long i = 0; i < count; i++) // mov %al,(%rdi), as bytes: fixed length
+		__asm__ volatile(".byte 0x88,0x07" ::"D"(guard), "a"(0) : "memory");
+}
+
+static void
+unprotect(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)info;
+	(void)context;
+	if (mprotect(page, PAGE, PROT_READ | PROT_WRITE) < 0)
+		_exit(1);
+}
+
+static void
+protect_fault_unprotect(long count)
+{
+	on_fault(unprotect);
+	for (long i = 0; i < count; i++) {
+		if (mprotect(page, PAGE, PROT_READ) < 0)
+			die("mprotect");
+		*(volatile char *)page = 1;
+	}
+}
+
+static void
+map_page_batch(long count)
+{
+	for (long i = 0; i < count; i += BATCH) {
+		void *at = mmap(NULL, BATCH * PAGE, PROT_READ | PROT_WRITE,
+		                MAP_SHARED | MAP_POPULATE, memory_file, 0);
+
+		if (at == MAP_FAILED)
+			die("mmap");
+		munmap(at, BATCH * PAGE);
+	}
+}
+
+static const struct primitive PRIMITIVES[] = {
+	{ "environment create destroy", environment_create_destroy, 200 },
+	{ "null call", null_call, 50000 },
+	{ "fault upcall", fault_upcall, 5000 },
+	{ "protect fault unprotect", protect_fault_unprotect, 4000 },
+	{ "map page batch", map_page_batch, BATCH * 160L },
+};
+
+static void
+prepare_memory(void)
+{
+	char *two = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+	                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char zeros[PAGE];
+
+	if (two == MAP_FAILED)
+		die("mmap");
+	page = two;
+	guard = two + PAGE;
+	page[0] = 1;
+	if (mprotect(guard, PAGE, PROT_NONE) < 0)
+		die("mprotect");
+	memory_file = memfd_create("batch", MFD_CLOEXEC);
+	if (memory_file < 0)
+		die("memfd_create");
+	for (int i = 0; i < BATCH; i++)
+		if (write(memory_file, zeros, PAGE) != PAGE)
+			die("write");
+}
+
+static void
+measure(const struct primitive *p)
+{
+	p->run(p->count / 10);
+	for (int i = 0; i < REPETITIONS; i++) {
+		long start_ns = now_ns();
+
+		p->run(p->count);
+		printf("prims: %s ns=%.1f\n", p->name,
+		       (double)(now_ns() - start_ns) / (double)p->count);
+		fflush(stdout);
+	}
+}
+
+int
+main(void)
+{
+	prepare_memory();
+	for (size_t i = 0; i < sizeof PRIMITIVES / sizeof PRIMITIVES[0]; i++)
+		measure(&PRIMITIVES[i]);
+	return 0;
+}

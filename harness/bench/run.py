@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the benchmarks: DEOS, Linux and the floor by turns in one session.
+
+Prints a table and writes NAME.json (CONTRACT.md's schema) and NAME.png to
+build/bench. Without DEOS (--systems peer) nothing is written: a report is about
+DEOS. docs/benchmarks.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+import bench_boot  # noqa: E402 (the path above comes first)
+import bench_http  # noqa: E402
+import bench_primitives  # noqa: E402
+import record  # noqa: E402
+import rig  # noqa: E402
+from deos import Build  # noqa: E402
+from linux import Peer  # noqa: E402
+from session import LABELS, Session  # noqa: E402
+
+BENCHES = {"http": bench_http.run, "boot": bench_boot.run, "primitives": bench_primitives.run}
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def systems(text: str) -> tuple[str, ...]:
+    chosen = text.split(",")
+    if unknown := [name for name in chosen if name not in LABELS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(LABELS)}")
+    return tuple(label for label in LABELS if label in chosen)
+
+
+def expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from error
+    return text
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="DEOS, Linux and the floor, measured by turns.",
+        epilog="RUNS, SECS, IDLE_SECS and BENCH_CPU in the environment set the defaults.")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"which benchmarks: {', '.join(BENCHES)} (all)")
+    parser.add_argument("--runs", type=positive, default=os.environ.get("RUNS", "5"),
+                        help="rounds; the median of them is reported (5)")
+    parser.add_argument("--secs", type=positive, default=os.environ.get("SECS", "1"),
+                        help="seconds of load a measurement (1)")
+    parser.add_argument("--cpu", default=os.environ.get("BENCH_CPU", "qemu64,+rdrand"),
+                        help="QEMU's -cpu for every system (qemu64,+rdrand: Linux's best)")
+    parser.add_argument("--systems", type=systems, default=LABELS, metavar="LIST",
+                        help="which of deos,peer,floor (all)")
+    parser.add_argument("--cases", type=expression, default="", metavar="REGEX",
+                        help="only cases that match")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench",
+                        help="where reports go (build/bench)")
+    chosen = parser.parse_args(words)
+    for name in chosen.names:
+        if name not in BENCHES:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHES)}")
+    chosen.names = chosen.names or list(BENCHES)
+    return chosen
+
+
+def cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def table(name: str, rows: list[dict]) -> str:
+    """The report as text; every row, whichever way it came out."""
+    head = ["case", "unit", "better", "DEOS", "min", "max", "peer", "floor", "x peer", "x floor"]
+    keys = ["case", "unit", "better", "deos", "min", "max", "peer", "floor", "ratio_to_peer",
+            "ratio_to_floor"]
+    if any(row["instructions"] or row.get("peer_instructions") for row in rows):
+        head += ["instr.", "peer instr.", "floor instr."]
+        keys += ["instructions", "peer_instructions", "floor_instructions"]
+    if any(row.get("errors") or row.get("peer_errors") for row in rows):
+        head += ["errors", "peer errors"]
+        keys += ["errors", "peer_errors"]
+    lines = [head] + [[cell(row.get(key)) for key in keys] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    text = [f"\n{name}"]
+    for line in lines:
+        text.append("  ".join(word.ljust(width) if i < 3 else word.rjust(width)
+                              for i, (word, width) in enumerate(zip(line, widths))))
+    return "\n".join(text)
+
+
+def describe(session: Session, chosen: argparse.Namespace, other: float) -> dict:
+    """The environment of a report."""
+    more: dict[str, object] = {"cpu_model": session.cpu, "machine": "q35, 1 vCPU, virtio-net, tap",
+                               "accelerator": "tcg,thread=multi", "runs": session.rounds,
+                               "seconds": session.seconds, "other_load_percent": other}
+    if session.peer is not None:
+        more["peer_kernel"] = f"Debian linux-image-{session.peer.version}"
+        more["peer_server"] = f"nginx {session.peer.nginx}"
+        more["peer_command_line"] = session.peer.web().append
+    if session.build is not None:
+        more["deos_build"] = session.build.identity()
+    if chosen.cases:
+        more["cases"] = chosen.cases
+    return record.environment(**more)
+
+
+def plot() -> ModuleType:
+    """The plotting module: imported late, --help does without matplotlib."""
+    try:
+        return importlib.import_module("plot")
+    except ImportError as error:
+        raise rig.BenchError(f"{error.name} is missing: run 'make setup'") from error
+
+
+def report(session: Session, chosen: argparse.Namespace, name: str) -> None:
+    """Runs one benchmark, prints its table, and writes its files if DEOS was in it."""
+    began, others = time.monotonic(), record.OtherLoad()
+    rows = BENCHES[name](session)
+    session.progress_end()
+    if not rows:
+        raise rig.BenchError(f"no case of {name} matches {session.cases!r}")
+    print(table(name, rows), flush=True)
+    other = others.percent()
+    print(f"{name}: {time.monotonic() - began:.0f} s, other processes used {other} % of the host")
+    if "deos" not in session.systems:
+        return
+    environment = describe(session, chosen, other)
+    path = record.write_report(chosen.out, name, environment, rows)
+    plot().draw({"name": name, "environment": environment, "rows": rows}, path.with_suffix(".png"))
+    print(f"{name}: wrote {path} and {path.with_suffix('.png').name}")
+
+
+def main(words: list[str]) -> int:
+    chosen = arguments(words)
+    try:
+        wanted = set(chosen.systems)
+        if "deos" in wanted:
+            plot()  # what is missing is said before the work, not after it
+        peer = Peer(chosen.out / "linux") if "peer" in wanted else None
+        if peer is not None:
+            peer.build()
+        build = None
+        if wanted & {"deos", "floor"}:
+            build = Build(ROOT / "build", chosen.out, serves="deos" in wanted)
+        session = Session(chosen.systems, chosen.runs, chosen.secs, chosen.cpu, chosen.out,
+                          build, peer, chosen.cases)
+        rig.guarantee_cleanup()
+        rig.enter_private_network()
+        rig.use_core(rig.LOAD_CORE)
+        for label in chosen.systems:
+            rig.add_port(session.web(label))
+        for name in chosen.names:
+            report(session, chosen, name)
+    except rig.BenchError as error:
+        print(f"\nbench: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nbench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nbench: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Time since boot without a system call, and the other exported tables
+// (kernel/abi/tables.h) at their places.
+
+#include "kernel/abi/tables.h"
+
+// The tables are the kernel's own words: read them, never cache across time.
+static inline const volatile struct sys_info *
+sys_info(void)
+{
+	return (const volatile struct sys_info *)(TABLES_BASE +
+						  TABLE_INFO_OFFSET);
+}
+
+// ENVS_MAX entries.
+static inline const volatile struct env_info *
+env_table(void)
+{
+	return (const volatile struct env_info *)(TABLES_BASE +
+						  TABLE_ENVS_OFFSET);
+}
+
+// cpu_count * SLICES_PER_CPU entries.
+static inline const volatile struct slice_info *
+slice_table(void)
+{
+	return (const volatile struct slice_info *)(TABLES_BASE +
+						    TABLE_SLICES_OFFSET);
+}
+
+// RINGS_MAX entries.
+static inline const volatile struct ring_info *
+ring_table(void)
+{
+	return (const volatile struct ring_info *)(TABLES_BASE +
+						   TABLE_RINGS_OFFSET);
+}
+
+// sys_info()->frame_count entries.
+static inline const volatile struct frame_info *
+frame_table(void)
+{
+	return (const volatile struct frame_info *)(TABLES_BASE +
+						    TABLE_FRAMES_OFFSET);
+}
+
+static inline u64
+tsc_read(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
+// Nanoseconds since boot: the clock of every deadline.
+static inline u64
+now_ns(void)
+{
+	u64 ticks = tsc_read() - sys_info()->tsc_boot;
+
+	return (u64)(((unsigned __int128)ticks * sys_info()->tsc_ns_mult) >> 32);
+}

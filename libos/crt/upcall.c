@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Dispatch of upcalls.
+//
+// Invariants:
+//   U1  handlers[0..handler_count) are set and different
+//   U2  a fault that no handler takes ends the environment by the same fault:
+//       the line on the console is for people, the kernel's table entry
+//       (END_FAULT with vector, rip and address) is the record
+//
+// U2 is kept by taking the upcall entry away and resuming: the instruction
+// faults again, and an environment without an entry is destroyed.
+
+#include "libos/crt/upcall.h"
+#include "kernel/abi/layout.h"
+#include "kernel/base/assert.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+
+static u8 upcall_stack[UPCALL_STACK_SIZE] aligned_(16);
+static fault_handler *handlers[FAULT_HANDLERS_MAX];
+static u32 handler_count;
+static timer_handler *on_timer;
+
+extern const u8 upcall_entry[];
+
+// The offsets that upcall.S uses.
+STATIC_ASSERT(offsetof(struct upcall_context, frame) == 120);
+STATIC_ASSERT(offsetof(struct upcall_frame, rip) == 24);
+STATIC_ASSERT(offsetof(struct upcall_frame, rflags) == 40);
+STATIC_ASSERT(offsetof(struct upcall_frame, rsp) == 48);
+
+void
+upcall_dispatch(struct upcall_context *context);
+
+void
+upcall_init(void)
+{
+	struct uarea *u = uarea();
+
+	u->upcall_stack_bottom = (u64)upcall_stack;
+	u->upcall_stack_top = (u64)upcall_stack + sizeof(upcall_stack);
+	u->upcall_held = 0;
+	u->upcall_entry = (u64)upcall_entry;
+}
+
+void
+fault_handler_add(fault_handler *handler)
+{
+	ASSERT(handler && handler_count < FAULT_HANDLERS_MAX);
+	for (u32 i = 0; i < handler_count; i++)
+		ASSERT(handlers[i] != handler);
+	handlers[handler_count++] = handler;
+}
+
+void
+fault_handler_remove(fault_handler *handler)
+{
+	u32 i = 0;
+
+	while (i < handler_count && handlers[i] != handler)
+		i++;
+	ASSERT(i < handler_count);
+	handler_count--;
+	for (; i < handler_count; i++)
+		handlers[i] = handlers[i + 1];
+}
+
+void
+timer_handler_set(timer_handler *handler)
+{
+	on_timer = handler;
+}
+
+void
+upcall_hold(void)
+{
+	ASSERT(!uarea()->upcall_held);
+	__atomic_store_n(&uarea()->upcall_held, 1, __ATOMIC_SEQ_CST);
+}
+
+void
+upcall_release(void)
+{
+	struct uarea *u = uarea();
+
+	ASSERT(u->upcall_held);
+	__atomic_store_n(&u->upcall_held, 0, __ATOMIC_SEQ_CST);
+	u32 waiting = __atomic_exchange_n(&u->upcall_pending, 0,
+					  __ATOMIC_SEQ_CST);
+	if (waiting & 1u << UPCALL_TIMER && on_timer) {
+		struct upcall_context none = { .frame.cause = UPCALL_TIMER };
+
+		on_timer(&none);
+	}
+}
+
+const char *
+vector_name(u32 vector)
+{
+	switch (vector) {
+	case VECTOR_DIVIDE:
+		return "division";
+	case VECTOR_DEBUG:
+		return "debug trap";
+	case VECTOR_BREAKPOINT:
+		return "breakpoint";
+	case VECTOR_OVERFLOW:
+		return "overflow";
+	case VECTOR_INVALID_OPCODE:
+		return "invalid opcode";
+	case VECTOR_STACK:
+		return "stack segment";
+	case VECTOR_PROTECTION:
+		return "protection";
+	case VECTOR_PAGE_FAULT:
+		return "page fault";
+	case VECTOR_FLOAT:
+		return "floating point";
+	case VECTOR_ALIGNMENT:
+		return "alignment";
+	case VECTOR_SIMD:
+		return "SIMD";
+	}
+	return "exception";
+}
+
+static void
+die_of(const struct upcall_frame *f)
+{
+	print("%s: %s (vector %u) at rip 0x%lx address 0x%lx error 0x%lx\n",
+	      program_name(), vector_name(f->vector), f->vector,
+	      f->rip, f->address, f->error);
+	uarea()->upcall_entry = 0;
+}
+
+void
+upcall_dispatch(struct upcall_context *context)
+{
+	struct upcall_frame *frame = &context->frame;
+
+	if (frame->cause == UPCALL_TIMER) {
+		if (on_timer)
+			on_timer(context);
+		return;
+	}
+	for (u32 i = 0; i < handler_count; i++) {
+		if (handlers[i](context))
+			return;
+	}
+	die_of(frame);
+}

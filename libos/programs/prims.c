@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the primitives cost: the DEOS half of the `primitives` benchmark. Prints
+// one line a repetition, "prims: NAME ns=VALUE", VALUE being nanoseconds for
+// one operation:
+//
+//	null call			the system call that does nothing
+//	fault upcall			a store to an unmapped page; the handler
+//					steps over it and resumes, in user mode
+//	protect fault unprotect		one page made read-only, a store, the
+//					fault, the handler makes it writable, the
+//					store is run again
+//	map page batch			64 pages mapped by one call and unmapped by
+//					another, divided by 64
+//	environment create destroy	an environment with one page of code made,
+//					started, run to its exit, waited for, and
+//					taken down
+//
+// Each repetition follows a tenth of it as warm-up.
+
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/crt/errors.h"
+#include "libos/crt/spawn.h"
+#include "libos/crt/status.h"
+#include "libos/crt/syscall.h"
+#include "libos/crt/upcall.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+
+#define REPETITIONS 3u
+#define BATCH 64u
+#define TARGET_VA REGION_BASE		// nothing else uses it here
+#define STORE_BYTES 2u			// length of "mov %al,(%rdi)"
+#define CHILD_FRAMES 16u		// its page tables
+
+static struct frame_run page;		// one frame
+static struct frame_run batch;		// BATCH frames
+static struct frame_run child_code;	// one frame
+static struct frame_run child_uarea;	// one frame
+static u32 child_slice;
+
+// Ends the program: a benchmark whose call fails measures nothing.
+static void
+must(i64 result, const char *what)
+{
+	if (result >= 0)
+		return;
+	print("prims: %s: %s\n", what, error_text(result));
+	sys_env_exit(STATUS_FAILED);
+}
+
+// The two-byte store, as bytes: its length is what the handler skips.
+static inline void
+store(u64 va)
+{
+	__asm__ volatile(".byte 0x88,0x07" ::"D"(va), "a"(0) : "memory");
+}
+
+static void
+null_call(u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		sys_null();
+}
+
+static bool
+step_over(struct upcall_context *context)
+{
+	context->frame.rip += STORE_BYTES;
+	return true;
+}
+
+static void
+fault_upcall(u32 count)
+{
+	fault_handler_add(step_over);
+	for (u32 i = 0; i < count; i++)
+		store(TARGET_VA + PAGE_SIZE);
+	fault_handler_remove(step_over);
+}
+
+static i64
+map_page(u32 prot)
+{
+	return sys_page_map(CAP_SLOT_SELF, TARGET_VA, page.slot, page.frame, 1,
+			    prot);
+}
+
+static bool
+unprotect(struct upcall_context *context)
+{
+	(void)context;
+	return map_page(PROT_READ | PROT_WRITE) == 0;
+}
+
+static void
+protect_fault_unprotect(u32 count)
+{
+	fault_handler_add(unprotect);
+	for (u32 i = 0; i < count; i++) {
+		must(map_page(PROT_READ), "page_map");
+		store(TARGET_VA);
+	}
+	fault_handler_remove(unprotect);
+	must(sys_page_unmap(CAP_SLOT_SELF, TARGET_VA, 1), "page_unmap");
+}
+
+static void
+map_page_batch(u32 count)
+{
+	for (u32 i = 0; i < count; i += BATCH) {
+		must(sys_page_map(CAP_SLOT_SELF, TARGET_VA, batch.slot,
+				  batch.frame, BATCH, PROT_READ | PROT_WRITE),
+		     "page_map");
+		must(sys_page_unmap(CAP_SLOT_SELF, TARGET_VA, BATCH),
+		     "page_unmap");
+	}
+}
+
+static struct child
+child_start(void)
+{
+	struct env_spec spec = {
+		.uarea_slot = child_uarea.slot,
+		.uarea_frame = child_uarea.frame,
+		.quota.frames = CHILD_FRAMES,
+		.name = "prim",
+	};
+	struct child child = { .memory = SLOT_NONE };
+	struct cap_info info;
+	i64 env = sys_env_create(&spec);
+	i64 slot;
+
+	must(env, "env_create");
+	must(sys_cap_inspect(CAP_SLOT_SELF, (u32)env, &info), "cap_inspect");
+	child.env = (u32)env;
+	child.index = (u32)info.base;
+	child.id = env_table()[child.index].id;
+	slot = sys_cap_derive(child_code.slot, child.env,
+			      CAP_READ | CAP_EXECUTE, child_code.frame, 1);
+	must(slot, "cap_derive");
+	must(sys_page_map(child.env, TARGET_VA, (u32)slot, child_code.frame, 1,
+			  PROT_READ | PROT_EXECUTE), "page_map");
+	must(sys_slice_bind(child_slice, child.env), "slice_bind");
+	must(sys_env_start(child.env, TARGET_VA, 0, 0), "env_start");
+	return child;
+}
+
+static void
+environment_create_destroy(u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		struct child child = child_start();
+
+		must(child_wait(&child, NEVER), "wait");
+		child_reap(&child, NULL);
+	}
+}
+
+static const struct primitive {
+	const char *name;
+	void (*run)(u32 count);
+	u32 count;			// operations a repetition
+} primitives[] = {
+	{ "environment create destroy", environment_create_destroy, 500 },
+	{ "null call", null_call, 50000 },
+	{ "fault upcall", fault_upcall, 5000 },
+	{ "protect fault unprotect", protect_fault_unprotect, 5000 },
+	{ "map page batch", map_page_batch, BATCH * 200 },
+};
+
+static void
+measure(const struct primitive *p)
+{
+	u64 tenths;
+	u64 start_ns;
+
+	p->run(p->count / 10);
+	for (u32 i = 0; i < REPETITIONS; i++) {
+		start_ns = now_ns();
+		p->run(p->count);
+		tenths = (now_ns() - start_ns) * 10 / p->count;
+		print("prims: %s ns=%lu.%lu\n", p->name, tenths / 10,
+		      tenths % 10);
+	}
+}
+
+static void
+prepare(void)
+{
+	// mov $SYS_env_exit, %eax; xor %edi, %edi; syscall
+	static const u8 code[] = {
+		0xb8, SYS_env_exit, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05,
+	};
+	i64 slice;
+
+	must(frames_take(1, &page), "frames");
+	must(frames_take(BATCH, &batch), "frames");
+	must(frames_take(1, &child_code), "frames");
+	must(frames_take(1, &child_uarea), "frames");
+	memcpy(direct_address(child_code.frame), code, sizeof(code));
+	slice = sys_slice_alloc(sys_info()->cpu_count - 1, SLICE_ANY);
+	must(slice, "slice_alloc");
+	child_slice = (u32)slice;
+}
+
+int
+main(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	prepare();
+	for (u32 i = 0; i < ARRAY_SIZE(primitives); i++)
+		measure(&primitives[i]);
+	return STATUS_OK;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The shell on the node's console. main.c reads lines, commands.c finds what a
+// line means, jobs.c runs programs, tables.c shows the kernel's tables, trace.c
+// its trace.
+
+#include "libos/crt/spawn.h"
+#include "libos/io/wait.h"
+
+#define JOBS_MAX 16u
+
+struct job {
+	struct child child;
+	char name[ENV_NAME_SIZE];
+	bool foreground;
+};
+
+extern struct job jobs[JOBS_MAX];	// child.id 0: free entry
+extern struct archive boot_archive;
+
+// Runs one line, which is split in place. Says on the console what was wrong.
+void
+command_run(char *text);
+
+// Starts a program with arguments, name first. Prints why not, or, in the
+// background, its id.
+void
+job_start(int argc, char **argv, bool background);
+
+// Ends a child of the shell by its id, on the user's wish.
+void
+job_kill(u32 id);
+
+// Ends the foreground job, if there is one.
+void
+job_interrupt(void);
+
+// Is a job in the foreground?
+bool
+job_in_foreground(void);
+
+// Takes back what ended jobs held and says how they ended; *set gains the words
+// of those that run. Returns how many ended.
+u32
+jobs_look(struct wait_set *set);
+
+// The shell's slot for one of its children, or SLOT_NONE.
+u32
+job_slot(u32 id);
+
+// The commands that show things. `argc` counts the command's own name.
+void
+show_programs(int argc, char **argv);
+void
+show_envs(int argc, char **argv);
+void
+show_frames(int argc, char **argv);
+void
+show_slices(int argc, char **argv);
+void
+show_rings(int argc, char **argv);
+void
+show_caps(int argc, char **argv);
+void
+show_memory(int argc, char **argv);
+void
+show_trace(int argc, char **argv);
+void
+show_uptime(int argc, char **argv);

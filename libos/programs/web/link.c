@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames between the packet ring and the TCP/IP stack.
+//
+// Headers that the stack builds go into buffers of the program's own, one for
+// each descriptor of the ring: buffer i is free again when descriptor i is.
+// What follows the header is lent memory, sent from where it lies.
+
+#include "kernel/base/assert.h"
+#include "libos/crt/console.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+#include "libos/programs/web/web.h"
+
+#define HEADER_SIZE 2048u
+#define RECEIVE_MAX RING_SLOTS		// frames of one round
+
+STATIC_ASSERT(HEADER_SIZE >= NET_HEADER_MAX);
+STATIC_ASSERT(NET_SPANS_MAX + 1 <= RING_PIECES_MAX);
+
+i64
+link_open(struct link *link, u32 nic_slot, const struct frame_run *regions,
+	  u32 region_count)
+{
+	struct frame_run all[RING_REGIONS_MAX];
+	struct ring_config config = {
+		.nic_slot = nic_slot,
+		.narrows = SLOT_NONE,
+		.regions = all,
+		.region_count = region_count + 1,
+	};
+	i64 error;
+
+	ASSERT(region_count < RING_REGIONS_MAX);
+	error = frames_take(RING_SLOTS * HEADER_SIZE / PAGE_SIZE,
+			    &link->headers);
+	if (error)
+		return error;
+	all[0] = link->headers;
+	for (u32 i = 0; i < region_count; i++)
+		all[i + 1] = regions[i];
+	error = ring_open(&link->ring, &config);
+	if (error)
+		frames_give(&link->headers);
+	return error;
+}
+
+u32
+link_receive(struct link *link, u64 now_ns)
+{
+	const u8 *frame;
+	u32 count = 0, len;
+
+	while (count < RECEIVE_MAX && (len = ring_peek(&link->ring, &frame))) {
+		net_input(link->net, now_ns, frame, len);
+		ring_consume(&link->ring);
+		count++;
+	}
+	return count;
+}
+
+static void
+put(struct link *link, const struct net_packet *packet)
+{
+	struct ring_part parts[RING_PIECES_MAX] = {
+		{ packet->header, packet->header_len },
+	};
+	bool placed;
+
+	ASSERT(packet->span_count <= NET_SPANS_MAX);
+	for (u32 i = 0; i < packet->span_count; i++) {
+		parts[i + 1] = (struct ring_part){
+			packet->span[i].at, packet->span[i].len,
+		};
+	}
+	placed = ring_put(&link->ring, parts, packet->span_count + 1,
+			  (struct ring_checksum){ packet->checksum_start,
+						  packet->checksum_offset });
+	// All that is lent lies in the archive, the index or the image.
+	ASSERT(placed);
+}
+
+// A refusal is a bug of this program or a capability taken away: said once.
+static void
+report_refused(struct link *link)
+{
+	u32 refused = link->ring.control->tx_refused;
+
+	if (refused != link->refused && !link->refused)
+		print("web: the kernel refused to send %u frames\n", refused);
+	link->refused = refused;
+}
+
+void
+link_send(struct link *link, u64 now_ns)
+{
+	struct net_packet packet;
+	u8 *headers = direct_address(link->headers.frame);
+
+	link->starved = true;
+	while (ring_room(&link->ring)) {
+		packet.header = headers +
+			link->ring.tx_head % RING_SLOTS * HEADER_SIZE;
+		if (!net_output(link->net, now_ns, &packet)) {
+			link->starved = false;
+			break;
+		}
+		put(link, &packet);
+	}
+	ring_flush(&link->ring);
+	report_refused(link);
+}
+
+void
+link_watch(struct link *link, struct wait_set *set)
+{
+	u32 sent = ring_sent(&link->ring);
+
+	ring_watch(&link->ring, set);
+	if (link->starved)
+		ring_watch_sent(&link->ring, set, sent);
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Parsing of the web server's arguments: text from the command line of the
+// node, so every part is checked.
+//
+// Stateless.
+
+#include "libos/programs/web/options.h"
+#include "kernel/base/fmt.h"
+#include "kernel/base/string.h"
+
+// Reads a decimal number up to `max` from the front of *text, without leading
+// zeros. Advances *text.
+static bool
+take_number(const char **text, u32 max, u32 *value)
+{
+	const char *at = *text;
+	u32 v = 0;
+
+	if (*at < '0' || *at > '9' || (*at == '0' && at[1] >= '0' && at[1] <= '9'))
+		return false;
+	for (; *at >= '0' && *at <= '9'; at++) {
+		v = v * 10 + (u32)(*at - '0');
+		if (v > max)
+			return false;
+	}
+	*text = at;
+	*value = v;
+	return true;
+}
+
+static bool
+take_address(const char **text, u32 *address)
+{
+	u32 v = 0;
+
+	for (u32 i = 0; i < 4; i++) {
+		u32 part;
+
+		if (i && *(*text)++ != '.')
+			return false;
+		if (!take_number(text, 255, &part))
+			return false;
+		v = v << 8 | part;
+	}
+	*address = v;
+	return true;
+}
+
+// A host's address: not 0/8, not loopback, multicast or above.
+static bool
+is_host(u32 address)
+{
+	u32 first = address >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+static const char *
+read_address(const char *text, struct web_options *o)
+{
+	u32 length, host;
+
+	if (!take_address(&text, &o->address) || *text++ != '/' ||
+	    !take_number(&text, 30, &length) || *text || length == 0)
+		return "an address is written like ip=10.0.2.15/24";
+	o->mask = ~0u << (32 - length);
+	host = o->address & ~o->mask;
+	if (!is_host(o->address) || host == 0 || host == ~o->mask)
+		return "this is no host's address";
+	return NULL;
+}
+
+static const char *
+read_gateway(const char *text, struct web_options *o)
+{
+	if (!take_address(&text, &o->gateway) || *text)
+		return "a gateway is written like gw=10.0.2.2";
+	return is_host(o->gateway) ? NULL : "this is no host's address";
+}
+
+static const char *
+read_option(const char *word, struct web_options *o)
+{
+	u64 number;
+
+	if (string_starts(word, "ip="))
+		return read_address(word + 3, o);
+	if (string_starts(word, "gw="))
+		return read_gateway(word + 3, o);
+	if (string_starts(word, "time="))
+		return string_to_u64(word + 5, &o->unix_seconds) ? NULL :
+		       "time= is a number of seconds since 1970";
+	if (string_starts(word, "conns=")) {
+		if (!string_to_u64(word + 6, &number) || number < 1 ||
+		    number > 65535)
+			return "conns= is a number from 1 to 65535";
+		o->conn_max = (u32)number;
+		return NULL;
+	}
+	return "no such option; there are ip= gw= time= conns=";
+}
+
+const char *
+options_read(int argc, char **argv, struct web_options *options,
+	     const char **sentence)
+{
+	*options = (struct web_options){ 0 };
+	for (int i = 1; i < argc; i++) {
+		*sentence = read_option(argv[i], options);
+		if (*sentence)
+			return argv[i];
+	}
+	if (options->gateway && ((options->gateway ^ options->address) &
+				 options->mask || !options->address)) {
+		*sentence = "the gateway is not in the network of ip=";
+		return "gw=";
+	}
+	return NULL;
+}
+
+void
+address_text(u32 address, char text[ADDRESS_TEXT_SIZE])
+{
+	fmt_into(text, ADDRESS_TEXT_SIZE, "%u.%u.%u.%u", address >> 24,
+		 address >> 16 & 255, address >> 8 & 255, address & 255);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The web server: one event loop between a packet ring and the sans-IO cores
+// for TCP (libos/tcp) and HTTP (libos/http). main.c prepares and loops, link.c
+// moves frames, clients.c gives each connection to its HTTP state machine.
+//
+// One round takes every frame that has arrived, runs what became due, answers,
+// and gives all answers to the kernel with one call; then it sleeps until a
+// frame or a deadline. Content goes from the site archive's frames to the
+// device without a copy.
+
+#include "libos/http/conn.h"
+#include "libos/io/ring.h"
+#include "libos/tcp/tcp.h"
+
+#define WEB_PORT 80
+
+// link.c: frames between ring and stack.
+struct link {
+	struct ring ring;
+	struct net *net;
+	struct frame_run headers;	// one buffer for each descriptor
+	u32 refused;			// frames that the kernel would not send
+	bool starved;			// output waits for descriptors
+};
+
+// Binds the ring, with the regions besides the header buffers that frames may
+// be sent from (at most RING_REGIONS_MAX - 1).
+must_check i64
+link_open(struct link *link, u32 nic_slot, const struct frame_run *regions,
+	  u32 region_count);
+
+// Gives received frames to the stack, a bounded number. Returns how many.
+u32
+link_receive(struct link *link, u64 now_ns);
+
+// Sends what the stack has to send. One system call at most.
+void
+link_send(struct link *link, u64 now_ns);
+
+// Adds what the link waits for.
+void
+link_watch(struct link *link, struct wait_set *set);
+
+// clients.c: connections.
+struct clients {
+	struct net *net;
+	const struct http_service *service;
+	struct client *first;
+	u32 count;
+	u64 next_deadline_ns;	// not later than any client's
+};
+
+// Handles news of connections until there are none.
+void
+clients_run(struct clients *clients, u64 now_ns);
+
+// Runs what is due at HTTP's own deadlines.
+void
+clients_tick(struct clients *clients, u64 now_ns);

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The libOS and its programs. One static library holds the runtime and the
+# protocol cores; each program takes from it what it uses. Programs:
+#   libos/programs/NAME.c           one file
+#   libos/programs/NAME/*.c         several
+#   libos/programs/hostile/NAME.c   for the isolation tests
+# build/boot.cpio holds them stripped; build/libos/NAME.debug has the symbols.
+#
+# General registers only: no program has FPU or SSE state, so upcalls need not
+# save any.
+
+LCC := $(CROSS)gcc
+LFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -fno-strict-aliasing -fno-omit-frame-pointer \
+	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables \
+	-fno-jump-tables -ffunction-sections -fdata-sections -fno-common \
+	-fstack-protector-strong -mstack-protector-guard=global \
+	-ftrivial-auto-var-init=zero -fcf-protection=none \
+	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
+	-Wframe-larger-than=8192 -I. -MMD -MP
+
+LIBOS_ROOMS := crt mem thread io tcp http
+LIBOS_C := $(filter-out %_test.c %_fuzz.c,$(wildcard \
+	$(LIBOS_ROOMS:%=libos/%/*.c) kernel/base/*.c))
+LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=libos/%/*.S))
+LIBOS_O := $(LIBOS_C:%.c=$(B)/libos/%.o) $(LIBOS_S:%.S=$(B)/libos/%.S.o)
+LIBOS_A := $(B)/libos/libos.a
+LIBOS_LD := libos/crt/program.ld
+
+PROGRAM_FILES := $(filter-out %_test.c %_fuzz.c, \
+	$(wildcard libos/programs/*.c libos/programs/hostile/*.c))
+PROGRAM_FOLDERS := $(filter-out hostile, \
+	$(patsubst libos/programs/%/,%,$(wildcard libos/programs/*/)))
+PROGRAMS := $(basename $(notdir $(PROGRAM_FILES))) $(PROGRAM_FOLDERS)
+PROGRAM_O := $(PROGRAM_FILES:%.c=$(B)/libos/%.o)
+
+ALL += $(B)/boot.cpio
+
+$(B)/libos/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(LCC) $(LFLAGS) -c -o $@ $<
+
+$(B)/libos/%.S.o: %.S
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(LCC) $(LFLAGS) -c -o $@ $<
+
+$(LIBOS_A): $(LIBOS_O)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(CROSS)ar rcsD $@ $(LIBOS_O)
+
+LLINK = $(LCC) -nostdlib -static -no-pie -Wl,-T,$(LIBOS_LD) -Wl,--gc-sections \
+	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	-Wl,--orphan-handling=error
+
+# $(call program,NAME,OBJECTS)
+define program
+PROGRAM_O += $(filter-out $(PROGRAM_O),$(2))
+$(B)/libos/$(1).debug: $(2) $(LIBOS_A) $(LIBOS_LD)
+	$$(call say,LD,$$@)
+	$$(Q)$$(LLINK) -o $$@ $(2) $(LIBOS_A)
+$(B)/libos/bin/$(1): $(B)/libos/$(1).debug
+	@mkdir -p $$(@D)
+	$$(Q)$(CROSS)objcopy --strip-all $$< $$@
+endef
+$(foreach f,$(PROGRAM_FILES),$(eval $(call \
+	program,$(basename $(notdir $(f))),$(B)/libos/$(f:.c=.o))))
+$(foreach d,$(PROGRAM_FOLDERS),$(eval $(call \
+	program,$(d),$(patsubst %.c,$(B)/libos/%.o,$(filter-out \
+	%_test.c %_fuzz.c,$(wildcard libos/programs/$(d)/*.c))))))
+
+$(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) libos/programs/pack.py
+	$(call say,PACK,$@)
+	$(Q)$(PYTHON) libos/programs/pack.py $@ $(PROGRAMS:%=$(B)/libos/bin/%)
+
+-include $(LIBOS_O:.o=.d) $(PROGRAM_O:.o=.d)

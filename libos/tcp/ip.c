@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// IPv4 (RFC 791, 1122) without fragments: received ones are dropped and counted,
+// sent packets fit the link and say so (DF). ICMP echo is answered (RFC 792);
+// other ICMP is ignored: no soft error ends a connection (RFC 9293, 3.9.2.2).
+// UDP is what DHCP needs.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/byteorder.h"
+#include "kernel/base/string.h"
+#include "libos/tcp/checksum.h"
+#include "libos/tcp/state.h"
+
+#define TTL 64
+#define ICMP_ECHO 8
+#define ICMP_LEN 8u
+#define UDP_LEN 8u
+#define DHCP_CLIENT_PORT 68
+#define DHCP_SERVER_PORT 67
+
+static bool
+on_link(const struct net *net, u32 address)
+{
+	return ((address ^ net->address) & net->mask) == 0;
+}
+
+static bool
+is_broadcast(const struct net *net, u32 address)
+{
+	return address == 0xffffffff ||
+	       (net->mask && net->mask != 0xffffffff &&
+		address == (net->address | ~net->mask));
+}
+
+// Addresses from which nobody sends: none, loopback, multicast, broadcast.
+static bool
+bad_source(const struct net *net, u32 address)
+{
+	return address == 0 || address >> 24 == 127 || address >> 28 >= 14 ||
+	       is_broadcast(net, address) || address == net->address;
+}
+
+bool
+ip_route(struct net *net, u32 target, u8 mac[6])
+{
+	u32 hop = on_link(net, target) ? target : net->gateway;
+
+	return hop && arp_find(net, hop, mac);
+}
+
+void
+ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
+	  u32 payload_len)
+{
+	u8 *ip = frame + ETHERNET_LEN;
+
+	ASSERT(IPV4_LEN + payload_len <= net->config.mtu);
+	memcpy(frame, mac, 6);
+	memcpy(frame + 6, net->config.mac, 6);
+	be16_store(frame + 12, ETHERTYPE_IPV4);
+	ip[0] = 0x45;
+	ip[1] = 0;
+	be16_store(ip + 2, (u16)(IPV4_LEN + payload_len));
+	be16_store(ip + 4, net->ip_id++);
+	be16_store(ip + 6, 0x4000);		// do not fragment
+	ip[8] = TTL;
+	ip[9] = protocol;
+	be16_store(ip + 10, 0);
+	be32_store(ip + 12, net->address);
+	be32_store(ip + 16, target);
+	be16_store(ip + 10, checksum_finish(checksum_add(0, ip, IPV4_LEN)));
+}
+
+static void
+icmp_input(struct net *net, const struct ip_packet *p)
+{
+	u8 frame[NET_HEADER_MAX];
+	u8 *icmp = frame + ETHERNET_LEN + IPV4_LEN;
+
+	if (p->len < ICMP_LEN) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	if (checksum_finish(checksum_add(0, p->payload, p->len)) != 0) {
+		drop(net, NET_DROP_CHECKSUM);
+		return;
+	}
+	if (p->payload[0] != ICMP_ECHO || p->target != net->address ||
+	    IPV4_LEN + p->len > net->config.mtu)
+		return;
+	ip_header(net, frame, p->mac, p->source, IPPROTO_ICMP, p->len);
+	memcpy(icmp, p->payload, p->len);
+	icmp[0] = 0;				// echo reply
+	be16_store(icmp + 2, 0);
+	be16_store(icmp + 2, checksum_finish(checksum_add(0, icmp, p->len)));
+	(void)control_put(net, frame, ETHERNET_LEN + IPV4_LEN + p->len);
+}
+
+static void
+udp_input(struct net *net, const struct ip_packet *p)
+{
+	u32 len;
+
+	if (p->len < UDP_LEN) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	len = be16_load(p->payload + 4);
+	if (len < UDP_LEN || len > p->len) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	if (be16_load(p->payload + 6) != 0) {
+		u64 sum = checksum_pseudo(p->source, p->target, IPPROTO_UDP, len);
+
+		if (checksum_finish(checksum_add(sum, p->payload, len)) != 0) {
+			drop(net, NET_DROP_CHECKSUM);
+			return;
+		}
+	}
+	if (be16_load(p->payload) == DHCP_SERVER_PORT &&
+	    be16_load(p->payload + 2) == DHCP_CLIENT_PORT)
+		dhcp_input(net, p->payload + UDP_LEN, len - UDP_LEN);
+	else
+		drop(net, NET_DROP_PORT);
+}
+
+static bool
+for_us(const struct net *net, const u8 *frame, u32 target)
+{
+	// Before there is an address a DHCP server may address the one it offers.
+	if (!net->address)
+		return frame[ETHERNET_LEN + 9] == IPPROTO_UDP;
+	return target == net->address || is_broadcast(net, target);
+}
+
+void
+ip_input(struct net *net, const u8 *frame, u32 len)
+{
+	const u8 *ip = frame + ETHERNET_LEN;
+	struct ip_packet p;
+	u32 header_len, total;
+
+	len -= ETHERNET_LEN;
+	if (len < IPV4_LEN || ip[0] >> 4 != 4) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	header_len = (ip[0] & 15u) * 4;
+	total = be16_load(ip + 2);
+	if (header_len < IPV4_LEN || total < header_len || total > len) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	if (checksum_finish(checksum_add(0, ip, header_len)) != 0) {
+		drop(net, NET_DROP_CHECKSUM);
+		return;
+	}
+	if (be16_load(ip + 6) & 0x3fff) {
+		drop(net, NET_DROP_FRAGMENT);
+		return;
+	}
+	p = (struct ip_packet){
+		.mac = frame + 6,
+		.source = be32_load(ip + 12),
+		.target = be32_load(ip + 16),
+		.protocol = ip[9],
+		.payload = ip + header_len,
+		.len = total - header_len,
+	};
+	if ((frame[6] & 1) || !for_us(net, frame, p.target) ||
+	    bad_source(net, p.source)) {
+		drop(net, NET_DROP_ADDRESS);
+		return;
+	}
+	switch (p.protocol) {
+	case IPPROTO_TCP:
+		tcp_input(net, &p);
+		break;
+	case IPPROTO_UDP:
+		udp_input(net, &p);
+		break;
+	case IPPROTO_ICMP:
+		icmp_input(net, &p);
+		break;
+	default:
+		drop(net, NET_DROP_PROTOCOL);
+	}
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The stack's state, shared by the files of this folder and by nobody else.
+//
+// Invariants, walked by net_check():
+//   N1  a connection is in use, or on the free list, never both
+//   N2  one in use is in exactly one hash chain; its place in the timer heap
+//       agrees with the heap; the heap is ordered
+//   N3  snd_una <= snd_nxt <= data_end, one more when a FIN is queued
+//   N4  pieces cover [snd_una - first_skip, data_end); copied ones lie in the
+//       copy ring
+//   N5  ranges received out of order are ordered, disjoint, after rcv_nxt and
+//       inside the receive buffer
+//   N6  sacked ranges are ordered, disjoint and inside (snd_una, snd_nxt]
+
+#include "kernel/base/prng.h"
+#include "libos/tcp/net.h"
+#include "libos/tcp/tcp.h"
+
+#define NIL 0xffffffffu
+#define NEVER_NS (~0ull)
+
+#define ETHERTYPE_IPV4 0x0800u
+#define ETHERTYPE_ARP 0x0806u
+#define ETHERNET_LEN 14u
+#define IPV4_LEN 20u
+#define TCP_LEN 20u
+#define TCP_TS_LEN 12u		// timestamp option with two NOPs
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+#define ARP_ENTRIES 64u
+#define CONTROL_RING (32u * 1024)	// frames built at once: ARP, ICMP, RST, SYN-ACK
+#define SYN_ENTRIES 512u		// direct mapped
+#define TIMEWAIT_ENTRIES 1024u		// direct mapped
+#define SACKED_MAX 8u
+#define OOO_MAX 4u
+
+// Sequence numbers compare modulo 2^32 (RFC 9293, section 3.4).
+static inline i32
+seq_diff(u32 a, u32 b)
+{
+	return (i32)(a - b);
+}
+
+struct seq_range {
+	u32 start;
+	u32 end;		// first after
+};
+
+struct tuple {
+	u32 peer;
+	u16 peer_port;
+	u16 local_port;
+};
+
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,	// simultaneous open only
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_CLOSING,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_DEAD,		// over; the application has not been told yet
+};
+
+struct piece {
+	const u8 *at;		// NULL: in the copy ring
+	u32 len;
+};
+
+struct tcp_conn {
+	u8 state;		// enum tcp_state; TCP_CLOSED: free
+	bool owned;		// the application has it
+	bool ready;		// on the list of tcp_next()
+	bool queued_out;	// on the list of net_output()
+	u8 events;		// for tcp_next()
+	bool ts_ok, sack_ok;
+	u8 send_shift, receive_shift;
+	bool fin_queued;
+	bool fin_received;	// in order
+	bool ack_now;
+	bool in_recovery;
+	bool probe_now;		// send into a closed window
+	u8 retries;
+	u8 dup_acks;
+	u8 peer_mac[6];		// from its last acceptable frame
+	bool mac_known;
+	struct tuple tuple;
+	u32 hash_next;
+	u32 list_next;		// ready list
+	u32 out_next;		// output list
+	void *user;
+
+	// Sending.
+	u32 iss, snd_una, snd_nxt;
+	u32 data_end;		// after the last queued byte; a FIN goes here
+	u32 snd_wnd, snd_wl1, snd_wl2;
+	u32 snd_wnd_max;
+	u32 mss;		// payload bytes of a segment, options taken off
+	struct piece piece[TCP_PIECES_MAX];
+	u32 piece_first, piece_count;
+	u32 first_skip;		// bytes of the first piece that were acknowledged
+	u32 copy_tail, copy_used;
+	u8 *copy;		// TCP_COPY_SIZE bytes, a ring
+
+	// Congestion control and loss recovery (tcp_ack.c, tcp_loss.c).
+	u32 cwnd, ssthresh;
+	u32 recover;		// recovery ends when this is acknowledged
+	u32 high_rxt;		// retransmitted up to here
+	u32 loss_until;		// what is below, not sacked and not retransmitted is lost
+	u32 sacked_count;
+	struct seq_range sacked[SACKED_MAX];
+
+	// Timers: absolute, or NEVER_NS.
+	u64 rto_ns;
+	u64 srtt_ns, rttvar_ns;
+	u64 rto_at, ack_at, end_at;
+	u64 rtt_at;		// when rtt_seq was sent; 0: not measuring
+	u32 rtt_seq;
+	u64 heap_key;
+	u32 heap_index;		// NIL: not in the heap
+
+	// Receiving.
+	u32 irs, rcv_nxt;
+	u32 rcv_adv;		// right edge that was advertised
+	u32 ts_recent;
+	u32 last_ack_sent;
+	u32 unacked_segments;
+	u32 received;		// in-order bytes at the front of the buffer
+	u32 ooo_count;
+	struct seq_range ooo[OOO_MAX];
+	u32 fin_seq;
+	bool fin_known;
+	u8 *buffer;
+};
+
+struct arp_entry {
+	u32 address;		// 0: free
+	u8 mac[6];
+	bool resolved;
+	u8 tries;
+	u64 asked_at;
+	u64 expires_at;
+};
+
+// What a SYN told, kept until its handshake ends. A newer one may displace it:
+// then the cookie in the sequence number and timestamp stands in.
+struct syn_entry {
+	struct tuple tuple;	// peer 0: free
+	u32 irs, iss;
+	u16 mss;
+	u8 send_shift;
+	bool ts_ok, sack_ok, scale_ok;
+	u32 ts_recent;
+	u64 expires_at;
+};
+
+struct timewait {
+	struct tuple tuple;	// peer 0: free
+	u32 snd_nxt, rcv_nxt;
+	u32 ts_recent;
+	bool ts_ok;
+	u64 expires_at;
+};
+
+enum dhcp_state {
+	DHCP_OFF,		// static address
+	DHCP_SELECTING,
+	DHCP_REQUESTING,
+	DHCP_BOUND,
+	DHCP_RENEWING,
+	DHCP_REBINDING,
+};
+
+struct dhcp {
+	enum dhcp_state state;
+	u32 xid;
+	u32 offered, server;
+	u32 tries;
+	u64 started_at;
+	u64 next_at;
+	u64 renew_at, rebind_at, expires_at;
+};
+
+struct heap_entry {
+	u64 key;
+	u32 conn;
+};
+
+struct net {
+	struct net_config config;
+	struct net_counters counters;
+	struct prng prng;
+	u32 address, mask, gateway;
+	u64 now_ns;		// of the last call
+	u16 ip_id;
+
+	struct arp_entry arp[ARP_ENTRIES];
+	struct dhcp dhcp;
+	u16 listeners[TCP_LISTENERS_MAX];
+	u32 listener_count;
+	u64 challenge_second;
+	u32 challenges_left;
+	u64 rst_second;
+	u32 rsts_left;
+
+	u8 control[CONTROL_RING];
+	u32 control_head, control_tail;
+
+	struct tcp_conn *conn;
+	u32 free_first;
+	u32 in_use;
+	u32 *bucket;
+	u32 bucket_mask;
+	struct heap_entry *heap;
+	u32 heap_count;
+	u32 ready_first, ready_last;
+	u32 out_first, out_last;
+	struct syn_entry syn[SYN_ENTRIES];
+	struct timewait timewait[TIMEWAIT_ENTRIES];
+};
+
+// A received IPv4 packet, checked.
+struct ip_packet {
+	const u8 *mac;		// Ethernet source
+	u32 source, target;
+	u8 protocol;
+	const u8 *payload;
+	u32 len;
+};
+
+// A received TCP segment, checked.
+struct segment {
+	struct tuple tuple;
+	const u8 *mac;
+	u32 seq, ack;
+	u32 window;		// not scaled
+	u8 flags;
+	const u8 *data;
+	u32 len;
+	bool has_ts, has_mss, has_scale, sack_permitted;
+	u32 ts_value, ts_echo;
+	u16 mss;
+	u8 scale;
+	u32 sack_count;
+	struct seq_range sack[4];
+};
+
+#define FLAG_FIN 0x01
+#define FLAG_SYN 0x02
+#define FLAG_RST 0x04
+#define FLAG_PSH 0x08
+#define FLAG_ACK 0x10
+
+static inline void
+drop(struct net *net, enum net_drop why)
+{
+	net->counters.dropped[why]++;
+}
+
+// net.c: appends a whole frame to the control ring; full: dropped, false.
+bool
+control_put(struct net *net, const void *frame, u32 len);
+
+// ip.c
+void
+ip_input(struct net *net, const u8 *frame, u32 len);
+// Fills Ethernet and IPv4 headers before `payload_len` bytes of transport.
+void
+ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
+	  u32 payload_len);
+// The link address for a target, through the gateway when it is not on the
+// link. False: not known yet; ARP asks.
+bool
+ip_route(struct net *net, u32 target, u8 mac[6]);
+
+// arp.c
+void
+arp_input(struct net *net, const u8 *frame, u32 len);
+bool
+arp_find(struct net *net, u32 address, u8 mac[6]);
+void
+arp_announce(struct net *net);
+
+// dhcp.c
+void
+dhcp_start(struct net *net);
+void
+dhcp_input(struct net *net, const u8 *payload, u32 len);
+void
+dhcp_tick(struct net *net);
+u64
+dhcp_deadline(const struct net *net);
+
+// timer.c
+u64
+conn_deadline(const struct tcp_conn *conn);
+void
+timer_update(struct net *net, struct tcp_conn *conn);
+void
+timer_remove(struct net *net, struct tcp_conn *conn);
+struct tcp_conn *
+timer_due(struct net *net);
+
+// tcp_table.c
+u32
+tuple_hash(const struct net *net, const struct tuple *tuple);
+struct tcp_conn *
+conn_find(const struct net *net, const struct tuple *tuple);
+struct tcp_conn *
+conn_new(struct net *net, const struct tuple *tuple);
+void
+conn_free(struct net *net, struct tcp_conn *conn);
+void
+conn_event(struct net *net, struct tcp_conn *conn, u32 events);
+void
+conn_output(struct net *net, struct tcp_conn *conn);
+// Ends it: frees at once, or tells the application first.
+void
+conn_gone(struct net *net, struct tcp_conn *conn);
+void
+conn_timewait(struct net *net, struct tcp_conn *conn);
+
+struct timewait *
+timewait_find(struct net *net, const struct tuple *tuple);
+// The one place where this handshake's record can be; *mine: it is there.
+struct syn_entry *
+syn_slot(struct net *net, const struct tuple *tuple, bool *mine);
+
+// tcp_open.c
+void
+syn_input(struct net *net, const struct segment *s);
+struct tcp_conn *
+syn_finish(struct net *net, const struct segment *s);
+// An initial sequence number for our own connections (RFC 6528).
+u32
+open_iss(struct net *net, const struct tuple *tuple);
+// What both kinds of opening end in.
+struct peer_options {
+	u16 mss;
+	u8 send_shift;
+	bool ts_ok, sack_ok, scale_ok;
+	u32 ts_recent;
+};
+void
+conn_open(struct net *net, struct tcp_conn *conn, u32 iss, u32 irs,
+	  const struct peer_options *o);
+u8
+receive_scale(const struct net *net);
+u16
+link_mss(const struct net *net);
+
+// tcp_segment.c
+bool
+segment_parse(struct net *net, const struct ip_packet *p, struct segment *s);
+void
+send_reset(struct net *net, const struct segment *s);
+void
+send_syn_ack(struct net *net, const struct segment *s, u32 iss, u32 ts_value);
+// For a connection that is only a TIME-WAIT record.
+void
+send_timewait_ack(struct net *net, const struct segment *s,
+		  const struct timewait *tw);
+u32
+ts_clock(const struct net *net);
+// Header of a segment with our options; returns its length. `h` points behind
+// the IPv4 header.
+struct tcp_header {
+	struct tuple tuple;
+	u32 seq, ack;
+	u32 window;		// as it goes on the wire
+	u8 flags;
+	bool ts;
+	u32 ts_value, ts_echo;
+	u16 mss;		// 0: no option
+	u8 scale;		// NO_SCALE: no option
+	bool sack_permitted;
+	u32 sack_count;
+	struct seq_range sack[3];
+};
+#define NO_SCALE 0xffu
+u32
+tcp_header_build(u8 *h, const struct tcp_header *t);
+
+// tcp_input.c
+void
+tcp_input(struct net *net, const struct ip_packet *p);
+
+// tcp_ack.c
+void
+ack_process(struct net *net, struct tcp_conn *conn, const struct segment *s);
+
+// tcp_loss.c
+void
+loss_sack(struct tcp_conn *conn, const struct segment *s);
+void
+loss_forget_below(struct tcp_conn *conn, u32 seq);
+u32
+loss_sacked_bytes(const struct tcp_conn *conn);
+u32
+loss_pipe(const struct tcp_conn *conn);
+bool
+loss_next(const struct tcp_conn *conn, u32 *seq, u32 *len);
+void
+loss_timeout(struct net *net, struct tcp_conn *conn);
+void
+loss_enter(struct net *net, struct tcp_conn *conn);
+
+// tcp_receive.c
+void
+receive_data(struct net *net, struct tcp_conn *conn, const struct segment *s);
+u32
+receive_window(const struct net *net, const struct tcp_conn *conn);
+
+// Both directions are over: frees it, or leaves that to tcp_close().
+void
+conn_finished(struct net *net, struct tcp_conn *conn);
+
+// tcp_output.c
+bool
+tcp_output(struct net *net, struct tcp_conn *conn, struct net_packet *packet);
+
+// tcp_timer.c
+void
+tcp_timer(struct net *net, struct tcp_conn *conn);
+void
+rtt_sample(struct tcp_conn *conn, u64 rtt_ns);
+void
+rto_restart(struct net *net, struct tcp_conn *conn);
+
+// Sequence number after everything that is queued, a FIN included.
+static inline u32
+conn_send_end(const struct tcp_conn *conn)
+{
+	return conn->data_end + conn->fin_queued;
+}
+
+static inline bool
+fin_acked(const struct tcp_conn *conn)
+{
+	return conn->fin_queued && conn->snd_una == conn->data_end + 1;
+}
