@@ -34,7 +34,10 @@
 #define CONTROL_RING (32u * 1024)	// frames built at once: ARP, ICMP, RST, SYN-ACK
 #define SYN_ENTRIES 512u		// direct mapped
 #define TIMEWAIT_ENTRIES 1024u		// direct mapped
+#define MSS_DEFAULT 536u		// of a peer that names none (RFC 9293, 3.7.1)
+#define MSS_MIN 64u
 #define SACKED_MAX 8u
+#define ORPHAN_NS (60 * NS_PER_SECOND)	// without progress and without an owner
 #define OOO_MAX 4u
 
 // Sequence numbers compare modulo 2^32 (RFC 9293, section 3.4).
@@ -65,6 +68,7 @@ enum tcp_state {
 	TCP_CLOSING,
 	TCP_CLOSE_WAIT,
 	TCP_LAST_ACK,
+	TCP_TIME_WAIT,		// only while the application still has it
 	TCP_DEAD,		// over; the application has not been told yet
 };
 
@@ -86,7 +90,8 @@ struct tcp_conn {
 	bool ack_now;
 	bool in_recovery;
 	bool probe_now;		// send into a closed window
-	u8 retries;
+	u8 retries;		// timeouts in a row: the backoff
+	u8 unanswered;		// timers that fired since the peer was heard
 	u8 dup_acks;
 	u8 peer_mac[6];		// from its last acceptable frame
 	bool mac_known;
@@ -122,6 +127,7 @@ struct tcp_conn {
 	u64 rto_at, ack_at, end_at;
 	u64 rtt_at;		// when rtt_seq was sent; 0: not measuring
 	u32 rtt_seq;
+	u64 sent_at;		// when data was last sent
 	u64 heap_key;
 	u32 heap_index;		// NIL: not in the heap
 
@@ -134,6 +140,7 @@ struct tcp_conn {
 	u32 received;		// in-order bytes at the front of the buffer
 	u32 ooo_count;
 	struct seq_range ooo[OOO_MAX];
+	u32 ooo_recent;		// where the latest of them begins
 	u32 fin_seq;
 	bool fin_known;
 	u8 *buffer;
@@ -358,8 +365,16 @@ link_mss(const struct net *net);
 // tcp_segment.c
 bool
 segment_parse(struct net *net, const struct ip_packet *p, struct segment *s);
+// Answers a segment that belongs to no connection.
 void
 send_reset(struct net *net, const struct segment *s);
+// Resets a connection's peer.
+void
+send_abort(struct net *net, const struct tcp_conn *conn);
+// Acknowledges at once, for a connection that is about to be freed, or for a
+// segment that is not acceptable.
+void
+send_ack(struct net *net, const struct tcp_conn *conn);
 void
 send_syn_ack(struct net *net, const struct segment *s, u32 iss, u32 ts_value);
 // For a connection that is only a TIME-WAIT record.
@@ -387,6 +402,10 @@ struct tcp_header {
 u32
 tcp_header_build(u8 *h, const struct tcp_header *t);
 
+// tcp_api.c
+bool
+listens(const struct net *net, u16 port);
+
 // tcp_input.c
 void
 tcp_input(struct net *net, const struct ip_packet *p);
@@ -395,35 +414,75 @@ tcp_input(struct net *net, const struct ip_packet *p);
 void
 ack_process(struct net *net, struct tcp_conn *conn, const struct segment *s);
 
-// tcp_loss.c
+// tcp_ranges.c: ordered, disjoint ranges of sequence numbers.
+// Adds one, joining those that it touches. False: all `max` places are taken.
+bool
+ranges_add(struct seq_range *ranges, u32 *count, u32 max, struct seq_range add);
 void
+ranges_drop_below(struct seq_range *ranges, u32 *count, u32 seq);
+
+// tcp_loss.c
+// Notes what the peer holds out of order. True: it was news.
+bool
 loss_sack(struct tcp_conn *conn, const struct segment *s);
 void
 loss_forget_below(struct tcp_conn *conn, u32 seq);
 u32
 loss_sacked_bytes(const struct tcp_conn *conn);
+// Moves loss_until up to where enough was sacked above (RFC 6675, IsLost).
+void
+loss_mark(struct tcp_conn *conn);
+// Bytes that are believed to be in the network.
 u32
 loss_pipe(const struct tcp_conn *conn);
+// The next range to send again; false: none.
 bool
 loss_next(const struct tcp_conn *conn, u32 *seq, u32 *len);
 void
-loss_timeout(struct net *net, struct tcp_conn *conn);
+loss_timeout(struct tcp_conn *conn);
+// Begins fast recovery.
 void
 loss_enter(struct net *net, struct tcp_conn *conn);
 
 // tcp_receive.c
 void
 receive_data(struct net *net, struct tcp_conn *conn, const struct segment *s);
+// The window for the next segment, in bytes. Never takes back what was promised.
 u32
 receive_window(const struct net *net, const struct tcp_conn *conn);
-
-// Both directions are over: frees it, or leaves that to tcp_close().
 void
-conn_finished(struct net *net, struct tcp_conn *conn);
+receive_consume(struct net *net, struct tcp_conn *conn, u32 len);
+
+// tcp_close.c
+// Queues our FIN.
+void
+conn_shutdown(struct net *net, struct tcp_conn *conn);
+// The peer acknowledged our FIN.
+void
+conn_fin_acked(struct net *net, struct tcp_conn *conn);
+// The peer's FIN is next in order.
+void
+conn_fin_received(struct net *net, struct tcp_conn *conn);
+// Ends it with a reset.
+void
+conn_reset(struct net *net, struct tcp_conn *conn);
 
 // tcp_output.c
 bool
 tcp_output(struct net *net, struct tcp_conn *conn, struct net_packet *packet);
+
+// tcp_pieces.c: what the application queued.
+bool
+pieces_add_lent(struct tcp_conn *conn, const void *bytes, u32 len);
+u32
+pieces_add_copy(struct tcp_conn *conn, const void *bytes, u32 len);
+void
+pieces_release(struct tcp_conn *conn, u32 len);
+// Puts up to `len` bytes from sequence number `seq` behind the packet's header,
+// or beside it as spans. Returns how many it could.
+u32
+pieces_gather(const struct tcp_conn *conn, struct net_packet *packet, u32 seq,
+	      u32 len);
 
 // tcp_timer.c
 void
@@ -432,12 +491,28 @@ void
 rtt_sample(struct tcp_conn *conn, u64 rtt_ns);
 void
 rto_restart(struct net *net, struct tcp_conn *conn);
+// A connection without data in flight waits to send: probes for a window.
+void
+persist_start(struct net *net, struct tcp_conn *conn);
 
 // Sequence number after everything that is queued, a FIN included.
 static inline u32
 conn_send_end(const struct tcp_conn *conn)
 {
 	return conn->data_end + conn->fin_queued;
+}
+
+// Bytes and flags sent, not acknowledged, sacked or not.
+static inline u32
+conn_flight(const struct tcp_conn *conn)
+{
+	return conn->snd_nxt - conn->snd_una;
+}
+
+static inline bool
+conn_opening(const struct tcp_conn *conn)
+{
+	return conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED;
 }
 
 static inline bool

@@ -20,8 +20,6 @@
 
 #define SLOT_NS (64 * NS_PER_SECOND)
 #define SYN_LIFETIME_NS (30 * NS_PER_SECOND)
-#define MSS_DEFAULT 536u
-#define MSS_MIN 64u
 #define TS_OPTION_BITS 0x1fu
 #define TS_NO_SCALE 0xfu
 #define RTO_FIRST_NS (1 * NS_PER_SECOND)
@@ -190,6 +188,7 @@ syn_finish(struct net *net, const struct segment *s)
 	if (mine)
 		entry->tuple.peer = 0;
 	conn_open(net, conn, s->ack - 1, irs, &o);
+	conn->data_end = s->ack;
 	conn->owned = true;
 	net->counters.accepted++;
 	conn_event(net, conn, TCP_OPENED);
@@ -202,8 +201,9 @@ conn_open(struct net *net, struct tcp_conn *conn, u32 iss, u32 irs,
 {
 	conn->state = TCP_ESTABLISHED;
 	conn->iss = iss;
-	conn->snd_una = conn->snd_nxt = conn->data_end = iss + 1;
-	conn->recover = conn->high_rxt = conn->loss_until = iss + 1;
+	conn->snd_una = conn->snd_nxt = iss + 1;
+	conn->recover = iss;
+	conn->high_rxt = conn->loss_until = iss + 1;
 	conn->irs = irs;
 	conn->rcv_nxt = conn->last_ack_sent = irs + 1;
 	conn->rcv_adv = irs + 1 + net->config.receive_size;

@@ -211,6 +211,23 @@ send_reset(struct net *net, const struct segment *s)
 }
 
 void
+send_abort(struct net *net, const struct tcp_conn *conn)
+{
+	struct segment to = { .tuple = conn->tuple, .mac = conn->peer_mac };
+
+	if (!conn->mac_known)
+		return;
+	net->counters.resets_sent++;
+	send_control(net, &to, &(struct tcp_header){
+		.tuple = conn->tuple,
+		.seq = conn->snd_nxt,
+		.ack = conn->rcv_nxt,
+		.flags = FLAG_RST | FLAG_ACK,
+		.scale = NO_SCALE,
+	});
+}
+
+void
 send_syn_ack(struct net *net, const struct segment *s, u32 iss, u32 ts_value)
 {
 	send_control(net, s, &(struct tcp_header){
@@ -225,6 +242,25 @@ send_syn_ack(struct net *net, const struct segment *s, u32 iss, u32 ts_value)
 		.mss = link_mss(net),
 		.scale = s->has_scale ? receive_scale(net) : NO_SCALE,
 		.sack_permitted = s->sack_permitted,
+	});
+}
+
+void
+send_ack(struct net *net, const struct tcp_conn *conn)
+{
+	struct segment to = { .tuple = conn->tuple, .mac = conn->peer_mac };
+
+	ASSERT(conn->mac_known);
+	send_control(net, &to, &(struct tcp_header){
+		.tuple = conn->tuple,
+		.seq = conn->snd_nxt,
+		.ack = conn->rcv_nxt,
+		.window = receive_window(net, conn) >> conn->receive_shift,
+		.flags = FLAG_ACK,
+		.ts = conn->ts_ok,
+		.ts_value = ts_clock(net),
+		.ts_echo = conn->ts_recent,
+		.scale = NO_SCALE,
 	});
 }
 
