@@ -26,6 +26,7 @@ struct sys_info {
 	// Time since boot in ns = ((tsc - tsc_boot) * tsc_ns_mult) >> 32.
 	u64 tsc_boot;
 	u64 tsc_ns_mult;
+	u64 boot_unix_seconds;	// UTC at tsc_boot, by the machine's clock; 0: unknown
 	u64 incarnation;	// random, fresh at every boot
 	u32 console_typed;	// counts typed bytes: wait on it, then read
 	u32 nic_count;		// 0 or 1

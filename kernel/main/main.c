@@ -14,6 +14,7 @@
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/multiboot.h"
+#include "kernel/arch/x86_64/rtc.h"
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -73,12 +74,18 @@ start_interrupts(void)
 static void
 fill_info(void)
 {
+	u64 unix_now;
+
 	sys_info.abi_version = ABI_VERSION;
 	sys_info.cpu_count = cpu_count;
 	sys_info.frame_count = frames.count;
 	sys_info.tsc_hz = kernel_clock.tsc_hz;
 	sys_info.tsc_boot = kernel_clock.tsc_boot;
 	sys_info.tsc_ns_mult = kernel_clock.ns_mult;
+	unix_now = rtc_read_unix();
+	if (unix_now)
+		sys_info.boot_unix_seconds =
+			unix_now - clock_ns() / NS_PER_SECOND;
 	smbios_uuid(sys_info.node_uuid);
 	if (!entropy_fill(&sys_info.incarnation, sizeof(sys_info.incarnation)))
 		kprintf("boot: no source of entropy\n");

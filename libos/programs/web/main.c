@@ -219,6 +219,17 @@ announce(void)
 		print("web: no address any more\n");
 }
 
+// time= goes before the machine's own clock.
+static void
+choose_clock(void)
+{
+	unix_at_boot = options.unix_seconds;
+	if (!unix_at_boot)
+		unix_at_boot = sys_info()->boot_unix_seconds;
+	if (!unix_at_boot)
+		unix_at_boot = NO_CLOCK_SECONDS;
+}
+
 static void
 keep_time(u64 now)
 {
@@ -248,8 +259,7 @@ main(int argc, char **argv)
 
 	if (wrong)
 		fail(STATUS_USAGE, wrong, sentence);
-	unix_at_boot = options.unix_seconds ? options.unix_seconds :
-					      NO_CLOCK_SECONDS;
+	choose_clock();
 	open_site();
 	open_link();
 	open_stack();
