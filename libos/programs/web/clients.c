@@ -114,11 +114,12 @@ client_run(struct clients *clients, struct client *client, u64 now_ns)
 	bool ended;
 	u32 len, used;
 
+	tcp_received(client->tcp, &bytes, &ended);
+	if (ended)
+		http_conn_input_end(&client->http);
 	http_conn_tick(&client->http, now_ns, tcp_unacked(client->tcp));
 	do {
 		len = tcp_received(client->tcp, &bytes, &ended);
-		if (ended)
-			http_conn_input_end(&client->http);
 		used = http_conn_input(&client->http, now_ns, bytes, len);
 		ASSERT(used <= len);
 		if (used)
