@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The commands of the control line: see command.h.
+// The commands of the control line (command.h): one table, a handler for each.
+// What they change is the core's and the host's; an answer is one line of JSON.
 //
 // Every handler parses all of its words first and acts then, so a command with
 // an error in its last word has changed nothing.

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from rig import BROADCAST, Node
+from switchbed import BROADCAST, Node
 
 IP, ARP = 0x0800, 0x0806
 UDP, TCP, ICMP = 17, 6, 1
@@ -41,8 +41,9 @@ class Station:
 
     def send_ip(self, protocol: int, target: str, payload: bytes):
         """One IPv4 packet to a neighbour."""
-        head = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol,
-                                     0, socket.inet_aton(self.ip), socket.inet_aton(target)))
+        head = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64,
+                                     protocol, 0, socket.inet_aton(self.ip),
+                                     socket.inet_aton(target)))
         struct.pack_into("!H", head, 10, checksum(bytes(head)))
         self.send(IP, self.resolve(target), bytes(head) + payload)
 

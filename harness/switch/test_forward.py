@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rig import FORWARD  # noqa: E402
+from switchbed import FORWARD  # noqa: E402
 
 TIMEOUT_S = 10
 
@@ -96,7 +96,8 @@ def test_megabytes_cross_both_ways_at_once(server):
             end.sendall(data)
             end.shutdown(socket.SHUT_WR)
 
-        senders = [threading.Thread(target=send, args=pair) for pair in ((client, there), (peer, back))]
+        senders = [threading.Thread(target=send, args=pair)
+                   for pair in ((client, there), (peer, back))]
         got = {}
         readers = [threading.Thread(target=lambda e=e, n=n: got.update({n: read_all(e)}))
                    for e, n in ((peer, "there"), (client, "back"))]
@@ -304,8 +305,10 @@ def test_taken_port_and_absent_namespace_are_named(server):
     taken = target_of(server)
     result = subprocess.run([str(FORWARD), "--listen", taken, "--to", "127.0.0.1:2"],
                             capture_output=True, text=True, timeout=10, check=False)
-    assert result.returncode == 1 and f"cannot listen on {taken}: Address already in use" in result.stderr
-    words = ["--listen", f"127.0.0.1:{free_port()}", "--to", "127.0.0.1:2", "--netns", "deos-absent"]
+    assert result.returncode == 1
+    assert f"cannot listen on {taken}: Address already in use" in result.stderr
+    words = ["--listen", f"127.0.0.1:{free_port()}", "--to", "127.0.0.1:2",
+             "--netns", "deos-absent"]
     result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=10,
                             check=False)
     assert result.returncode == 1 and "no network namespace 'deos-absent'" in result.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rig import BROADCAST, SWITCH, Node, Switch, frame, mac_of, wait_for  # noqa: E402
+from switchbed import BROADCAST, SWITCH, Switch, frame, wait_for  # noqa: E402
 
 FLOOR_FRAMES_PER_SECOND = 100_000
 
@@ -80,7 +80,8 @@ def test_slow_reader_blocks_nobody():
     with Switch(3) as switch:
         one, two, three = switch.connect_all(3)
         for start in range(0, 4000, 40):
-            to_two = [frame(two.mac, one.mac, serial(i).ljust(1000)) for i in range(start, start + 40)]
+            to_two = [frame(two.mac, one.mac, serial(i).ljust(1000))
+                      for i in range(start, start + 40)]
             to_three = [frame(three.mac, one.mac, serial(i)) for i in range(start, start + 40)]
             one.send(*to_two, *to_three)
             for i in range(start, start + 40):

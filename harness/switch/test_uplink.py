@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from rig import BROADCAST, SWITCH, Control, Node, Switch, frame, wait_for  # noqa: E402
+from switchbed import BROADCAST, SWITCH, Control, Node, Switch, frame, wait_for  # noqa: E402
 from station import FIN, RST, SYN, Connection, Station  # noqa: E402
 
 BOOT_URL = "http://10.0.2.2:8081/boot.ipxe"
@@ -153,8 +153,8 @@ def test_tap_carries_frames_to_the_kernel_and_back():
     needs_tap()
     folder = tempfile.mkdtemp(prefix="deos-switch-")
     control_path, port_path = f"{folder}/control", f"{folder}/port1"
-    with subprocess.Popen(in_namespace("sh", "-c", TAP_SCRIPT, str(SWITCH), control_path, port_path),
-                          stdout=subprocess.PIPE, text=True) as process:
+    command = in_namespace("sh", "-c", TAP_SCRIPT, str(SWITCH), control_path, port_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "switch: ready\n"
         control = Control(control_path)
         node = Node(port_path, 1)
@@ -177,8 +177,9 @@ def test_tap_carries_frames_to_the_kernel_and_back():
 
 
 def test_tap_that_cannot_be_opened_is_named():
-    result = subprocess.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all",
-                             str(SWITCH), "--control", "C", "--port", "1=P", "--tap", "tap0"],
+    unprivileged = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+    result = subprocess.run([*unprivileged, str(SWITCH), "--control", "C", "--port", "1=P",
+                             "--tap", "tap0"],
                             capture_output=True, text=True, timeout=10, check=False)
     assert result.returncode == 1
     assert "tap0" in result.stderr and result.stderr.count("\n") == 1

@@ -19,8 +19,8 @@ SOURCE = SPDX + "// What it is.\n\n"
 MAKEFILE = HASH_SPDX + """all: a.o
 host-tests fuzzers:
 a.o: kernel/cap/cap.c libos/http/conn.c net/wire/frame.c
-	cc -c $^
-"""
+>cc -c $^
+""".replace(">", "\t")
 
 
 def tidy(root: Path, *words: str) -> list[str]:
@@ -154,13 +154,13 @@ NULL_USE = """
 u32
 cap(u32 a)
 {
-	u32 *p = 0;
+>u32 *p = 0;
 
-	if (a == 7)
-		return *p;
-	return a;
+>if (a == 7)
+>>return *p;
+>return a;
 }
-"""
+""".replace(">", "\t")
 
 
 def test_analysers_find_a_null_dereference(tree):

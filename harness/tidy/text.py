@@ -16,7 +16,7 @@ SPDX = "SPDX-License-Identifier: BSD-2-Clause"
 
 # Marks of unfinished work, written so that this line is none.
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b")
-MACHINE_PATH = re.compile(r"(?<![\w.$}~%)-])/(home|work|root|farm|Users)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.$}~%)-])/(home|root|work|Users)/\w")
 BANNED = {
     "strcpy": "string_copy() or snprintf()", "strcat": "snprintf()",
     "sprintf": "snprintf()", "vsprintf": "vsnprintf()", "gets": "a bounded read",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The shell's commands. A first word that is no command is a program.
+// The shell's commands: one table of names, handlers and a line of help. A first
+// word that is no command is a program of the boot archive.
 
 #include "kernel/base/string.h"
 #include "libos/crt/console.h"
