@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One QEMU machine: its process, its serial console, its monitor (QMP).
+
+The console goes to a log file from the first byte on, and to whoever connects
+to its unix socket. Everything lies in one folder, in which QEMU runs, so that
+names on its command line are short and hold no commas.
+
+For tests that need a node and no cluster:
+
+    with Machine(tmp_path, kernel=KERNEL, modules=[BOOT, SITE],
+                 netdev="user,id=net") as node:
+        node.wait_for(r"serving \\d+ files")
+        node.type("help")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import unixpath
+from .failure import Failure
+from .process import end, how_it_ended, last_line, spawn
+
+QEMU = "qemu-system-x86_64"
+QMP_SECONDS = 10.0
+TAIL_LINES = 8
+ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
+
+
+@dataclass
+class Machine:
+    """A machine as it is bought; start() switches it on."""
+
+    folder: Path
+    name: str = "node"
+    memory_mib: int = 256
+    smp: int = 1
+    mac: str = "52:54:00:00:00:01"
+    uuid: str | None = None
+    netdev: str | None = None  # with id=net; None: no network card
+    kernel: Path | None = None  # None: the card's ROM boots from the network
+    modules: list[Path] = field(default_factory=list)
+    append: str = ""
+    disk: Path | None = None  # raw
+    extra: list[str] = field(default_factory=list)
+    inside: int | None = None  # a process in whose network namespace QEMU runs
+    process: subprocess.Popen | None = field(default=None, init=False)
+    log_start: int = field(default=0, init=False)  # where this boot's output begins
+    _console: socket.socket | None = field(default=None, init=False)
+
+    @property
+    def log_path(self) -> Path:
+        """All that the node ever wrote on its console."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def error_path(self) -> Path:
+        """What QEMU itself said."""
+        return self.folder / f"{self.name}.qemu"
+
+    @property
+    def console_path(self) -> Path:
+        """The unix socket of the console."""
+        return self.folder / f"{self.name}.console"
+
+    @property
+    def qmp_path(self) -> Path:
+        """The unix socket of the monitor."""
+        return self.folder / f"{self.name}.qmp"
+
+    def _inside_folder(self, path: Path) -> str:
+        """A path as an option's value: from the folder where that is short, commas doubled."""
+        shortest = path.relative_to(self.folder) if path.is_relative_to(self.folder) else path
+        return str(shortest).replace(",", ",,")
+
+    def command(self) -> list[str]:
+        """QEMU's command line."""
+        words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", "tcg,thread=multi",
+                 "-cpu", "max", "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
+                 "-nodefaults", "-no-user-config", "-display", "none",
+                 "-chardev", f"socket,id=console,path={self.console_path.name},server=on,"
+                 f"wait=off,logfile={self.log_path.name},logappend=on",
+                 "-serial", "chardev:console",
+                 "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off",
+                 "-device", "virtio-rng-pci"]
+        if self.uuid is not None:
+            words += ["-uuid", self.uuid]
+        if self.kernel is not None:
+            words += ["-kernel", str(self.kernel), "-append", self.append]
+        if self.kernel is not None and self.modules:
+            words += ["-initrd", ",".join(self._inside_folder(path) for path in self.modules)]
+        if self.netdev is not None:
+            boot = "bootindex=0" if self.kernel is None else "romfile="
+            words += ["-netdev", self.netdev,
+                      "-device", f"virtio-net-pci,netdev=net,mac={self.mac},{boot}"]
+        if self.disk is not None:
+            words += ["-drive", f"if=none,id=disk,format=raw,file={self._inside_folder(self.disk)}",
+                      "-device", "virtio-blk-pci,drive=disk"]
+        return words + self.extra
+
+    def start(self) -> None:
+        """Switches the machine on. Its earlier output stays in the log."""
+        assert not self.alive()
+        self.close()
+        self.error_path.write_bytes(b"")
+        self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self.process = spawn(self.command(), self.folder, self.error_path, inside=self.inside)
+
+    def alive(self) -> bool:
+        """True while QEMU runs, paused or not."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """QEMU's process number while it runs."""
+        return self.process.pid if self.process is not None and self.alive() else None
+
+    def kill(self) -> None:
+        """Power off at once, as kill -9."""
+        if self.process is not None:
+            end(self.process, 0)
+        self.close()
+
+    def pause(self) -> None:
+        """Stops QEMU. The guest's clock goes on: it wakes up late."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets QEMU go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if not self.alive():
+            raise Failure(f"{self.name} is down")
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def log(self) -> str:
+        """The console's output since the start."""
+        try:
+            with open(self.log_path, "rb") as file:
+                file.seek(self.log_start)
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def tail(self, count: int = TAIL_LINES) -> list[str]:
+        """The console's last lines, for a message."""
+        lines = [line.rstrip() for line in ESCAPES.sub("", self.log()).splitlines()]
+        return [line for line in lines if line][-count:]
+
+    def why_dead(self) -> str:
+        """How QEMU ended, in one line."""
+        if self.process is None:
+            return "it was never started"
+        status = self.process.poll()
+        if status is None:
+            return "it runs"
+        said = last_line(self.error_path)
+        return f"QEMU ended ({how_it_ended(status)}): {said}"
+
+    def qmp(self, command: str, **arguments: object) -> object:
+        """Executes one QMP command and returns its answer."""
+        words = {"execute": command, "arguments": arguments}
+        try:
+            with self._connect(self.qmp_path) as link, link.makefile("rw") as lines:
+                lines.readline()  # the greeting
+                answer: object = None
+                for request in ({"execute": "qmp_capabilities"}, words):
+                    lines.write(json.dumps(request) + "\n")
+                    lines.flush()
+                    answer = self._qmp_answer(lines.readline, command)
+                return answer
+        except OSError as error:
+            raise Failure(f"{self.name}: {command}: {error}") from error
+
+    def _qmp_answer(self, readline, command: str) -> object:
+        while True:
+            answer = json.loads(readline() or '{"error": {"desc": "QEMU closed its monitor"}}')
+            if "error" in answer:
+                raise Failure(f"{self.name}: {command}: {answer['error']['desc']}")
+            if "return" in answer:  # else it is an event
+                return answer["return"]
+
+    def _connect(self, path: Path) -> socket.socket:
+        """A connection to one of QEMU's sockets, which it may be about to make."""
+        deadline = time.monotonic() + QMP_SECONDS
+        while True:
+            alive = self.alive()
+            try:
+                return unixpath.connect(path, QMP_SECONDS)
+            except OSError as error:
+                if not alive or time.monotonic() > deadline:
+                    raise Failure(f"{self.name}: {path.name}: {error.strerror}: "
+                                  f"{self.why_dead()}") from error
+                time.sleep(0.01)
+
+    def type(self, text: str) -> None:
+        """Types a line on the console."""
+        if self._console is None:
+            self._console = self._connect(self.console_path)
+        self._console.sendall(text.encode() + b"\n")
+
+    def _drain(self) -> None:
+        """Takes what came to our console connection: the log has it already, but QEMU
+        stops the guest's serial port when nobody reads."""
+        while self._console is not None and select.select([self._console], [], [], 0)[0]:
+            if not self._console.recv(65536):
+                return
+
+    def wait_for(self, pattern: str, seconds: float = 60.0, since: int = 0) -> re.Match[str]:
+        """The match of `pattern` in this boot's output from offset `since` on."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._drain()
+            alive = self.alive()  # asked first: what a node says last counts
+            found = re.compile(pattern, re.MULTILINE).search(self.log(), since)
+            if found:
+                return found
+            if not alive or time.monotonic() > deadline:
+                why = f"not within {seconds:g} s" if alive else self.why_dead()
+                raise Failure(f"{self.name}: no {pattern!r} on the console: {why}; last lines:\n"
+                              + "\n".join(self.tail()))
+            time.sleep(0.02)
+
+    def cpu_seconds(self) -> float:
+        """The processor time that QEMU has used, all threads."""
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self) -> None:
+        """Lets go of our connection to the console."""
+        if self._console is not None:
+            self._console.close()
+            self._console = None
+
+    def __enter__(self) -> Machine:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        for path in (self.console_path, self.qmp_path):
+            path.unlink(missing_ok=True)
