@@ -1,77 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What machines fetch: the site's archive, the script, and the server of one folder."""
+"""What machines fetch: the script, and the server of one folder."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
-from pxe import archive, boot
-
-
-# ---- the site's archive ----
-
-def test_archive_is_what_cpio_reads(tmp_path):
-    site, out = tmp_path / "site", tmp_path / "out"
-    files = {"index.html": b"<p>home", "a b/\u00fc.txt": b"", ".hidden": b"1",
-             "z/deep/er/file.bin": os.urandom(70001)}
-    for name, content in files.items():
-        (site / name).parent.mkdir(parents=True, exist_ok=True)
-        (site / name).write_bytes(content)
-    (site / "link").symlink_to("index.html")
-    files["link"] = files["index.html"]
-    assert archive.write_site(site, tmp_path / "site.cpio") == (
-        len(files), sum(map(len, files.values())))
-    out.mkdir()
-    subprocess.run(["cpio", "-idm", "--quiet", "-F", tmp_path / "site.cpio"], cwd=out, check=True)
-    unpacked = {str(path.relative_to(out)): path.read_bytes()
-                for path in out.rglob("*") if path.is_file()}
-    assert unpacked == files
-    index = (out / "index.html").stat()
-    assert int(index.st_mtime) == int((site / "index.html").stat().st_mtime)
-
-
-def test_archive_is_the_same_every_time(tmp_path):
-    site = tmp_path / "site"
-    site.mkdir()
-    for name in "cab":
-        (site / name).write_text(name)
-    for number in "12":
-        archive.write_site(site, tmp_path / number)
-    data = (tmp_path / "1").read_bytes()
-    assert data == (tmp_path / "2").read_bytes()
-    assert [data.index(name + b"\0") for name in (b"a", b"b", b"c")] == sorted(
-        data.index(name + b"\0") for name in (b"a", b"b", b"c"))
-
-
-def fifo(site: Path) -> None:
-    os.mkfifo(site / "pipe")
-
-
-def link_to_folder(site: Path) -> None:
-    (site / "up").symlink_to("..")
-
-
-def dangling(site: Path) -> None:
-    (site / "gone").symlink_to("nowhere")
-
-
-@pytest.mark.parametrize("spoil, message", [
-    (fifo, "pipe: not a regular file"), (link_to_folder, "up: a link to a directory"),
-    (dangling, "gone: No such file"), (lambda site: None, "holds no file"),
-    (lambda site: site.rmdir(), "no such directory")])
-def test_archive_says_what_cannot_be_packed(tmp_path, spoil, message):
-    site = tmp_path / "site"
-    site.mkdir()
-    spoil(site)
-    with pytest.raises(archive.ArchiveError, match=message):
-        archive.write_site(site, tmp_path / "site.cpio")
+from pxe import boot
 
 
 # ---- the script ----
