@@ -15,13 +15,14 @@ For tests that need a node and no cluster:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,14 @@ QEMU = "qemu-system-x86_64"
 QMP_SECONDS = 10.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
+
+
+def drain(console: socket.socket) -> None:
+    """Takes what comes on a console connection, at once. The log has it already; but a
+    reader that is late makes QEMU hold back the guest, and write bytes to the log twice."""
+    with contextlib.suppress(OSError):
+        while console.recv(65536):
+            pass
 
 
 @dataclass
@@ -208,20 +217,14 @@ class Machine:
         """Types a line on the console."""
         if self._console is None:
             self._console = self._connect(self.console_path)
+            self._console.settimeout(None)
+            threading.Thread(target=drain, args=(self._console,), daemon=True).start()
         self._console.sendall(text.encode() + b"\n")
-
-    def _drain(self) -> None:
-        """Takes what came to our console connection: the log has it already, but QEMU
-        stops the guest's serial port when nobody reads."""
-        while self._console is not None and select.select([self._console], [], [], 0)[0]:
-            if not self._console.recv(65536):
-                return
 
     def wait_for(self, pattern: str, seconds: float = 60.0, since: int = 0) -> re.Match[str]:
         """The match of `pattern` in this boot's output from offset `since` on."""
         deadline = time.monotonic() + seconds
         while True:
-            self._drain()
             alive = self.alive()  # asked first: what a node says last counts
             found = re.compile(pattern, re.MULTILINE).search(self.log(), since)
             if found:
@@ -241,6 +244,8 @@ class Machine:
     def close(self) -> None:
         """Lets go of our connection to the console."""
         if self._console is not None:
+            with contextlib.suppress(OSError):
+                self._console.shutdown(socket.SHUT_RDWR)  # ends drain()
             self._console.close()
             self._console = None
 
