@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One QEMU machine: its process, its serial console, its monitor (QMP).
 
-The console goes to a log file from the first byte on, and to whoever connects
-to its unix socket. Everything lies in one folder, in which QEMU runs, so that
-names on its command line are short and hold no commas.
+The console's output is a file, its input a named pipe: any number of readers may
+follow, and none of them can hold the guest back. (On a socket, a late reader makes
+QEMU write bytes to its log twice.) Everything lies in one folder, in which QEMU
+runs, so that names on its command line are short and hold no commas.
 
 For tests that need a node and no cluster:
 
@@ -22,7 +23,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +35,6 @@ QEMU = "qemu-system-x86_64"
 QMP_SECONDS = 10.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
-
-
-def drain(console: socket.socket) -> None:
-    """Takes what comes on a console connection, at once. The log has it already; but a
-    reader that is late makes QEMU hold back the guest, and write bytes to the log twice."""
-    with contextlib.suppress(OSError):
-        while console.recv(65536):
-            pass
 
 
 @dataclass
@@ -63,12 +55,11 @@ class Machine:
     extra: list[str] = field(default_factory=list)
     inside: int | None = None  # a process in whose network namespace QEMU runs
     process: subprocess.Popen | None = field(default=None, init=False)
-    log_start: int = field(default=0, init=False)  # where this boot's output begins
-    _console: socket.socket | None = field(default=None, init=False)
 
     @property
     def log_path(self) -> Path:
-        """All that the node ever wrote on its console."""
+        """What the node wrote on its console since it was started. The start before that
+        is in a file beside it, .log.old."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -77,9 +68,14 @@ class Machine:
         return self.folder / f"{self.name}.qemu"
 
     @property
-    def console_path(self) -> Path:
-        """The unix socket of the console."""
-        return self.folder / f"{self.name}.console"
+    def input_path(self) -> Path:
+        """The named pipe into the console."""
+        return self.folder / f"{self.name}.in"
+
+    @property
+    def _output_path(self) -> Path:
+        """The name under which QEMU's pipe finds the log."""
+        return self.folder / f"{self.name}.out"
 
     @property
     def qmp_path(self) -> Path:
@@ -96,9 +92,7 @@ class Machine:
         words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", "tcg,thread=multi",
                  "-cpu", "max", "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
                  "-nodefaults", "-no-user-config", "-display", "none",
-                 "-chardev", f"socket,id=console,path={self.console_path.name},server=on,"
-                 f"wait=off,logfile={self.log_path.name},logappend=on",
-                 "-serial", "chardev:console",
+                 "-chardev", f"pipe,id=console,path={self.name}", "-serial", "chardev:console",
                  "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off",
                  "-device", "virtio-rng-pci"]
         if self.uuid is not None:
@@ -116,12 +110,20 @@ class Machine:
                       "-device", "virtio-blk-pci,drive=disk"]
         return words + self.extra
 
+    def _make_console(self) -> None:
+        """A fresh log, and the pipe."""
+        with contextlib.suppress(FileNotFoundError):
+            self.log_path.replace(self.log_path.with_suffix(".log.old"))
+        self.log_path.touch()
+        self.remove_files()
+        os.mkfifo(self.input_path, 0o600)
+        self._output_path.symlink_to(self.log_path.name)
+
     def start(self) -> None:
-        """Switches the machine on. Its earlier output stays in the log."""
+        """Switches the machine on."""
         assert not self.alive()
-        self.close()
         self.error_path.write_bytes(b"")
-        self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self._make_console()
         self.process = spawn(self.command(), self.folder, self.error_path, inside=self.inside)
 
     def alive(self) -> bool:
@@ -137,7 +139,6 @@ class Machine:
         """Power off at once, as kill -9."""
         if self.process is not None:
             end(self.process, 0)
-        self.close()
 
     def pause(self) -> None:
         """Stops QEMU. The guest's clock goes on: it wakes up late."""
@@ -156,9 +157,7 @@ class Machine:
     def log(self) -> str:
         """The console's output since the start."""
         try:
-            with open(self.log_path, "rb") as file:
-                file.seek(self.log_start)
-                return file.read().decode(errors="replace")
+            return self.log_path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
             return ""
 
@@ -201,7 +200,7 @@ class Machine:
                 return answer["return"]
 
     def _connect(self, path: Path) -> socket.socket:
-        """A connection to one of QEMU's sockets, which it may be about to make."""
+        """A connection to QEMU's socket, which it may be about to make."""
         deadline = time.monotonic() + QMP_SECONDS
         while True:
             alive = self.alive()
@@ -215,11 +214,22 @@ class Machine:
 
     def type(self, text: str) -> None:
         """Types a line on the console."""
-        if self._console is None:
-            self._console = self._connect(self.console_path)
-            self._console.settimeout(None)
-            threading.Thread(target=drain, args=(self._console,), daemon=True).start()
-        self._console.sendall(text.encode() + b"\n")
+        console = self.open_input()
+        try:
+            os.write(console, text.encode() + b"\n")
+        finally:
+            os.close(console)
+
+    def open_input(self) -> int:
+        """A descriptor for the console's input, once QEMU reads there."""
+        deadline = time.monotonic() + QMP_SECONDS
+        while True:
+            try:
+                return os.open(self.input_path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                if not self.alive() or time.monotonic() > deadline:
+                    raise Failure(f"{self.name} is down") from error
+                time.sleep(0.01)
 
     def wait_for(self, pattern: str, seconds: float = 60.0, since: int = 0) -> re.Match[str]:
         """The match of `pattern` in this boot's output from offset `since` on."""
@@ -241,13 +251,10 @@ class Machine:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def close(self) -> None:
-        """Lets go of our connection to the console."""
-        if self._console is not None:
-            with contextlib.suppress(OSError):
-                self._console.shutdown(socket.SHUT_RDWR)  # ends drain()
-            self._console.close()
-            self._console = None
+    def remove_files(self) -> None:
+        """Removes what is of no use without a running QEMU; logs stay."""
+        for path in (self.input_path, self._output_path, self.qmp_path):
+            path.unlink(missing_ok=True)
 
     def __enter__(self) -> Machine:
         self.start()
@@ -255,5 +262,4 @@ class Machine:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        for path in (self.console_path, self.qmp_path):
-            path.unlink(missing_ok=True)
+        self.remove_files()
