@@ -21,10 +21,10 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/cpio.h"
 #include "kernel/base/fmt.h"
+#include "kernel/base/siphash.h"
 #include "kernel/base/string.h"
 #include "libos/http/mime.h"
 #include "libos/http/path.h"
-#include "libos/http/siphash.h"
 #include "libos/http/status.h"
 
 #define INDEX "index.html"
