@@ -72,7 +72,9 @@ load_segments(struct env *env, const struct elf_image *image)
 		memcpy((u8 *)frame_memory(base) + s->lead, s->data, s->data_len);
 		give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE,
 		     base, s->pages, 0);
-		paging_map(env, s->va, base, s->pages, prot);
+		bool replaced = paging_map(env, s->va, base, s->pages, prot);
+
+		ASSERT(!replaced);
 	}
 }
 
@@ -83,8 +85,10 @@ make_stack(struct env *env)
 
 	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE, base,
 	     STACK_PAGES, 0);
-	paging_map(env, STACK_TOP - STACK_PAGES * PAGE_SIZE, base, STACK_PAGES,
-		   PROT_READ | PROT_WRITE);
+	bool replaced = paging_map(env, STACK_TOP - STACK_PAGES * PAGE_SIZE, base,
+				   STACK_PAGES, PROT_READ | PROT_WRITE);
+
+	ASSERT(!replaced);
 }
 
 // Argument 0 is the program's name; the command line's words follow.

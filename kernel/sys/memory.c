@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // System calls on frames and mappings. An environment maps only frames that a
 // capability in its own list covers (R1 in removal.c), whoever makes the call.
+//
+// A call flushes once, and only when it replaced or removed a mapping.
 
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/memory.h"
@@ -9,8 +11,6 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
-
-#define FLUSH_PAGES_MAX 32u		// beyond, flushing everything is cheaper
 
 static u32
 quota_left(const struct env_info *info)
@@ -108,24 +108,13 @@ check_tables(const struct env *env, u32 missing)
 	return missing > frames.free ? -E_FRAMES : 0;
 }
 
-static void
+// Returns whether it changed a translation that a processor may have cached.
+static bool
 apply_op(struct env *env, const struct map_op *op)
 {
 	if (op->prot)
-		paging_map(env, op->va, op->frame, op->count, op->prot);
-	else
-		paging_unmap(env, op->va, op->count);
-}
-
-static void
-flush_op(const struct env *env, const struct map_op *op)
-{
-	if (op->count > FLUSH_PAGES_MAX) {
-		shootdown(env, FLUSH_ALL);
-		return;
-	}
-	for (u32 i = 0; i < op->count; i++)
-		shootdown(env, op->va + i * PAGE_SIZE);
+		return paging_map(env, op->va, op->frame, op->count, op->prot);
+	return paging_unmap(env, op->va, op->count);
 }
 
 struct map_checked {
@@ -158,18 +147,20 @@ check_ops(struct map_checked *c)
 static void
 apply_ops(const struct map_checked *c)
 {
+	bool changed = false;
 	u64 pages = 0;
 
 	for (u32 i = 0; i < c->count; i++) {
-		apply_op(c->env, &c->op[i]);
+		changed |= apply_op(c->env, &c->op[i]);
 		pages += c->op[i].count;
 	}
-	if (pages > FLUSH_PAGES_MAX) {
-		shootdown(c->env, FLUSH_ALL);
+	if (!changed)
 		return;
-	}
-	for (u32 i = 0; i < c->count; i++)
-		flush_op(c->env, &c->op[i]);
+	if (pages > FLUSH_PAGES_MAX)
+		shootdown_here(c->env, 0, FLUSH_ALL);
+	for (u32 i = 0; pages <= FLUSH_PAGES_MAX && i < c->count; i++)
+		shootdown_here(c->env, c->op[i].va, c->op[i].count);
+	shootdown_others(c->env);
 }
 
 i64

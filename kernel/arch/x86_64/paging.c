@@ -156,10 +156,11 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 	return missing;
 }
 
-void
+bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 {
 	u64 *table = NULL;
+	u64 before = 0;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
@@ -167,14 +168,17 @@ paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 
 		if (!table || index == 0)
 			table = make_leaf_table(env, va);
+		before |= table[index];
 		table[index] = leaf_entry(frame + i, prot);
 	}
+	return before & PTE_PRESENT;
 }
 
-void
+bool
 paging_unmap(struct env *env, u64 va, u64 pages)
 {
 	u64 *table = NULL;
+	u64 before = 0;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
@@ -182,9 +186,12 @@ paging_unmap(struct env *env, u64 va, u64 pages)
 
 		if (i == 0 || index == 0)
 			table = leaf_table(env, va);
-		if (table)
-			table[index] = 0;
+		if (!table)
+			continue;
+		before |= table[index];
+		table[index] = 0;
 	}
+	return before & PTE_PRESENT;
 }
 
 struct sweep {
@@ -235,8 +242,10 @@ paging_sweep(struct env *env, u64 frame, u64 count,
 			}
 		}
 	}
-	if (sweep.changed)
-		shootdown(env, FLUSH_ALL);
+	if (sweep.changed) {
+		shootdown_here(env, 0, FLUSH_ALL);
+		shootdown_others(env);
+	}
 }
 
 void *

@@ -22,12 +22,14 @@ u32
 paging_missing(const struct env *env, u64 va, u64 pages);
 
 // Maps consecutive frames, replacing what was there. The tables that
-// paging_missing() counted are free. `prot` is checked. Does not flush.
-void
+// paging_missing() counted are free. `prot` is checked. Returns whether
+// something was there: then the caller flushes, else no processor can have
+// cached anything (Intel SDM volume 3, section 4.10.2.3).
+must_check bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
 
-// Removes mappings. Does not flush.
-void
+// Removes mappings. Returns whether there were any: then the caller flushes.
+must_check bool
 paging_unmap(struct env *env, u64 va, u64 pages);
 
 // Removes every mapping of frames in [frame, frame + count) for which `keep`

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Shoot-down, by three flags a processor: in_kernel, flush, and the halted
-// state. The orders that matter are sequentially consistent:
+// Shoot-down, by two flags a processor: in_kernel (also while it halts) and
+// flush. The orders that matter are sequentially consistent:
 //   sender:   flush = true;        then reads in_kernel
 //   receiver: in_kernel = false;   then reads flush
 // so that one of the two sees the other.
+//
+// A processor keeps an address space loaded after its environment went to
+// sleep, and goes on with what it has cached of it; so what counts is the space
+// that is loaded, not who runs. `space` changes under the kernel lock, which
+// the sender holds.
 
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/arch/x86_64/apic.h"
@@ -12,21 +17,21 @@
 #include "kernel/base/assert.h"
 
 void
-shootdown(const struct env *env, u64 va)
+shootdown_here(const struct env *env, u64 va, u64 pages)
 {
-	struct cpu *self = this_cpu();
-
-	if (env->page_root << PAGE_SHIFT == cr3_read()) {
-		if (va == FLUSH_ALL)
-			cr3_write(cr3_read());
-		else
-			page_flush(va);
-	}
-	if (env->running_on == CPU_NONE || env->running_on == self->index)
+	if (env->page_root << PAGE_SHIFT != cr3_read())
 		return;
+	if (pages > FLUSH_PAGES_MAX) {
+		cr3_write(cr3_read());
+		return;
+	}
+	for (u64 i = 0; i < pages; i++)
+		page_flush(va + i * PAGE_SIZE);
+}
 
-	struct cpu *other = &cpus[env->running_on];
-
+static void
+flush_other(struct cpu *other)
+{
 	__atomic_store_n(&other->flush, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&other->in_kernel, __ATOMIC_SEQ_CST))
 		return;
@@ -34,6 +39,17 @@ shootdown(const struct env *env, u64 va)
 	while (__atomic_load_n(&other->flush, __ATOMIC_SEQ_CST) &&
 	       !__atomic_load_n(&other->in_kernel, __ATOMIC_SEQ_CST))
 		cpu_pause();
+}
+
+void
+shootdown_others(const struct env *env)
+{
+	const struct cpu *self = this_cpu();
+
+	for (u32 i = 0; i < cpu_count; i++) {
+		if (&cpus[i] != self && cpus[i].space == env->index)
+			flush_other(&cpus[i]);
+	}
 }
 
 void

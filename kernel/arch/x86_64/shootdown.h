@@ -9,11 +9,19 @@
 #include "kernel/base/types.h"
 #include "kernel/sys/env.h"
 
-// Forgets the translation of one page, or of everything for FLUSH_ALL, of an
-// address space, wherever it runs. Returns when no processor can use it.
-#define FLUSH_ALL (~0ull)
+// More pages than this are not flushed one by one: everything is.
+#define FLUSH_PAGES_MAX 32u
+#define FLUSH_ALL (~0ull)	// as `pages`: every translation
+
+// Forgets the translations of `pages` pages of an address space, if it is loaded
+// here.
 void
-shootdown(const struct env *env, u64 va);
+shootdown_here(const struct env *env, u64 va, u64 pages);
+
+// Makes every other processor that has the address space loaded forget all of
+// its translations. Returns when none can use an old one. Under the kernel lock.
+void
+shootdown_others(const struct env *env);
 
 // Entering and leaving the kernel; leaving flushes when somebody asked.
 void
