@@ -33,6 +33,7 @@ enum apic_register {
 #define EXTERNAL 0x700u			// delivery mode of the old controllers
 #define COMMAND_INIT 0x4500u
 #define COMMAND_STARTUP 0x4600u
+#define COMMAND_NMI_OTHERS 0xc4400u	// to every processor but this one
 #define COMMAND_PENDING (1u << 12)
 #define CALIBRATION_NS (1 * NS_PER_MS)
 #define DELAY_MAX_NS (4 * NS_PER_SECOND)
@@ -126,6 +127,13 @@ apic_kick(u32 target_apic_id)
 	command(target_apic_id, VECTOR_KICK);
 }
 
+void
+apic_stop_others(void)
+{
+	if (registers)
+		apic_write(REGISTER_COMMAND_LOW, COMMAND_NMI_OTHERS);
+}
+
 static void
 delay(u64 ns)
 {
@@ -144,4 +152,11 @@ apic_start_processor(u32 target_apic_id, u8 page)
 		command(target_apic_id, COMMAND_STARTUP | page);
 		delay(200 * NS_PER_US);
 	}
+}
+
+void
+apic_hold_processor(u32 target_apic_id)
+{
+	command(target_apic_id, COMMAND_INIT);
+	delay(200 * NS_PER_US);
 }

@@ -36,6 +36,14 @@ apic_timer(u64 delay_ns);
 void
 apic_kick(u32 target_apic_id);
 
+// An NMI to every other processor: in a panic it stops them. Safe at any time.
+void
+apic_stop_others(void);
+
 // INIT, then two STARTUPs at `page` (physical >> 12).
 void
 apic_start_processor(u32 target_apic_id, u8 page);
+
+// INIT alone: wherever the processor had got to, it runs nothing from now on.
+void
+apic_hold_processor(u32 target_apic_id);

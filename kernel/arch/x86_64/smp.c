@@ -16,7 +16,7 @@
 #include "kernel/sys/sched.h"
 
 #define TRAMPOLINE 0x8000u		// boot.S
-#define START_TIMEOUT_NS (100 * NS_PER_MS)
+#define START_TIMEOUT_NS (1 * NS_PER_SECOND)
 
 extern u8 trampoline_start[], trampoline_end[];
 extern u8 trampoline_root[], trampoline_stack[], trampoline_argument[];
@@ -29,15 +29,18 @@ set_word(const u8 *word, u64 v)
 	memcpy((u8 *)direct(TRAMPOLINE) + (word - trampoline_start), &v, sizeof(v));
 }
 
-static void
+// Returns whether it came up.
+static bool
 start_one(u32 index, u32 apic)
 {
 	struct cpu *cpu = &cpus[index];
 	u64 deadline;
 
+	ASSERT(index < CPUS_MAX);
 	cpu->index = index;
 	cpu->apic_id = apic;
-	cpu->stack = kernel_map_stack(index);
+	if (!cpu->stack)
+		cpu_make_stacks(cpu);
 	sched_init(cpu);
 	set_word(trampoline_stack, cpu->stack);
 	set_word(trampoline_argument, index);
@@ -45,12 +48,15 @@ start_one(u32 index, u32 apic)
 	deadline = clock_ns() + START_TIMEOUT_NS;
 	while (!__atomic_load_n(&cpu->started, __ATOMIC_ACQUIRE)) {
 		if (clock_ns() > deadline) {
+			// It must not wake up late, on a stack that is another's.
+			apic_hold_processor(apic);
+			cpu->started = false;
 			kprintf("smp: processor %u does not start\n", apic);
-			return;
+			return false;
 		}
 		cpu_pause();
 	}
-	cpu_count++;
+	return true;
 }
 
 void
@@ -64,11 +70,11 @@ smp_start(void)
 	memcpy(direct(TRAMPOLINE), direct((u64)trampoline_start), len);
 	set_word(trampoline_root, kernel_map_root());
 	kernel_map_identity(TRAMPOLINE, true);
-	for (u32 i = 0; i < acpi_info.processor_count; i++) {
+	for (u32 i = 0; i < acpi_info.processor_count && cpu_count < CPUS_MAX; i++) {
 		u32 apic = acpi_info.processor_apic_id[i];
 
-		if (apic != cpus[0].apic_id)
-			start_one(cpu_count, apic);
+		if (apic != cpus[0].apic_id && start_one(cpu_count, apic))
+			cpu_count++;
 	}
 	kernel_map_identity(TRAMPOLINE, false);
 }

@@ -3,6 +3,6 @@
 // Starting the other processors.
 
 // Starts every processor that firmware lists, one after another. One that does
-// not come up within a tenth of a second is reported and left out.
+// not come up within a second is reported and left out. At most CPUS_MAX.
 void
 smp_start(void);
