@@ -42,15 +42,15 @@ static struct cap cap_pool[CAP_POOL_SIZE];
 static struct cap_list cap_lists[ENVS_MAX];
 static struct boot_info boot;
 
-// Before anything can go wrong: a processor structure for panics to look at.
-static void
+// Before anything can go wrong: what a panic looks at. Changes the stack
+// protector's value, so it must not be under its protection.
+__attribute__((no_stack_protector)) static void
 start_processor_zero(void)
 {
 	struct cpu *cpu = &cpus[0];
 	u64 random;
 
-	cpu->self = cpu;
-	msr_write(MSR_GS_BASE, (u64)cpu);
+	cpu_early(cpu);
 	cpu_count = 1;
 	sched_init(cpu);
 	__stack_chk_guard ^= tsc_read() << 8;
@@ -115,7 +115,7 @@ kernel_main(u32 magic, u64 information)
 	kernel_lock();
 	multiboot_read(magic, information, &boot);
 	memory_init(&boot);
-	cpus[0].stack = kernel_map_stack(0);
+	cpu_make_stacks(&cpus[0]);
 	cpu_setup(&cpus[0]);
 	acpi_init();
 	start_interrupts();

@@ -6,7 +6,9 @@
 // The symbol table is linked in by the build (kernel/main/symbols.py).
 
 #include "kernel/main/panic.h"
+#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
@@ -61,10 +63,16 @@ print_symbol(u64 address)
 		(unsigned long)(address - symbol_addresses[low - 1]));
 }
 
+// May the frame be read? What a smashed stack left in rbp must not fault here.
 static bool
 is_stack(u64 frame)
 {
-	return frame >= DIRECT_BASE && frame % 8 == 0 && frame < ~0ull - 16;
+	u64 boot_end = KERNEL_BASE + kernel_image_end();
+
+	if (frame % 8 != 0)
+		return false;
+	return kernel_map_is_stack(frame, 2 * sizeof(u64)) ||
+	       (frame >= KERNEL_BASE && frame < boot_end - 2 * sizeof(u64));
 }
 
 static void
@@ -142,12 +150,14 @@ finish(u64 rip, u64 frame)
 	cpu_stop();
 }
 
-// A second panic while the first one prints only stops.
+// A second panic while the first one prints only stops; so do the other
+// processors, which meet it as an NMI.
 static void
 begin(void)
 {
 	if (__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST))
 		cpu_stop();
+	apic_stop_others();
 	kprintf("\nPANIC: ");
 }
 
@@ -170,7 +180,8 @@ void
 panic_trap(const struct context *context)
 {
 	begin();
-	kprintf("exception %lu in the kernel\n", (unsigned long)context->vector);
+	kprintf("exception %lu in %s mode\n", (unsigned long)context->vector,
+		context->cs & 3 ? "user" : "kernel");
 	print_registers(context);
 	finish(context->rip, context->rbp);
 }

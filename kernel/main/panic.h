@@ -4,6 +4,7 @@
 
 #include "kernel/arch/x86_64/context.h"
 
-// A panic about an exception in the kernel: prints its registers too.
+// A panic about an exception, of the kernel or of the machine: prints the
+// registers too.
 noreturn_ void
 panic_trap(const struct context *context);

@@ -125,6 +125,7 @@ switch_in(struct cpu *cpu, struct env *env, u64 now)
 		cpu->space = env->index;
 	}
 	fpu_restore(env->context.fpu);
+	selectors_clear();
 	if (cpu_features.fsgsbase) {
 		fs_base_write(env->context.fs_base);
 		msr_write(MSR_KERNEL_GS_BASE, env->context.gs_base);

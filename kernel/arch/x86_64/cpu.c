@@ -5,9 +5,11 @@
 //
 // Interrupt stacks: a double fault, an NMI and a machine check each have a
 // stack of their own, so that a kernel stack overflow still prints a report.
+// Every stack has a guard page below it.
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
@@ -18,18 +20,19 @@
 #define MSR_FMASK 0xc0000084u
 
 #define EFER_SYSCALL 0x1u
+#define CR4_MCE (1u << 6)
+#define CR4_PGE (1u << 7)
 #define CR4_OSFXSR (1u << 9)
 #define CR4_OSXMMEXCPT (1u << 10)
 #define CR4_UMIP (1u << 11)
 #define CR4_FSGSBASE (1u << 16)
 #define CR4_SMEP (1u << 20)
 #define CR4_SMAP (1u << 21)
-#define CR4_PGE (1u << 7)
 // Cleared at SYSCALL: IF, TF, DF, NT, AC, IOPL.
 #define SYSCALL_FLAG_MASK 0x47700u
 
-#define IST_COUNT 3
-#define IST_SIZE 4096
+#define IST_COUNT 3u
+#define STACKS (1u + IST_COUNT)		// of one processor
 
 struct tss {
 	u32 reserved0;
@@ -64,7 +67,6 @@ u8 fpu_initial[FPU_AREA_SIZE] aligned_(16);
 static struct tss tss[CPUS_MAX];
 static u64 gdt[CPUS_MAX][8];
 static struct gate idt[256] aligned_(4096);
-static u8 ist_stacks[CPUS_MAX][IST_COUNT][IST_SIZE] aligned_(16);
 
 extern const u64 trap_stubs[256];
 void
@@ -83,6 +85,7 @@ setup_features(void)
 		panic("this processor lacks FXSAVE, which DEOS requires");
 	cpu_features = (struct cpu_features){
 		.rdrand = basic.c & 1u << 30,
+		.mce = basic.d & 1u << 7,
 		.fsgsbase = extended.b & 1u << 0,
 		.smep = extended.b & 1u << 7,
 		.smap = extended.b & 1u << 20,
@@ -98,8 +101,6 @@ setup_gdt(struct cpu *cpu)
 	u64 *table = gdt[cpu->index];
 
 	t->io_map = sizeof(*t);		// no port is open to user mode
-	for (u32 i = 0; i < IST_COUNT; i++)
-		t->ist[i] = (u64)ist_stacks[cpu->index][i] + IST_SIZE;
 	table[0] = 0;
 	table[1] = 0x00af9b000000ffff;	// kernel code
 	table[2] = 0x00cf93000000ffff;	// kernel data
@@ -145,9 +146,32 @@ setup_idt(void)
 			.offset_high = (u32)(at >> 32),
 		};
 	}
-	idt[VECTOR_DOUBLE_FAULT].ist = 1;
-	idt[VECTOR_NMI].ist = 2;
-	idt[VECTOR_MACHINE_CHECK].ist = 3;
+}
+
+void
+cpu_early(struct cpu *cpu)
+{
+	struct table_pointer pointer = { sizeof(idt) - 1, (u64)idt };
+
+	cpu->self = cpu;
+	msr_write(MSR_GS_BASE, (u64)cpu);
+	setup_idt();
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void
+cpu_make_stacks(struct cpu *cpu)
+{
+	u32 first = cpu->index * STACKS;
+
+	ASSERT(cpu->index < CPUS_MAX);
+	cpu->stack = kernel_map_stack(first);
+	for (u32 i = 0; i < IST_COUNT; i++) {
+		u64 top = kernel_map_stack(first + 1 + i);
+
+		*(struct cpu **)(top - 8) = cpu;	// for trap_fatal in trap.S
+		tss[cpu->index].ist[i] = top - 16;
+	}
 }
 
 static void
@@ -156,6 +180,7 @@ setup_control(void)
 	u64 cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PGE;
 	u64 cr0;
 
+	cr4 |= cpu_features.mce ? CR4_MCE : 0;
 	cr4 |= cpu_features.fsgsbase ? CR4_FSGSBASE : 0;
 	cr4 |= cpu_features.smep ? CR4_SMEP : 0;
 	cr4 |= cpu_features.smap ? CR4_SMAP : 0;
@@ -178,9 +203,12 @@ cpu_setup(struct cpu *cpu)
 	bool first = cpu->index == 0;
 
 	ASSERT(cpu->index < CPUS_MAX && cpu == &cpus[cpu->index]);
+	ASSERT(cpu->stack != 0);
 	if (first) {
 		setup_features();
-		setup_idt();
+		idt[VECTOR_DOUBLE_FAULT].ist = 1;
+		idt[VECTOR_NMI].ist = 2;
+		idt[VECTOR_MACHINE_CHECK].ist = 3;
 	}
 	setup_gdt(cpu);
 	__asm__ volatile("lidt %0" : : "m"(pointer));

@@ -189,10 +189,32 @@ fpu_save(void *area)
 	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }
 
+// AMD processors save and restore the x87 error pointers only while an exception
+// is pending, so that one environment's would stay for the next: a load from
+// here overwrites them first (CVE-2006-1056).
 static inline void
 fpu_restore(const void *area)
 {
-	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+	static const u32 zero;
+
+	__asm__ volatile("fnclex; emms; fildl %0; fxrstor64 (%1)"
+			 : : "m"(zero), "r"(area) : "memory");
+}
+
+// Loads the null selector into every data segment register. A program may have
+// left another value there, for the next one to read. Changes the bases of fs
+// and of the program's gs.
+static inline void
+selectors_clear(void)
+{
+	u32 ds, es, fs, gs;
+
+	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	if (!(ds | es | fs | gs))
+		return;
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs\n\t"
+			 "swapgs; mov %0, %%gs; swapgs" : : "r"(0));
 }
 
 // Waits for an interrupt and handles it (irq.h); returns with interrupts off.
@@ -215,6 +237,7 @@ cpu_stop(void)
 // Features that the boot processor found and every processor turns on.
 struct cpu_features {
 	bool rdrand;
+	bool mce;
 	bool fsgsbase;
 	bool smep;
 	bool smap;
@@ -222,8 +245,18 @@ struct cpu_features {
 };
 extern struct cpu_features cpu_features;
 
+// On the boot processor, first of all: what a panic and an exception in the
+// kernel need to print a report.
+void
+cpu_early(struct cpu *cpu);
+
+// Gives the processor its kernel stack and its interrupt stacks. On the boot
+// processor, when kernel_map_stack() works.
+void
+cpu_make_stacks(struct cpu *cpu);
+
 // Loads descriptor tables, control registers and the SYSCALL entry for the
-// processor `cpu`, whose stack is set. Runs once on each. Panics without what
+// processor `cpu`, whose stacks are made. Runs once on each. Panics without what
 // DEOS requires (NX, CMPXCHG16B, FXSAVE).
 void
 cpu_setup(struct cpu *cpu);

@@ -26,6 +26,7 @@ extern char text_start[], text_end[], rodata_start[], data_start[], kernel_end[]
 static u64 *root;
 static u64 early_next, early_end;	// before the frame table exists
 static u64 mmio_next = MMIO_BASE;
+static u32 stacks;			// that were made: 0, 1, ...
 
 u64
 physical_of(const void *object)
@@ -183,14 +184,26 @@ kernel_map_identity(u64 physical, bool on)
 }
 
 u64
-kernel_map_stack(u32 cpu)
+kernel_map_stack(u32 number)
 {
-	u64 base = STACK_BASE + cpu * (STACK_PAGES + 1) * PAGE_SIZE + PAGE_SIZE;
+	u64 base = STACK_BASE + number * (STACK_PAGES + 1) * PAGE_SIZE + PAGE_SIZE;
 	u64 physical = physical_of(boot_frames(STACK_PAGES));
 
+	ASSERT(number == stacks);
+	stacks++;
 	map_range(base, physical, STACK_PAGES * PAGE_SIZE,
 		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
 	return base + STACK_PAGES * PAGE_SIZE;
+}
+
+bool
+kernel_map_is_stack(u64 va, u64 len)
+{
+	u64 pitch = (STACK_PAGES + 1) * PAGE_SIZE;
+	u64 at = (va - STACK_BASE) % pitch;
+
+	return va >= STACK_BASE && (va - STACK_BASE) / pitch < stacks &&
+	       at >= PAGE_SIZE && len <= pitch - at;
 }
 
 void *

@@ -33,9 +33,14 @@ kernel_map_share(u64 offset, const void *table, u64 len);
 void
 kernel_map_identity(u64 physical, bool on);
 
-// A kernel stack with a guard page below it. Returns its top.
+// The kernel stack with that number, cleared, and a guard page below it. Returns
+// its top.
 u64
-kernel_map_stack(u32 cpu);
+kernel_map_stack(u32 number);
+
+// Do the `len` bytes at `va` lie in one of those stacks? Any address.
+bool
+kernel_map_is_stack(u64 va, u64 len);
 
 // Ends boot: from here on the roots of address spaces can be copied from this.
 void

@@ -6,6 +6,11 @@
 // point at its end. C then runs on the processor's kernel stack, and never
 // returns here: it leaves by context_resume(). From kernel mode only an
 // interrupt of the halted processor comes back; an exception is a panic.
+//
+// Double fault, NMI and machine check may come between any two instructions,
+// also between `swapgs` and the mode that it belongs to. They run on stacks of
+// their own (cpu.c), at whose top stands the processor's structure, so that
+// nothing has to be guessed about gs; none of them returns.
 
 #define SELECTOR_USER_DATA 0x23
 #define SELECTOR_USER_CODE 0x2b
@@ -15,6 +20,9 @@
 #define CPU_CONTEXT_END 8
 #define CPU_STACK 16
 #define CPU_SCRATCH 24
+
+#define MSR_GS_BASE 0xc0000101
+#define CONTEXT_PUSHED 176	// bytes of struct context that an entry pushes
 
 	.text
 	.macro PUSH_REGISTERS
@@ -78,11 +86,16 @@ syscall_entry:
 	.macro STUB vector
 	.balign 16
 stub_\vector:
-	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \vector != 21
+	.if \vector != 8 && (\vector < 10 || \vector > 14) && \vector != 17 && \
+	    \vector != 21 && \vector != 29 && \vector != 30
 	push $0
 	.endif
 	push $\vector
+	.if \vector == 2 || \vector == 8 || \vector == 18
+	jmp trap_fatal
+	.else
 	jmp trap_common
+	.endif
 	.endm
 
 	.set i, 0
@@ -102,6 +115,19 @@ trap_common:
 	cld
 	xor %ebp, %ebp
 	call user_trap
+	ud2
+
+trap_fatal:
+	PUSH_REGISTERS
+	mov CONTEXT_PUSHED + 8(%rsp), %rax	// the word at the stack's top
+	mov %rax, %rdx
+	shr $32, %rdx
+	mov $MSR_GS_BASE, %ecx
+	wrmsr
+	mov %rsp, %rdi
+	cld
+	xor %ebp, %ebp
+	call fatal_trap
 	ud2
 
 from_kernel:

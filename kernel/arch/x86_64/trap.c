@@ -46,18 +46,26 @@ user_trap(struct context *context)
 	kernel_lock();
 
 	struct env *env = &envs[this_cpu()->current];
+	bool call = context->vector == TRAP_SYSCALL;
 
 	ASSERT(context == &env->context);
-	if (context->vector == TRAP_SYSCALL)
-		dispatch(env);
-	else if (context->vector >= VECTOR_EXCEPTIONS)
+	if (!call && context->vector >= VECTOR_EXCEPTIONS)
 		interrupt((u32)context->vector);
-	else if (context->vector == VECTOR_NMI ||
-		 context->vector == VECTOR_MACHINE_CHECK)
-		panic_trap(context);
+	// Another processor may have ended it while this one waited for the
+	// lock: then it asks for nothing any more.
+	else if (env->info->state != ENV_RUNNABLE)
+		ASSERT(this_cpu()->reschedule);
+	else if (call)
+		dispatch(env);
 	else
 		upcall_fault(env);
 	sched_leave();
+}
+
+void
+fatal_trap(const struct context *context)
+{
+	panic_trap(context);
 }
 
 void
