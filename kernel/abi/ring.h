@@ -86,7 +86,8 @@ enum ring_tx_status {
 
 // One frame to send. The TCP or UDP checksum is completed by the device when
 // checksum_start is not 0 and sys_info says that it can: the environment puts
-// the sum of the pseudo header at checksum_start + checksum_offset.
+// the sum of the pseudo header at checksum_start + checksum_offset, which must
+// lie behind the EtherType and its tags and every byte that an atom looks at.
 struct ring_tx {
 	struct ring_piece piece[RING_PIECES_MAX];
 	u8 piece_count;

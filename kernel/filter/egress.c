@@ -12,6 +12,14 @@
 #define ETHERTYPE_SERVICE_VLAN 0x88a8u
 #define ETHERTYPE_OLD_SERVICE_VLAN 0x9100u
 
+void
+egress_narrow(struct egress *e, const struct filter *narrowed)
+{
+	e->narrowed = *narrowed;
+	e->extent = filter_extent(narrowed);
+	ASSERT(e->extent <= FILTER_WINDOW);
+}
+
 static bool
 lengths_hold(const struct egress *e, const struct ring_tx *t, u32 *total)
 {
@@ -29,6 +37,16 @@ lengths_hold(const struct egress *e, const struct ring_tx *t, u32 *total)
 		return true;
 	return e->checksum && t->checksum_start >= EGRESS_LEN_MIN &&
 	       (u32)t->checksum_start + t->checksum_offset + 2 <= *total;
+}
+
+// Would the device write the checksum into what egress_header() judges?
+static bool
+rewrites_header(const struct egress *e, const struct ring_tx *t)
+{
+	u32 judged = e->forges ? e->extent : MAX(e->extent, EGRESS_TYPE_END);
+
+	return t->checksum_start &&
+	       (u32)t->checksum_start + t->checksum_offset < judged;
 }
 
 static bool
@@ -54,6 +72,8 @@ egress_descriptor(const struct egress *e, const struct ring_tx *t, u32 *total)
 		if (!inside(e, &t->piece[i]))
 			return RING_TX_OUTSIDE;
 	}
+	if (rewrites_header(e, t))
+		return RING_TX_FORGED;
 	ASSERT(*total >= EGRESS_LEN_MIN && *total <= e->len_max);
 	return RING_TX_SENT;
 }
@@ -89,7 +109,7 @@ egress_header(const struct egress *e, const u8 *header, u32 len, u32 total)
 	if (!e->forges && (egress_mac(header + SOURCE_OFFSET) != e->mac ||
 			   may_be_fabric(header, len)))
 		return false;
-	if (len < total && filter_extent(&e->narrowed) > len)
+	if (len < total && e->extent > len)
 		return false;
 	filter_load(&window, header, len);
 	return filter_accepts(&e->narrowed, &window);

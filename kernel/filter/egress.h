@@ -12,6 +12,10 @@
 // EtherType, not behind VLAN tags either; and every atom that was added by
 // narrowing, whose bytes must all lie in the copy (or past the frame's end). A
 // ring that may forge is held only to its atoms.
+//
+// A device that completes a checksum writes two bytes of the frame after it was
+// judged, and the sender can choose their value. So they must lie behind every
+// byte that decided.
 
 #include "kernel/abi/ring.h"
 #include "kernel/base/types.h"
@@ -20,6 +24,7 @@
 #define EGRESS_SPANS_MAX (RING_REGIONS_MAX + 1u)
 #define EGRESS_LEN_MIN 14u	// addresses and EtherType
 #define EGRESS_TAGS_MAX 2u	// VLAN tags that a frame may carry
+#define EGRESS_TYPE_END (EGRESS_LEN_MIN + 4u * EGRESS_TAGS_MAX)
 
 // A run of frames that may be sent from; count 0: none.
 struct egress_span {
@@ -32,9 +37,14 @@ struct egress {
 	bool forges;			// any header that the atoms allow
 	bool checksum;			// the device completes checksums
 	u32 len_max;			// bytes of a frame
-	struct filter narrowed;
+	struct filter narrowed;		// set by egress_narrow()
+	u32 extent;			// bytes that it looks at
 	struct egress_span span[EGRESS_SPANS_MAX];
 };
+
+// Sets the conditions that every frame must meet besides the other fields.
+void
+egress_narrow(struct egress *e, const struct filter *narrowed);
 
 // Six bytes of an address as a number to compare.
 static inline u64
@@ -54,7 +64,8 @@ egress_last_frame(const struct ring_piece *p)
 }
 
 // Judges lengths and places: RING_TX_SENT when they are in order (*total is
-// then the length of the frame), else RING_TX_MALFORMED or RING_TX_OUTSIDE.
+// then the length of the frame), else RING_TX_MALFORMED, RING_TX_OUTSIDE, or
+// RING_TX_FORGED for a checksum that would land in the header.
 must_check enum ring_tx_status
 egress_descriptor(const struct egress *e, const struct ring_tx *t, u32 *total);
 

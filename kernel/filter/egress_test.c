@@ -108,6 +108,14 @@ oracle_lengths(const struct egress *e, const struct ring_tx *t)
 		(u64)t->checksum_start + t->checksum_offset + 2 <= total);
 }
 
+// Without atoms: the checksum must not land in addresses, tags and type.
+static bool
+oracle_checksum(const struct egress *e, const struct ring_tx *t)
+{
+	return !t->checksum_start || e->forges ||
+	       t->checksum_start + t->checksum_offset >= 22;
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -130,21 +138,24 @@ test_descriptors(void **state)
 						   1514, 1515, 65535);
 			sum += p < t.piece_count ? t.piece[p].len : 0;
 		}
-		t.checksum_start = (u8)PICK(0, 0, 0, 13, 14, 34, 255);
-		t.checksum_offset = (u8)PICK(0, 6, 16, 255);
+		t.checksum_start = (u8)PICK(0, 0, 0, 13, 14, 14, 34, 255);
+		t.checksum_offset = (u8)PICK(0, 6, 7, 8, 16, 255);
 
 		enum ring_tx_status got = egress_descriptor(&e, &t, &total);
 		enum ring_tx_status want =
 			!oracle_lengths(&e, &t) ? RING_TX_MALFORMED
 			: !oracle_inside(&e, &t) ? RING_TX_OUTSIDE
+			: !oracle_checksum(&e, &t) ? RING_TX_FORGED
 			: RING_TX_SENT;
 
 		assert_int_equal(got, want);
 		if (got == RING_TX_SENT)
 			assert_int_equal(total, sum);
-		counts[got == RING_TX_SENT ? 0 : got == RING_TX_OUTSIDE ? 1 : 2]++;
+		counts[got == RING_TX_SENT ? 0 : got == RING_TX_OUTSIDE ? 1
+		     : got == RING_TX_FORGED ? 2 : 3]++;
 	}
-	assert_true(counts[0] > 100 && counts[1] > 100 && counts[2] > 100);
+	assert_true(counts[0] > 100 && counts[1] > 100 && counts[2] > 100 &&
+		    counts[3] > 100);
 }
 
 // The frame's type behind all its tags; the fabric's when it ends within them.
@@ -220,6 +231,17 @@ random_atoms(struct ring_atom *atoms, const u8 *frame, u32 len)
 	return count;
 }
 
+static bool
+narrow(struct egress *e, const struct ring_atom *atoms, u32 count)
+{
+	struct filter sum = e->narrowed;
+
+	if (!filter_add(&sum, atoms, count))
+		return false;
+	egress_narrow(e, &sum);
+	return true;
+}
+
 static void
 test_headers(void **state)
 {
@@ -237,7 +259,7 @@ test_headers(void **state)
 
 		memcpy(copy, frame, len);
 		random_egress(&e);
-		if (!filter_add(&e.narrowed, atoms, count)) {
+		if (!narrow(&e, atoms, count)) {
 			free(copy);
 			continue;
 		}
@@ -311,13 +333,51 @@ test_narrowed_past_the_copy(void **state)
 	filter_init(&e.narrowed);
 	memcpy(frame + 6, own_mac, 6);
 	be16_store(frame + 36, 80);
-	assert_true(filter_add(&e.narrowed, &port, 1));
+	assert_true(narrow(&e, &port, 1));
 	assert_true(egress_header(&e, frame, 38, 1000));
 	assert_false(egress_header(&e, frame, 37, 1000));
 	// Bytes past the frame's end read as 0, and nothing can follow them.
-	assert_true(filter_add(&e.narrowed, &zero, 1));
+	assert_true(narrow(&e, &zero, 1));
 	assert_true(egress_header(&e, frame, 42, 42));
 	assert_false(egress_header(&e, frame, 42, 43));
+}
+
+// Whatever two bytes the device writes as a checksum, the frame on the wire
+// still meets the rules.
+static void
+test_completed_checksums(void **state)
+{
+	u32 passed = 0;
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct egress e;
+		struct ring_atom atoms[2];
+		u8 frame[160];
+		u32 len = random_frame(frame);
+		u32 count = random_atoms(atoms, frame, len), total;
+		struct ring_tx t = {
+			.piece_count = 1,
+			.piece[0] = { .frame = 7, .len = (u16)len },
+			.checksum_start = (u8)(14 + below(40)),
+			.checksum_offset = (u8)below(24),
+		};
+
+		random_egress(&e);
+		e.checksum = true;
+		e.span[0] = (struct egress_span){ 7, 1 };
+		if (!narrow(&e, atoms, count) ||
+		    egress_descriptor(&e, &t, &total) != RING_TX_SENT ||
+		    !egress_header(&e, frame, MIN(len, RING_HEADER_COPY), len))
+			continue;
+		be16_store(frame + t.checksum_start + t.checksum_offset,
+			   (u16)PICK(ETHERTYPE_FABRIC, 0, (u32)prng_u64(&prng)));
+		assert_true(oracle_atoms(atoms, count, frame, len));
+		assert_true(e.forges || (egress_mac(frame + 6) == e.mac &&
+			    oracle_type(frame, len) != ETHERTYPE_FABRIC));
+		passed++;
+	}
+	assert_true(passed > ROUNDS / 20);
 }
 
 int
@@ -330,6 +390,7 @@ main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_smuggling),
 		cmocka_unit_test(test_narrowed_past_the_copy),
+		cmocka_unit_test(test_completed_checksums),
 	};
 
 	printf("SEED=%llu\n", (unsigned long long)seed);

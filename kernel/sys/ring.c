@@ -201,14 +201,16 @@ bind_egress(struct ring *ring, const struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
 	struct egress *e = &ring->egress;
+	struct filter all;
 
+	filter_init(&all);
 	*e = (struct egress){
 		.mac = egress_mac(ring->info->mac),
 		.forges = c->rights & CAP_FORGE,
 		.checksum = nic_facts()->checksum,
 		.len_max = (u32)nic_facts()->mtu + EGRESS_LEN_MIN,
 	};
-	filter_init(&e->narrowed);
+	egress_narrow(e, &all);
 	e->span[0] = (struct egress_span){ s->ring_frame, RING_FRAMES };
 	ring->span_node[0] = c->memory_node;
 	for (u32 i = 0; i < s->region_count; i++) {
@@ -337,7 +339,7 @@ do_ring_narrow(struct call *call)
 	const struct narrow_checked *c = CHECKED(call, struct narrow_checked);
 
 	ASSERT(c->ring->bound && filter_within(&c->narrowed, &c->ring->egress.narrowed));
-	c->ring->egress.narrowed = c->narrowed;
+	egress_narrow(&c->ring->egress, &c->narrowed);
 	return 0;
 }
 
