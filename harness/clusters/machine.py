@@ -161,6 +161,13 @@ class Machine:
         except FileNotFoundError:
             return ""
 
+    def log_size(self) -> int:
+        """How much it has said: cheaper than the log."""
+        try:
+            return self.log_path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def tail(self, count: int = TAIL_LINES) -> list[str]:
         """The console's last lines, for a message."""
         lines = [line.rstrip() for line in ESCAPES.sub("", self.log()).splitlines()]

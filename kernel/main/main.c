@@ -131,10 +131,11 @@ kernel_main(u32 magic, u64 information)
 	console_listen();
 	kernel_map_complete();
 	first_env(&boot);
-	kprintf("DEOS: %u processor%s, %lu MiB, %u ms\n", cpu_count,
-		cpu_count == 1 ? "" : "s",
+	kprintf("DEOS: %u processor%s, %lu MiB, %u ms, incarnation %016lx\n",
+		cpu_count, cpu_count == 1 ? "" : "s",
 		(unsigned long)(frames.count * 4 / KIB),
-		(u32)(clock_ns() / NS_PER_MS));
+		(u32)(clock_ns() / NS_PER_MS),
+		(unsigned long)sys_info.incarnation);
 	sched_leave();
 }
 

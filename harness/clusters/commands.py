@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""harness/cluster: the verbs, and what each prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from . import console, doctor
+from .client import NotUp, request
+from .detach import run_detached
+from .failure import Failure, Usage
+from .machine import QEMU
+from .process import is_alive, need
+from .report import Report
+from .state import State
+from .supervisor import Options, Supervisor, tools_folder
+from .uplink import NODES_MAX, ROOT
+
+DOWN_SECONDS = 20.0
+START_SECONDS = 150.0
+WAIT_TICK = 0.1
+UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+GROUPS = re.compile(r"\w+(,\w+)*([:>]\w+(,\w+)*)+")
+FAULTS = {"loss": "frames lost, in percent", "delay": "ms on the way",
+          "jitter": "ms of random delay more", "dup": "frames doubled, in percent",
+          "reorder": "frames held back behind later ones, in percent",
+          "corrupt": "frames with a flipped bit, in percent"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{message}; see {self.prog} --help")
+
+
+# ---- words of the command line ----
+
+def whole(least: int, most: int):
+    """A whole number within bounds."""
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
+        return int(text)
+    return parse
+
+
+def size(text: str) -> int:
+    """Bytes, from 64M or 1G; a plain number is MiB."""
+    found = re.fullmatch(r"(\d{1,9})([KMG]?)(i?B)?", text.upper().replace("IB", "iB"))
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size like 256M or 1G")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def fault(text: str) -> str:
+    """A number of the switch's: percent or milliseconds."""
+    if not re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number like 5 or 0.5")
+    return text
+
+
+def groups(text: str) -> str:
+    """Who is cut from whom."""
+    if not GROUPS.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a partition like 1,2:3 or 1>2")
+    return text
+
+
+# ---- up and down ----
+
+def up(words: argparse.Namespace) -> int:
+    """Runs a cluster."""
+    if words.firmware == "uefi":
+        raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
+                    "what there is (--firmware bios)")
+    options = Options(words.nodes, words.site, words.port, words.boot, words.net, words.smp,
+                      words.mem >> 20, words.disk or 0, words.append)
+    if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
+        raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
+    need(QEMU)
+    tools = tools_folder()
+    state = State(words.state.absolute())
+    state.make()
+    if not state.lock():
+        return already_up(state)
+    clear(state)
+    state.make()
+    if words.detach:
+        return run_detached(options, state, tools)
+    return Supervisor(options, state, Report(), tools).run()
+
+
+def clear(state: State) -> int:
+    """Ends and removes what an earlier run left; the lock is ours. Returns its processes."""
+    killed = state.kill_processes()
+    state.clean(logs=True)
+    return killed
+
+
+def already_up(state: State) -> int:
+    """A second `up` waits for the first one's READY and repeats it."""
+    report = Report()
+    report.step(f"already up in {state.folder} (harness/cluster down ends it)")
+    while True:
+        try:
+            line = request(state, "status")["ready_line"]
+            if line:
+                report.answer(line)
+                return 0
+        except Failure:
+            if state.supervisor() is None:
+                raise
+        report.live("waiting for it to be ready")
+        time.sleep(WAIT_TICK)
+
+
+def down(words: argparse.Namespace) -> int:
+    """Ends a cluster, whatever state it is in."""
+    state = State(words.state.absolute())
+    if not state.folder.is_dir():
+        print("nothing is up")
+        return 0
+    supervisor = state.supervisor()
+    was_there = bool(state.read())
+    if supervisor is not None:
+        signal_process(supervisor.pid, signal.SIGTERM)
+        deadline = time.monotonic() + DOWN_SECONDS
+        while is_alive(supervisor) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if is_alive(supervisor):
+            signal_process(supervisor.pid, signal.SIGKILL)
+    if not state.lock(DOWN_SECONDS):
+        raise Failure(f"the cluster in {state.folder} does not end: see {state.folder}/up.log")
+    killed = state.kill_processes()
+    state.clean()
+    state.unlock()
+    print("down" + (f"; {killed} processes were left over" if killed else "") if was_there
+          else "nothing is up")
+    return 0
+
+
+def signal_process(pid: int, number: int) -> None:
+    """Signals the supervisor."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError as error:
+        raise Failure(f"the cluster belongs to another user (process {pid}): run this as that "
+                      "user or as root") from error
+
+
+# ---- questions ----
+
+def status(words: argparse.Namespace) -> int:
+    """What runs, as a table or as JSON."""
+    state = State(words.state.absolute())
+    try:
+        answer = request(state, "status")["status"]
+    except NotUp:
+        if words.json:
+            print(json.dumps({"ready": False, "url": "", "nodes": [], "net": ""}))
+        raise
+    if words.json:
+        print(json.dumps(answer, indent=1))
+        return 0
+    ready = "READY" if answer["ready"] else "not ready"
+    print(f"{ready} {answer['url']} net={answer['net']}")
+    rows = [("node", "state", "address", "its own url", "incarnation", "pid", "")]
+    for node in answer["nodes"]:
+        what = node["reason"] or ("" if node["serving"] else "does not serve yet")
+        rows.append((str(node["id"]), node["state"], node["ip"] or "-", node["url"],
+                     node["incarnation"] or "-", str(node["pid"] or "-"), what))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+    return 0
+
+
+def find_node(state: State, number: int) -> dict:
+    """A node's part of the status."""
+    for node in request(state, "status")["status"]["nodes"]:
+        if node["id"] == number:
+            return node
+    raise Failure(f"no node {number} in {state.folder}")
+
+
+def attach(words: argparse.Namespace) -> int:
+    """console."""
+    state = State(words.state.absolute())
+    node = find_node(state, words.node)
+    if not node["pid"]:
+        raise Failure(f"node {words.node} is down ({node['reason']})")
+    folder, name = state.folder, f"node-{words.node}"
+    if os.isatty(0):
+        print(f"node {words.node}: Ctrl-] detaches")
+    console.attach(folder / f"{name}.log", folder / f"{name}.in",
+                   lambda: Path(f"/proc/{node['pid']}").exists())
+    return 0
+
+
+# ---- changes ----
+
+def change(words: argparse.Namespace) -> int:
+    """kill, pause, freeze, resume."""
+    request(State(words.state.absolute()), words.verb, node=words.node)
+    return 0
+
+
+def start(words: argparse.Namespace) -> int:
+    """start: returns when the node serves."""
+    state = State(words.state.absolute())
+    request(state, "start", node=words.node)
+    return wait_until_serves(state, words.node)
+
+
+def add(words: argparse.Namespace) -> int:
+    """add: returns when the new node serves."""
+    state = State(words.state.absolute())
+    return wait_until_serves(state, request(state, "add")["node"])
+
+
+def wait_until_serves(state: State, number: int) -> int:
+    """Waits for a node's web server, and says where it is."""
+    report = Report()
+    started = time.monotonic()
+    while True:
+        node = find_node(state, number)
+        waited = time.monotonic() - started
+        if node["serving"]:
+            report.answer(f"node {number} serves at {node['url']}")
+            return 0
+        if node["state"] != "up":
+            raise Failure(f"node {number} is {node['state']}: {node['reason']}")
+        if waited > START_SECONDS:
+            raise Failure(f"node {number} does not serve after {waited:.0f} s: "
+                          f"harness/cluster console {number}")
+        report.live(f"node {number} boots; {waited:.0f} s")
+        time.sleep(WAIT_TICK)
+
+
+def switch(words: argparse.Namespace, *commands: str) -> dict:
+    """Commands for the switch; the last one's answer."""
+    state = State(words.state.absolute())
+    return request(state, "switch", commands=commands)["answer"]
+
+
+def partition(words: argparse.Namespace) -> int:
+    """partition."""
+    switch(words, f"partition {words.groups}")
+    return 0
+
+
+def heal(words: argparse.Namespace) -> int:
+    """heal."""
+    switch(words, "heal")
+    return 0
+
+
+def link(words: argparse.Namespace) -> int:
+    """link: sets faults, or shows them."""
+    name = str(words.node) if words.node else "all"
+    faults = [f"{key}={getattr(words, key)}" for key in FAULTS
+              if getattr(words, key) is not None]
+    commands = [f"seed {words.seed}"] if words.seed is not None else []
+    if faults:
+        commands.append(f"link {name} {' '.join(faults)}")
+    answer = switch(words, *commands, "status")
+    print(f"seed {answer['seed']}")
+    for port in answer["ports"]:
+        if port["socket"] and name in ("all", port["name"]):
+            shown = " ".join(f"{key}={value:g}" for key, value in port["link"].items())
+            cut = f" cut from {','.join(port['cut'])}" if port["cut"] else ""
+            print(f"node {port['name']}: {shown}{cut}")
+    return 0
+
+
+def pcap(words: argparse.Namespace) -> int:
+    """pcap: begins or ends a capture."""
+    if words.file == "off":
+        answer = switch(words, "pcap off")
+        print(f"{answer['frames']} frames, {answer['bytes']} bytes captured")
+        return 0
+    path = Path(words.file).absolute()
+    switch(words, f"pcap {path}")
+    print(f"capturing to {path} until: harness/cluster pcap off")
+    return 0
+
+
+def examine(_words: argparse.Namespace) -> int:
+    """doctor."""
+    return doctor.examine(ROOT / os.environ.get("DEOS_BUILD", "build"))
+
+
+# ---- the command ----
+
+def default_state() -> Path:
+    """build/cluster."""
+    return ROOT / os.environ.get("DEOS_BUILD", "build") / "cluster"
+
+
+def make_parser() -> Parser:
+    """Every verb with its words."""
+    parser = Parser(prog="harness/cluster", description="Runs DEOS nodes under QEMU.",
+                    epilog="docs/cluster.md is its manual.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, run, text: str, *, node: bool = False) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        one.set_defaults(run=run)
+        one.add_argument("--state", type=Path, default=default_state(), metavar="DIR",
+                         help="the run's folder (default build/cluster): one cluster each")
+        if node:
+            one.add_argument("node", type=whole(1, 255), metavar="NODE")
+        return one
+
+    add_up(verb("up", up, "boots nodes that serve a website"))
+    verb("down", down, "ends everything, after a crash too")
+    verb("status", status, "shows the nodes").add_argument(
+        "--json", action="store_true", help="for programs")
+    verb("add", add, "boots one node more")
+    verb("kill", change, "powers a node off at once, as kill -9", node=True)
+    verb("start", start, "boots a node that is down", node=True)
+    verb("pause", change, "stops a node (SIGSTOP); its clock goes on", node=True)
+    verb("freeze", change, "stops a node and its clock", node=True)
+    verb("resume", change, "undoes pause and freeze", node=True)
+    verb("partition", partition, "cuts nodes from each other").add_argument(
+        "groups", type=groups, metavar="1,2:3",
+        help="groups between colons; 1>2 cuts one way; the rest of the world is 'uplink'")
+    verb("heal", heal, "undoes all partitions")
+    add_link(verb("link", link, "sets the faults of nodes' links, or shows them"))
+    verb("pcap", pcap, "captures all frames, until `pcap off`").add_argument(
+        "file", metavar="FILE|off", help="a pcap file for Wireshark or tcpdump")
+    verb("console", attach, "attaches this terminal to a node's console; Ctrl-] detaches",
+         node=True)
+    verb("doctor", examine, "says what is missing on this machine")
+    return parser
+
+
+def add_up(parser: argparse.ArgumentParser) -> None:
+    """The options of `up`."""
+    option = parser.add_argument
+    option("-n", "--nodes", type=whole(1, 60), default=1, metavar="N", help="default 1")
+    option("--site", type=Path, default=ROOT / "docs" / "site", metavar="DIR",
+           help="the website (default docs/site)")
+    option("--port", type=whole(1, 65535), default=8080, metavar="P",
+           help="of 127.0.0.1 where the website is (default 8080)")
+    option("--boot", choices=("pxe", "direct"), default="pxe",
+           help="over the network, or handed over by QEMU (default pxe)")
+    option("--firmware", choices=("bios", "uefi"), default="bios", help="default bios")
+    option("--net", choices=("auto", "tap", "socket", "bridge"), default="auto",
+           help="auto is tap for root, socket for others (at most 16 nodes)")
+    option("--smp", type=whole(1, 64), default=1, metavar="K", help="processors of a node")
+    option("--mem", type=size, default=size("256M"), metavar="M", help="default 256M")
+    option("--disk", type=size, metavar="SIZE", help="an empty disk for each node")
+    option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
+    option("--detach", action="store_true", help="return when it is ready; `down` ends it")
+
+
+def add_link(parser: argparse.ArgumentParser) -> None:
+    """The options of `link`."""
+    parser.add_argument("node", type=whole(1, 255), nargs="?", metavar="NODE",
+                        help="default: all nodes, those to come included")
+    for name, text in FAULTS.items():
+        parser.add_argument(f"--{name}", type=fault, metavar="P" if "percent" in text else "MS",
+                            help=text.replace("%", "%%"))
+    parser.add_argument("--seed", type=whole(0, (1 << 64) - 1), metavar="S",
+                        help="begins the random draws anew")
+
+
+def main() -> int:
+    """The command; every error is one line."""
+    try:
+        words = make_parser().parse_args()
+        return words.run(words)
+    except Failure as error:
+        print(f"cluster: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"cluster: {where}{error.strerror or error}", file=sys.stderr)
+        return 1

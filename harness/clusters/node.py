@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A node of a cluster: a machine, and what its console has said so far.
+
+What a node is, it says itself: its incarnation in the kernel's line, its address
+in the web server's. Nothing about it is written down beforehand but its MAC
+address and the UUID of its board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from pathlib import Path
+
+from .machine import Machine
+from .probe import Probe
+
+INCARNATION = re.compile(r"^DEOS: .*\bincarnation ([0-9a-f]+)", re.MULTILINE)
+ADDRESS = re.compile(r"^web: (?:serving \d+ files at http://([0-9.]+)/|no address)", re.MULTILINE)
+PANIC = re.compile(r"^PANIC: (.*)", re.MULTILINE)
+SHOWN_LINES = 6
+
+
+def mac_of(folder: Path, number: int) -> str:
+    """A locally administered address: the same for the same node of the same folder."""
+    digest = hashlib.sha256(str(folder).encode()).digest()
+    return f"52:54:00:{digest[0]:02x}:{digest[1]:02x}:{number:02x}"
+
+
+def uuid_of(folder: Path, number: int) -> str:
+    """The board's UUID, as stable as the MAC address."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{folder.as_uri()}#node-{number}"))
+
+
+class Node:
+    """One node. `number` is its id."""
+
+    def __init__(self, number: int, port: int, machine: Machine) -> None:
+        self.number = number
+        self.port = port  # of 127.0.0.1, where its web server is reached
+        self.machine = machine
+        self.paused = ""  # "", "paused" or "frozen"
+        self.killed = False
+        self.panic = ""
+        self.address = ""
+        self.incarnation = ""
+        self.started = 0.0
+        self.served_after: float | None = None  # seconds from start to the first 200
+        self.probe: Probe | None = None
+        self.told_down = False
+        self.looked_at = 0  # the log's size then
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the node's own web server."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Switches it on."""
+        self.forget()
+        self.machine.start()
+        self.started = time.monotonic()
+
+    def forget(self) -> None:
+        """What it said before counts no more."""
+        self.stop_probe()
+        self.paused = self.panic = self.address = self.incarnation = ""
+        self.killed = self.told_down = False
+        self.served_after = None
+        self.looked_at = 0
+
+    def kill(self) -> None:
+        """Power off at once."""
+        self.machine.kill()
+        self.forget()
+        self.killed = True
+
+    def stop_probe(self) -> None:
+        """Asks it no more."""
+        if self.probe is not None:
+            self.probe.stop()
+            self.probe = None
+
+    @property
+    def state(self) -> str:
+        """up, down or paused."""
+        if not self.machine.alive() or self.panic:
+            return "down"
+        return "paused" if self.paused else "up"
+
+    @property
+    def is_serving(self) -> bool:
+        """It has answered since its start, and is up."""
+        return self.served_after is not None and self.state == "up"
+
+    def reason(self) -> str:
+        """Why it is not up, in one line; "" when it is."""
+        if self.killed:
+            return "killed"
+        if self.panic:
+            return f"the kernel panicked: {self.panic}"
+        if not self.machine.alive():
+            return self.machine.why_dead()
+        return self.paused
+
+    def last_lines(self) -> list[str]:
+        """The end of what it said."""
+        return [f"    | {line}" for line in self.machine.tail(SHOWN_LINES)]
+
+    def look(self) -> None:
+        """Reads its console."""
+        if self.killed or self.machine.log_size() == self.looked_at:
+            return
+        self.looked_at = self.machine.log_size()
+        text = self.machine.log().replace("\r", "")
+        incarnations = INCARNATION.findall(text)
+        if incarnations:
+            self.incarnation = incarnations[-1]  # it may have started anew by itself
+        addresses = ADDRESS.findall(text)
+        if addresses:
+            self.address = addresses[-1]
+        panic = PANIC.search(text)
+        self.panic = panic[1] if panic else ""
+
+    def report(self) -> dict:
+        """Its part of `status --json`."""
+        return {"id": self.number, "mac": self.machine.mac, "uuid": self.machine.uuid,
+                "ip": self.address, "url": self.url, "state": self.state,
+                "serving": self.is_serving, "reason": self.reason(),
+                "incarnation": self.incarnation, "pid": self.machine.pid}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a run says about its progress: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+ERASE = "\r\x1b[K"
+
+
+class Report:
+    """Progress goes to standard error, what a script reads (READY) to standard output."""
+
+    def __init__(self, progress: TextIO | None = None, answers: TextIO | None = None) -> None:
+        self.progress = progress or sys.stderr
+        self.answers = answers or sys.stdout
+        self.is_live = self.progress.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = ""
+
+    def live(self, text: str) -> None:
+        """Replaces the live line; nothing where there is none."""
+        if not self.is_live or text == self._shown:
+            return
+        columns = shutil.get_terminal_size().columns
+        self.progress.write(ERASE + text[:columns - 1])
+        self.progress.flush()
+        self._shown = text
+
+    def _line(self, stream: TextIO, text: str) -> None:
+        if self._shown:
+            self.progress.write(ERASE)
+            self.progress.flush()
+            self._shown = ""
+        try:
+            stream.write(text + "\n")
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # whoever read this has gone; the run goes on
+
+    def step(self, text: str) -> None:
+        """A line that stays."""
+        self._line(self.progress, f"cluster: {text}")
+
+    def answer(self, text: str) -> None:
+        """A line for scripts."""
+        self._line(self.answers, text)

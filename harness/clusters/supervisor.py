@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The process that owns a run: it starts everything, watches it, and ends it.
+
+One thread does all of it, so a process's parent never ends before the run does
+(whoever's parent thread ends is killed). Commands come in on a unix socket, a
+line of JSON each, and are answered at once: what takes long (a node's start) is
+watched by whoever asked. Only probes of web servers, and the boot server's
+transfers, run in threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import unixpath
+from .failure import Failure, Usage
+from .machine import Machine
+from .node import Node, mac_of, uuid_of
+from .probe import Probe
+from .process import identity
+from .report import Report
+from .site import read_site, write_archive
+from .state import BOOT, State
+from .switch import ask
+from .uplink import NODES_MAX, ROOT, UPLINKS, Uplink, choose
+
+from pxe.boot import BootError, write_script  # found through uplink's path
+
+BUSY_TICK = 0.02
+IDLE_TICK = 0.5
+# How long nodes may take to their first answer; many share few processors.
+BOOT_SECONDS = 90.0
+BOOT_SECONDS_EACH = 20.0
+PORT_ATTEMPTS = 5
+REQUEST_MAX = 64 << 10
+MEMORY_MIN_MIB = 32
+# Kernel, programs, connections and the site's index beside the site itself.
+MEMORY_BESIDE_SITE_MIB = 24
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` was asked for."""
+
+    nodes: int
+    site: Path
+    port: int
+    boot: str
+    net: str
+    smp: int
+    memory_mib: int
+    disk_bytes: int
+    append: str
+
+
+class Stop(BaseException):
+    """A signal or a command ends the run."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """The website's port must be free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            what = ("is taken by another program" if error.errno == errno.EADDRINUSE
+                    else f"cannot be used ({error.strerror})")
+            raise Failure(f"port {port} {what}: choose another one (--port, PORT=)") from error
+
+
+class Supervisor:
+    """One run, from up to down."""
+
+    def __init__(self, options: Options, state: State, report: Report, tools: Path) -> None:
+        self.options = options
+        self.state = state
+        self.say = report
+        self.tools = tools
+        self.nodes: dict[int, Node] = {}
+        self.uplink: Uplink | None = None
+        self.listener: socket.socket | None = None
+        self.selector = selectors.DefaultSelector()
+        self.main_probe: Probe | None = None
+        self.probe_name = ""
+        self.ready = False
+        self.failed = ""
+        self.deadline = 0.0
+        self.written: dict | None = None
+        self.on_ready = lambda: None
+
+    # ---- the run ----
+
+    def run(self) -> int:
+        """Everything; returns the exit status."""
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in signals:
+            signal.signal(number, self._stop)
+        try:
+            self.begin()
+            while True:
+                self.turn()
+        except Stop:
+            self.say.step("taking everything down")
+            return 0
+        except Failure as error:
+            self.failed = str(error)
+            self.say.step(self.failed)
+            return error.status
+        finally:
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
+            self.finish()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        raise Stop
+
+    def begin(self) -> None:
+        """Brings up everything but the nodes' own part of it."""
+        options = self.options
+        self.save()
+        net = choose(options.net)
+        if options.nodes > NODES_MAX[net]:
+            raise Usage(f"--net {net} carries at most {NODES_MAX[net]} nodes, "
+                        f"not {options.nodes}")
+        check_port(options.port)
+        self.prepare_boot()
+        self.uplink = UPLINKS[net](self.state.folder, self.tools)
+        self.uplink.start(list(range(1, options.nodes + 1)))
+        self.listener = unixpath.listen(self.state.control)
+        self.selector.register(self.listener, selectors.EVENT_READ)
+        self.say.step(f"network: {net}; {options.nodes} "
+                      f"node{'s' * (options.nodes > 1)}, boot {options.boot}")
+        for number in range(1, options.nodes + 1):
+            self.add_node(number)
+        self.save()
+
+    def prepare_boot(self) -> None:
+        """The folder that nodes boot from: images, site, script."""
+        folder = self.state.folder / BOOT
+        self.say.live("packing the site")
+        site = read_site(self.options.site)
+        check_memory(site.content_bytes, self.options)
+        size = write_archive(site, folder / "site.cpio")
+        self.probe_name = site.probe_name()
+        self.say.step(f"site {self.options.site}: {len(site.members)} files, "
+                      f"{max(size >> 10, 1)} KiB")
+        build = self.tools.parent
+        try:
+            write_script(folder, build / "deos.elf",
+                         [build / "boot.cpio", folder / "site.cpio"], self.options.append)
+        except BootError as error:
+            raise Failure(str(error)) from error
+
+    def add_node(self, number: int) -> Node:
+        """Makes a node and switches it on."""
+        options, folder = self.options, self.state.folder
+        assert self.uplink is not None
+        direct = options.boot == "direct"
+        boot = folder / BOOT
+        machine = Machine(
+            folder, f"node-{number}", memory_mib=options.memory_mib, smp=options.smp,
+            mac=mac_of(folder, number), uuid=uuid_of(folder, number),
+            netdev=self.uplink.netdev(number), inside=self.uplink.inside(),
+            kernel=boot / "deos.elf" if direct else None,
+            modules=[boot / "boot.cpio", boot / "site.cpio"] if direct else [],
+            append=options.append, disk=self.make_disk(number))
+        node = Node(number, free_port(), machine)
+        self.nodes[number] = node
+        self.start_node(node)
+        return node
+
+    def make_disk(self, number: int) -> Path | None:
+        """An empty disk, as large as asked for and as small as its content."""
+        if not self.options.disk_bytes:
+            return None
+        path = self.state.folder / f"node-{number}.disk"
+        try:
+            with open(path, "wb") as file:
+                file.truncate(self.options.disk_bytes)
+        except OSError as error:
+            raise Failure(f"{path}: {error.strerror}") from error
+        return path
+
+    def start_node(self, node: Node) -> None:
+        """Switches a node on; turn() watches it from here on."""
+        node.start()
+        self.deadline = time.monotonic() + BOOT_SECONDS + BOOT_SECONDS_EACH * len(self.nodes)
+
+    def finish(self) -> None:
+        """Ends everything, and leaves a word when it failed."""
+        for node in self.nodes.values():
+            node.stop_probe()
+            node.machine.kill()
+        if self.main_probe is not None:
+            self.main_probe.stop()
+        if self.listener is not None:
+            self.listener.close()
+        if self.uplink is not None:
+            self.uplink.stop()
+        self.state.clean()
+        if self.failed:
+            self.state.write({"failed": self.failed})
+
+    # ---- a turn of the loop ----
+
+    def turn(self) -> None:
+        """Waits a moment or for a command; then looks at everything once."""
+        busy = not self.ready or any(node.state == "up" and not node.is_serving
+                                     for node in self.nodes.values())
+        for _key, _events in self.selector.select(BUSY_TICK if busy else IDLE_TICK):
+            self.serve_command()
+        assert self.uplink is not None
+        self.uplink.check()
+        for node in self.nodes.values():
+            self.watch(node)
+        if not self.ready:
+            self.become_ready()
+        self.save()
+
+    def watch(self, node: Node) -> None:
+        """One node: its death, its address, its first answer."""
+        node.look()
+        if node.state == "down":
+            self.tell_down(node)
+            return
+        assert self.uplink is not None
+        if node.state != "up" or not node.address:
+            return
+        self.forward_own_port(node)
+        if node.number == min(self.nodes):
+            self.uplink.forward(self.options.port, node.address)
+        if node.served_after is None and node.probe is None:
+            node.probe = Probe(node.port, self.probe_name)
+        if node.probe is not None and node.probe.answered:
+            node.stop_probe()
+            node.served_after = time.monotonic() - node.started
+            self.say.step(f"node {node.number} serves at {node.url} ({node.address}), "
+                          f"{node.served_after:.1f} s after its start")
+
+    def forward_own_port(self, node: Node) -> None:
+        """The node's own port, or another one if somebody took that meanwhile."""
+        assert self.uplink is not None
+        for _attempt in range(PORT_ATTEMPTS):
+            try:
+                self.uplink.forward(node.port, node.address)
+                return
+            except Failure:
+                node.port = free_port()
+        self.uplink.forward(node.port, node.address)
+
+    def tell_down(self, node: Node) -> None:
+        """Says once that a node went down by itself."""
+        node.stop_probe()
+        if node.killed or node.told_down:
+            return
+        node.told_down = True
+        lines = [f"node {node.number} went down: {node.reason()}", *node.last_lines()]
+        if not self.ready:
+            raise Failure("\n".join(lines))
+        self.say.step("\n".join(lines))
+
+    def become_ready(self) -> None:
+        """Ready is: every node has answered, and the website's own port has."""
+        waited = [node for node in self.nodes.values() if not node.is_serving and not node.killed]
+        now = time.monotonic()
+        if waited and now > self.deadline:
+            node = waited[0]
+            why = node.probe.why if node.probe else "it has no address yet"
+            raise Failure("\n".join([
+                f"node {node.number} did not serve in {now - node.started:.0f} s: {why}",
+                *node.last_lines()]))
+        if waited:
+            self.say.live(f"{len(self.nodes) - len(waited)} of {len(self.nodes)} nodes serve; "
+                          f"{now - waited[0].started:.0f} s")
+            return
+        if self.main_probe is None:
+            self.main_probe = Probe(self.options.port, self.probe_name)
+        if self.main_probe.answered:
+            self.ready = True
+            self.save()
+            self.say.answer(self.ready_line())
+            self.on_ready()
+        elif now > self.deadline:
+            raise Failure(f"{self.url} is not reached: {self.main_probe.why}")
+
+    # ---- what others are told ----
+
+    @property
+    def url(self) -> str:
+        """The website."""
+        return f"http://127.0.0.1:{self.options.port}/"
+
+    def ready_line(self) -> str:
+        """The line that scripts wait for."""
+        return f"READY {self.url} nodes={len(self.nodes)}"
+
+    def status(self) -> dict:
+        """What `status --json` shows."""
+        ups = [node for node in self.nodes.values() if node.state == "up"]
+        return {"ready": self.ready and bool(ups) and all(node.is_serving for node in ups),
+                "url": self.url, "nodes": [node.report() for node in self.nodes.values()],
+                "net": self.uplink.name if self.uplink else ""}
+
+    def save(self) -> None:
+        """Writes down what runs, for whoever has to clean up after a kill -9."""
+        pids = {f"node-{node.number}": node.machine.pid for node in self.nodes.values()}
+        if self.uplink is not None:
+            pids |= {name: process.pid for name, process in self.uplink.processes.items()}
+        if pids == self.written:
+            return
+        known = {name: identity(pid) for name, pid in pids.items() if pid}
+        self.state.write({"supervisor": identity(os.getpid()),
+                          "processes": {name: one for name, one in known.items() if one}})
+        self.written = pids
+
+    # ---- commands ----
+
+    def serve_command(self) -> None:
+        """One client: a line in, a line out."""
+        assert self.listener is not None
+        client, _ = self.listener.accept()
+        with client:
+            client.settimeout(2.0)
+            try:
+                request = json.loads(client.makefile("rb").readline(REQUEST_MAX))
+                answer = self.answer(request)
+                client.sendall(json.dumps(answer).encode() + b"\n")
+            except (OSError, ValueError):
+                return  # a client that went away, or never was one
+
+    def answer(self, request: dict) -> dict:
+        """Runs a command; errors are part of the answer."""
+        try:
+            verb = getattr(self, "verb_" + str(request.get("verb")), None)
+            if verb is None:
+                raise Usage(f"the cluster that runs knows no '{request.get('verb')}'")
+            return {"ok": True} | (verb(request) or {})
+        except Failure as error:
+            return {"ok": False, "error": str(error), "status": error.status}
+
+    def find(self, request: dict) -> Node:
+        """The node that a command names."""
+        node = self.nodes.get(request.get("node", 0))
+        if node is None:
+            there = ", ".join(str(number) for number in self.nodes)
+            raise Failure(f"no node {request.get('node')}: there are {there}")
+        node.look()
+        return node
+
+    def find_running(self, request: dict) -> Node:
+        """A node whose QEMU runs."""
+        node = self.find(request)
+        if not node.machine.alive():
+            raise Failure(f"node {node.number} is down ({node.reason()})")
+        return node
+
+    def verb_status(self, _request: dict) -> dict:
+        """What runs."""
+        return {"status": self.status(), "ready_line": self.ready_line() if self.ready else "",
+                "has_switch": bool(self.uplink and self.uplink.has_switch)}
+
+    def verb_kill(self, request: dict) -> None:
+        """Power off at once."""
+        self.find_running(request).kill()
+
+    def verb_start(self, request: dict) -> None:
+        """Switches a node on that is down."""
+        node = self.find(request)
+        if node.state != "down":
+            raise Failure(f"node {node.number} is {node.state}, not down")
+        node.kill()
+        self.start_node(node)
+
+    def verb_add(self, _request: dict) -> dict:
+        """One node more."""
+        assert self.uplink is not None
+        number = max(self.nodes) + 1
+        if number > NODES_MAX[self.uplink.name]:
+            raise Failure(f"--net {self.uplink.name} carries at most "
+                          f"{NODES_MAX[self.uplink.name]} nodes")
+        self.uplink.add(number)
+        self.add_node(number)
+        return {"node": number}
+
+    def verb_pause(self, request: dict) -> None:
+        """SIGSTOP."""
+        node = self.find_running(request)
+        node.machine.pause()
+        node.paused = "paused"
+
+    def verb_freeze(self, request: dict) -> None:
+        """Stops the processors and the guest's clock."""
+        node = self.find_running(request)
+        if node.paused == "paused":
+            node.machine.resume()
+        node.machine.qmp("stop")
+        node.paused = "frozen"
+
+    def verb_resume(self, request: dict) -> None:
+        """Undoes pause and freeze."""
+        node = self.find_running(request)
+        if not node.paused:
+            raise Failure(f"node {node.number} is neither paused nor frozen")
+        node.machine.resume()
+        if node.paused == "frozen":
+            node.machine.qmp("cont")
+        node.paused = ""
+
+    def verb_switch(self, request: dict) -> dict:
+        """Hands commands to the switch."""
+        assert self.uplink is not None
+        if not self.uplink.has_switch:
+            raise Failure("--net bridge has no switch: no faults and no capture there")
+        answer: dict = {}
+        for command in request["commands"]:
+            answer = ask(self.uplink.control, command)
+        return {"answer": answer}
+
+
+def check_memory(site_bytes: int, options: Options) -> None:
+    """A site that does not fit its nodes is refused before anything starts."""
+    if options.memory_mib < MEMORY_MIN_MIB:
+        raise Usage(f"a node needs at least {MEMORY_MIN_MIB}M of memory, "
+                    f"not {options.memory_mib}M (--mem, MEM=)")
+    needed = (site_bytes >> 20) + MEMORY_BESIDE_SITE_MIB
+    if needed > options.memory_mib:
+        raise Failure(f"site {options.site} has {site_bytes >> 20} MiB and needs nodes of "
+                      f"{needed}M, not {options.memory_mib}M (--mem, MEM=)")
+
+
+def tools_folder() -> Path:
+    """Where the build put the switch and `forward`."""
+    folder = ROOT / os.environ.get("DEOS_BUILD", "build") / "harness"
+    for name in ("switch", "forward"):
+        if not shutil.which(name, path=str(folder)):
+            raise Failure(f"{folder / name} is not built: run make")
+    return folder

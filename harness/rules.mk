@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Running nodes: `make run`, `make qemu` and a debugger. What they do stands in
+# harness/clusters; values go through the environment, so that a folder's name
+# may hold blanks and quotes.
+
+export NODES SITE PORT BOOT FIRMWARE NET MEM SMP NODE
+export DEOS_BUILD := $(B)
+
+.PHONY: run qemu qemu-gdb gdb
+run: all ## NODES=1 SITE=docs/site PORT=8080: boot nodes that serve a website
+	@harness/cluster up --nodes "$$NODES" --site "$$SITE" --port "$$PORT" \
+		--boot "$$BOOT" --firmware "$$FIRMWARE" --net "$$NET" \
+		--mem "$$MEM" --smp "$$SMP"
