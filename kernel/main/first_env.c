@@ -16,6 +16,7 @@
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 
 #define STACK_PAGES 16ull
@@ -185,9 +186,10 @@ first_env(const struct boot_info *boot)
 	make_stack(env);
 	set_arguments(env->uarea, boot->cmdline);
 	give_everything(env->uarea, boot);
-	slice_table[0][0] = (struct slice_info){ FIRST, FIRST };
-	env->info->used.slices++;
-	give(env->uarea, ROLE_NONE, CAP_SLICES, CAP_READ | CAP_WRITE | CAP_DERIVE,
-	     0, 1, 0);
+
+	u32 slot = give(env->uarea, ROLE_NONE, CAP_SLICES,
+			CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 1, 0);
+
+	slice_give(0, FIRST, cap_node(&caps, cap_at(&caps, FIRST, slot)));
 	env_run(env, image.entry, STACK_TOP, 0);
 }

@@ -25,10 +25,14 @@
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/sched.h"
+#include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/wait.h"
 
+STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
+
 struct env envs[ENVS_MAX];
+u64 env_started;
 struct cap_tree caps;
 struct own frames;
 
@@ -50,6 +54,7 @@ set_state(struct env *env, enum env_state state)
 {
 	trace(TRACE_ENV, env->index, state);
 	env->info->state = state;
+	wait_hint_tables();
 }
 
 struct env *
@@ -105,6 +110,7 @@ env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
 	c->ss = SELECTOR_USER_DATA;
 	c->rflags = RFLAGS_USER;
 	set_state(env, ENV_RUNNABLE);
+	env_started |= 1ull << env->index;
 	sched_changed(env);
 }
 
@@ -121,6 +127,7 @@ env_end(struct env *env, enum env_end how, u32 status)
 	info->end = how;
 	info->end_status = status;
 	set_state(env, ENV_DYING);
+	env_started &= ~(1ull << env->index);
 	dying |= 1ull << env->index;
 	sched_changed(env);
 	this_cpu()->reschedule = true;
@@ -174,10 +181,10 @@ reap_one(struct env *env)
 	paging_destroy(env);
 	for (u32 slot = CAP_LIST_SLOTS; slot-- > 0;)
 		removal_run(env->index, slot, true);
+	slice_env_gone(env->index);
 	own_unpin(&frames, env->uarea_frame, 1);
 	ASSERT(env->info->used.frames == 0);
 	set_state(env, ENV_DEAD);
-	wait_hint_tables();
 	if (env->parent == env->index) {
 		kprintf("the first environment ended (%u, status %u, vector %u, "
 			"rip 0x%lx, address 0x%lx): nothing runs any more\n",

@@ -10,6 +10,7 @@
 //   V2  running_on is a processor's number while that processor runs it, else
 //       CPU_NONE; one that is reaped runs nowhere
 //   V3  waits are pinned exactly while the state is ENV_ASLEEP
+//   V4  env_started has the bits of those that are RUNNABLE or ASLEEP
 
 #include "kernel/abi/tables.h"
 #include "kernel/abi/uarea.h"
@@ -34,7 +35,8 @@ struct env {
 	u32 index;
 	u32 parent;		// index
 	u32 running_on;
-	u32 cpu;		// where it ran last: hints go there
+	u32 cpu;		// where it ran last: looks when it is hinted or due
+	u8 slices_on[CPUS_MAX];	// slices bound to it on each processor (slice.c)
 	u64 page_root;		// frame of the top page table
 	u64 uarea_frame;
 	struct uarea *uarea;	// in the direct map
@@ -46,6 +48,7 @@ struct env {
 };
 
 extern struct env envs[ENVS_MAX];
+extern u64 env_started;
 extern struct cap_tree caps;	// list i belongs to environment i
 extern struct own frames;
 

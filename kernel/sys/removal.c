@@ -55,7 +55,7 @@ apply(const struct cap *removed, u32 node)
 			env_capability_gone(&envs[removed->base]);
 		break;
 	case CAP_SLICES:
-		slice_capability_gone(removed);
+		slice_capability_gone(removed, node);
 		break;
 	case CAP_RING:
 		if (root)

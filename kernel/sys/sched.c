@@ -18,6 +18,7 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/ring.h"
+#include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/upcall.h"
 #include "kernel/sys/wait.h"
@@ -49,7 +50,14 @@ sched_kick(u32 index)
 void
 sched_changed(const struct env *env)
 {
-	sched_kick(env->running_on != CPU_NONE ? env->running_on : env->cpu);
+	if (env->running_on != CPU_NONE) {
+		sched_kick(env->running_on);
+		return;
+	}
+	for (u32 i = 0; i < cpu_count; i++) {
+		if (env->slices_on[i] || cpus[i].donee == env->index)
+			sched_kick(i);
+	}
 }
 
 static void
@@ -110,6 +118,12 @@ switch_out(struct cpu *cpu, u64 now)
 	}
 	env->running_on = CPU_NONE;
 	cpu->current = ENVS_MAX;
+	// It may have slices elsewhere that could not run it until now.
+	for (u32 i = 0; i < cpu_count; i++) {
+		if (env->slices_on[i] && i != cpu->index &&
+		    env->info->state == ENV_RUNNABLE)
+			sched_kick(i);
+	}
 }
 
 static void
@@ -141,42 +155,54 @@ look_at_sleepers(struct cpu *cpu, u64 now)
 {
 	u64 next = NEVER;
 
-	for (u32 i = 0; i < ENVS_MAX; i++) {
-		struct env *env = &envs[i];
-		u64 state = env->info->state;
+	for (u64 left = env_started; left; left &= left - 1) {
+		u64 bit = left & -left;
+		struct env *env = &envs[__builtin_ctzll(left)];
 
-		if (env->cpu != cpu->index ||
-		    (state != ENV_ASLEEP && state != ENV_RUNNABLE))
+		if (env->cpu != cpu->index)
 			continue;
 
 		u64 due = MIN(env->wait_deadline_ns, env->timer_deadline_ns);
 
-		if (state == ENV_ASLEEP && (wait_hinted & 1ull << i || due <= now))
+		if ((wait_hinted & bit) || due <= now)
 			wait_look(env, now);
-		wait_hinted &= ~(1ull << i);
+		wait_hinted &= ~bit;
 		if (due > now)
 			next = MIN(next, due);
 	}
 	return next;
 }
 
+// The bound slices of a processor as bits, in the order of the walk from
+// position `at` on: bit i is slice (at + i) % SLICES_PER_CPU.
+static u64
+walk_from(const struct cpu *cpu, u32 at)
+{
+	u64 bound = slices_bound[cpu->index];
+
+	return at ? bound >> at | bound << (SLICES_PER_CPU - at) : bound;
+}
+
+static u32
+slice_after(u32 at, u64 walk)
+{
+	return (at + (u32)__builtin_ctzll(walk)) % SLICES_PER_CPU;
+}
+
 static void
 advance_slice(struct cpu *cpu, u64 now)
 {
-	const struct slice_info *vector = slice_table[cpu->index];
-
-	if (now < cpu->slice_end_ns && vector[cpu->slice].env != OWNER_NONE)
+	if (now < cpu->slice_end_ns &&
+	    (slices_bound[cpu->index] >> cpu->slice & 1))
 		return;
+
+	u32 at = (cpu->slice + 1) % SLICES_PER_CPU;
+	u64 walk = walk_from(cpu, at);
+
 	cpu->donee = ENVS_MAX;
 	cpu->slice_end_ns = now + SLICE_NS;
-	for (u32 i = 1; i <= SLICES_PER_CPU; i++) {
-		u32 at = (cpu->slice + i) % SLICES_PER_CPU;
-
-		if (vector[at].env != OWNER_NONE) {
-			cpu->slice = at;
-			return;
-		}
-	}
+	if (walk)
+		cpu->slice = slice_after(at, walk);
 }
 
 // Who runs now: the donee, the owner of the slice, or the next in the vector.
@@ -193,14 +219,16 @@ pick(struct cpu *cpu, bool *rivals)
 		chosen = cpu->donee;
 		cpu->lent = true;
 	}
-	for (u32 i = 0; i < SLICES_PER_CPU && !*rivals; i++) {
-		u32 index = vector[(cpu->slice + i) % SLICES_PER_CPU].env;
+	for (u64 walk = walk_from(cpu, cpu->slice); walk && !*rivals;
+	     walk &= walk - 1) {
+		u32 at = slice_after(cpu->slice, walk);
+		u32 index = vector[at].env;
 
 		if (!can_run(cpu, index))
 			continue;
 		if (chosen == ENVS_MAX) {
 			chosen = index;
-			cpu->lent = i > 0;
+			cpu->lent = at != cpu->slice;
 		} else if (index != chosen) {
 			*rivals = true;
 		}
@@ -238,16 +266,26 @@ idle(struct cpu *cpu)
 	trace(TRACE_HALT, (u32)MIN(clock_ns() - start, 0xffffffffull), 0);
 }
 
+// The number of free frames is exported: programs may wait for a change.
+static void
+show_free_frames(void)
+{
+	if (sys_info.frames_free == frames.free)
+		return;
+	sys_info.frames_free = frames.free;
+	wait_hint_tables();
+}
+
 static void
 schedule(struct cpu *cpu)
 {
 	for (;;) {
-		cpu->reschedule = false;
-
 		u64 now = clock_ns();
 		u64 next = look_at_sleepers(cpu, now);
 		bool rivals;
 
+		// Whoever woke just now is seen by the pick below.
+		cpu->reschedule = false;
 		advance_slice(cpu, now);
 
 		u32 chosen = pick(cpu, &rivals);
@@ -255,8 +293,9 @@ schedule(struct cpu *cpu)
 		if (chosen != cpu->current || chosen == ENVS_MAX)
 			switch_out(cpu, now);
 		env_reap();
+		show_free_frames();
 		if (cpu->reschedule)
-			continue;	// reaping woke somebody
+			continue;	// that woke somebody
 		set_timer(cpu, rivals ? MIN(next, cpu->slice_end_ns) : next, now);
 		if (chosen != ENVS_MAX) {
 			if (cpu->current == ENVS_MAX)
@@ -273,6 +312,7 @@ sched_leave(void)
 	struct cpu *cpu = this_cpu();
 
 	for (;;) {
+		show_free_frames();
 		if (cpu->reschedule || cpu->current == ENVS_MAX)
 			schedule(cpu);
 

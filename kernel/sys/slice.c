@@ -2,7 +2,11 @@
 // Allocation and binding of CPU slices. Each processor has a vector of slices;
 // the scheduler walks it in order (Engler et al., SOSP '95, section 5.1.1).
 //
-// Invariant S1: a free slice has neither owner nor environment.
+// Invariants:
+//   S1  a free slice has neither owner nor environment
+//   S2  a slice is bound to its owner, or under a capability that still exists to
+//       an environment that has not been reaped
+//   S3  slices_bound and env->slices_on say what the vectors say
 
 #include "kernel/sys/slice.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -10,6 +14,11 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
+
+STATIC_ASSERT(SLICES_PER_CPU == 64);
+
+u64 slices_bound[CPUS_MAX];
+static u32 bound_with[CPUS_MAX * SLICES_PER_CPU];	// capability's node
 
 static struct slice_info *
 slice_at(u64 number)
@@ -25,12 +34,35 @@ slice_init(void)
 		*slice_at(i) = (struct slice_info){ OWNER_NONE, OWNER_NONE };
 }
 
+// The only writer of a slice's environment: an index, or OWNER_NONE.
 static void
-bind(u64 number, u32 env)
+set_env(u64 number, u32 env, u32 node)
 {
-	slice_at(number)->env = (u16)env;
-	envs[env].cpu = (u32)(number / SLICES_PER_CPU);
-	sched_changed(&envs[env]);
+	struct slice_info *slice = slice_at(number);
+	u32 cpu = (u32)(number / SLICES_PER_CPU);
+	u64 bit = 1ull << number % SLICES_PER_CPU;
+
+	ASSERT(cpu < cpu_count);
+	if (slice->env != OWNER_NONE)
+		envs[slice->env].slices_on[cpu]--;
+	slices_bound[cpu] &= ~bit;
+	slice->env = (u16)env;
+	bound_with[number] = node;
+	if (env != OWNER_NONE) {
+		ASSERT(env < ENVS_MAX);
+		envs[env].slices_on[cpu]++;
+		slices_bound[cpu] |= bit;
+	}
+	sched_kick(cpu);
+}
+
+void
+slice_give(u64 number, u32 env, u32 node)
+{
+	ASSERT(slice_at(number)->owner == OWNER_NONE);		// S1
+	slice_at(number)->owner = (u16)env;
+	set_env(number, env, node);
+	envs[env].info->used.slices++;
 }
 
 i64
@@ -61,14 +93,12 @@ do_slice_alloc(struct call *call)
 {
 	u64 number = *CHECKED(call, u64);
 	u32 index = call->env->index;
-	i64 slot;
+	i64 slot = cap_mint(&caps, index, SLOT_NONE, CAP_SLICES,
+			    CAP_READ | CAP_WRITE | CAP_DERIVE, number, 1);
 
-	slice_at(number)->owner = (u16)index;
-	bind(number, index);
-	call->env->info->used.slices++;
-	slot = cap_mint(&caps, index, SLOT_NONE, CAP_SLICES,
-			CAP_READ | CAP_WRITE | CAP_DERIVE, number, 1);
 	ASSERT(slot > 0);
+	slice_give(number, index,
+		   cap_node(&caps, cap_at(&caps, index, (u32)slot)));
 	return slot;
 }
 
@@ -99,25 +129,40 @@ i64
 do_slice_bind(struct call *call)
 {
 	const struct bind_checked *c = CHECKED(call, struct bind_checked);
+	u32 node = cap_node(&caps, c->slices);
 
 	for (u64 i = 0; i < c->slices->count; i++)
-		bind(c->slices->base + i, c->env);
+		set_env(c->slices->base + i, c->env, node);
 	return 0;
 }
 
 void
-slice_capability_gone(const struct cap *removed)
+slice_capability_gone(const struct cap *removed, u32 node)
 {
 	bool root = removed->depth == 0;
 
-	for (u64 i = 0; i < removed->count; i++) {
-		struct slice_info *slice = slice_at(removed->base + i);
+	for (u64 number = removed->base;
+	     number < removed->base + removed->count; number++) {
+		struct slice_info *slice = slice_at(number);
 
-		slice->env = slice->owner;
-		if (!root)
-			continue;
-		ASSERT(slice->owner == removed->list);
-		*slice = (struct slice_info){ OWNER_NONE, OWNER_NONE };
-		envs[removed->list].info->used.slices--;
+		if (root) {
+			ASSERT(slice->owner == removed->list);
+			set_env(number, OWNER_NONE, CAP_NIL);
+			slice->owner = OWNER_NONE;
+			envs[removed->list].info->used.slices--;
+		} else if (bound_with[number] == node) {
+			set_env(number, slice->owner, CAP_NIL);
+		}
+	}
+}
+
+void
+slice_env_gone(u32 env)
+{
+	for (u64 number = 0; number < cpu_count * SLICES_PER_CPU; number++) {
+		struct slice_info *slice = slice_at(number);
+
+		if (slice->env == env)
+			set_env(number, slice->owner, CAP_NIL);
 	}
 }

@@ -106,7 +106,9 @@ watches(const struct env *env, bool exported, u64 frame, u32 offset)
 void
 wait_hint_tables(void)
 {
-	for (u32 i = 0; i < ENVS_MAX; i++) {
+	for (u64 left = env_started; left; left &= left - 1) {
+		u32 i = (u32)__builtin_ctzll(left);
+
 		if (watches(&envs[i], true, 0, 0))
 			env_hint(i);
 	}
@@ -191,7 +193,9 @@ do_wake(struct call *call)
 	u64 frame = *CHECKED(call, u64);
 	u32 offset = (u32)(call->a[0] % PAGE_SIZE);
 
-	for (u32 i = 0; i < ENVS_MAX; i++) {
+	for (u64 left = env_started; left; left &= left - 1) {
+		u32 i = (u32)__builtin_ctzll(left);
+
 		if (watches(&envs[i], false, frame, offset))
 			env_hint(i);
 	}

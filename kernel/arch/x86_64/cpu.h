@@ -14,7 +14,6 @@
 #define SELECTOR_TSS 0x30
 
 #define RFLAGS_USER 0x202ull		// interrupts on; bit 1 is always set
-#define RFLAGS_RESTORABLE 0x0cd5ull	// flags that a program may choose
 
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
