@@ -180,8 +180,9 @@ class Machine:
         status = self.process.poll()
         if status is None:
             return "it runs"
-        said = last_line(self.error_path)
-        return f"QEMU ended ({how_it_ended(status)}): {said}"
+        if status == 0:
+            return "it powered itself off"
+        return f"QEMU ended ({how_it_ended(status)}): {last_line(self.error_path)}"
 
     def qmp(self, command: str, **arguments: object) -> object:
         """Executes one QMP command and returns its answer."""

@@ -18,7 +18,8 @@ from .machine import Machine
 from .probe import Probe
 
 INCARNATION = re.compile(r"^DEOS: .*\bincarnation ([0-9a-f]+)", re.MULTILINE)
-ADDRESS = re.compile(r"^web: (?:serving \d+ files at http://([0-9.]+)/|no address)", re.MULTILINE)
+# Not at a line's beginning only: the shell's prompt may stand before it.
+ADDRESS = re.compile(r"\bweb: (?:serving \d+ files at http://([0-9.]+)/|no address)")
 PANIC = re.compile(r"^PANIC: (.*)", re.MULTILINE)
 SHOWN_LINES = 6
 
