@@ -155,10 +155,11 @@ struct arp_entry {
 	u64 expires_at;
 };
 
-// What a SYN told, kept until its handshake ends. A newer one may displace it:
-// then the cookie in the sequence number and timestamp stands in.
+// What a SYN told, kept until its handshake ends. Another SYN that finds the
+// place taken is answered with a cookie instead.
 struct syn_entry {
 	struct tuple tuple;	// peer 0: free
+	u64 cookies_until;	// cookies went out in place of this record
 	u32 irs, iss;
 	u16 mss;
 	u8 send_shift;
@@ -335,7 +336,8 @@ conn_timewait(struct net *net, struct tcp_conn *conn);
 
 struct timewait *
 timewait_find(struct net *net, const struct tuple *tuple);
-// The one place where this handshake's record can be; *mine: it is there.
+// The one place where this handshake's record can be; *mine: it is there. What
+// expired is gone.
 struct syn_entry *
 syn_slot(struct net *net, const struct tuple *tuple, bool *mine);
 
@@ -344,7 +346,10 @@ void
 syn_input(struct net *net, const struct segment *s);
 struct tcp_conn *
 syn_finish(struct net *net, const struct segment *s);
-// An initial sequence number for our own connections (RFC 6528).
+// Forgets a handshake that the peer reset.
+void
+syn_reset(struct net *net, const struct segment *s);
+// An initial sequence number (RFC 6528).
 u32
 open_iss(struct net *net, const struct tuple *tuple);
 // What both kinds of opening end in.

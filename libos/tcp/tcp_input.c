@@ -219,6 +219,17 @@ syn_sent_input(struct net *net, struct tcp_conn *conn, const struct segment *s)
 	conn_output(net, conn);
 }
 
+static void
+connected_input(struct net *net, struct tcp_conn *conn, const struct segment *s)
+{
+	if (conn->state == TCP_SYN_SENT)
+		syn_sent_input(net, conn, s);
+	else
+		established_input(net, conn, s);
+	if (conn->state != TCP_CLOSED && conn->state != TCP_DEAD)
+		timer_update(net, conn);
+}
+
 // A TIME-WAIT record answers what came late, and makes way for a newer
 // connection of the same peer (RFC 9293, 3.10.7.4; RFC 6191).
 static void
@@ -257,13 +268,15 @@ listen_input(struct net *net, const struct segment *s)
 	}
 	if (kind & (FLAG_SYN | FLAG_RST) || !(kind & FLAG_ACK)) {
 		drop(net, NET_DROP_WINDOW);
-		if ((kind & (FLAG_SYN | FLAG_ACK)) == (FLAG_SYN | FLAG_ACK))
+		if (kind & FLAG_RST)
+			syn_reset(net, s);
+		else if (kind & FLAG_ACK)
 			send_reset(net, s);
 		return;
 	}
 	conn = syn_finish(net, s);
 	if (conn)
-		established_input(net, conn, s);
+		connected_input(net, conn, s);
 	else if (net->free_first != NIL) {
 		drop(net, NET_DROP_COOKIE);
 		send_reset(net, s);
@@ -288,10 +301,5 @@ tcp_input(struct net *net, const struct ip_packet *p)
 			listen_input(net, &s);
 		return;
 	}
-	if (conn->state == TCP_SYN_SENT)
-		syn_sent_input(net, conn, &s);
-	else
-		established_input(net, conn, &s);
-	if (conn->state != TCP_CLOSED && conn->state != TCP_DEAD)
-		timer_update(net, conn);
+	connected_input(net, conn, &s);
 }

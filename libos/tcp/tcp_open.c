@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Opening connections. A SYN costs no connection: what it said is kept in a
-// direct-mapped record, and its place in a flood may be taken by another. So
-// that a displaced handshake can still end, the SYN-ACK itself carries all that
+// record of a direct-mapped table until the handshake ends. A SYN that finds its
+// place taken is answered without any state: the SYN-ACK itself carries all that
 // is needed (Bernstein's SYN cookies, with options in the timestamp as others
 // do):
 //
@@ -10,8 +10,9 @@
 //
 // The hash covers the tuple, the peer's sequence number and the slot, a 64 s
 // clock; the current and the last slot are accepted. A guesser has one chance in
-// 2^24 a try. The same number serves as the initial sequence number in every
-// case: keyed, and moving with the clock (RFC 6528).
+// 2^24 a try, and only while cookies are out for that place: a cookie can be
+// replayed (an old duplicate would open its connection again), a record cannot,
+// since its sequence number is a new one each time (RFC 6528).
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
@@ -105,6 +106,16 @@ options_timestamp(const struct net *net, const struct segment *s)
 	       (s->sack_permitted ? 0x10u : 0) | scale;
 }
 
+// Answers a SYN whose place is taken.
+static void
+send_cookie(struct net *net, const struct segment *s, u16 mss,
+	    struct syn_entry *taken)
+{
+	taken->cookies_until = net->now_ns + 2 * SLOT_NS;
+	send_syn_ack(net, s, cookie_make(net, &s->tuple, s->seq, mss),
+		     options_timestamp(net, s));
+}
+
 void
 syn_input(struct net *net, const struct segment *s)
 {
@@ -118,10 +129,15 @@ syn_input(struct net *net, const struct segment *s)
 		return;
 	}
 	entry = syn_slot(net, &s->tuple, &mine);
-	iss = mine && entry->irs == s->seq ?
-	      entry->iss : cookie_make(net, &s->tuple, s->seq, mss);
+	if (entry->tuple.peer && !mine) {
+		send_cookie(net, s, mss, entry);
+		return;
+	}
+	iss = mine && entry->irs == s->seq ? entry->iss :
+	      open_iss(net, &s->tuple);
 	*entry = (struct syn_entry){
 		.tuple = s->tuple,
+		.cookies_until = entry->cookies_until,
 		.irs = s->seq,
 		.iss = iss,
 		.mss = mss,
@@ -132,10 +148,21 @@ syn_input(struct net *net, const struct segment *s)
 		.ts_recent = s->ts_value,
 		.expires_at = net->now_ns + SYN_LIFETIME_NS,
 	};
-	send_syn_ack(net, s, iss, options_timestamp(net, s));
+	send_syn_ack(net, s, iss, ts_clock(net));
 }
 
-// The options of a displaced handshake, out of cookie and echoed timestamp.
+void
+syn_reset(struct net *net, const struct segment *s)
+{
+	bool mine;
+	struct syn_entry *entry = syn_slot(net, &s->tuple, &mine);
+
+	if (mine && s->seq == entry->irs + 1)
+		entry->tuple.peer = 0;
+}
+
+// The options of a handshake without a record, out of cookie and echoed
+// timestamp.
 static bool
 options_from_cookie(const struct net *net, const struct segment *s,
 		    struct peer_options *o)
@@ -177,7 +204,8 @@ syn_finish(struct net *net, const struct segment *s)
 		if (seq_diff(s->seq, irs + 1) < 0 ||
 		    seq_diff(s->seq, irs + 1 + net->config.receive_size) >= 0)
 			return NULL;
-	} else if (!options_from_cookie(net, s, &o)) {
+	} else if (net->now_ns >= entry->cookies_until ||
+		   !options_from_cookie(net, s, &o)) {
 		return NULL;
 	}
 	conn = conn_new(net, &s->tuple);

@@ -211,7 +211,8 @@ syn_slot(struct net *net, const struct tuple *tuple, bool *mine)
 {
 	struct syn_entry *entry = &net->syn[tuple_hash(net, tuple) % SYN_ENTRIES];
 
-	*mine = same_tuple(&entry->tuple, tuple) &&
-		net->now_ns < entry->expires_at;
+	if (net->now_ns >= entry->expires_at)
+		entry->tuple.peer = 0;
+	*mine = same_tuple(&entry->tuple, tuple);
 	return entry;
 }
