@@ -42,9 +42,10 @@ read_console(void)
 		typed.taken = typed.len = 0;
 	count = console_take(keys, sizeof(keys), &word);
 	for (u32 i = 0; i < count; i++) {
-		if (keys[i] == KEY_INTERRUPT && job_in_foreground())
+		if (keys[i] == KEY_INTERRUPT && job_in_foreground()) {
 			job_interrupt();
-		else if (typed.len < TYPED_MAX)
+			prompt();
+		} else if (typed.len < TYPED_MAX)
 			typed.text[typed.len++] = keys[i];
 	}
 	return word;
