@@ -52,6 +52,8 @@ class Machine:
     modules: list[Path] = field(default_factory=list)
     append: str = ""
     disk: Path | None = None  # raw
+    cpu: str = "max"
+    entropy: bool = True  # a virtio entropy device
     extra: list[str] = field(default_factory=list)
     inside: int | None = None  # a process in whose network namespace QEMU runs
     process: subprocess.Popen | None = field(default=None, init=False)
@@ -90,11 +92,12 @@ class Machine:
     def command(self) -> list[str]:
         """QEMU's command line."""
         words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", "tcg,thread=multi",
-                 "-cpu", "max", "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
+                 "-cpu", self.cpu, "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
                  "-nodefaults", "-no-user-config", "-display", "none",
                  "-chardev", f"pipe,id=console,path={self.name}", "-serial", "chardev:console",
-                 "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off",
-                 "-device", "virtio-rng-pci"]
+                 "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off"]
+        if self.entropy:
+            words += ["-device", "virtio-rng-pci"]
         if self.uuid is not None:
             words += ["-uuid", self.uuid]
         if self.kernel is not None:
@@ -251,7 +254,7 @@ class Machine:
                 why = f"not within {seconds:g} s" if alive else self.why_dead()
                 raise Failure(f"{self.name}: no {pattern!r} on the console: {why}; last lines:\n"
                               + "\n".join(self.tail()))
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def cpu_seconds(self) -> float:
         """The processor time that QEMU has used, all threads."""

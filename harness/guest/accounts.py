@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a node holds, read from its shell: conservation is that nothing of it
+changes when programs have come and gone, whatever they did."""
+
+from __future__ import annotations
+
+import re
+
+from guest import Guest
+
+STATES = ("owned", "table", "limbo", "reserved", "free", "all")
+
+
+def frames(guest: Guest) -> dict[str, dict[str, int]]:
+    """Page frames by owner and state; `total` has the sums and `shown` free frames."""
+    rows, text = {}, guest.run("frames")
+    for line in text.splitlines():
+        if found := re.fullmatch(r"(\S.*?)((?: +\d+){6})", line):
+            rows[found[1]] = dict(zip(STATES, map(int, found[2].split())))
+    rows["total"] = {state: sum(row[state] for row in rows.values()) for state in STATES}
+    rows["total"]["shown"] = int(re.search(r"^(\d+) of \d+ frames free", text, re.M)[1])
+    return rows
+
+
+def environments(guest: Guest) -> dict[int, dict[str, str]]:
+    """The env table: id -> columns."""
+    head, *lines = guest.run("envs").splitlines()
+    assert head.split() == ["ID", "PARENT", "NAME", "STATE", "CPU", "ms", "EXCESS", "ms",
+                            "FRAMES", "SLICES", "RINGS", "FAULTS"], head
+    keys = ("id", "parent", "name", "state", "cpu", "excess", "frames", "slices", "rings", "faults")
+    rows = [dict(zip(keys, re.split(r" +", line.replace("/ ", "/").strip()))) for line in lines]
+    return {int(row["id"]): row for row in rows}
+
+
+def rings(guest: Guest) -> list[tuple[str, str]]:
+    """The packet rings: owner and address."""
+    return re.findall(r"^ *\d+ (\S+) +(\S\S(?::\S\S){5}) ", guest.run("rings"), re.M)
+
+
+def everything(guest: Guest) -> dict:
+    """All that must be the same before and after. The web service takes memory as it
+    serves, and page tables of the shell stay for the next program; what these two
+    hold counts as free."""
+    owned = frames(guest)
+    assert owned["total"]["shown"] == owned["total"]["free"], "sys_info.frames_free is wrong"
+    web = owned.get("web", dict.fromkeys(STATES, 0))
+    return {
+        "shell": owned["sh"]["owned"],
+        "free, web's, tables of the shell":
+            owned["total"]["free"] + web["owned"] + web["table"] + owned["sh"]["table"],
+        "limbo": owned["total"]["limbo"],
+        "environments": [(number, row["name"], row["slices"])
+                         for number, row in environments(guest).items()],
+        "rings": rings(guest),
+        "slices": guest.run("slices"),
+        "capabilities": guest.run("caps"),
+    }

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the tests of the node share: a site, and nodes that live as long as a module."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from guest import Guest
+
+_BYTES = random.Random(2)
+SITE = {
+    "index.html": b"<!doctype html><title>site</title><p>It is served.\n",
+    "empty": b"",
+    "with space.txt": b"one\n",
+    "päge.txt": "zwei\n".encode(),
+    "folder/large.bin": _BYTES.randbytes(300_001),
+}
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Makes nodes of this module; they end with it. Same arguments, same node."""
+    guests: dict[str, Guest] = {}
+
+    def make(**options) -> Guest:
+        key = repr(sorted(options.items()))
+        if key not in guests:
+            guests[key] = Guest(**options)
+            guests[key].wait_prompt()
+        guests[key].check()
+        return guests[key]
+
+    yield make
+    for guest in guests.values():
+        guest.__exit__()

@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""One DEOS node in QEMU for tests: booted directly, driven by its serial console,
+its website reached through QEMU's own user network.
+
+    with Guest(site={"a.html": b"hello"}) as guest:
+        assert "web" in guest.run("envs")
+        assert guest.get("/a.html") == b"hello"
+
+Nothing survives: QEMU dies with this process, its folder with the Guest. A
+failure shows the end of the console.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "harness"))
+from clusters.machine import Machine    # noqa: E402
+
+MAC = "52:54:00:de:05:01"
+ADDRESS = "ip=10.0.2.15/24 gw=10.0.2.2"
+PROMPT = "deos> "
+PATIENCE_S = 60         # for anything that a node does at once when the host is free
+
+
+class GuestError(AssertionError):
+    """The node did not do what was expected; the text shows what it said."""
+
+
+def build_folder() -> Path:
+    """Where the kernel and the programs were built."""
+    return ROOT / os.environ.get("DEOS_BUILD", "build")
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """A newc cpio archive of regular files: a site."""
+    out = bytearray()
+    for number, (name, content) in enumerate([*files.items(), ("TRAILER!!!", b"")], 1):
+        mode = 0 if name == "TRAILER!!!" else 0o100644
+        raw = name.encode()
+        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(raw) + 1, 0)
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + raw + b"\0"
+        out += bytes(-len(out) % 4) + content
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+class Guest(Machine):
+    """A running node."""
+
+    def __init__(self, *, memory_mib: int = 64, smp: int = 1, append: str = ADDRESS,
+                 site: dict[str, bytes] | None = None, disk: Path | None = None,
+                 network: bool = True, reboots: bool = False, cpu: str = "max",
+                 entropy: bool = True):
+        folder = Path(tempfile.mkdtemp(prefix="deos-guest-"))
+        modules = [build_folder() / "boot.cpio"]
+        if site is not None:
+            modules.append(folder / "site.cpio")
+            modules[1].write_bytes(archive(site))
+        netdev = "user,id=net,hostfwd=tcp:127.0.0.1:0-10.0.2.15:80" if network else None
+        super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
+                         kernel=build_folder() / "deos.elf", modules=modules, append=append,
+                         disk=disk, cpu=cpu, entropy=entropy)
+        self.pcap = folder / "frames.pcap"
+        if network:
+            self.extra += ["-object", f"filter-dump,id=dump,netdev=net,file={self.pcap}"]
+        if not reboots:
+            self.extra.append("-no-reboot")
+        self.port = 0
+        try:
+            self.start()
+            if network:
+                self.port = self._forwarded_port()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _forwarded_port(self) -> int:
+        table = str(self.qmp("human-monitor-command", **{"command-line": "info usernet"}))
+        found = re.search(r"HOST_FORWARD\S*\s+\d+\s+127\.0\.0\.1\s+(\d+)", table)
+        if not found:
+            raise GuestError("QEMU forwards no port:\n" + table)
+        return int(found[1])
+
+    # The console.
+
+    def log(self) -> str:
+        """Everything that the node has said."""
+        return super().log().replace("\r", "")
+
+    def tail(self, count: int = 60) -> list[str]:
+        """The last lines, enough for a panic."""
+        return super().tail(count)
+
+    def wait_prompt(self):
+        """Waits for the shell's first prompt."""
+        self.wait_for("^" + PROMPT)
+
+    def press(self, keys: bytes):
+        """Types bytes as they are."""
+        console = self.open_input()
+        os.write(console, keys)
+        os.close(console)
+
+    def run(self, command: str, seconds: float = PATIENCE_S) -> str:
+        """Types a command at the prompt; returns what it printed before the next prompt."""
+        since = len(self.log())
+        self.type(command)
+        head = self.wait_for(re.escape(command) + "\n", seconds, since)
+        found = self.wait_for(r"((?:^(?!deos> ).*\n)*?)^deos> ", seconds, head.end())
+        return found[1]
+
+    def background(self, command: str) -> int:
+        """Starts a program in the background; returns its id."""
+        said = self.run(command + " &")
+        found = re.search(r"^\[(\d+)\] ", said, re.M)
+        if not found:
+            raise GuestError(f"{command} did not start: {said}")
+        return int(found[1])
+
+    def check(self):
+        """Fails when the kernel panicked or QEMU ended."""
+        if "PANIC" in self.log():
+            self.wait_for("^halted; ")
+            raise GuestError(self.log()[self.log().index("PANIC"):])
+        if not self.alive():
+            raise GuestError(f"{self.why_dead()}\n{self.log()[-2000:]}")
+
+    # The website.
+
+    def get(self, path: str, seconds: float = PATIENCE_S) -> bytes:
+        """Fetches a path; tries again until the node serves."""
+        until = time.monotonic() + seconds
+        while True:
+            link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            try:
+                link.request("GET", path)
+                answer = link.getresponse()
+                body = answer.read()
+                if answer.status != 200:
+                    raise GuestError(f"GET {path}: {answer.status} {answer.reason}")
+                return body
+            except (OSError, http.client.HTTPException) as error:
+                self.check()
+                if time.monotonic() > until:
+                    raise GuestError(f"GET {path}: {error!r}; the console ends:\n"
+                                     + self.log()[-2000:]) from error
+                time.sleep(0.02)
+            finally:
+                link.close()
+
+    # The end.
+
+    def wait_end(self, seconds: float = PATIENCE_S) -> int:
+        """Waits until QEMU has ended; returns its exit status."""
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise GuestError(f"the node runs on:\n{self.log()[-2000:]}") from None
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""libos/programs/selftest in the guest: what the kernel promises a libOS and the
+libOS a program, each test alone, on one processor and on two."""
+
+from __future__ import annotations
+
+import pytest
+
+import accounts
+
+pytestmark = pytest.mark.qemu
+
+TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack", "nested-faults",
+         "fresh-frames", "registers", "float", "entropy", "yield", "everywhere", "wake", "slices",
+         "move", "revoke-running", "revoke-asleep"]
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+@pytest.mark.parametrize("name", TESTS)
+def test_part(node, processors: int, name: str):
+    """One part passes and leaves nothing behind."""
+    guest = node(smp=processors)
+    before = accounts.everything(guest)
+    said = guest.run(f"selftest {name}")
+    assert said.splitlines()[-1] == f"selftest: {name}: PASS", said
+    assert accounts.everything(guest) == before
+    guest.check()
+
+
+def test_no_part_is_left_out(node):
+    """The program has no test that is not named here, and runs all when none is named."""
+    said = node(smp=2).run("selftest")
+    assert [line.split(": ")[1:] for line in said.splitlines() if line.startswith("selftest: ")] \
+        == [[name, "PASS"] for name in TESTS]

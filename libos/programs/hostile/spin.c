@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Never gives the processor back of its own accord:
+//
+//	spin			an endless loop
+//	spin CALL		the same with a system call in it: null, yield,
+//				wait (for a time that has passed), timer (due at
+//				once), map (a page and off again)
+
+#include "kernel/base/string.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+#include "libos/crt/syscall.h"
+#include "libos/crt/upcall.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+
+static u64 timers;
+
+static void
+on_timer(struct upcall_context *context)
+{
+	(void)context;
+	timers++;
+}
+
+static void
+map_and_unmap(const struct frame_run *page)
+{
+	if (sys_page_map(CAP_SLOT_SELF, REGION_BASE, page->slot, page->frame, 1,
+			 PROT_READ) == 0)
+		*(volatile u64 *)REGION_BASE;
+	if (sys_page_unmap(CAP_SLOT_SELF, REGION_BASE, 1))
+		print("spin: a page did not go\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *call = argc > 1 ? argv[1] : "nothing";
+	struct frame_run page;
+
+	timer_handler_set(on_timer);
+	if (frames_take(1, &page))
+		return 1;
+	print("spin: looping for ever with %s\n", call);
+	for (;;) {
+		if (!strcmp(call, "null"))
+			sys_null();
+		else if (!strcmp(call, "yield"))
+			sys_yield(SLOT_NONE);
+		else if (!strcmp(call, "wait"))
+			(void)syscall_raw(SYS_wait, 0, 0, 1, 0, 0, 0);
+		else if (!strcmp(call, "timer"))
+			sys_timer_set(1);
+		else if (!strcmp(call, "map"))
+			map_and_unmap(&page);
+	}
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the children do: each answers to what its test asks in the shared page,
+// which it maps first, from the capability that its parent granted. Fields and
+// who writes them: struct shared in selftest.h.
+
+#include "kernel/base/string.h"
+#include "libos/crt/attempt.h"
+#include "libos/crt/start.h"
+#include "libos/crt/status.h"
+#include "libos/mem/layout.h"
+#include "libos/programs/selftest/selftest.h"
+
+#define PAGE_VA REGION_BASE
+#define LENT_VA (REGION_BASE + PAGE_SIZE)
+
+static volatile struct shared *const shared = (volatile struct shared *)PAGE_VA;
+
+static void
+map_shared(u32 nth, u64 va, u32 prot)
+{
+	const struct startup_cap *cap = startup_find(ROLE_SHARED, nth);
+
+	if (!cap)
+		return;
+	must(sys_page_map(CAP_SLOT_SELF, va, cap->slot, cap->base, 1, prot),
+	     "map what is shared");
+}
+
+static void
+report_processor(void)
+{
+	shared->processor = processor();
+	announce(&shared->state, 1);
+}
+
+// Counts for ever, by itself or a step for each time it is given.
+static void
+count(void)
+{
+	for (;;)
+		shared->count++;
+}
+
+static void
+count_steps(void)
+{
+	for (;;) {
+		shared->count++;
+		sys_yield(SLOT_NONE);
+	}
+}
+
+static void
+count_naps(void)
+{
+	for (;;) {
+		if (sys_wait(NULL, 0, now_ns() + NS_PER_MS / 2) != -E_TIMEOUT)
+			shared->vector = 1;
+		shared->processor = processor();
+		shared->count++;
+	}
+}
+
+static void
+answer(void)
+{
+	u32 seen = 0;
+
+	while (changed(&shared->order, seen)) {
+		seen = shared->order;
+		shared->processor = processor();
+		announce(&shared->state, seen);
+	}
+}
+
+static void
+read_lent(void *forever)
+{
+	do
+		shared->value = *(volatile u64 *)LENT_VA;
+	while (forever);
+}
+
+static void
+report_fault(bool forever)
+{
+	struct upcall_frame fault;
+
+	if (attempt(read_lent, forever ? &fault : NULL, &fault)) {
+		shared->vector = fault.vector;
+		shared->address = fault.address;
+	}
+	announce(&shared->state, 2);
+}
+
+// Reads lent memory over and over: the fault comes while it runs.
+static void
+read_running(void)
+{
+	read_lent(NULL);
+	announce(&shared->state, 1);
+	report_fault(true);
+}
+
+// Reads lent memory, sleeps, reads it again.
+static void
+read_after_sleep(void)
+{
+	read_lent(NULL);
+	announce(&shared->state, 1);
+	if (changed(&shared->order, 0))
+		report_fault(false);
+}
+
+// Its own pattern in every FPU register, looked at again and again.
+static void
+keep_float(void)
+{
+	static const u64 mine = 0x0123456789abcdefull;
+	u64 seen;
+
+	__asm__ volatile("movq %0, %%xmm5; fldpi" : : "r"(mine));
+	for (;;) {
+		__asm__ volatile("movq %%xmm5, %0" : "=r"(seen));
+		if (seen != mine)
+			shared->vector = 1;
+		shared->count++;
+	}
+}
+
+int
+child_main(const char *what)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} jobs[] = {
+		{ "processor", report_processor },
+		{ "count", count },
+		{ "steps", count_steps },
+		{ "naps", count_naps },
+		{ "answer", answer },
+		{ "read-running", read_running },
+		{ "read-after-sleep", read_after_sleep },
+		{ "float", keep_float },
+	};
+
+	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);
+	map_shared(1, LENT_VA, PROT_READ);
+	for (u32 i = 0; i < ARRAY_SIZE(jobs); i++) {
+		if (!strcmp(jobs[i].name, what)) {
+			jobs[i].run();
+			return STATUS_OK;
+		}
+	}
+	return STATUS_USAGE;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Children for the tests that need a second environment.
+
+#include "kernel/base/assert.h"
+#include "libos/crt/program.h"
+#include "libos/crt/start.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+#include "libos/programs/selftest/selftest.h"
+
+#define CHILD_FRAMES 200u
+
+static struct spawn_grant
+grant_frames(const struct frame_run *run, u32 rights)
+{
+	return (struct spawn_grant){
+		.role = ROLE_SHARED,
+		.slot = run->slot,
+		.rights = rights,
+		.base = run->frame,
+		.count = run->count,
+	};
+}
+
+void
+helper_start(struct helper *helper, char *what, u32 cpu,
+	     const struct frame_run *lent)
+{
+	static struct archive boot;
+	char *argv[] = { "selftest", "child", what, NULL };
+	struct spawn_grant grants[3];
+	struct spawn_spec spec = {
+		.archive = &boot,
+		.argc = 3,
+		.argv = argv,
+		.grants = grants,
+		.quota = { .frames = CHILD_FRAMES },
+		.cpu = cpu,
+		.slices = 1,
+	};
+
+	if (!boot.data)
+		must(archive_open(ROLE_BOOT_ARCHIVE, &boot), "boot archive");
+	must(frames_take(1, &helper->page), "a shared frame");
+	helper->shared = direct_address(helper->page.frame);
+	*helper->shared = (struct shared){ 0 };
+	grants[spec.grant_count++] =
+		grant_frames(&helper->page, CAP_READ | CAP_WRITE);
+	if (lent)
+		grants[spec.grant_count++] = grant_frames(lent, CAP_READ);
+	if (!grant_of_role(ROLE_CONSOLE, CAP_WRITE, &grants[spec.grant_count]))
+		spec.grant_count++;
+	must(program_start(&spec, &helper->child), "a child");
+}
+
+void
+helper_end(struct helper *helper)
+{
+	child_reap(&helper->child, NULL);
+	frames_give(&helper->page);
+}
+
+bool
+changed(const volatile u32 *word, u32 was)
+{
+	u64 until = now_ns() + PATIENCE_NS;
+	struct wait_word wait = { .va = (u64)word, .expected = was };
+
+	while (*word == was) {
+		if (sys_wait(&wait, 1, until) == -E_TIMEOUT)
+			return false;
+	}
+	return true;
+}
+
+void
+announce(volatile u32 *word, u32 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+	sys_wake((const u32 *)word);
+}
+
+u32
+processor(void)
+{
+	u32 a = 1, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return b >> 24;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of the libOS and of the kernel's promises to it, from the inside:
+//
+//	selftest		all of them
+//	selftest NAME...	these
+//
+// Prints "selftest: NAME: PASS" or what did not hold, one line each.
+
+#include "kernel/base/string.h"
+#include "libos/crt/console.h"
+#include "libos/crt/errors.h"
+#include "libos/crt/start.h"
+#include "libos/crt/status.h"
+#include "libos/programs/selftest/selftest.h"
+
+static const struct test {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "clock", test_clock },
+	{ "wait", test_wait },
+	{ "timer", test_timer },
+	{ "threads", test_threads },
+	{ "thread-guard", test_thread_guard },
+	{ "paging", test_paging },
+	{ "stack", test_stack },
+	{ "nested-faults", test_nested_faults },
+	{ "fresh-frames", test_fresh_frames },
+	{ "registers", test_registers },
+	{ "float", test_float },
+	{ "entropy", test_entropy },
+	{ "yield", test_yield },
+	{ "everywhere", test_everywhere },
+	{ "wake", test_wake },
+	{ "slices", test_slices },
+	{ "move", test_move },
+	{ "revoke-running", test_revoke_running },
+	{ "revoke-asleep", test_revoke_asleep },
+};
+
+static u32 failures;
+
+bool
+check(bool holds, const char *what)
+{
+	if (!holds) {
+		print("selftest: does not hold: %s\n", what);
+		failures++;
+	}
+	return holds;
+}
+
+void
+must(i64 result, const char *what)
+{
+	if (result >= 0)
+		return;
+	print("selftest: FAIL: %s: %s\n", what, error_text(result));
+	sys_env_exit(STATUS_FAILED);
+}
+
+static bool
+wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], name))
+			return true;
+	}
+	return argc == 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	u32 before, failed = 0;
+
+	if (argc == 3 && !strcmp(argv[1], "child"))
+		return child_main(argv[2]);
+	for (u32 i = 0; i < ARRAY_SIZE(tests); i++) {
+		if (!wanted(tests[i].name, argc, argv))
+			continue;
+		before = failures;
+		tests[i].run();
+		failed += failures != before;
+		print("selftest: %s: %s\n", tests[i].name,
+		      failures == before ? "PASS" : "FAIL");
+	}
+	return failed ? STATUS_FAILED : STATUS_OK;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The parts of `selftest`: main.c runs them, helper.c starts other environments
+// for them (the same program with the argument "child"), child.c is what those
+// do. Each test calls check() for what must hold.
+
+#include "libos/crt/clock.h"
+#include "libos/crt/spawn.h"
+#include "libos/crt/syscall.h"
+#include "libos/crt/upcall.h"
+
+// Remembers that something did not hold and says what; returns `holds`.
+bool
+check(bool holds, const char *what);
+
+// Ends the whole program when a call that sets a test up fails.
+void
+must(i64 result, const char *what);
+
+// How long a test waits for something that must happen.
+#define PATIENCE_NS (20 * NS_PER_SECOND)
+
+// A page that a test and its child share.
+struct shared {
+	u32 state;		// the child writes
+	u32 order;		// the test writes
+	u32 count;
+	u32 processor;
+	u32 vector;		// of the fault that the child met
+	u32 reserved;
+	u64 value;
+	u64 address;
+};
+
+struct helper {
+	struct child child;
+	struct frame_run page;
+	volatile struct shared *shared;
+};
+
+// Starts a child that does `what` (child.c), with one slice on a processor, the
+// shared page, and the frames of `lent` (NULL: none) to read.
+void
+helper_start(struct helper *helper, char *what, u32 cpu,
+	     const struct frame_run *lent);
+
+// Ends the child and gives back what it cost.
+void
+helper_end(struct helper *helper);
+
+// Sleeps until *word differs from `was` (false: it did not in PATIENCE_NS), or
+// makes the change known to the one that sleeps.
+bool
+changed(const volatile u32 *word, u32 was);
+void
+announce(volatile u32 *word, u32 value);
+
+// The processor that this environment runs on.
+u32
+processor(void);
+
+// Never returns: uses stack until it faults.
+void
+recurse_for_ever(void *argument);
+
+// main() of a child.
+int
+child_main(const char *what);
+
+void
+test_clock(void);
+void
+test_wait(void);
+void
+test_timer(void);
+void
+test_threads(void);
+void
+test_thread_guard(void);
+void
+test_paging(void);
+void
+test_stack(void);
+void
+test_nested_faults(void);
+void
+test_fresh_frames(void);
+void
+test_registers(void);
+void
+test_float(void);
+void
+test_entropy(void);
+void
+test_yield(void);
+void
+test_everywhere(void);
+void
+test_wake(void);
+void
+test_slices(void);
+void
+test_move(void);
+void
+test_revoke_running(void);
+void
+test_revoke_asleep(void);

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Tests of cooperative threads.
+
+#include "libos/crt/attempt.h"
+#include "libos/crt/start.h"
+#include "libos/programs/selftest/selftest.h"
+#include "libos/thread/thread.h"
+
+#define COUNT (THREADS_MAX - 1)		// the main thread is one
+#define LAPS 10u
+
+static u32 turns[COUNT];
+static const u32 never;
+static u32 early;
+static u32 ended;
+
+static void
+take_turns(void *argument)
+{
+	u64 self = (u64)argument, until;
+
+	for (u32 i = 0; i < LAPS; i++) {
+		turns[self]++;
+		thread_yield();
+	}
+	// Each for another time, the first longest.
+	until = now_ns() + (COUNT - self) * NS_PER_MS / 4;
+
+	thread_wait(&never, 0, until);
+	early += now_ns() < until;
+	ended++;
+}
+
+static u32 gate;
+
+static void
+open_gate(void *argument)
+{
+	(void)argument;
+	thread_sleep(NS_PER_MS);
+	gate = 1;
+}
+
+void
+test_threads(void)
+{
+	struct thread *threads[COUNT];
+	struct thread *opener;
+	u32 wrong = 0;
+
+	for (u64 i = 0; i < COUNT; i++) {
+		turns[i] = 0;
+		threads[i] = thread_start(take_turns, (void *)i);
+		if (!check(threads[i], "a thread started"))
+			return;
+	}
+	ended = early = 0;
+	check(!thread_start(take_turns, NULL), "one more does not fit");
+	for (u32 i = 0; i < COUNT; i++)
+		thread_join(threads[i]);
+	for (u32 i = 0; i < COUNT; i++)
+		wrong += turns[i] != LAPS;
+	check(wrong == 0, "each had its turns");
+	check(ended == COUNT, "each ended");
+	check(early == 0, "nobody woke before its time");
+	gate = 0;
+	opener = thread_start(open_gate, NULL);
+	if (check(opener, "a thread started")) {
+		check(thread_wait(&gate, 0, NEVER), "a word changed");
+		thread_join(opener);
+	}
+	check(!thread_wait(&gate, 1, now_ns() + NS_PER_MS), "a deadline passed");
+}
+
+static struct upcall_frame guard_fault;
+static bool guarded;
+
+static void
+overrun(void *argument)
+{
+	guarded = attempt(recurse_for_ever, argument, &guard_fault);
+}
+
+// Below a thread's stack lies nothing.
+void
+test_thread_guard(void)
+{
+	struct thread *thread = thread_start(overrun, NULL);
+
+	if (!check(thread, "a thread started"))
+		return;
+	thread_join(thread);
+	check(guarded && guard_fault.vector == VECTOR_PAGE_FAULT,
+	      "a stack overrun faults");
+}
