@@ -47,10 +47,6 @@ disk_start(const struct disk_op *op, u32 cookie);
 void
 disk_push(void);
 
-// Cheap: has any finished?
-must_check bool
-disk_finished_waiting(void);
-
 // One finished operation. False when there is none.
 must_check bool
 disk_finished(u32 *cookie, bool *succeeded);

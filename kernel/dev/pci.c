@@ -7,7 +7,8 @@
 //   P2  a capability walk ends after CAPABILITIES_MAX links
 //   P3  memory decoding is off while a BAR holds the sizing pattern
 //
-// Everything runs on the boot processor before environments exist.
+// Everything runs on the boot processor before environments exist, pci_silence()
+// excepted: the ports are used under the kernel lock.
 
 #include "kernel/dev/pci.h"
 #include "kernel/arch/x86_64/io.h"
@@ -249,6 +250,14 @@ pci_enable(const struct pci_function *f)
 	command &= (u16)~COMMAND_PORTS;
 	command |= COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_PIN;
 	write16(f, REG_COMMAND, command);
+}
+
+void
+pci_silence(const struct pci_function *f)
+{
+	u16 command = pci_read16(f, REG_COMMAND);
+
+	write16(f, REG_COMMAND, command & (u16)~COMMAND_MASTER);
 }
 
 bool

@@ -60,6 +60,11 @@ pci_bar(const struct pci_function *f, u32 index, struct pci_bar *bar);
 void
 pci_enable(const struct pci_function *f);
 
+// Takes the bus away from a function that failed: it reads and writes no memory
+// from now on, whatever it believes. Under the kernel lock.
+void
+pci_silence(const struct pci_function *f);
+
 // Routes MSI-X table entry 0 to the boot processor's `vector` and turns MSI-X
 // on; every other entry is masked. Boot only (it maps the table). False when
 // the function has no usable MSI-X capability.

@@ -7,7 +7,8 @@
 // Invariants:
 //   W1  a register is touched only inside a window that lies within its BAR
 //   W2  a queue's notification register lies within the notification window
-//   W3  a device whose start failed is reset, so that it masters nothing
+//   W3  a device whose start failed is reset, or if it does not confirm that has
+//       lost the bus, so that it masters nothing
 //
 // Boot and failure paths only, virtio_push() excepted.
 
@@ -148,6 +149,7 @@ virtio_find(struct virtio *v, enum virtio_type type, u32 nth, const char *name)
 	pci_enable(f);
 	if (map_windows(v))
 		return true;
+	pci_silence(f);
 	kprintf("%s: the device has no usable virtio 1.x interface\n", name);
 	return false;
 }
@@ -168,6 +170,7 @@ virtio_stop(struct virtio *v)
 		if (mmio_read8(v->common + COMMON_STATUS) == 0)
 			return true;
 	}
+	pci_silence(v->pci);
 	kprintf("%s: the device does not confirm its reset\n", v->name);
 	return false;
 }
@@ -178,8 +181,7 @@ refuse(struct virtio *v, const char *why)
 {
 	kprintf("%s: not used: %s\n", v->name, why);
 	set_status(v, STATUS_FAILED);
-	if (!virtio_stop(v))
-		kprintf("%s: it may still write memory\n", v->name);
+	virtio_stop(v);
 	return false;
 }
 

@@ -79,6 +79,7 @@ virtio_push(struct virtio_queue *q);
 must_check bool
 virtio_config(const struct virtio *v, u32 offset, void *target, u32 len);
 
-// Resets the device. True when it confirmed within a bounded time.
-must_check bool
+// Resets the device. True when it confirmed within a bounded time; else it has
+// lost the bus, but what it had begun may still land.
+bool
 virtio_stop(struct virtio *v);

@@ -169,14 +169,6 @@ disk_push(void)
 }
 
 bool
-disk_finished_waiting(void)
-{
-	if (disk_works())
-		return virtqueue_used_waiting(&disk.queue.ring);
-	return disk.stopped && virtqueue_open(&disk.queue.ring) > 0;
-}
-
-bool
 disk_finished(u32 *cookie, bool *succeeded)
 {
 	struct virtqueue *q = &disk.queue.ring;

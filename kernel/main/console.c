@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The serial console. A port that does not answer (its scratch register keeps
-// nothing) is left alone, so that machines without one boot as well.
+// nothing) is left alone, so that machines without one boot as well. Writers
+// come one at a time: under the kernel lock, or in a panic.
 //
 // Invariant C1: typed_head - typed_tail <= CONSOLE_RING.
 
@@ -19,7 +20,7 @@
 enum uart_register {
 	UART_DATA = 0,
 	UART_INTERRUPTS = 1,
-	UART_FIFO = 2,
+	UART_FIFO = 2,			// read: interrupt identification
 	UART_LINE_CONTROL = 3,
 	UART_MODEM_CONTROL = 4,
 	UART_LINE_STATUS = 5,
@@ -29,8 +30,13 @@ enum uart_register {
 #define STATUS_RECEIVED 0x01
 #define STATUS_TRANSMIT_EMPTY 0x20
 #define TRANSMIT_SPINS 100000
+#define FIFO_LEN 16u
+#define FIFO_WORKS 0xc0u	// in the identification register
+#define RECEIVE_MAX 64u		// bytes that one interrupt takes
 
 static bool present;
+static u32 fifo_len = 1;	// of the transmitter
+static u32 room;		// bytes that it takes without being asked
 static char typed[CONSOLE_RING];
 static u32 typed_head, typed_tail;
 
@@ -47,16 +53,20 @@ console_init(void)
 	port_out8(PORT + UART_INTERRUPTS, 0);
 	port_out8(PORT + UART_LINE_CONTROL, 0x03);	// 8N1
 	port_out8(PORT + UART_FIFO, 0x07);		// on, cleared, at each byte
+	if ((port_in8(PORT + UART_FIFO) & FIFO_WORKS) == FIFO_WORKS)
+		fifo_len = FIFO_LEN;
 	port_out8(PORT + UART_MODEM_CONTROL, 0x0b);	// with interrupts
 }
 
+// The transmitter takes a FIFO of bytes at once when it says that it is empty.
 static void
 put_byte(char c)
 {
-	for (u32 i = 0; i < TRANSMIT_SPINS; i++) {
+	for (u32 i = 0; !room && i < TRANSMIT_SPINS; i++) {
 		if (port_in8(PORT + UART_LINE_STATUS) & STATUS_TRANSMIT_EMPTY)
-			break;
+			room = fifo_len;
 	}
+	room -= room > 0;
 	port_out8(PORT + UART_DATA, (u8)c);
 }
 
@@ -70,21 +80,33 @@ console_put(const char *text, size_t len)
 	}
 }
 
+static bool
+receive_byte(void)
+{
+	if (!(port_in8(PORT + UART_LINE_STATUS) & STATUS_RECEIVED))
+		return false;
+
+	char c = (char)port_in8(PORT + UART_DATA);
+
+	if (typed_head - typed_tail == CONSOLE_RING)
+		return true;
+	typed[typed_head++ % CONSOLE_RING] = c;
+	sys_info.console_typed++;
+	return true;
+}
+
 static void
 receive(u32 argument)
 {
+	u32 count = 0;
+
 	(void)argument;
-	// The FIFO holds 16 bytes; a port that never empties is not believed.
-	for (u32 i = 0; i < 64; i++) {
-		if (!(port_in8(PORT + UART_LINE_STATUS) & STATUS_RECEIVED))
-			break;
-
-		char c = (char)port_in8(PORT + UART_DATA);
-
-		if (typed_head - typed_tail == CONSOLE_RING)
-			continue;
-		typed[typed_head++ % CONSOLE_RING] = c;
-		sys_info.console_typed++;
+	while (count < RECEIVE_MAX && receive_byte())
+		count++;
+	// The line is still high then, and the interrupt comes with its edge.
+	if (count == RECEIVE_MAX) {
+		port_out8(PORT + UART_INTERRUPTS, 0);
+		port_out8(PORT + UART_INTERRUPTS, 1);
 	}
 	wait_hint_tables();
 }

@@ -83,6 +83,10 @@ memory_init(const struct boot_info *boot)
 	u64 early = find_place(boot, len);
 
 	ASSERT(frames.count == 0);
+	for (u32 i = 0; i < boot->module_count; i++) {
+		if (boot->module[i].base + boot->module[i].len > end)
+			panic("the boot loader put a module outside memory");
+	}
 	kernel_map_early(early, len);
 	kernel_map_build(end);
 

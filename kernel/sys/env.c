@@ -57,8 +57,8 @@ set_state(struct env *env, enum env_state state)
 	wait_hint_tables();
 }
 
-struct env *
-env_free_entry(void)
+static struct env *
+free_entry(void)
 {
 	for (u32 i = 0; i < ENVS_MAX; i++) {
 		if (env_table[i].state == ENV_FREE)
@@ -253,7 +253,7 @@ check_env_create(struct call *call)
 		return -E_QUOTA;
 	if (frames.free < PAGING_CREATE_FRAMES)
 		return -E_FRAMES;
-	c->env = env_free_entry();
+	c->env = free_entry();
 	if (!c->env || caps.pool_size - caps.used < 2)
 		return -E_TABLE;
 	return cap_room(&caps, call->env->index);

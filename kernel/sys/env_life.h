@@ -8,10 +8,6 @@
 void
 env_init(void);
 
-// A free entry, or NULL.
-struct env *
-env_free_entry(void);
-
 // Fills a free entry: state NEW, address space with the uarea, no capability
 // yet. Quotas and free frames were checked.
 void

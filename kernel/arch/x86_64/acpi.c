@@ -12,6 +12,10 @@
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 
+#define EBDA_SEGMENT 0x40eu
+#define EBDA_MIN 0x80000u
+#define EBDA_END 0xa0000u
+#define RSDP_LEN 20u		// that its first checksum covers
 #define HEADER_LEN 36u
 #define TABLE_LEN_MAX (1 * MIB)
 #define TABLES_MAX 64u
@@ -19,8 +23,8 @@
 
 struct acpi_info acpi_info;
 
-static bool
-checksum_ok(const u8 *bytes, u32 len)
+bool
+firmware_sum_ok(const u8 *bytes, u32 len)
 {
 	u8 sum = 0;
 
@@ -30,16 +34,28 @@ checksum_ok(const u8 *bytes, u32 len)
 }
 
 static const u8 *
-find_rsdp(void)
+search_rsdp(u64 from, u64 len)
 {
-	const u8 *bios = direct(0xe0000);
+	for (u64 at = from; at + RSDP_LEN <= from + len; at += 16) {
+		const u8 *rsdp = direct(at);
 
-	for (u32 at = 0; at < 0x20000; at += 16) {
-		if (!memcmp(bios + at, "RSD PTR ", 8) &&
-		    checksum_ok(bios + at, 20))
-			return bios + at;
+		if (!memcmp(rsdp, "RSD PTR ", 8) && firmware_sum_ok(rsdp, RSDP_LEN))
+			return rsdp;
 	}
 	return NULL;
+}
+
+// Section 5.2.5.1: in the first KiB of the extended BIOS data area, whose
+// segment is at 40:0E, or in the BIOS area.
+static const u8 *
+find_rsdp(void)
+{
+	u64 ebda = (u64)le16_load(direct(EBDA_SEGMENT)) << 4;
+	const u8 *rsdp = NULL;
+
+	if (ebda >= EBDA_MIN && ebda < EBDA_END)
+		rsdp = search_rsdp(ebda, 1 * KIB);
+	return rsdp ? rsdp : search_rsdp(0xe0000, 0x20000);
 }
 
 // Maps a whole table. Returns NULL when its header does not hold.
@@ -54,7 +70,7 @@ map_table(u64 physical, u32 *len)
 
 	const u8 *table = mmio_map(physical, *len);
 
-	return checksum_ok(table, *len) ? table : NULL;
+	return firmware_sum_ok(table, *len) ? table : NULL;
 }
 
 static void

@@ -21,6 +21,7 @@ struct acpi_info {
 };
 extern struct acpi_info acpi_info;
 
+// Reads the tables. Once, at boot, when device registers can be mapped.
 void
 acpi_init(void);
 
@@ -32,6 +33,10 @@ acpi_power_off(void);
 // triple fault.
 noreturn_ void
 acpi_reset(void);
+
+// Do these bytes add up to 0, as those of firmware's tables do?
+must_check bool
+firmware_sum_ok(const u8 *bytes, u32 len);
 
 // The SMBIOS system UUID, or zeros.
 void

@@ -182,7 +182,6 @@ trampoline_end:
 	// The early tables. Zeroed by being in the file image: the loader clears
 	// only what lies behind it.
 	.balign 4096
-	.globl boot_root
 boot_root:
 	.fill 4096, 1, 0
 boot_pointers_low:

@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/io.h"
 #include "kernel/base/assert.h"
+#include "kernel/main/kprintf.h"
 
 #define PIT_HZ 1193182ull
 #define PIT_CHANNEL2 0x42
@@ -14,6 +15,7 @@
 #define PIT_GATE 0x61
 #define ROUND_TICKS 2386ull		// 2 ms
 #define ROUNDS 3
+#define POLLS_MAX (1u << 24)		// seconds: a port takes no less than 0.1 us
 
 struct clock kernel_clock;
 
@@ -29,8 +31,11 @@ measure_round(void)
 
 	u64 start = tsc_read();
 
-	while (!(port_in8(PIT_GATE) & 0x20))
+	for (u32 i = 0; !(port_in8(PIT_GATE) & 0x20); i++) {
+		if (i == POLLS_MAX)
+			panic("the interval timer (8254) does not count");
 		cpu_pause();
+	}
 	return tsc_read() - start;
 }
 

@@ -15,7 +15,6 @@
 
 #define RFLAGS_USER 0x202ull		// interrupts on; bit 1 is always set
 
-#define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u	// the program's, while in the kernel
 

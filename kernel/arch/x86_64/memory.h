@@ -9,6 +9,7 @@
 #define KERNEL_BASE 0xffffffff80000000ull	// image: virtual = physical + this
 #define DIRECT_BASE 0xffff800000000000ull	// RAM: virtual = physical + this
 #define MMIO_BASE 0xffffc00000000000ull
+#define PHYSICAL_END (MMIO_BASE - DIRECT_BASE)	// what the direct map can hold
 
 // A frame's or physical address's place in the direct map. Only for RAM.
 static inline void *

@@ -2,7 +2,8 @@
 // Reader of the multiboot information. The structures lie anywhere in the first
 // 4 GiB and are read through the direct map, field by field.
 //
-// The loader is trusted as far as its addresses go; counts are bounded.
+// The loader is trusted as far as its addresses go; counts are bounded, and what
+// lies beyond the direct map is left out.
 
 #include "kernel/arch/x86_64/multiboot.h"
 #include "kernel/arch/x86_64/memory.h"
@@ -14,23 +15,28 @@
 #define FLAG_MODULES (1u << 3)
 #define FLAG_MEMORY_MAP (1u << 6)
 #define MEMORY_AVAILABLE 1u
+#define MAP_ENTRY_MIN 20u	// base, length, type
 
 static void
 read_memory_map(const u8 *mb, struct boot_info *info)
 {
-	u32 len = le32_load(mb + 44);
-	const u8 *entry = direct(le32_load(mb + 48));
-	const u8 *end = entry + len;
+	u64 at = le32_load(mb + 48);
+	u64 end = MIN(at + le32_load(mb + 44), 4096 * MIB);
 
-	while (entry + 24 <= end && info->ram_count < BOOT_RANGES_MAX) {
+	while (at + 24 <= end && info->ram_count < BOOT_RANGES_MAX) {
+		const u8 *entry = direct(at);
 		u32 size = le32_load(entry);
+		u64 base = le64_load(entry + 4), len = le64_load(entry + 12);
 
-		if (le32_load(entry + 20) == MEMORY_AVAILABLE) {
+		if (size < MAP_ENTRY_MIN)
+			panic("the boot loader's memory map is malformed");
+		if (le32_load(entry + 20) == MEMORY_AVAILABLE &&
+		    base < PHYSICAL_END) {
 			info->ram[info->ram_count++] = (struct boot_range){
-				le64_load(entry + 4), le64_load(entry + 12)
+				base, MIN(len, PHYSICAL_END - base)
 			};
 		}
-		entry += size + 4;
+		at += size + 4ull;
 	}
 }
 

@@ -10,24 +10,37 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 
+#define BIOS_BASE 0xf0000u
+#define ENTRY_LEN_MAX 32u
 #define TABLE_LEN_MAX (64 * KIB)
 #define TYPE_SYSTEM 1
 #define UUID_OFFSET 8u
 
+// An entry point: its mark, and where its own length stands, which its checksum
+// covers.
+static bool
+is_entry(const u8 *at, const char *mark, u32 len_at, u32 len_min)
+{
+	u8 len = at[len_at];
+
+	return !memcmp(at, mark, strlen(mark)) && len >= len_min &&
+	       len <= ENTRY_LEN_MAX && firmware_sum_ok(at, len);
+}
+
 static bool
 find_table(u64 *physical, u32 *len)
 {
-	const u8 *bios = direct(0xf0000);
+	for (u32 at = BIOS_BASE; at + ENTRY_LEN_MAX <= MIB; at += 16) {
+		const u8 *entry = direct(at);
 
-	for (u32 at = 0; at < 0x10000; at += 16) {
-		if (!memcmp(bios + at, "_SM3_", 5)) {
-			*len = le32_load(bios + at + 12);
-			*physical = le64_load(bios + at + 16);
+		if (is_entry(entry, "_SM3_", 6, 24)) {
+			*len = le32_load(entry + 12);
+			*physical = le64_load(entry + 16);
 			return true;
 		}
-		if (!memcmp(bios + at, "_SM_", 4)) {
-			*len = le16_load(bios + at + 22);
-			*physical = le32_load(bios + at + 24);
+		if (is_entry(entry, "_SM_", 5, 30)) {
+			*len = le16_load(entry + 22);
+			*physical = le32_load(entry + 24);
 			return true;
 		}
 	}
