@@ -140,26 +140,6 @@ cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
 	return 0;
 }
 
-bool
-cap_list_covers(const struct cap_tree *tree, u32 list, enum cap_type type,
-		u32 rights, u64 base)
-{
-	const struct cap_list *l = list_of(tree, list);
-	u32 seen = 0;
-
-	for (u32 slot = 0; slot < CAP_LIST_SLOTS && seen < l->used; slot++) {
-		const struct cap *cap = cap_at(tree, list, slot);
-
-		if (!cap)
-			continue;
-		seen++;
-		if (cap->type == type && !cap->marked &&
-		    (cap->rights & rights) == rights && cap_covers(cap, base, 1))
-			return true;
-	}
-	return false;
-}
-
 i64
 cap_check_derive(const struct cap_tree *tree, u32 list, u32 slot, u32 target,
 		 u32 rights, u64 base, u64 count)
@@ -267,7 +247,8 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	while (tree->pool[node].child != CAP_NIL) {
 		node = tree->pool[node].child;
 		tree->pool[node].marked = true;
-		ASSERT(++steps <= CAP_DEPTH_MAX);
+		steps++;
+		ASSERT(steps <= CAP_DEPTH_MAX);
 	}
 	if (node == top && !self)
 		return CAP_NIL;
@@ -299,7 +280,8 @@ check_node(const struct cap_tree *tree, u32 node)
 	for (u32 c = cap->child; c != CAP_NIL; c = tree->pool[c].next) {
 		ASSERT(tree->pool[c].parent == node);			// C4
 		ASSERT(tree->pool[c].previous == previous);
-		ASSERT(++children <= tree->used);
+		children++;
+		ASSERT(children <= tree->used);
 		previous = c;
 	}
 	ASSERT(children == cap->children);
@@ -318,7 +300,8 @@ cap_check(const struct cap_tree *tree)
 	}
 	for (u32 i = tree->free; i != CAP_NIL; i = tree->pool[i].next) {
 		ASSERT(tree->pool[i].type == CAP_NONE);
-		ASSERT(++free <= tree->pool_size);
+		free++;
+		ASSERT(free <= tree->pool_size);
 	}
 	for (u32 i = 0; i < tree->list_count; i++)
 		listed += tree->lists[i].used;

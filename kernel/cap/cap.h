@@ -104,12 +104,7 @@ cap_at(const struct cap_tree *tree, u32 list, u32 slot);
 bool
 cap_covers(const struct cap *cap, u64 base, u64 count);
 
-// True when some capability in `list` of that type and those rights covers
-// the one unit `base`. Bounded by CAP_LIST_SLOTS.
-bool
-cap_list_covers(const struct cap_tree *tree, u32 list, enum cap_type type,
-		u32 rights, u64 base);
-
+// The number of a capability's node.
 u32
 cap_node(const struct cap_tree *tree, const struct cap *cap);
 

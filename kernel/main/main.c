@@ -25,11 +25,13 @@
 #include "kernel/main/kprintf.h"
 #include "kernel/main/memory_init.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/removal.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 
-#define CAP_POOL_SIZE 4096u
+// Every slot of every list, so that nobody can take another's.
+#define CAP_POOL_SIZE (ENVS_MAX * CAP_LIST_SLOTS)
 
 extern u64 __stack_chk_guard;
 
@@ -121,6 +123,7 @@ kernel_main(u32 magic, u64 information)
 	start_interrupts();
 	env_init();
 	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, ENVS_MAX);
+	removal_init();
 	slice_init();
 	if (asked_for("floor=echo"))
 		devices_echo_floor();

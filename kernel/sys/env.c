@@ -74,7 +74,8 @@ env_make(struct env *env, const struct env_spec *spec, u32 parent)
 	u32 index = env->index;
 
 	ASSERT(info->state == ENV_FREE && env->running_on == CPU_NONE);
-	ASSERT(++last_id != 0);
+	last_id++;
+	ASSERT(last_id != 0);
 	*env = (struct env){
 		.info = info,
 		.index = index,
@@ -179,8 +180,7 @@ static void
 reap_one(struct env *env)
 {
 	paging_destroy(env);
-	for (u32 slot = CAP_LIST_SLOTS; slot-- > 0;)
-		removal_run(env->index, slot, true);
+	removal_run_all(env->index);
 	slice_env_gone(env->index);
 	own_unpin(&frames, env->uarea_frame, 1);
 	ASSERT(env->info->used.frames == 0);

@@ -195,10 +195,9 @@ paging_unmap(struct env *env, u64 va, u64 pages)
 }
 
 struct sweep {
-	struct env *env;
 	u64 frame;
 	u64 count;
-	bool (*keep)(const struct env *env, u64 frame, bool write, bool execute);
+	const u8 *cover;
 	bool changed;
 };
 
@@ -208,12 +207,13 @@ sweep_leaves(struct sweep *sweep, u64 *table)
 	for (u32 i = 0; i < TABLE_ENTRIES; i++) {
 		u64 entry = table[i];
 		u64 frame = (entry & PTE_ADDRESS) >> PAGE_SHIFT;
+		u8 needed = COVER_READ;
 
-		if (!(entry & PTE_PRESENT) || frame < sweep->frame ||
-		    frame - sweep->frame >= sweep->count)
+		if (!(entry & PTE_PRESENT) || frame - sweep->frame >= sweep->count)
 			continue;
-		if (sweep->keep(sweep->env, frame, entry & PTE_WRITE,
-				!(entry & PTE_NO_EXECUTE)))
+		needed |= entry & PTE_WRITE ? COVER_WRITE : 0;
+		needed |= entry & PTE_NO_EXECUTE ? 0 : COVER_EXECUTE;
+		if ((sweep->cover[frame] & needed) == needed)
 			continue;
 		table[i] = 0;
 		sweep->changed = true;
@@ -221,11 +221,9 @@ sweep_leaves(struct sweep *sweep, u64 *table)
 }
 
 void
-paging_sweep(struct env *env, u64 frame, u64 count,
-	     bool (*keep)(const struct env *env, u64 frame, bool write,
-			  bool execute))
+paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 {
-	struct sweep sweep = { env, frame, count, keep, false };
+	struct sweep sweep = { frame, count, cover, false };
 	u64 *root = root_of(env);
 
 	ASSERT(env->page_root != 0);

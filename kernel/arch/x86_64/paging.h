@@ -32,12 +32,15 @@ paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
 must_check bool
 paging_unmap(struct env *env, u64 va, u64 pages);
 
-// Removes every mapping of frames in [frame, frame + count) for which `keep`
-// says no. Flushes. Bounded by the size of the page tables.
+// Removes every mapping of frames in [frame, frame + count) that `cover`, indexed
+// by frame number, does not allow: each mapping needs COVER_READ, a writable one
+// COVER_WRITE and an executable one COVER_EXECUTE as well. Flushes. Bounded by
+// the size of the page tables.
+#define COVER_READ 1u
+#define COVER_WRITE 2u
+#define COVER_EXECUTE 4u
 void
-paging_sweep(struct env *env, u64 frame, u64 count,
-	     bool (*keep)(const struct env *env, u64 frame, bool write,
-			  bool execute));
+paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover);
 
 // Translates a user address. Returns its place in the direct map, or NULL when
 // it is not mapped for that access. *frame is set on success.
