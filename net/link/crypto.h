@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// What the link needs of a library, and no more: X25519 (RFC 7748) and keyed
+// BLAKE2b (RFC 7693). net/link/crypto.c binds them to libsodium's sources, which
+// the build fetches (docs/decisions). Stateless, no allocation.
+
+#include "kernel/base/types.h"
+
+#define CRYPTO_KEY 32u
+
+// The public key that belongs to a secret one.
+void
+crypto_public(u8 public_key[CRYPTO_KEY], const u8 secret_key[CRYPTO_KEY]);
+
+// The secret that two key pairs share. False when the other's public key is one
+// of the few that make it constant.
+must_check bool
+crypto_shared(u8 shared[CRYPTO_KEY], const u8 secret_key[CRYPTO_KEY],
+	      const u8 public_key[CRYPTO_KEY]);
+
+// BLAKE2b of `len` bytes under a key, `hash_len` bytes (1..64) long.
+void
+crypto_hash(u8 *hash, u32 hash_len, const u8 key[CRYPTO_KEY], const void *data,
+	    u32 len);

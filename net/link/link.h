@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The links of one node: an authenticated, leased session with each peer,
+// numbers that make a request run at most once, and credits that keep receivers
+// from being overrun. A sans-IO core: time, randomness and memory are passed
+// in. net/rcap is what stands on it; a host drives both through rcap.h and
+// looks at links through the last part of this header.
+//
+// Invariants, walked by links_check() (docs/protocol/README.md has them in
+// words): K1 nothing changes before tag and sequence are right; K2 grants stay
+// within the grant pool; K3 answers asked for stay within the landing pool; K4 a
+// number runs at most once, and only within the lease; K5 a session that has
+// ended sends nothing and accepts nothing; K6 an open request ends; K7 an idle
+// peer has at most 256 bytes.
+//
+// Times are nanoseconds on one monotonic clock. A peer is named by its index in
+// the table, which stays as long as anything stands on it.
+
+#include "net/wire/wire.h"
+
+#define LINK_NONE 0xffffu	// no peer
+#define LINK_LEASE_NS NS_PER_SECOND
+#define LINK_LAPSE_NS (LINK_LEASE_NS / 8 * 9)	// after the last sign of life
+#define LINK_IDLE_NS (LINK_LEASE_NS / 4)
+#define LINK_BEACON_NS NS_PER_SECOND
+#define LINK_RTO_MIN_NS (2 * NS_PER_MS)
+#define LINK_RTO_MAX_NS (LINK_LEASE_NS / 4)
+#define LINK_PEER_BYTES 256u
+
+struct links;
+
+struct links_config {
+	u8 uuid[16];
+	u64 incarnation;	// not 0
+	u8 mac[6];
+	u16 mtu;		// of the interface, WIRE_MTU_MIN..WIRE_MTU_MAX
+	u8 cluster_key[32];
+	u8 secret_key[32];	// X25519: random, fresh at each boot
+	u8 entropy[32];		// random: nonces come from it
+	u16 peers_max;		// 1..65000
+	u16 windows_max;	// peers that are talked to at a time, each direction
+	u16 handshakes_max;	// at a time
+	u16 key_agreements_max;	// X25519 computations in a second
+	u16 grant_pool;		// frames of requests that can be received
+	u16 landing_pool;	// frames of answers that can be received
+};
+
+u64
+links_memory_needed(const struct links_config *config);
+
+// Builds the table in the caller's memory (zeroed, 64-aligned, lent for good).
+// NULL when the configuration is outside its ranges or memory too small.
+struct links *
+links_init(void *memory, u64 size, const struct links_config *config, u64 now);
+
+enum link_event_kind {
+	LINK_NOTHING,		// `peer` was heard, or is LINK_NONE
+	LINK_UP,		// a session begins
+	LINK_DOWN,		// it is over: close every open request of the peer
+	LINK_REQUEST,		// `frame` is one that may run; `slot` is its number's
+	LINK_RESPONSE,		// `frame` answers the open request `number`
+	LINK_RESEND,		// send the open request `number` again
+};
+
+// What the owner keeps of a number until the requester has the answer.
+enum link_slot_state {
+	LINK_SLOT_FREE,
+	LINK_SLOT_FRESH,	// shown to rcap, not taken yet
+	LINK_SLOT_PARTS,	// some of its parts were taken
+	LINK_SLOT_RUNNING,	// whole, and at work elsewhere
+	LINK_SLOT_ANSWERED,	// below is what to say
+};
+
+struct link_slot {
+	u32 number;
+	u8 state;		// enum link_slot_state
+	u8 held;		// bit of each part that was taken
+	u8 status, code, clause;
+	u8 op;			// what the first frame of it said
+	u8 whole;		// likewise
+	u8 reserved;
+	u32 length;		// likewise
+	u64 old[2];
+	u32 ticket;		// rcap's, for what is at work elsewhere
+	u32 reserved2;
+};
+
+struct link_event {
+	enum link_event_kind kind;
+	u16 peer;
+	u32 number;
+	u32 cookie;		// of links_open()
+	struct link_slot *slot;
+	struct wire_frame frame;
+};
+
+// Takes one received frame, which must stay until the event was dealt with.
+// Then links_event() is to be asked.
+void
+links_input(struct links *links, u64 now, const void *bytes, u32 len,
+	    struct link_event *event);
+
+// The next thing that frames or time have brought. False: nothing. To be asked
+// until then after each links_input() and when links_deadline() has passed.
+must_check bool
+links_event(struct links *links, u64 now, struct link_event *event);
+
+// When links_event() or links_output() will have something without a frame
+// coming in.
+u64
+links_deadline(const struct links *links);
+
+// Makes the next frame of the links' own (BEACON, HELLO, IDLE) in a buffer of
+// WIRE_FRAME_MAX bytes. Returns its length, or 0 when there is none.
+must_check u32
+links_output(struct links *links, u64 now, u8 *buffer);
+
+// ---- for rcap, as requester
+
+enum link_open {
+	LINK_OPENED,
+	LINK_WAIT,		// no credit, number or landing place now: later
+	LINK_NO_SESSION,
+	LINK_NO_WINDOW,		// windows_max peers are being talked to
+};
+
+// Opens a request of `frames` frames whose answer has at most `landing`, and
+// gives it a number. `cookie` comes back with every event of it. Nothing is
+// sent; links_request() does that.
+must_check enum link_open
+links_open(struct links *links, u64 now, u16 peer, u32 frames, u32 landing,
+	   u32 cookie, u32 *number);
+
+// Says how many frames wait for links_open() to succeed, so that the peer is
+// asked for credit; 0 takes that back.
+void
+links_want(struct links *links, u16 peer, u32 frames);
+
+// The request is answered, or abandoned with its session.
+void
+links_close(struct links *links, u64 now, u16 peer, u32 number);
+
+// The peer works on it, or is busy: ask again later, and not because later
+// answers came first.
+void
+links_postpone(struct links *links, u64 now, u16 peer, u32 number);
+
+// Sends it again when the timer runs out at the latest; called with each copy.
+void
+links_sent(struct links *links, u64 now, u16 peer, u32 number);
+
+// Any open request of the peer, or false.
+must_check bool
+links_any_open(const struct links *links, u16 peer, u32 *number, u32 *cookie);
+
+// Seals a frame into a buffer of WIRE_FRAME_MAX bytes; the payload is copied and
+// tagged in one pass, each word read once. Returns its length, 0 without a live
+// session.
+must_check u32
+links_request(struct links *links, u64 now, u16 peer, u8 *buffer,
+	      const struct wire_request *body, const void *payload, u32 len);
+
+// ---- for rcap, as owner
+
+must_check u32
+links_response(struct links *links, u64 now, u16 peer, u8 *buffer,
+	       const struct wire_response *body, const void *payload, u32 len);
+
+// The request has come whole and is taken: the peer is told in every header.
+void
+links_taken(struct links *links, u16 peer, u32 number);
+
+// The slot of a number that is in the window, or NULL.
+struct link_slot *
+links_slot(struct links *links, u16 peer, u32 number);
+
+// While something of the peer's session is at work elsewhere and could still
+// have an effect, no new session begins with that peer: its HELLOs go
+// unanswered.
+void
+links_hold(struct links *links, u16 peer);
+void
+links_release(struct links *links, u16 peer);
+
+// ---- for everybody
+
+enum link_state {
+	LINK_STATE_FREE,
+	LINK_STATE_DOWN,	// known, no session
+	LINK_STATE_UP,
+	LINK_STATE_LAPSED,	// over, but open requests may still run at the peer
+};
+
+enum link_drop {
+#define X(name, sentence) name,
+#include "net/link/drops.def"
+#undef X
+	LINK_DROP_COUNT
+};
+
+struct links_counters {
+	u64 received;
+	u64 sent;
+	u64 dropped[LINK_DROP_COUNT];
+	u64 sessions;		// begun
+	u64 lapses;
+	u64 resends;		// requests asked again
+	u64 timeouts;		// of these, because the timer ran out
+	u64 key_agreements;
+};
+
+struct link_info {
+	u8 uuid[16];
+	u64 incarnation;
+	u8 mac[6];
+	u8 state;		// enum link_state
+	u8 open;		// our requests
+	u8 grant;		// what the peer may have open here
+	u8 credit;		// what we may have open there
+	u16 carries;		// longest frame that the path is known to take
+	u32 session;		// 0: none; counts on, never repeats
+	u32 rtt_us;
+	u64 heard_at;
+};
+
+// False when there is no such peer.
+must_check bool
+links_info(const struct links *links, u16 peer, struct link_info *info);
+
+// The peer with this uuid, or LINK_NONE.
+u16
+links_find(const struct links *links, const u8 uuid[16]);
+
+u32
+links_peers_max(const struct links *links);
+
+// The session with the peer, 0 when there is none that sends.
+u32
+links_session(const struct links *links, u16 peer);
+
+u64
+links_incarnation(const struct links *links, u16 peer);
+
+// Whether a page fits one frame on the path to the peer, and from it.
+bool
+links_whole(const struct links *links, u16 peer);
+
+const struct links_counters *
+links_counters(const struct links *links);
+
+const char *
+link_drop_text(enum link_drop drop);
+
+// Walks every invariant; asserts.
+void
+links_check(const struct links *links);
+
+// A hash of the whole state: equal histories give equal hashes.
+u64
+links_hash(const struct links *links);

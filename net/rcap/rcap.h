@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Remote capabilities: the operations of one node on the pages, blocks and
+// endpoints of others, and of others on its own. A sans-IO core on net/link; its
+// hosts are kernel/fabric and harness/sim, which feed it and nothing below it:
+//
+//	rcap_init(memory, size, &config, links, host);
+//	for (;;) {
+//		for each received frame:	rcap_input(rcap, now, frame, len);
+//		for each finished disk operation: rcap_block_done(rcap, ...);
+//		rcap_tick(rcap, now);
+//		while (rcap_completion(rcap, &completion))	tell who asked
+//		while ((len = rcap_output(rcap, now, buffer)))	send it
+//		wait, at most until rcap_deadline(rcap);
+//	}
+//
+// Owner: the export table is an index of the nodes of the host's derivation tree
+// that stand for remote holders. The check of a request is five compares (slot
+// and generation, holder, era, rights, range); when the era has moved on, the
+// host walks the ancestors once. Requester: each operation is a record from
+// submission to completion; its outcome is one of three.
+//
+// Invariants, walked by rcap_check(): R1 an export in use stands for one node; R2
+// nothing outside an export's range is touched, nor under a revoked one; R3 an
+// operation's memory stays the host's to pin from rcap_submit() to its
+// completion; R4 an operation completes exactly once; R5 a refused operation has
+// touched nothing.
+
+#include "net/link/link.h"
+
+struct rcap;
+
+#define RCAP_NONE 0xffffffffu
+#define RCAP_EXPORTS_MAX (1u << WIRE_SLOT_BITS)
+
+struct rcap_config {
+	u8 *memory;		// byte 0 of frame 0; exports and buffers lie in it
+	u8 *staging;		// staging_count pages of 4 KiB for blocks on their way
+	u32 staging_count;	// block operations at work at a time
+	u32 exports_max;	// 1..RCAP_EXPORTS_MAX
+	u32 ops_max;		// operations submitted and not completed, 1..65535
+	u32 grants_max;		// grants on their way
+	u32 endpoints_max;
+	u32 buffers_max;	// posted for messages
+	u32 services_max;
+};
+
+u64
+rcap_memory_needed(const struct rcap_config *config, const struct links_config *links);
+
+// Builds the core in the caller's memory (zeroed, 64-aligned, lent for good).
+struct rcap *
+rcap_init(void *memory, u64 size, const struct rcap_config *config,
+	  const struct links_config *links_config, struct links *links, void *host);
+
+void
+rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len);
+void
+rcap_tick(struct rcap *rcap, u64 now);
+u64
+rcap_deadline(const struct rcap *rcap);
+
+// The next frame that can wait for room, in WIRE_FRAME_MAX bytes; 0: none.
+must_check u32
+rcap_output(struct rcap *rcap, u64 now, u8 *buffer);
+
+// ---- requester
+
+// A capability as the holder's kernel keeps it. Its numbers confer nothing.
+struct rcap_remote {
+	u64 incarnation;	// of the owner
+	u32 slot;
+	u32 generation;
+	u16 peer;		// the owner
+};
+
+struct rcap_clause {
+	u64 compare[2], compare_mask[2];
+	u64 swap[2], swap_mask[2];
+	u64 chain_offset;
+	u32 chain_length;
+};
+
+struct rcap_submit {
+	u64 tag;		// comes back with the completion
+	u32 environment;	// who asks: its never reused id
+	u32 queue;		// for fences: operations of one queue of one environment
+	u8 op;			// enum wire_op, not GRANT
+	bool fenced;		// not before all earlier ones of its queue to that node
+	struct rcap_remote remote;	// slot WIRE_SLOT_NONE: SEND to a service
+	u64 offset;		// in the capability's range, or the service
+	u32 length;		// as in ops.def
+	u64 local;		// byte in `memory` where data come from or go to
+	u32 clause_count;	// MCAS: 1..WIRE_CLAUSES_MAX
+	struct rcap_clause clause[WIRE_CLAUSES_MAX];
+	u64 addend;		// FETCH_ADD
+	struct wire_derive derive;	// DERIVE
+};
+
+enum rcap_outcome {
+	RCAP_DONE,		// it has run, once
+	RCAP_NOT_DONE,		// it has not run and never will
+	RCAP_UNKNOWN_FINAL,	// it may have run; it cannot run later
+};
+
+struct rcap_completion {
+	u64 tag;
+	u32 environment;
+	u32 queue;
+	u32 id;
+	u8 outcome;		// enum rcap_outcome
+	u8 code;		// enum wire_code
+	u8 clause;		// MCAS: which matched, or WIRE_CLAUSE_NONE
+	u8 op;
+	u32 length;		// bytes that came to `local`
+	u64 old[2];
+};
+
+// Takes an operation. Returns its id, or RCAP_NONE when ops_max are open or the
+// submission makes no sense (rcap_sensible() says which). Whatever else is wrong
+// comes as its completion.
+must_check u32
+rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *submit);
+
+// Whether a submission's fields lie in their domains.
+must_check bool
+rcap_sensible(const struct rcap_submit *submit);
+
+// Asks that it not run. It completes as NOT_DONE with CODE_CANCELLED, or with
+// what happened. An id that is not open is ignored.
+void
+rcap_cancel(struct rcap *rcap, u64 now, u32 id);
+
+// Cancels all of an environment that is going away.
+void
+rcap_cancel_all(struct rcap *rcap, u64 now, u32 environment);
+
+// The next completed operation. Its record is free afterwards.
+must_check bool
+rcap_completion(struct rcap *rcap, struct rcap_completion *completion);
+
+// ---- owner
+
+struct rcap_export {
+	u8 type;		// enum wire_type; TYPE_NONE: free
+	u8 rights;
+	u16 peer;		// the holder
+	u32 generation;
+	u64 incarnation;	// of the holder
+	u32 environment;	// of the holder
+	u32 node;		// in the host's derivation tree
+	u64 era;		// when the node was last known not to be revoked
+	u64 base;		// first frame or block, or the endpoint
+	u64 count;
+	u32 node_generation;
+	u32 next_free;
+};
+
+// Exports a node of the derivation tree, which the host has just derived, and
+// sends the holder a GRANT. Returns the entry, or RCAP_NONE when a table is full
+// or the peer's life is another one. rcap_host_grant_ended() follows.
+struct rcap_grant {
+	u8 type;
+	u8 rights;
+	u16 peer;
+	u64 incarnation;
+	u32 environment;
+	u32 node, node_generation;
+	u64 base, count;
+	u64 word;		// shown to the holder
+};
+
+must_check u32
+rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant);
+
+// The node of an entry is gone from the tree: so is the entry.
+void
+rcap_unexport(struct rcap *rcap, u32 entry);
+
+// Something was revoked: every entry has its ancestors walked at its next use.
+void
+rcap_revoked(struct rcap *rcap);
+
+// The entry, or NULL when it is free.
+const struct rcap_export *
+rcap_entry(const struct rcap *rcap, u32 entry);
+
+// True while a disk operation that was begun before a revocation is at work on
+// one of these blocks.
+bool
+rcap_blocks_busy(const struct rcap *rcap, u64 base, u64 count);
+
+void
+rcap_block_done(struct rcap *rcap, u64 now, u32 ticket, bool ok);
+
+// Endpoints: a queue of posted buffers of one environment. False: table full, or
+// already open.
+must_check bool
+rcap_endpoint_open(struct rcap *rcap, u32 endpoint, u32 environment);
+void
+rcap_endpoint_close(struct rcap *rcap, u32 endpoint);
+must_check bool
+rcap_post(struct rcap *rcap, u32 endpoint, u64 local, u32 size, u64 tag);
+
+// A service: a number under which an endpoint is reached without a capability.
+must_check bool
+rcap_service_open(struct rcap *rcap, u64 service, u32 endpoint);
+void
+rcap_service_close(struct rcap *rcap, u64 service);
+
+struct rcap_message {
+	u32 endpoint;
+	u32 length;
+	u64 tag;		// of the buffer
+	u64 local;		// where it lies
+	u64 incarnation;	// of the sender's node
+	u32 environment;	// of the sender
+	u16 peer;
+};
+
+// ---- what the host does for the core; `host` is the pointer of rcap_init()
+
+// True when neither the node nor an ancestor is revoked, and it is still the
+// same node. At most 16 steps.
+must_check bool
+rcap_host_walk(void *host, u32 node, u32 node_generation);
+
+// Derives from `parent` for a remote holder. Returns CODE_NONE and the node, or
+// why not.
+must_check enum wire_code
+rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
+		 u32 *node, u32 *node_generation);
+
+// Revokes what was derived from a node; with `self`, the node too, and then the
+// host calls rcap_unexport() for each entry in its own time. It calls
+// rcap_revoked() before it returns.
+void
+rcap_host_revoke(void *host, u32 node, bool self);
+
+// A peer gives a capability to an environment here. Returns CODE_NONE,
+// CODE_PLACE or CODE_ENVIRONMENT.
+must_check enum wire_code
+rcap_host_granted(void *host, const struct rcap_remote *remote,
+		  const struct wire_grant *grant);
+
+// The holder has the capability of this entry, or never will: then the entry is
+// free already, and the host removes the node.
+void
+rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
+		      enum wire_code code);
+
+// A message lies in the buffer that was posted for it.
+void
+rcap_host_message(void *host, const struct rcap_message *message);
+
+// `len` bytes of memory were changed by a peer; who waits for them goes on.
+void
+rcap_host_changed(void *host, u64 local, u32 len);
+
+// Starts an operation on a block, or returns false when the device's queue is
+// full. rcap_block_done() follows.
+must_check bool
+rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page);
+
+// Compares and swaps 16 aligned bytes in one step; leaves in `expected` what was
+// there.
+must_check bool
+rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2]);
+
+// A buffer of WIRE_FRAME_MAX bytes for a frame, or NULL: then the frame is as
+// good as lost. rcap_host_send() gives it back with `len` bytes in it.
+u8 *
+rcap_host_buffer(void *host);
+void
+rcap_host_send(void *host, u8 *buffer, u32 len);
+
+// ---- for everybody
+
+struct rcap_counters {
+	u64 submitted;
+	u64 completed[3];	// by outcome
+	u64 executed[OP_COUNT];	// at the owner
+	u64 repeated;		// answers told or run again
+	u64 refused[CODE_COUNT];
+	u64 walks;		// slow paths of the check
+	u64 no_buffer;		// frames not sent for want of a buffer
+	u64 mixed;		// parts dropped because another run had begun
+	u64 strange;		// answers that do not fit their request
+};
+
+const struct rcap_counters *
+rcap_counters(const struct rcap *rcap);
+
+void
+rcap_check(const struct rcap *rcap);
+u64
+rcap_hash(const struct rcap *rcap);
