@@ -113,6 +113,8 @@ setup_gdt(struct cpu *cpu)
 
 	struct table_pointer pointer = { sizeof(gdt[0]) - 1, (u64)table };
 
+	// No local table: after reset it is the first 64 KiB of the address space,
+	// where a program could lay out a gate into the kernel.
 	__asm__ volatile(
 		"lgdt %0\n\t"
 		"pushq %1\n\t"
@@ -125,6 +127,7 @@ setup_gdt(struct cpu *cpu)
 		"xor %%eax, %%eax\n\t"
 		"mov %%eax, %%fs\n\t"
 		"mov %%eax, %%gs\n\t"
+		"lldt %%ax\n\t"
 		"ltr %w3"
 		: : "m"(pointer), "i"(SELECTOR_KERNEL_CODE),
 		    "r"((u32)SELECTOR_KERNEL_DATA), "r"((u32)SELECTOR_TSS)
