@@ -97,6 +97,10 @@ parse_flags(const char *f, struct conversion *conv, va_list *args)
 	if (*f == '*') {
 		conv->width = va_arg(*args, int);
 		f++;
+		if (conv->width < 0) {
+			conv->left = true;
+			conv->width = -conv->width;
+		}
 	}
 	while (*f >= '0' && *f <= '9')
 		conv->width = conv->width * 10 + (*f++ - '0');
