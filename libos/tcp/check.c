@@ -19,6 +19,24 @@ check_ranges(const struct seq_range *ranges, u32 count, u32 above, u32 until)
 }
 
 static void
+check_runs(const struct tcp_conn *conn)
+{
+	const u8 both = RUN_SACKED | RUN_LOST;
+
+	ASSERT(conn->run_count <= RUNS_MAX);
+	if (conn_opening(conn)) {
+		ASSERT(conn->run_count == 0);
+		return;
+	}
+	for (u32 i = 0; i < conn->run_count; i++) {
+		ASSERT(seq_diff(conn->run[i].end, run_start(conn, i)) > 0);
+		ASSERT((conn->run[i].flags & both) != both);
+	}
+	ASSERT(run_start(conn, conn->run_count) == conn->snd_nxt);
+	ASSERT(!conn->run_count || !(conn->run[0].flags & RUN_SACKED));
+}
+
+static void
 check_sending(const struct tcp_conn *conn)
 {
 	u32 start = conn_opening(conn) ? conn->iss + 1 : conn->snd_una;
@@ -38,12 +56,7 @@ check_sending(const struct tcp_conn *conn)
 	if (!fin_acked(conn))
 		ASSERT(queued == conn->data_end - start + conn->first_skip);
 	ASSERT(copied == conn->copy_used && copied <= TCP_COPY_SIZE);
-	ASSERT(conn->sacked_count <= SACKED_MAX);
-	check_ranges(conn->sacked, conn->sacked_count, conn->snd_una,
-		     conn->snd_nxt);
-	ASSERT(seq_diff(conn->high_rxt, conn->snd_una) >= 0);
-	ASSERT(seq_diff(conn->loss_until, conn->snd_una) >= 0);
-	ASSERT(seq_diff(conn->loss_until, conn->snd_nxt) <= 0);
+	check_runs(conn);
 	// Whatever is in flight is timed.
 	ASSERT(!conn_flight(conn) || conn->rto_at != NEVER_NS);
 }

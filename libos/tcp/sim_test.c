@@ -15,9 +15,10 @@
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_pieces.c
-// links: libos/tcp/tcp_ranges.c libos/tcp/tcp_receive.c libos/tcp/tcp_segment.c
-// links: libos/tcp/tcp_table.c libos/tcp/tcp_timer.c libos/tcp/timer.c
-// links: kernel/base/siphash.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/tcp/tcp_ranges.c libos/tcp/tcp_receive.c libos/tcp/tcp_runs.c
+// links: libos/tcp/tcp_segment.c libos/tcp/tcp_table.c libos/tcp/tcp_timer.c
+// links: libos/tcp/timer.c kernel/base/siphash.c kernel/base/string.c
+// links: harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -538,7 +539,7 @@ test_random_links(void **state)
 	static struct sim sim;
 	const char *one = getenv("SEED");
 	u64 first = one ? strtoull(one, NULL, 0) : 1;
-	u64 last = one ? first : 300;
+	u64 last = one ? first : (getenv("SEEDS") ? strtoull(getenv("SEEDS"), NULL, 0) : 300);
 
 	(void)state;
 	for (u64 seed = first; seed <= last; seed++) {

@@ -11,7 +11,7 @@
 //       copy ring
 //   N5  ranges received out of order are ordered, disjoint, after rcv_nxt and
 //       inside the receive buffer
-//   N6  sacked ranges are ordered, disjoint and inside (snd_una, snd_nxt]
+//   N6  runs cut [snd_una, snd_nxt) into bytes of one fate (tcp_runs.c)
 
 #include "kernel/base/prng.h"
 #include "libos/tcp/net.h"
@@ -36,7 +36,8 @@
 #define TIMEWAIT_ENTRIES 1024u		// direct mapped
 #define MSS_DEFAULT 536u		// of a peer that names none (RFC 9293, 3.7.1)
 #define MSS_MIN 64u
-#define SACKED_MAX 8u
+#define RUNS_MAX 48u
+#define SENT_SHIFT 10			// the unit of sending times: 1,024 ns
 #define ORPHAN_NS (60 * NS_PER_SECOND)	// without progress and without an owner
 #define OOO_MAX 4u
 
@@ -77,6 +78,22 @@ struct piece {
 	u32 len;
 };
 
+// A stretch of the flight: it begins where the one before ends.
+struct sent_run {
+	u32 end;		// first after
+	u32 sent;		// when last, by sent_clock()
+	u8 flags;
+};
+#define RUN_SACKED 1u		// the peer holds it
+#define RUN_LOST 2u		// to be sent again
+#define RUN_RESENT 4u		// was sent more than once
+
+enum recovery {
+	RECOVERY_NONE,
+	RECOVERY_FAST,
+	RECOVERY_TIMEOUT,
+};
+
 struct tcp_conn {
 	u8 state;		// enum tcp_state; TCP_CLOSED: free
 	bool owned;		// the application has it
@@ -88,7 +105,15 @@ struct tcp_conn {
 	bool fin_queued;
 	bool fin_received;	// in order
 	bool ack_now;
-	bool in_recovery;
+	u8 recovery;		// enum recovery
+	bool resend_now;	// what is lost, whatever the window
+	bool probe_tail;	// send the last segment again
+	bool tail_resent;
+	u8 tail_tries;		// tail loss probes in a row
+	bool reordered;		// seen on this path
+	bool rack_valid;
+	bool loss_at_is_reorder;	// else the tail loss probe
+	u8 reorder_multiple, reorder_memory;
 	bool probe_now;		// send into a closed window
 	u8 retries;		// timeouts in a row: the backoff
 	u8 unanswered;		// timers that fired since the peer was heard
@@ -116,17 +141,19 @@ struct tcp_conn {
 	// Congestion control and loss recovery (tcp_ack.c, tcp_loss.c).
 	u32 cwnd, ssthresh;
 	u32 recover;		// recovery ends when this is acknowledged
-	u32 high_rxt;		// retransmitted up to here
-	u32 loss_until;		// what is below, not sacked and not retransmitted is lost
-	u32 sacked_count;
-	struct seq_range sacked[SACKED_MAX];
+	u32 run_count;
+	struct sent_run run[RUNS_MAX];
+	u32 highest;		// the highest sequence number that arrived there
+	u32 rack_sent, rack_end, rack_rtt;	// the latest sent that arrived
+	u32 tail_end;		// tail loss probe: where the flight ended; 0: none
+	u32 dsack_round;
+	u64 min_rtt_ns, min_rtt_at;
 
 	// Timers: absolute, or NEVER_NS.
 	u64 rto_ns;
 	u64 srtt_ns, rttvar_ns;
-	u64 rto_at, ack_at, end_at;
-	u64 rtt_at;		// when rtt_seq was sent; 0: not measuring
-	u32 rtt_seq;
+	u64 rto_at, ack_at, end_at, loss_at;
+	u64 syn_at;		// when our SYN was sent; 0: more than once
 	u64 sent_at;		// when data was last sent
 	u64 heap_key;
 	u32 heap_index;		// NIL: not in the heap
@@ -141,6 +168,7 @@ struct tcp_conn {
 	u32 ooo_count;
 	struct seq_range ooo[OOO_MAX];
 	u32 ooo_recent;		// where the latest of them begins
+	struct seq_range twice;	// came again, not yet reported (RFC 2883)
 	u32 fin_seq;
 	bool fin_known;
 	u8 *buffer;
@@ -165,6 +193,7 @@ struct syn_entry {
 	u8 send_shift;
 	bool ts_ok, sack_ok, scale_ok;
 	u32 ts_recent;
+	u64 sent_at;		// of the SYN-ACK; 0: more than once
 	u64 expires_at;
 };
 
@@ -426,32 +455,83 @@ ranges_add(struct seq_range *ranges, u32 *count, u32 max, struct seq_range add);
 void
 ranges_drop_below(struct seq_range *ranges, u32 *count, u32 seq);
 
-// tcp_loss.c
-// Notes what the peer holds out of order. True: it was news.
-bool
-loss_sack(struct tcp_conn *conn, const struct segment *s);
-void
-loss_forget_below(struct tcp_conn *conn, u32 seq);
+// tcp_runs.c: the history of the flight.
+// What an acknowledgement says arrived, of that which was not known to.
+struct delivery {
+	u32 now, min_rtt;	// in
+	u32 highest_before;	// in
+	u32 highest;
+	u32 bytes;
+	bool any, resent;	// the one of them that was sent last, and when
+	u32 sent, end;
+	bool reordered;
+	bool dsack;
+};
 u32
-loss_sacked_bytes(const struct tcp_conn *conn);
-// Moves loss_until up to where enough was sacked above (RFC 6675, IsLost).
+run_start(const struct tcp_conn *conn, u32 i);
+// New bytes up to `end` were sent.
 void
-loss_mark(struct tcp_conn *conn);
+runs_append(struct tcp_conn *conn, u32 end, u32 now);
+void
+runs_resend(struct tcp_conn *conn, u32 start, u32 end, u32 now);
+// Everything below `ack` arrived: moves snd_una.
+void
+runs_acked(struct tcp_conn *conn, u32 ack, struct delivery *d);
+void
+runs_sacked(struct tcp_conn *conn, struct seq_range block, struct delivery *d);
+// Bytes in runs with (flags & mask) == flags.
+u32
+runs_bytes(const struct tcp_conn *conn, u8 mask, u8 flags);
+// The first range to send again; false: none.
+bool
+runs_lost(const struct tcp_conn *conn, u32 *seq, u32 *len);
+// Takes what is not sacked below `end` for lost.
+void
+runs_lose(struct tcp_conn *conn, u32 end);
+void
+runs_forget_sacked(struct tcp_conn *conn);
+
+// tcp_loss.c
+u32
+sent_clock(const struct net *net);
 // Bytes that are believed to be in the network.
 u32
 loss_pipe(const struct tcp_conn *conn);
-// The next range to send again; false: none.
+struct delivery
+loss_delivery(const struct net *net, const struct tcp_conn *conn);
+// Notes what the peer holds out of order.
+void
+loss_sack(struct tcp_conn *conn, const struct segment *s, struct delivery *d);
+// Learns from what arrived. True: that gave a round-trip time.
 bool
-loss_next(const struct tcp_conn *conn, u32 *seq, u32 *len);
+loss_delivered(struct net *net, struct tcp_conn *conn, const struct delivery *d);
+// Marks what must be lost by now, and sets the timer for what may be.
+void
+loss_detect(struct net *net, struct tcp_conn *conn);
+// A duplicate acknowledgement of a peer without SACK.
+void
+loss_duplicate(struct net *net, struct tcp_conn *conn);
+// The edge moved by `acked` bytes.
+void
+loss_advance(struct tcp_conn *conn, u32 acked);
 void
 loss_timeout(struct tcp_conn *conn);
-// Begins fast recovery.
 void
-loss_enter(struct net *net, struct tcp_conn *conn);
+loss_schedule_probe(const struct net *net, struct tcp_conn *conn);
+void
+loss_probe_acked(struct tcp_conn *conn, const struct delivery *d);
+// What a tail loss probe sends again: the last segment that is not sacked.
+void
+loss_tail(const struct tcp_conn *conn, u32 *seq, u32 *len);
+void
+loss_timer(struct net *net, struct tcp_conn *conn);
 
 // tcp_receive.c
 void
 receive_data(struct net *net, struct tcp_conn *conn, const struct segment *s);
+// Notes what of a segment we had, to be reported.
+void
+receive_twice(struct tcp_conn *conn, const struct segment *s);
 // The window for the next segment, in bytes. Never takes back what was promised.
 u32
 receive_window(const struct net *net, const struct tcp_conn *conn);

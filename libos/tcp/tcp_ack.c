@@ -1,36 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Acknowledgements: what they release, what they say about the path, and what
 // they let us send. Congestion control is NewReno with appropriate byte counting
-// (RFC 5681, 3465, 6582), loss recovery as RFC 6675 where the peer can SACK.
+// (RFC 5681, 3465); what is lost, tcp_loss.c decides.
 
 #include "kernel/base/assert.h"
 #include "libos/tcp/state.h"
 
-#define DUP_THRESHOLD 3u
 #define CWND_MAX (64u << 20)
 #define RTT_SANE_MS 60000u
 
+// Where everything that arrived had been sent more than once, only the echo of
+// our clock is unambiguous (RFC 7323, section 4).
 static void
-measure(struct net *net, struct tcp_conn *conn, const struct segment *s)
+measure_by_echo(struct net *net, struct tcp_conn *conn, const struct segment *s)
 {
-	u32 echo_age = ts_clock(net) - s->ts_echo;
+	u32 age = ts_clock(net) - s->ts_echo;
 
-	if (conn->rtt_at && seq_diff(s->ack, conn->rtt_seq) >= 0) {
-		rtt_sample(conn, net->now_ns - conn->rtt_at);
-		conn->rtt_at = 0;
-	} else if (!conn->rtt_at && conn->ts_ok && s->has_ts && s->ts_echo &&
-		   echo_age < RTT_SANE_MS) {
-		// After a retransmission, when only the echo is unambiguous
-		// (RFC 7323, section 4).
-		rtt_sample(conn, MAX(echo_age, 1u) * NS_PER_MS);
-	}
+	if (conn->ts_ok && s->has_ts && s->ts_echo && age < RTT_SANE_MS)
+		rtt_sample(conn, MAX(age, 1u) * NS_PER_MS);
 }
 
 // Growth, only while the window was what held us back.
 static void
 grow(struct tcp_conn *conn, u32 acked, u32 flight_before)
 {
-	if (conn->in_recovery)
+	if (conn->recovery == RECOVERY_FAST)
 		return;
 	if (conn->cwnd < conn->ssthresh) {
 		if (2 * flight_before >= conn->cwnd)
@@ -43,47 +37,19 @@ grow(struct tcp_conn *conn, u32 acked, u32 flight_before)
 	conn->cwnd = MIN(conn->cwnd, CWND_MAX);
 }
 
+// Bytes left the flight: what that frees, and what may follow.
 static void
-recovery_progress(struct tcp_conn *conn, u32 acked)
+acknowledged(struct net *net, struct tcp_conn *conn, u32 acked, u32 flight_before)
 {
-	if (!conn->in_recovery)
-		return;
-	if (seq_diff(conn->snd_una, conn->recover) >= 0) {
-		conn->in_recovery = false;
-		conn->cwnd = MIN(conn->ssthresh, loss_pipe(conn) + 2 * conn->mss);
-		return;
-	}
-	if (conn->sack_ok) {
-		loss_mark(conn);
-		return;
-	}
-	// A partial acknowledgement: the next segment is missing too.
-	conn->high_rxt = conn->snd_una;
-	conn->loss_until = conn->snd_una + MIN(conn->mss, conn_flight(conn));
-	conn->cwnd -= MIN(acked, conn->cwnd - conn->mss);
-	if (acked >= conn->mss)
-		conn->cwnd += conn->mss;
-}
-
-static void
-acknowledged(struct net *net, struct tcp_conn *conn, const struct segment *s)
-{
-	u32 acked = s->ack - conn->snd_una;
-	u32 flight_before = conn_flight(conn);
-	bool with_fin = conn->fin_queued && s->ack == conn->data_end + 1;
+	bool with_fin = fin_acked(conn);
 
 	ASSERT(acked <= flight_before);
-	measure(net, conn, s);
 	pieces_release(conn, acked - with_fin);
-	conn->snd_una = s->ack;
 	conn->retries = 0;
 	conn->dup_acks = 0;
-	loss_forget_below(conn, s->ack);
-	// Sacked bytes right at the edge: the peer has dropped them again.
-	if (conn->sacked_count && conn->sacked[0].start == conn->snd_una)
-		conn->sacked_count = 0;
+	conn->tail_tries = 0;
 	grow(conn, acked, flight_before);
-	recovery_progress(conn, acked);
+	loss_advance(conn, acked);
 	if (conn_flight(conn))
 		rto_restart(net, conn);
 	else
@@ -91,35 +57,6 @@ acknowledged(struct net *net, struct tcp_conn *conn, const struct segment *s)
 	if (!conn->owned)
 		conn->end_at = net->now_ns + ORPHAN_NS;
 	conn_event(net, conn, TCP_WRITABLE);
-	conn_output(net, conn);
-	if (with_fin)
-		conn_fin_acked(net, conn);
-}
-
-static bool
-may_recover(const struct tcp_conn *conn)
-{
-	// Without SACK, acknowledgements of needless retransmissions look like
-	// loss until all that was in flight then is through (RFC 6582, 3.2).
-	return conn->sack_ok || seq_diff(conn->snd_una, conn->recover) > 0;
-}
-
-static void
-duplicate(struct net *net, struct tcp_conn *conn)
-{
-	if (conn->dup_acks < 255)
-		conn->dup_acks++;
-	if (conn->in_recovery) {
-		if (conn->sack_ok)
-			loss_mark(conn);
-		else
-			conn->cwnd = MIN(conn->cwnd + conn->mss, CWND_MAX);
-	} else if (may_recover(conn) &&
-		   (conn->dup_acks >= DUP_THRESHOLD ||
-		    loss_sacked_bytes(conn) > (DUP_THRESHOLD - 1) * conn->mss)) {
-		loss_enter(net, conn);
-		loss_mark(conn);
-	}
 	conn_output(net, conn);
 }
 
@@ -140,23 +77,41 @@ update_window(struct tcp_conn *conn, const struct segment *s)
 	return window != before;
 }
 
+// A duplicate of a peer that cannot say more (RFC 5681, section 2).
+static bool
+is_duplicate(const struct tcp_conn *conn, const struct segment *s)
+{
+	return !conn->sack_ok && s->ack == conn->snd_una && conn_flight(conn) &&
+	       !s->len && !(s->flags & FLAG_FIN);
+}
+
 void
 ack_process(struct net *net, struct tcp_conn *conn, const struct segment *s)
 {
-	bool sack_news = conn->sack_ok && loss_sack(conn, s);
-	bool advances = seq_diff(s->ack, conn->snd_una) > 0;
-	bool window_moved;
+	struct delivery d = loss_delivery(net, conn);
+	u32 flight_before = conn_flight(conn);
+	i32 acked = seq_diff(s->ack, conn->snd_una);
+	bool window_moved = update_window(conn, s);
 
 	ASSERT(seq_diff(s->ack, conn->snd_nxt) <= 0);
-	window_moved = update_window(conn, s);
-	if (advances) {
-		acknowledged(net, conn, s);
-		return;
+	if (acked > 0)
+		runs_acked(conn, s->ack, &d);
+	if (conn->sack_ok)
+		loss_sack(conn, s, &d);
+	if (!loss_delivered(net, conn, &d) && acked > 0)
+		measure_by_echo(net, conn, s);
+	if (acked > 0)
+		acknowledged(net, conn, (u32)acked, flight_before);
+	else if (!window_moved && is_duplicate(conn, s))
+		loss_duplicate(net, conn);
+	if (conn->sack_ok) {
+		loss_probe_acked(conn, &d);
+		loss_detect(net, conn);
+		if (acked > 0)
+			loss_schedule_probe(net, conn);
+		if (d.bytes)
+			conn_output(net, conn);
 	}
-	if (s->ack == conn->snd_una && conn_flight(conn) &&
-	    (sack_news || (!s->len && !window_moved && !conn->sack_ok &&
-			   !(s->flags & FLAG_FIN))))
-		duplicate(net, conn);
 	if (window_moved) {
 		if (!conn_flight(conn)) {
 			conn->retries = 0;
@@ -164,4 +119,6 @@ ack_process(struct net *net, struct tcp_conn *conn, const struct segment *s)
 		}
 		conn_output(net, conn);
 	}
+	if (acked > 0 && fin_acked(conn))
+		conn_fin_acked(net, conn);
 }

@@ -64,7 +64,6 @@ tcp_connect(struct net *net, u64 now_ns, u32 address, u16 port)
 	conn->owned = true;
 	conn->iss = open_iss(net, &tuple);
 	conn->snd_una = conn->snd_nxt = conn->iss;
-	conn->high_rxt = conn->loss_until = conn->iss;
 	conn->data_end = conn->iss + 1;
 	conn->mss = MSS_DEFAULT;
 	conn->rto_ns = RTO_FIRST_NS;

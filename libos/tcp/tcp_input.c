@@ -62,6 +62,7 @@ refuse(struct net *net, struct tcp_conn *conn, const struct segment *s)
 		drop(net, NET_DROP_WINDOW);
 	} else if (s->len || s->flags & FLAG_FIN) {
 		drop(net, NET_DROP_WINDOW);
+		receive_twice(conn, s);
 		conn->ack_now = true;
 		conn_output(net, conn);
 	} else {
@@ -95,7 +96,6 @@ opened(struct net *net, struct tcp_conn *conn, u32 window)
 	conn->state = TCP_ESTABLISHED;
 	conn->snd_una = conn->iss + 1;
 	conn->snd_nxt = conn->iss + 1;
-	loss_forget_below(conn, conn->snd_una);
 	conn->snd_wnd = conn->snd_wnd_max = window;
 	conn->retries = 0;
 	conn->rto_at = NEVER_NS;
@@ -179,7 +179,7 @@ take_options(struct net *net, struct tcp_conn *conn, const struct segment *s)
 		.scale_ok = s->has_scale,
 		.ts_recent = s->ts_value,
 	};
-	u64 sent_at = conn->rtt_at;
+	u64 sent_at = conn->syn_at;
 
 	memcpy(conn->peer_mac, s->mac, sizeof(conn->peer_mac));
 	conn->mac_known = true;
@@ -187,7 +187,6 @@ take_options(struct net *net, struct tcp_conn *conn, const struct segment *s)
 	conn_open(net, conn, conn->iss, s->seq, &o);
 	if (sent_at && s->flags & FLAG_ACK)
 		rtt_sample(conn, net->now_ns - sent_at);
-	conn->rtt_at = 0;
 }
 
 static void

@@ -122,6 +122,7 @@ syn_input(struct net *net, const struct segment *s)
 	u16 mss = s->has_mss ? MAX(s->mss, MSS_MIN) : MSS_DEFAULT;
 	struct syn_entry *entry;
 	bool mine;
+	bool again;
 	u32 iss;
 
 	if (net->free_first == NIL) {
@@ -133,8 +134,8 @@ syn_input(struct net *net, const struct segment *s)
 		send_cookie(net, s, mss, entry);
 		return;
 	}
-	iss = mine && entry->irs == s->seq ? entry->iss :
-	      open_iss(net, &s->tuple);
+	again = mine && entry->irs == s->seq;
+	iss = again ? entry->iss : open_iss(net, &s->tuple);
 	*entry = (struct syn_entry){
 		.tuple = s->tuple,
 		.cookies_until = entry->cookies_until,
@@ -146,6 +147,7 @@ syn_input(struct net *net, const struct segment *s)
 		.sack_ok = s->sack_permitted,
 		.scale_ok = s->has_scale,
 		.ts_recent = s->ts_value,
+		.sent_at = again ? 0 : net->now_ns,
 		.expires_at = net->now_ns + SYN_LIFETIME_NS,
 	};
 	send_syn_ack(net, s, iss, ts_clock(net));
@@ -191,6 +193,7 @@ syn_finish(struct net *net, const struct segment *s)
 	struct syn_entry *entry;
 	struct tcp_conn *conn;
 	u32 irs = s->seq - 1;
+	u64 sent_at = 0;
 	bool mine;
 
 	entry = syn_slot(net, &s->tuple, &mine);
@@ -204,6 +207,7 @@ syn_finish(struct net *net, const struct segment *s)
 		if (seq_diff(s->seq, irs + 1) < 0 ||
 		    seq_diff(s->seq, irs + 1 + net->config.receive_size) >= 0)
 			return NULL;
+		sent_at = entry->sent_at;
 	} else if (net->now_ns >= entry->cookies_until ||
 		   !options_from_cookie(net, s, &o)) {
 		return NULL;
@@ -216,6 +220,8 @@ syn_finish(struct net *net, const struct segment *s)
 	if (mine)
 		entry->tuple.peer = 0;
 	conn_open(net, conn, s->ack - 1, irs, &o);
+	if (sent_at)
+		rtt_sample(conn, net->now_ns - sent_at);
 	conn->data_end = s->ack;
 	conn->owned = true;
 	net->counters.accepted++;
@@ -231,7 +237,7 @@ conn_open(struct net *net, struct tcp_conn *conn, u32 iss, u32 irs,
 	conn->iss = iss;
 	conn->snd_una = conn->snd_nxt = iss + 1;
 	conn->recover = iss;
-	conn->high_rxt = conn->loss_until = iss + 1;
+	conn->highest = conn->dsack_round = iss + 1;
 	conn->irs = irs;
 	conn->rcv_nxt = conn->last_ack_sent = irs + 1;
 	conn->rcv_adv = irs + 1 + net->config.receive_size;

@@ -31,20 +31,25 @@ acknowledgement_sent(struct tcp_conn *conn, const struct tcp_header *t)
 		conn->rcv_adv = edge;
 }
 
-// Up to three ranges, the one that changed last first (RFC 2018, section 4).
+// What came twice (RFC 2883), then the ranges that are held, the one that
+// changed last first (RFC 2018, section 4).
 static void
-report_holes(const struct tcp_conn *conn, struct tcp_header *t)
+report_holes(struct tcp_conn *conn, struct tcp_header *t)
 {
 	u32 recent = 0;
 
 	if (!conn->sack_ok)
 		return;
+	if (conn->twice.start != conn->twice.end)
+		t->sack[t->sack_count++] = conn->twice;
+	conn->twice = (struct seq_range){ 0 };
 	for (u32 i = 0; i < conn->ooo_count; i++) {
 		if (seq_diff(conn->ooo[i].start, conn->ooo_recent) <= 0 &&
 		    seq_diff(conn->ooo[i].end, conn->ooo_recent) > 0)
 			recent = i;
 	}
-	for (u32 i = 0; i < MIN(conn->ooo_count, ARRAY_SIZE(t->sack)); i++)
+	for (u32 i = 0; i < conn->ooo_count && t->sack_count < ARRAY_SIZE(t->sack);
+	     i++)
 		t->sack[t->sack_count++] =
 			conn->ooo[(recent + i) % conn->ooo_count];
 }
@@ -135,9 +140,8 @@ send_syn(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 	build(net, conn, packet, &t, 0);
 	conn->ack_now = false;
 	conn->snd_nxt = conn->iss + 1;
-	conn->high_rxt = conn->snd_nxt;
-	conn->rtt_at = again ? 0 : net->now_ns;
-	conn->rtt_seq = conn->snd_nxt;
+	conn->resend_now = false;
+	conn->syn_at = again ? 0 : net->now_ns;
 	if (again)
 		net->counters.retransmitted++;
 	rto_restart(net, conn);
@@ -146,10 +150,7 @@ send_syn(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 static bool
 output_opening(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 {
-	u32 seq, len;
-
-	if (conn->snd_nxt != conn->iss && !loss_next(conn, &seq, &len) &&
-	    !conn->ack_now)
+	if (conn->snd_nxt != conn->iss && !conn->resend_now && !conn->ack_now)
 		return false;
 	send_syn(net, conn, packet);
 	return true;
@@ -181,25 +182,39 @@ send_range(struct net *net, struct tcp_conn *conn, struct net_packet *packet,
 	return seq + len + (t.flags & FLAG_FIN ? 1 : 0);
 }
 
+// Notes that [seq, end) went out. What lies behind snd_nxt goes for the first
+// time: a FIN may ride on a retransmission.
+static void
+sent(const struct net *net, struct tcp_conn *conn, u32 seq, u32 end)
+{
+	u32 now = sent_clock(net);
+
+	if (seq_diff(seq, conn->snd_nxt) < 0) {
+		u32 again = seq_diff(end, conn->snd_nxt) < 0 ? end : conn->snd_nxt;
+
+		runs_resend(conn, seq, again, now);
+	}
+	if (seq_diff(end, conn->snd_nxt) > 0) {
+		runs_append(conn, end, now);
+		conn->snd_nxt = end;
+	}
+}
+
 static bool
 output_lost(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 {
 	u32 seq, len;
 
-	if (!loss_next(conn, &seq, &len))
+	if (!runs_lost(conn, &seq, &len))
 		return false;
 	// The first one goes whatever is in the network (RFC 6675, 5, step 4.3).
-	if (conn->high_rxt != conn->snd_una &&
-	    loss_pipe(conn) + conn->mss > conn->cwnd)
+	if (!conn->resend_now && loss_pipe(conn) + conn->mss > conn->cwnd)
 		return false;
-	conn->high_rxt = send_range(net, conn, packet, seq, MIN(len, conn->mss));
-	// A FIN that waited rode along.
-	if (seq_diff(conn->high_rxt, conn->loss_until) > 0)
-		conn->loss_until = conn->high_rxt;
-	if (seq_diff(conn->high_rxt, conn->snd_nxt) > 0)
-		conn->snd_nxt = conn->high_rxt;
-	conn->rtt_at = 0;
+	conn->resend_now = false;
+	sent(net, conn, seq,
+	     send_range(net, conn, packet, seq, MIN(len, conn->mss)));
 	net->counters.retransmitted++;
+	loss_schedule_probe(net, conn);
 	return true;
 }
 
@@ -209,7 +224,7 @@ congested(const struct tcp_conn *conn, u32 len)
 	u32 pipe = loss_pipe(conn);
 	u32 cwnd = conn->cwnd;
 
-	if (!conn->in_recovery && conn->dup_acks)
+	if (conn->recovery == RECOVERY_NONE)
 		cwnd += MIN(conn->dup_acks, LIMITED_SEGMENTS) * conn->mss;
 	return pipe && pipe + len > cwnd;
 }
@@ -242,7 +257,7 @@ static bool
 output_new(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 {
 	bool fin_only = conn->snd_nxt == conn->data_end;
-	u32 len = 0, end;
+	u32 len = 0;
 
 	if (conn->snd_nxt == conn_send_end(conn))
 		return false;
@@ -254,12 +269,34 @@ output_new(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 	}
 	if (congested(conn, len))
 		return false;
-	end = send_range(net, conn, packet, conn->snd_nxt, len);
-	conn->snd_nxt = end;
-	if (!conn->rtt_at) {
-		conn->rtt_at = net->now_ns;
-		conn->rtt_seq = end;
+	sent(net, conn, conn->snd_nxt,
+	     send_range(net, conn, packet, conn->snd_nxt, len));
+	loss_schedule_probe(net, conn);
+	return true;
+}
+
+// The tail loss probe: new bytes if there are any, whatever the congestion
+// window says, else the last segment again (RFC 8985, 7.3).
+static bool
+output_tail(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
+{
+	u32 seq = conn->snd_nxt, len = 0;
+
+	conn->probe_tail = false;
+	if (!conn_flight(conn))
+		return false;
+	if (seq_diff(conn->data_end, seq) > 0)
+		len = window_allows(conn, conn->data_end - seq);
+	conn->tail_resent = !len;
+	if (conn->tail_resent) {
+		loss_tail(conn, &seq, &len);
+		net->counters.retransmitted++;
 	}
+	sent(net, conn, seq, send_range(net, conn, packet, seq, len));
+	conn->tail_end = conn->snd_nxt;
+	conn->tail_tries++;
+	rto_restart(net, conn);
+	loss_schedule_probe(net, conn);
 	return true;
 }
 
@@ -297,8 +334,11 @@ tcp_output(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 		return false;
 	if (conn_opening(conn))
 		return output_opening(net, conn, packet);
-	if (conn->ack_now && conn->ooo_count)
+	if (conn->ack_now &&
+	    (conn->ooo_count || conn->twice.start != conn->twice.end))
 		return output_ack(net, conn, packet);
+	if (conn->probe_tail && output_tail(net, conn, packet))
+		return true;
 	if (output_lost(net, conn, packet) || output_new(net, conn, packet))
 		return true;
 	if (conn->ack_now || conn->probe_now)

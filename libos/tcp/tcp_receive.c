@@ -144,11 +144,33 @@ useful_part(const struct tcp_conn *conn, const struct segment *s)
 }
 
 void
+receive_twice(struct tcp_conn *conn, const struct segment *s)
+{
+	struct seq_range r = { s->seq, s->seq + s->len };
+	u32 i = 0;
+
+	if (seq_diff(r.start, conn->rcv_nxt) < 0) {
+		if (seq_diff(r.end, conn->rcv_nxt) > 0)
+			r.end = conn->rcv_nxt;
+	} else {
+		while (i < conn->ooo_count &&
+		       (seq_diff(r.start, conn->ooo[i].start) < 0 ||
+			seq_diff(r.end, conn->ooo[i].end) > 0))
+			i++;
+		if (i == conn->ooo_count)
+			return;
+	}
+	if (conn->sack_ok && seq_diff(r.end, r.start) > 0)
+		conn->twice = r;
+}
+
+void
 receive_data(struct net *net, struct tcp_conn *conn, const struct segment *s)
 {
 	struct seq_range useful;
 
 	ASSERT(!conn->fin_received);
+	receive_twice(conn, s);
 	if (s->flags & FLAG_FIN)
 		note_fin(conn, s);
 	useful = useful_part(conn, s);

@@ -67,6 +67,7 @@ conn_new(struct net *net, const struct tuple *tuple)
 		.rto_at = NEVER_NS,
 		.ack_at = NEVER_NS,
 		.end_at = NEVER_NS,
+		.loss_at = NEVER_NS,
 	};
 	bucket = &net->bucket[tuple_hash(net, tuple) & net->bucket_mask];
 	conn->hash_next = *bucket;

@@ -60,14 +60,16 @@ rto_fired(struct net *net, struct tcp_conn *conn)
 		return;		// waits for ARP; end_at is the limit
 	if (conn->unanswered < 255)
 		conn->unanswered++;
-	conn->rtt_at = 0;
-	if (conn_flight(conn)) {
+	if (!conn_flight(conn)) {
+		conn->probe_now = !conn_opening(conn);
+	} else {
 		net->counters.timeouts++;
-		loss_timeout(conn);
+		if (conn_opening(conn))
+			conn->resend_now = true;
+		else
+			loss_timeout(conn);
 		conn->rto_ns = MIN(2 * conn->rto_ns, RTO_MAX_NS);
 		rto_restart(net, conn);
-	} else if (!conn_opening(conn)) {
-		conn->probe_now = true;
 	}
 	if (conn->retries < 255)
 		conn->retries++;
@@ -86,6 +88,8 @@ tcp_timer(struct net *net, struct tcp_conn *conn)
 		conn_reset(net, conn);
 		return;
 	}
+	if (conn->loss_at <= now)
+		loss_timer(net, conn);
 	if (conn->ack_at <= now) {
 		conn->ack_at = NEVER_NS;
 		conn->ack_now = true;

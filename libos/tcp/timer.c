@@ -12,7 +12,8 @@
 u64
 conn_deadline(const struct tcp_conn *conn)
 {
-	return MIN(MIN(conn->rto_at, conn->ack_at), conn->end_at);
+	return MIN(MIN(conn->rto_at, conn->ack_at),
+		   MIN(conn->end_at, conn->loss_at));
 }
 
 static void
