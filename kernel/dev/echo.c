@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The echo loop of `floor=echo`. A frame that fits into the driver's header
-// slot is copied; of a longer one the rest is sent from the receive buffer,
-// which goes back to the device once the frame is out. One notification and at
-// most one halt for each batch.
+// The echo loop of `floor=echo`, and the frames that the floor's two sides make.
+// Of a frame that is sent back, what fits into the driver's header slot is
+// copied; the rest is sent from the receive buffer, which goes back to the
+// device once the frame is out. A frame that is made here has its rest in
+// memory that nobody writes, as a page that is read has. One notification and
+// at most one halt for each batch.
 
 #include "kernel/dev/echo.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -12,10 +14,52 @@
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 
-#define ETHERTYPE_ECHO 0x88b6u
 #define NO_BUFFER 0xffffffffu	// cookie of a frame that was copied whole
 #define ADDRESS_LEN 6u
-#define DESCRIPTORS_AN_ANSWER 2u
+#define ASK_AT NIC_ETHERNET_LEN
+#define FRAME_MAX (NIC_ETHERNET_LEN + NIC_MTU_MAX)
+#define DESCRIPTORS_AN_ANSWER (ECHO_ANSWERS_MAX * ECHO_FRAME_DESCRIPTORS)
+
+STATIC_ASSERT(ASK_AT + sizeof(struct echo_ask) <= ECHO_FRAME_MIN);
+
+static u64 rest_physical;	// FRAME_MAX bytes behind every made frame's header
+
+void
+echo_init(void)
+{
+	ASSERT(!rest_physical && nic_facts());
+	rest_physical = physical_of(
+		boot_frames(ALIGN_UP(FRAME_MAX, PAGE_SIZE) / PAGE_SIZE));
+}
+
+bool
+echo_read(const struct nic_received *received, struct echo_ask *ask)
+{
+	if (received->len < ASK_AT + sizeof(*ask) ||
+	    be16_load(received->frame + 2 * ADDRESS_LEN) != ECHO_ETHERTYPE)
+		return false;
+	memcpy(ask, received->frame + ASK_AT, sizeof(*ask));
+	return true;
+}
+
+void
+echo_send(const u8 *target, const struct echo_ask *ask, u32 len)
+{
+	struct nic_frame out = { .header_len = MIN(len, NIC_HEADER_MAX) };
+	u8 *header = nic_header();
+
+	ASSERT(len >= ECHO_FRAME_MIN && len <= FRAME_MAX);
+	memset(header, 0, out.header_len);
+	memcpy(header, target, ADDRESS_LEN);
+	memcpy(header + ADDRESS_LEN, nic_facts()->mac, ADDRESS_LEN);
+	be16_store(header + 2 * ADDRESS_LEN, ECHO_ETHERTYPE);
+	memcpy(header + ASK_AT, ask, sizeof(*ask));
+	if (len > out.header_len)
+		out.piece[out.piece_count++] = (struct nic_piece){
+			rest_physical, len - out.header_len,
+		};
+	nic_send(&out, NO_BUFFER);
+}
 
 void
 echo_interrupt(u32 argument)
@@ -23,8 +67,8 @@ echo_interrupt(u32 argument)
 	(void)argument;
 }
 
-static void
-reclaim(void)
+void
+echo_reclaim(void)
 {
 	u32 buffer;
 
@@ -36,7 +80,7 @@ reclaim(void)
 
 // Sends the frame back. The buffer is kept while the device reads it.
 static void
-answer(const struct nic_received *r)
+send_back(const struct nic_received *r)
 {
 	struct nic_frame out = { .header_len = MIN(r->len, NIC_HEADER_MAX) };
 	u8 *header = nic_header();
@@ -58,6 +102,19 @@ answer(const struct nic_received *r)
 	nic_give_back(r->buffer);
 }
 
+static void
+answer(const struct nic_received *r, const struct echo_ask *ask)
+{
+	struct echo_ask out = { .kind = ECHO_ANSWER, .number = ask->number };
+	u32 answers = MIN(ask->answers, ECHO_ANSWERS_MAX);
+
+	if (ask->answer_len >= ECHO_FRAME_MIN &&
+	    ask->answer_len <= NIC_ETHERNET_LEN + nic_facts()->mtu)
+		for (u32 i = 0; i < answers; i++)
+			echo_send(r->frame + ADDRESS_LEN, &out, ask->answer_len);
+	nic_give_back(r->buffer);
+}
+
 // Is there room for one more answer, if need be after taking completions?
 static bool
 has_room(void)
@@ -65,7 +122,7 @@ has_room(void)
 	if (nic_room() >= DESCRIPTORS_AN_ANSWER)
 		return true;
 	nic_push();
-	reclaim();
+	echo_reclaim();
 	return nic_room() >= DESCRIPTORS_AN_ANSWER;
 }
 
@@ -75,16 +132,21 @@ static bool
 batch(void)
 {
 	struct nic_received r;
+	struct echo_ask ask;
 
 	nic_receive_begin();
 	while (has_room() && nic_receive(&r)) {
-		if (be16_load(r.frame + 2 * ADDRESS_LEN) == ETHERTYPE_ECHO)
-			answer(&r);
+		if (!echo_read(&r, &ask))
+			nic_give_back(r.buffer);
+		else if (ask.kind == ECHO_BACK)
+			send_back(&r);
+		else if (ask.kind == ECHO_ASK)
+			answer(&r, &ask);
 		else
 			nic_give_back(r.buffer);
 	}
 	nic_push();
-	reclaim();
+	echo_reclaim();
 	return nic_receive_end();
 }
 

@@ -8,6 +8,7 @@
 #include "kernel/dev/echo.h"
 #include "kernel/dev/nic.h"
 #include "kernel/dev/pci.h"
+#include "kernel/dev/ping.h"
 #include "kernel/dev/virtio_rng.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/env.h"
@@ -26,13 +27,33 @@ devices_init(void)
 	queue_init();
 }
 
+static void
+start_floor(void (*interrupt)(u32 argument))
+{
+	pci_scan();
+	if (!nic_init(interrupt, ECHO_BUFFERS))
+		panic("floor= needs a network interface");
+	echo_init();
+}
+
 void
 devices_echo_floor(void)
 {
-	pci_scan();
-	if (!nic_init(echo_interrupt, ECHO_BUFFERS))
-		panic("floor=echo needs a network interface");
+	start_floor(echo_interrupt);
 	kprintf("floor: echoing frames\n");
 	kernel_unlock();
 	echo_loop();
+}
+
+void
+devices_ping_floor(const char *plan)
+{
+	struct ping_plan p;
+
+	start_floor(ping_interrupt);
+	if (!ping_plan_read(plan, NIC_ETHERNET_LEN + nic_facts()->mtu, &p))
+		panic("floor=ping,%s: not MAC,AxB,CxD,FLIGHTS,OPERATIONS[,spin] "
+		      "within the bounds of kernel/dev/ping.h", plan);
+	kernel_unlock();
+	ping_run(&p);
 }

@@ -93,20 +93,32 @@ fill_info(void)
 		kprintf("boot: no source of entropy\n");
 }
 
-static bool
-asked_for(const char *word)
+// What follows `prefix` where a word of the command line begins with it, or NULL.
+static const char *
+argument(const char *prefix)
 {
 	const char *at = boot.cmdline;
-	size_t len = strlen(word);
 
 	for (; *at; at++) {
 		bool begins = at == boot.cmdline || at[-1] == ' ';
 
-		if (begins && !strncmp(at, word, len) &&
-		    (at[len] == ' ' || at[len] == 0))
-			return true;
+		if (begins && string_starts(at, prefix))
+			return at + strlen(prefix);
 	}
-	return false;
+	return NULL;
+}
+
+// The kernel alone, measured: does not return when the command line asks for it.
+static void
+run_floor(void)
+{
+	const char *echo = argument("floor=echo");
+	const char *plan = argument("floor=ping,");
+
+	if (echo && (*echo == 0 || *echo == ' '))
+		devices_echo_floor();
+	if (plan)
+		devices_ping_floor(plan);
 }
 
 void
@@ -125,8 +137,7 @@ kernel_main(u32 magic, u64 information)
 	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, ENVS_MAX);
 	removal_init();
 	slice_init();
-	if (asked_for("floor=echo"))
-		devices_echo_floor();
+	run_floor();
 	devices_init();
 	smp_start();
 	fill_info();
