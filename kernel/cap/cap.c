@@ -124,13 +124,44 @@ cap_covers(const struct cap *cap, u64 base, u64 count)
 	       count <= cap->count - (base - cap->base);
 }
 
+// Walks to the root: is nothing on the way withdrawn?
+static bool
+is_live(const struct cap_tree *tree, const struct cap *cap)
+{
+	u32 steps = 0;
+
+	while (!cap->marked) {
+		const struct cap *parent;
+
+		if (cap->parent == CAP_NIL)
+			return true;
+		parent = &tree->pool[cap->parent];
+		if (cap->born != parent->cuts)
+			return false;
+		cap = parent;
+		ASSERT(++steps <= CAP_DEPTH_MAX);
+	}
+	return false;
+}
+
+bool
+cap_is_live(const struct cap_tree *tree, u32 node, u32 generation)
+{
+	ASSERT(node < tree->pool_size);
+
+	const struct cap *cap = &tree->pool[node];
+
+	return cap->type != CAP_NONE && cap->generation == generation &&
+	       is_live(tree, cap);
+}
+
 i64
 cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap)
 {
 	const struct cap *found = cap_at(tree, list, slot);
 
-	if (!found || found->marked)
+	if (!found || !is_live(tree, found))
 		return -E_SLOT;
 	if (found->type != type)
 		return -E_TYPE;
@@ -146,7 +177,7 @@ cap_check_derive(const struct cap_tree *tree, u32 list, u32 slot, u32 target,
 {
 	const struct cap *cap = cap_at(tree, list, slot);
 
-	if (!cap || cap->marked)
+	if (!cap || !is_live(tree, cap))
 		return -E_SLOT;
 	if (!(cap->rights & CAP_DERIVE) || (rights & ~(u32)cap->rights))
 		return -E_RIGHTS;
@@ -172,6 +203,7 @@ derive_into(struct cap_tree *tree, u32 list, u32 slot, u32 target,
 	cap->base = base;
 	cap->count = count;
 	cap->parent = parent_node;
+	cap->born = parent->cuts;
 	cap->next = parent->child;
 	if (parent->child != CAP_NIL)
 		tree->pool[parent->child].previous = cap_node(tree, cap);
@@ -257,6 +289,47 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	*removed = tree->pool[node];
 	remove_leaf(tree, &tree->pool[node]);
 	return node;
+}
+
+void
+cap_cut(struct cap_tree *tree, u32 node, bool self)
+{
+	ASSERT(node < tree->pool_size);
+
+	struct cap *cap = &tree->pool[node];
+
+	ASSERT(cap->type != CAP_NONE);
+	cap->cuts++;
+	cap->marked |= self;
+}
+
+// A child of `node` that is not live although `node` is, or CAP_NIL. Children
+// are linked newest first, so that those withdrawn last are behind the live ones.
+static u32
+cut_child(const struct cap_tree *tree, u32 node)
+{
+	u32 child = tree->pool[node].child;
+	u32 steps = 0;
+
+	while (child != CAP_NIL && tree->pool[child].born == tree->pool[node].cuts &&
+	       !tree->pool[child].marked) {
+		child = tree->pool[child].next;
+		ASSERT(++steps <= tree->used);
+	}
+	return child;
+}
+
+u32
+cap_remove_cut_step(struct cap_tree *tree, u32 node, struct cap *removed)
+{
+	ASSERT(node < tree->pool_size && tree->pool[node].type != CAP_NONE);
+
+	u32 child = cut_child(tree, node);
+
+	if (child == CAP_NIL)
+		return CAP_NIL;
+	return cap_remove_step(tree, tree->pool[child].list, tree->pool[child].slot,
+			       true, removed);
 }
 
 static void

@@ -16,6 +16,11 @@
 //   C4  sibling and child links agree in both directions; no cycles
 //   C5  free + used nodes = pool size
 //
+// Authority is withdrawn from a whole subtree at once, in O(1), by cap_cut():
+// each node remembers how often its parent had been cut when it was derived, and
+// whether it is live is a walk to the root (cap_is_live). What is no longer live
+// is refused by every look-up and removed later, one node a step.
+//
 // Not reentrant; the host serialises. No allocation: the host gives the pool.
 
 #include "kernel/abi/caps.h"
@@ -38,6 +43,8 @@ struct cap {
 	u32 next;		// sibling; also links the free list
 	u32 previous;
 	u32 children;		// number of direct children
+	u32 cuts;		// how often what came from it was withdrawn
+	u32 born;		// the parent's `cuts` when it was derived
 	u64 base;
 	u64 count;
 };
@@ -114,6 +121,20 @@ cap_node(const struct cap_tree *tree, const struct cap *cap);
 must_check u32
 cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 		struct cap *removed);
+
+// Withdraws everything derived from a node so far; with `self`, the node too.
+void
+cap_cut(struct cap_tree *tree, u32 node, bool self);
+
+// True when `node` still is the one of that generation, and neither it nor any
+// ancestor was withdrawn. At most CAP_DEPTH_MAX steps.
+must_check bool
+cap_is_live(const struct cap_tree *tree, u32 node, u32 generation);
+
+// Removes one leaf that was withdrawn with a cut of `node` (or of its parent
+// with it), as cap_remove_step() does. Live children of `node` stay.
+must_check u32
+cap_remove_cut_step(struct cap_tree *tree, u32 node, struct cap *removed);
 
 // Walks every invariant; asserts.
 void

@@ -274,6 +274,50 @@ test_a_reused_node_has_a_new_generation(void **state)
 	assert_int_not_equal(cap_at(&tree, 1, slot)->generation, generation);
 }
 
+// A cut withdraws a subtree at once, leaves what is derived later alone, and
+// what was withdrawn can be removed by itself.
+static void
+test_a_cut_withdraws_a_subtree(void **state)
+{
+	const struct cap *found;
+	struct cap removed;
+	u32 old, below, fresh, other, taken = 0;
+
+	(void)state;
+	start();
+	assert_int_equal(cap_mint(&tree, 0, 1, CAP_FRAMES, CAP_ALL, 0, 8), 1);
+	old = cap_derive(&tree, 0, 1, 1, CAP_ALL, 0, 4);
+	other = cap_derive(&tree, 0, 1, 1, CAP_ALL, 4, 4);
+	below = cap_derive(&tree, 1, old, 2, CAP_READ, 0, 1);
+	cap_cut(&tree, lists[0].node[1], false);
+	fresh = cap_derive(&tree, 0, 1, 1, CAP_ALL, 0, 4);
+	cap_check(&tree);
+
+	u32 node = lists[2].node[below];
+
+	assert_false(cap_is_live(&tree, node, pool[node].generation));
+	assert_int_equal(cap_lookup(&tree, 2, below, CAP_FRAMES, CAP_READ, &found),
+			 -E_SLOT);
+	assert_int_equal(cap_lookup(&tree, 1, old, CAP_FRAMES, CAP_READ, &found),
+			 -E_SLOT);
+	assert_int_equal(cap_check_derive(&tree, 1, other, 2, CAP_READ, 4, 1), -E_SLOT);
+	assert_int_equal(cap_lookup(&tree, 0, 1, CAP_FRAMES, CAP_READ, &found), 0);
+	assert_int_equal(cap_lookup(&tree, 1, fresh, CAP_FRAMES, CAP_READ, &found), 0);
+	while (cap_remove_cut_step(&tree, lists[0].node[1], &removed) != CAP_NIL) {
+		cap_check(&tree);
+		taken++;
+	}
+	assert_int_equal(taken, 3);
+	assert_false(cap_is_live(&tree, node, pool[node].generation));
+	assert_int_equal(cap_lookup(&tree, 1, fresh, CAP_FRAMES, CAP_READ, &found), 0);
+	cap_cut(&tree, lists[1].node[fresh], true);
+	assert_int_equal(cap_lookup(&tree, 1, fresh, CAP_FRAMES, CAP_READ, &found),
+			 -E_SLOT);
+	assert_true(cap_remove_cut_step(&tree, lists[0].node[1], &removed) != CAP_NIL);
+	cap_check(&tree);
+	assert_int_equal(tree.used, 1);
+}
+
 int
 main(void)
 {
@@ -282,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_range_is_checked_without_overflow),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_a_reused_node_has_a_new_generation),
+		cmocka_unit_test(test_a_cut_withdraws_a_subtree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
