@@ -147,7 +147,7 @@ batch(void)
 	}
 	nic_push();
 	echo_reclaim();
-	return nic_receive_end();
+	return nic_receive_end(true);
 }
 
 noreturn_ void

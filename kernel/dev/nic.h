@@ -71,10 +71,10 @@ nic_receive(struct nic_received *received);
 void
 nic_give_back(u32 buffer);
 
-// Ends the batch: hands the given-back buffers to the device and lets it
-// interrupt again. True when more came meanwhile: do another batch.
+// Ends the batch: hands the given-back buffers to the device and, with `listen`,
+// lets it interrupt again. True when more came meanwhile: do another batch.
 must_check bool
-nic_receive_end(void);
+nic_receive_end(bool listen);
 
 // Descriptors that are free: a frame takes one and one more for each piece.
 u32

@@ -113,7 +113,7 @@ batch(void)
 		take(&r);
 	nic_push();
 	echo_reclaim();
-	return nic_receive_end();
+	return nic_receive_end(true);
 }
 
 void

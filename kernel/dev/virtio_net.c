@@ -223,12 +223,13 @@ nic_give_back(u32 buffer)
 }
 
 bool
-nic_receive_end(void)
+nic_receive_end(bool listen)
 {
 	if (!nic_works())
 		return false;
 	virtio_push(&net.receive);
-	return virtqueue_listen(&net.receive.ring);
+	return listen ? virtqueue_listen(&net.receive.ring)
+		      : virtqueue_used_waiting(&net.receive.ring);
 }
 
 u32

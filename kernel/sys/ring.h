@@ -30,6 +30,12 @@ ring_cap_gone(u32 cap_node);
 void
 ring_watched(u64 frame, u32 offset);
 
+// On the way out of the scheduler, when who sleeps is settled: lets the
+// interface interrupt if somebody asleep may want a frame, and takes what came
+// before that.
+void
+ring_rx_settle(void);
+
 // Before a processor halts: takes what came and what was sent without an
 // interrupt. Two loads when there is nothing.
 void

@@ -8,13 +8,23 @@
 // RINGS_MAX rings a scan of eight-word compares is as good as a trie.
 //
 // The fabric's frames are the kernel's and go to no ring.
+//
+// The device interrupts only while somebody sleeps who may want a frame. A
+// program that is awake takes what has come when it kicks its ring or waits, and
+// under load that is all it does: an interrupt would only stop it on its way
+// there. What it does not fetch waits at the device.
+//
+// Invariant R1: a processor leaves the scheduler with receive interrupts off
+// only when the owner of every receiving ring is awake.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/sys/env.h"
+#include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
+#include "kernel/sys/wait.h"
 
 // Batches that one call takes while more keeps coming. What is left is found by
 // the next interrupt, kick, or processor that wants to halt.
@@ -28,6 +38,7 @@ STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
 
 static u32 order[RINGS_MAX];
 static u32 order_count;
+static bool quiet;		// receive interrupts are off
 
 void
 ring_rx_order(void)
@@ -93,6 +104,21 @@ deliver(const struct nic_received *r)
 	return takers;
 }
 
+// Is nobody asleep for whom a frame may come? One that was hinted counts as
+// awake: if it sleeps on, ring_rx_settle() notices.
+static bool
+all_awake(void)
+{
+	for (u32 i = 0; i < order_count; i++) {
+		u32 owner = rings[order[i]].owner;
+
+		if (env_table[owner].state == ENV_ASLEEP &&
+		    !(wait_hinted >> owner & 1))
+			return false;
+	}
+	return true;
+}
+
 // Takes what the device has now, at most as many frames as it has buffers.
 static bool
 batch(void)
@@ -113,7 +139,8 @@ batch(void)
 		if (takers >> i & 1)
 			env_hint(rings[i].owner);
 	}
-	return nic_receive_end();
+	quiet = all_awake();
+	return nic_receive_end(!quiet);
 }
 
 void
@@ -123,4 +150,15 @@ ring_rx_poll(void)
 		return;
 	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
 		;
+}
+
+void
+ring_rx_settle(void)
+{
+	if (!quiet || all_awake())
+		return;
+	quiet = false;
+	nic_receive_begin();
+	if (nic_receive_end(true))
+		ring_rx_poll();
 }

@@ -294,6 +294,7 @@ schedule(struct cpu *cpu)
 			switch_out(cpu, now);
 		env_reap();
 		show_free_frames();
+		ring_rx_settle();
 		if (cpu->reschedule)
 			continue;	// that woke somebody
 		set_timer(cpu, rivals ? MIN(next, cpu->slice_end_ns) : next, now);
