@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Booting machines over the network: what they are told, and what they fetch.
+"""Booting machines over the network: what they are told, what they fetch, how far they got.
 
-    boot.py      the folder that machines boot from, and the HTTP server for it
-    dnsmasq.py   DHCP and TFTP: dnsmasq's configuration
+    serve          the command                  interface.py   the interface to serve on
+    boot.py        the boot folder, by HTTP     probe.py       other DHCP servers on the link
+    dnsmasq.py     dnsmasq's configuration      progress.py    how far each machine got
+    wire.py        frames; dhcp.py: messages    display.py     what a person sees of it
+
+Import as `pxe.NAME` with the repository's root on the path.
 """
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "harness"))       # clusters

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Sequence
 from urllib.parse import unquote
 
+from clusters.failure import Failure
+
 SCRIPT = "boot.ipxe"
 RETRY_SECONDS = 5
 CMDLINE_MAX = 1023              # kernel/arch/x86_64/multiboot.h, with the terminator
@@ -34,8 +36,13 @@ IDLE_SECONDS = 10               # a machine that has booted never closes its con
 CONNECTIONS_MAX = 512
 
 
-class BootError(Exception):
-    """One line: what stands in the way, and what to do about it."""
+class BootError(Failure):
+    """The machines cannot be served."""
+
+
+def printable(text: str) -> str:
+    """A stranger's words as a terminal may show them."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def script(kernel: str, modules: Sequence[str], cmdline: str) -> str:
@@ -130,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(self.path.partition("?")[0])
         file = self.server.open(path)
         if file is None:
-            self.tell(path, HTTPStatus.NOT_FOUND)
+            self.tell(printable(path), HTTPStatus.NOT_FOUND)
             self.send_error(HTTPStatus.NOT_FOUND, "no such file here")
             return
         with file:
@@ -232,7 +239,8 @@ class FileServer:
         try:
             self._server = _Server(folder, (address, port), on_fetch)
         except OSError as error:
-            raise BootError(f"HTTP on {address}:{port}: {error.strerror}") from error
+            raise BootError(f"HTTP on {address}:{port}: {error.strerror}: choose another "
+                            "port") from error
         self.address, self.port = self._server.server_address[:2]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,),
                                         name="boot-http", daemon=True)

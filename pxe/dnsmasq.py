@@ -13,6 +13,8 @@ addresses. No line of a configuration names a machine.
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -22,8 +24,10 @@ from typing import Iterable
 PROGRAM = "dnsmasq"
 IPXE = "undionly.kpxe"
 IPXE_FOLDER = Path("/usr/lib/ipxe")
-LEASE = "1h"
+LEASE = "12h"                   # a node keeps its address so long when this server ends
 LEASES_MAX = 1 << 16
+# Ports below 1024; unicast answers to machines that have no address yet; router advertisements.
+CAPABILITIES = ("net_bind_service", "net_admin", "net_raw")
 
 # Options of DHCP messages, with the values that tell machines apart.
 USER_CLASS_IPXE = "iPXE"        # option 77
@@ -95,9 +99,19 @@ def proxy(link: Link, url: str, tftp_root: Path | None = None) -> list[str]:
 
 
 def command(lines: Iterable[str], user: str = "nobody") -> list[str]:
-    """dnsmasq in the foreground with this configuration, logging to stderr."""
-    return [program() or PROGRAM, "--keep-in-foreground", "--conf-file=/dev/null",
-            "--log-facility=-", f"--user={user}", *(f"--{line}" for line in lines)]
+    """dnsmasq in the foreground with this configuration, logging to stderr.
+
+    Root starts it as `user` with the three capabilities it needs, and not as root for it to change
+    then: such a change would undo the order to die with its parent, which is given here as well.
+    """
+    words = [program() or PROGRAM, "--keep-in-foreground", "--conf-file=/dev/null",
+             "--log-facility=-", f"--user={user}", *(f"--{line}" for line in lines)]
+    if os.geteuid() != 0 or user == "root":
+        return words
+    held = ",".join(f"+{name}" for name in CAPABILITIES)
+    return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups",
+            f"--inh-caps={held}", f"--ambient-caps={held}", "--no-new-privs",
+            "--pdeathsig=KILL", "--", *words]
 
 
 def program() -> str | None:
