@@ -10,10 +10,11 @@
 //
 // Indices run freely and are taken modulo RING_SLOTS. For receive the kernel
 // fills buffer rx_head % RING_SLOTS and then advances rx_head; the environment
-// reads and advances rx_tail. It does so while the environment sleeps; one that
-// is awake sees more when it calls ring_kick() or wait(). For transmit the environment fills a descriptor
-// and advances tx_head; the kernel advances tx_done once the device has read
-// the memory, and only then may the environment reuse it.
+// reads and advances rx_tail. The kernel does so while the environment sleeps; one
+// that is awake sees more when it calls ring_kick() or wait(). For transmit the
+// environment fills a descriptor and advances tx_head; the kernel advances
+// tx_done once the device has read the memory, and only then may the environment
+// reuse it.
 //
 // Protection works both ways. Received frames are only those that the filter
 // takes. A frame to send starts in piece 0, whose first bytes the kernel copies

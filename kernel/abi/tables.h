@@ -4,6 +4,10 @@
 // ownership and load are visible, so that libOSes can decide (Kaashoek et al.,
 // SOSP '97, section 3). The kernel writes them in place; a reader may see a
 // change half-way across two words, never within one.
+//
+// Of their words, wait() is told of these: console_typed, frames_free, and the
+// state of an environment except between RUNNABLE and ASLEEP. A sleeper on
+// another one looks at it only when something else wakes it.
 
 #include "kernel/abi/layout.h"
 #include "kernel/abi/syscalls.h"

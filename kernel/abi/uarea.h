@@ -9,7 +9,8 @@
 // rsp already lies in that stack (a nested upcall), else at its top. All other
 // registers are as they were. The handler saves what it uses, and resumes with
 // `add $24, %rsp; iretq`, without entering the kernel (Engler et al., SOSP '95,
-// section 3.2). An environment without a handler, or whose stack cannot take
+// section 3.2). Code that may be interrupted by an upcall while it runs on the
+// upcall stack has no red zone there. An environment without a handler, or whose stack cannot take
 // the frame, is destroyed and its entry in the table says so.
 
 #include "kernel/base/types.h"

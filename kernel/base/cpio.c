@@ -25,7 +25,7 @@ enum field {
 static bool
 hex_field(const u8 *header, enum field field, u32 *value)
 {
-	const u8 *at = header + 6 + (u32)field * FIELD_LEN;
+	const u8 *at = header + 6 + (size_t)field * FIELD_LEN;
 	u32 v = 0;
 
 	for (u32 i = 0; i < FIELD_LEN; i++) {

@@ -168,7 +168,7 @@ test_names_lose_their_prefix(void **state)
 		struct cpio_walk walk;
 		struct cpio_entry e;
 
-		strcpy(m.name, names[i][0]);
+		snprintf(m.name, sizeof(m.name), "%s", names[i][0]);
 		cpio_start(&walk, archive, append(archive, 0, &m));
 		assert_int_equal(cpio_next(&walk, &e), CPIO_ENTRY);
 		assert_string_equal(e.name, names[i][1]);

@@ -14,5 +14,6 @@
 size_t
 fmt_into(char *buffer, size_t size, const char *format, ...) printf_like(3, 4);
 
+// The same with the arguments in a list, which is left as it was.
 size_t
 fmt_into_va(char *buffer, size_t size, const char *format, va_list args);

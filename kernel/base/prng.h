@@ -29,6 +29,7 @@ prng_seed(struct prng *p, u64 seed)
 	}
 }
 
+// The next number: all 64 bits are good.
 static inline u64
 prng_u64(struct prng *p)
 {

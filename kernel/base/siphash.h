@@ -16,6 +16,7 @@
 must_check u64
 siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len);
 
+// The wide variant: 16 bytes at `hash`, in the order of the reference code.
 void
 siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
 	   u8 hash[SIPHASH128_LEN]);

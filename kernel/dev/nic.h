@@ -64,6 +64,8 @@ nic_receive_waiting(void);
 must_check bool
 nic_sent_waiting(void);
 
+// The batch described above. nic_receive() returns false when nothing has come;
+// a frame's memory stays the caller's until nic_give_back().
 void
 nic_receive_begin(void);
 must_check bool

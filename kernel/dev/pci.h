@@ -37,6 +37,7 @@ pci_scan(void);
 const struct pci_function *
 pci_at(u32 index);
 
+// Configuration space: `offset` in bytes, below 256, aligned to the width.
 u8
 pci_read8(const struct pci_function *f, u32 offset);
 u16

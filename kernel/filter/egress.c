@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The judgement over frames that a ring sends. The contract is in egress.h.
+//
+// Only lengths, places and the copied header decide; nothing here reads memory
+// that the sender can still change. Stateless.
 
 #include "kernel/filter/egress.h"
 #include "kernel/base/assert.h"

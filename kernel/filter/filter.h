@@ -44,6 +44,7 @@ filter_add(struct filter *f, const struct ring_atom *atoms, u32 count);
 void
 filter_load(struct filter_window *w, const u8 *frame, u32 len);
 
+// Does the frame whose window this is meet every condition?
 must_check bool
 filter_accepts(const struct filter *f, const struct filter_window *w);
 

@@ -5,5 +5,7 @@
 
 #include "kernel/base/types.h"
 
+// Fills `len` bytes, any number. False when there is no source or it gives
+// nothing, and then `target` must not be used. May take VIRTIO_RNG_WAIT_NS.
 must_check bool
 entropy_fill(void *target, u32 len);

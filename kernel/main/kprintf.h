@@ -5,6 +5,7 @@
 
 #include "kernel/base/types.h"
 
+// One line or part of one, at most 255 bytes of it (kernel/base/fmt.h).
 void
 kprintf(const char *format, ...) printf_like(1, 2);
 

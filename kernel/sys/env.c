@@ -162,6 +162,7 @@ forget(struct env *env)
 			return_quota(env);
 		trace(TRACE_ENV, env->index, ENV_FREE);
 		*env->info = (struct env_info){ 0 };
+		wait_hint_tables();
 		if (first)
 			return;
 		env = &envs[env->parent];

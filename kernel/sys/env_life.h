@@ -5,6 +5,7 @@
 
 #include "kernel/sys/env.h"
 
+// Every entry free. Once, at boot.
 void
 env_init(void);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // System calls on the machine as a whole: console, entropy, power, trace.
+//
+// Nothing is bound here: each call looks its capability up. What may fail or
+// wait (the sources of entropy) is part of the check.
 
 #include "kernel/abi/trace.h"
 #include "kernel/arch/x86_64/acpi.h"

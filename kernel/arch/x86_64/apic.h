@@ -21,9 +21,11 @@ apic_enable(void);
 void
 apic_calibrate(void);
 
+// The number of this processor's controller: 0..255.
 u32
 apic_id(void);
 
+// Lets the next interrupt come; after each one but a spurious one.
 void
 apic_end_of_interrupt(void);
 

@@ -12,6 +12,8 @@ struct clock {
 };
 extern struct clock kernel_clock;
 
+// Measures the counter's rate: time begins. Once, on the boot processor; some
+// milliseconds. Panics when the 8254 does not count.
 void
 clock_init(void);
 

@@ -2,6 +2,9 @@
 #pragma once
 // The processor: its privileged registers, and what the kernel keeps for each.
 // With trap.S and boot.S this folder holds the only assembly of the kernel.
+//
+// gs points at the processor's struct cpu whenever kernel code runs; user mode's
+// gs base waits in MSR_KERNEL_GS_BASE meanwhile.
 
 #include "kernel/abi/trace.h"
 #include "kernel/arch/x86_64/context.h"
@@ -59,6 +62,7 @@ STATIC_ASSERT(offsetof(struct cpu, scratch) == 24);
 extern struct cpu cpus[];
 extern u32 cpu_count;		// processors that are up
 
+// The processor that runs this. Inside the kernel, after cpu_early().
 static inline struct cpu *
 this_cpu(void)
 {
@@ -159,6 +163,8 @@ cpuid(u32 leaf, u32 subleaf)
 	return r;
 }
 
+// One word from RDRAND, where the processor has it. False when it has none ready;
+// *v is then nothing to use.
 static inline bool
 random_u64(u64 *v)
 {
@@ -181,6 +187,7 @@ smap_resume(void)
 	__asm__ volatile("clac" : : : "cc");
 }
 
+// FPU_AREA_SIZE bytes, 16-aligned.
 static inline void
 fpu_save(void *area)
 {
@@ -225,6 +232,7 @@ cpu_halt_for_interrupt(void)
 	this_cpu()->halted = false;
 }
 
+// For good: nothing but an NMI or a reset gets through.
 static inline noreturn_ void
 cpu_stop(void)
 {

@@ -5,6 +5,7 @@
 
 #include "kernel/base/types.h"
 
+// Masks the 8259s and maps the controller. Once, at boot.
 void
 ioapic_init(void);
 

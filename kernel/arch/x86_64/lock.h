@@ -8,6 +8,7 @@
 
 #include "kernel/base/types.h"
 
+// Waits for its turn. Not recursive; interrupts are off.
 void
 kernel_lock(void);
 void

@@ -25,6 +25,7 @@ table_index(u64 va, u32 level)
 	return (u32)(va >> (PAGE_SHIFT + 9 * level)) & (TABLE_ENTRIES - 1);
 }
 
+// The table that a present entry of a higher level points at.
 static inline u64 *
 pte_table(u64 pte)
 {
