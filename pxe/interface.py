@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 from ipaddress import IPv4Address, IPv4Interface
 
@@ -42,6 +43,14 @@ def check_usable(name: str) -> bool:
     if "UP" not in links[name]["flags"]:
         raise Failure(f"{name} is down: bring it up with: ip link set {name} up")
     return "LOWER_UP" in links[name]["flags"]
+
+
+def index(name: str) -> int:
+    """The interface's number: another one of the same name has another number."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        raise Failure(f"{name} is gone") from error
 
 
 def addresses(name: str) -> dict[IPv4Interface, bool]:

@@ -163,6 +163,43 @@ def test_server_reports_how_far_a_machine_got(server, reports):
     assert last.name == "big" and last.sent < last.size == len(BIG) and not last.complete
 
 
+def test_a_rack_at_once(server, reports):
+    got: list[bytes] = []
+
+    def load() -> None:
+        connection = connect(server)
+        for _ in range(2):
+            connection.request("GET", "/big")
+            got.append(connection.getresponse().read())
+        connection.close()
+
+    threads = [threading.Thread(target=load) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 120 and all(content == BIG for content in got)
+    assert all(fetch.complete for fetch in reports.ended(120))
+
+
+def test_machines_beyond_the_limit_wait_for_a_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(boot, "CONNECTIONS_MAX", 2)
+    (tmp_path / "f").write_bytes(b"content")
+    with boot.FileServer(tmp_path, "127.0.0.1", 0) as server:
+        first = [connect(server) for _ in range(2)]
+        for connection in first:
+            connection.request("GET", "/f")
+            assert connection.getresponse().read() == b"content"
+        late = connect(server)
+        late.request("GET", "/f")
+        late.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            late.sock.recv(1, socket.MSG_PEEK)
+        first[0].close()
+        late.sock.settimeout(20)
+        assert late.getresponse().read() == b"content"
+
+
 @pytest.mark.parametrize("request_line, status", [
     ("POST /big HTTP/1.1", 501), ("GET /big HTTP/3.0", 505), ("GET", 400), ("\0\1\2", 400)])
 def test_server_refuses_what_is_no_request_for_a_file(server, request_line, status):

@@ -139,6 +139,21 @@ def test_machine_boots(bed, host, tmp_path, mode, rom):
     assert server.text().endswith("stopped; 1 machine: 1 booted\n")
 
 
+@pytest.mark.qemu
+def test_machine_tries_again_until_everything_is_there(bed, host, tmp_path):
+    server = Serve(host, tmp_path, "--force")
+    [folder] = tmp_path.glob("deos-pxe-*")
+    (folder / "boot.cpio").rename(folder / "hidden")
+    (tmp_path / "node").mkdir()
+    with Machine(tmp_path / "node", memory_mib=64, mac=MAC, netdev=bed.tap("tap1"),
+                 inside=bed.pid) as node:
+        server.wait_for("asked for /boot.cpio, which is not here")
+        (folder / "hidden").rename(folder / "boot.cpio")
+        node.wait_for("DEOS: ", SECONDS)
+    assert server.end() == 0
+    assert server.text().endswith("stopped; 1 machine: 1 loaded all modules\n")
+
+
 # ---- what machines of each kind are told ----
 
 def ask(client: Host, message: dhcp.Message, seconds: float = 2.0) -> dhcp.Message | None:
@@ -397,6 +412,13 @@ def test_it_does_not_go_on_without_dnsmasq(host, tmp_path):
     assert server.process.wait(20) == 1
     assert "serve: dnsmasq ended (SIGKILL): " in server.text()
     assert not list(tmp_path.glob("deos-pxe-*"))
+
+
+def test_it_does_not_go_on_without_the_interface(bed, host, tmp_path):
+    server = Serve(host, tmp_path, "--force")
+    host.ip("link del eth1")
+    assert server.process.wait(20) == 1
+    assert server.text().endswith("serve: eth1 is gone\n")
 
 
 def test_dnsmasq_is_not_root(host, tmp_path):

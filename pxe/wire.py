@@ -179,7 +179,7 @@ class Wire:
                 return
             try:
                 frame = self.socket.recv(FRAME_MAX)
-            except BlockingIOError:
+            except OSError:             # another frame next time; or the interface went down
                 continue
             found = read_frame(frame)
             if found is not None:
