@@ -36,6 +36,7 @@ enum apic_register {
 #define COMMAND_NMI_OTHERS 0xc4400u	// to every processor but this one
 #define COMMAND_PENDING (1u << 12)
 #define CALIBRATION_NS (1 * NS_PER_MS)
+#define CALIBRATION_READS 5
 #define DELAY_MAX_NS (4 * NS_PER_SECOND)
 
 static volatile u8 *registers;
@@ -70,22 +71,47 @@ apic_enable(void)
 	apic_write(REGISTER_TIMER, VECTOR_TIMER);
 }
 
+// A moment at which both the timer and the clock were read (see clock.c).
+struct moment {
+	u64 ns;
+	u64 width_ns;
+	u32 count;
+};
+
+static struct moment
+read_closely(void)
+{
+	struct moment best = { .width_ns = ~0ull };
+
+	for (int i = 0; i < CALIBRATION_READS; i++) {
+		u64 before = clock_ns();
+		u32 count = apic_read(REGISTER_TIMER_CURRENT);
+		u64 width = clock_ns() - before;
+
+		if (width < best.width_ns)
+			best = (struct moment){ before + width / 2, width, count };
+	}
+	return best;
+}
+
 void
 apic_calibrate(void)
 {
-	u64 start = clock_ns();
-
 	apic_write(REGISTER_TIMER, VECTOR_TIMER | MASKED);
 	apic_write(REGISTER_TIMER_INITIAL, 0xffffffff);
-	while (clock_ns() - start < CALIBRATION_NS)
+
+	struct moment first = read_closely();
+
+	while (clock_ns() - first.ns < CALIBRATION_NS)
 		cpu_pause();
 
-	u64 ticks = 0xffffffff - apic_read(REGISTER_TIMER_CURRENT);
-	u64 elapsed = clock_ns() - start;
+	struct moment last = read_closely();
 
 	apic_write(REGISTER_TIMER_INITIAL, 0);
 	apic_write(REGISTER_TIMER, VECTOR_TIMER);
-	ticks_mult = (ticks << 32) / elapsed;
+	ASSERT(last.ns > first.ns && first.count > last.count);
+	ticks_mult = ((u64)(first.count - last.count) << 32) /
+		     (last.ns - first.ns);
 	ASSERT(ticks_mult > 0);
 }
 
