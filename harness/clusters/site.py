@@ -20,8 +20,9 @@ from .failure import Failure
 MODE_FILE = 0o100644
 NAME_MAX = 2047  # of a path, as the node's HTTP takes it
 FILE_MAX = 0xFFFFFFFF  # the format's length field
-DEPTH_MAX = 64
+MEMBERS_MAX = 1_000_000
 CHUNK = 1 << 20
+TRAILER = "TRAILER!!!"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class Site:
     def content_bytes(self) -> int:
         """All contents together."""
         return sum(member.size for member in self.members)
+
+    @property
+    def archive_bytes(self) -> int:
+        """The length of the archive."""
+        return sum(len(header(0, 0, 0, 0, member.name)) + (member.size + 3) // 4 * 4
+                   for member in self.members) + len(header(0, 0, 0, 0, TRAILER))
 
     def probe_name(self) -> str:
         """The name of a page that has to answer 200: the front page, else the smallest file."""
@@ -83,10 +90,12 @@ def check_name(path: Path, name: str) -> None:
                       "say it".replace("\n", "?"))
 
 
-def walk(root: Path, folder: Path, prefix: str, depth: int, members: list[Member]) -> None:
-    """Collects the files below a folder."""
-    if depth > DEPTH_MAX:
-        raise Failure(f"{folder}: more than {DEPTH_MAX} folders deep: do links make a circle?")
+def walk(root: Path, folder: Path, prefix: str, around: tuple[Path, ...],
+         members: list[Member]) -> None:
+    """Collects the files below a folder. `around` are the folders that it lies in."""
+    real = folder.resolve()
+    if real in around:
+        raise Failure(f"{folder}: a symbolic link to a folder that it lies in: it has no end")
     with os.scandir(folder) as entries:
         found = list(entries)
     for entry in found:
@@ -96,15 +105,19 @@ def walk(root: Path, folder: Path, prefix: str, depth: int, members: list[Member
             inside(root, path)
         state = entry.stat()
         if stat.S_ISDIR(state.st_mode):
-            walk(root, path, name + "/", depth + 1, members)
+            walk(root, path, name + "/", (*around, real), members)
         elif not stat.S_ISREG(state.st_mode):
             raise Failure(f"{path}: neither a file nor a folder")
         elif state.st_size > FILE_MAX:
             raise Failure(f"{path}: {state.st_size} bytes; a file of the archive has at most "
                           f"{FILE_MAX}")
+        elif not os.access(path, os.R_OK):
+            raise Failure(f"{path}: not readable for this user")
         else:
             members.append(Member(name, path, state.st_size,
                                   min(max(int(state.st_mtime), 0), FILE_MAX)))
+        if len(members) > MEMBERS_MAX:
+            raise Failure(f"{root}: more than {MEMBERS_MAX} files")
 
 
 def read_site(folder: Path) -> Site:
@@ -115,7 +128,7 @@ def read_site(folder: Path) -> Site:
         raise Failure(f"{folder}: not a directory")
     members: list[Member] = []
     try:
-        walk(folder.resolve(), folder, "", 0, members)
+        walk(folder.resolve(), folder, "", (), members)
     except OSError as error:
         raise fail_os(error) from error
     if not members:
@@ -150,7 +163,7 @@ def write_archive(site: Site, path: Path) -> int:
             for number, member in enumerate(site.members, 1):
                 out.write(header(number, MODE_FILE, member.mtime, member.size, member.name))
                 copy(member, out)
-            out.write(header(0, 0, 0, 0, "TRAILER!!!"))
+            out.write(header(0, 0, 0, 0, TRAILER))
             return out.tell()
     except OSError as error:
         raise fail_os(error) from error

@@ -28,7 +28,7 @@ from .node import Node, mac_of, uuid_of
 from .probe import Probe
 from .process import identity
 from .report import Report
-from .site import read_site, write_archive
+from .site import Site, read_site, write_archive
 from .state import BOOT, State
 from .switch import ask
 from .uplink import NODES_MAX, ROOT, UPLINKS, Uplink, choose
@@ -43,8 +43,12 @@ BOOT_SECONDS_EACH = 20.0
 PORT_ATTEMPTS = 5
 REQUEST_MAX = 64 << 10
 MEMORY_MIN_MIB = 32
-# Kernel, programs, connections and the site's index beside the site itself.
-MEMORY_BESIDE_SITE_MIB = 24
+# What a node needs beside its site's archive: kernel, programs, connections; and
+# for each file an entry of the web server's index. iPXE holds an image a second
+# time while it moves it into place. Found by booting sites of many sizes.
+MEMORY_BESIDE_MIB = 8
+MEMORY_BESIDE_PXE_MIB = 4
+INDEX_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class Supervisor:
         folder = self.state.folder / BOOT
         self.say.live("packing the site")
         site = read_site(self.options.site)
-        check_memory(site.content_bytes, self.options)
+        check_memory(site, self.options)
         size = write_archive(site, folder / "site.cpio")
         self.probe_name = site.probe_name()
         self.say.step(f"site {self.options.site}: {len(site.members)} files, "
@@ -434,15 +438,25 @@ class Supervisor:
         return {"answer": answer}
 
 
-def check_memory(site_bytes: int, options: Options) -> None:
+def memory_needed_mib(site: Site, boot: str) -> int:
+    """The least memory with which a node boots and serves this site."""
+    archive = site.archive_bytes
+    needed = (archive + INDEX_BYTES * len(site.members) >> 20) + 1 + MEMORY_BESIDE_MIB
+    if boot == "pxe":
+        needed = max(needed, (2 * archive >> 20) + 1 + MEMORY_BESIDE_PXE_MIB)
+    return max(needed, MEMORY_MIN_MIB)
+
+
+def check_memory(site: Site, options: Options) -> None:
     """A site that does not fit its nodes is refused before anything starts."""
     if options.memory_mib < MEMORY_MIN_MIB:
         raise Usage(f"a node needs at least {MEMORY_MIN_MIB}M of memory, "
                     f"not {options.memory_mib}M (--mem, MEM=)")
-    needed = (site_bytes >> 20) + MEMORY_BESIDE_SITE_MIB
+    needed = memory_needed_mib(site, options.boot)
     if needed > options.memory_mib:
-        raise Failure(f"site {options.site} has {site_bytes >> 20} MiB and needs nodes of "
-                      f"{needed}M, not {options.memory_mib}M (--mem, MEM=)")
+        raise Failure(f"site {options.site} has {site.content_bytes >> 20} MiB: with --boot "
+                      f"{options.boot} it needs nodes of {needed}M, not {options.memory_mib}M "
+                      "(--mem, MEM=)")
 
 
 def tools_folder() -> Path:
