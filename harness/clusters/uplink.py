@@ -207,8 +207,8 @@ class Namespaced(Uplink):
         url = self._serve_boot(str(ADDRESS)).url()
         link = Link(self.interface, ADDRESS, NETWORK)
         lines = full(link, *link.first_to_last(), url, advertise=PREFIX)
-        # As root: a change of user would clear its wish to die with this process.
-        self._spawn("dnsmasq", command(lines, user="root"), inside=True)
+        # As root: a change of user or group would clear its wish to die with this process.
+        self._spawn("dnsmasq", command([*lines, "group=root"], user="root"), inside=True)
         self._wait_for_dhcp()
 
     def _wait_for_dhcp(self) -> None:
