@@ -47,6 +47,7 @@ disk_start(const struct disk_op *op, u32 cookie);
 void
 disk_push(void);
 
-// One finished operation. False when there is none.
+// One finished operation. False when there is none: only then does the next one
+// interrupt.
 must_check bool
 disk_finished(u32 *cookie, bool *succeeded);

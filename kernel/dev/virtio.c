@@ -208,7 +208,8 @@ virtio_negotiate(struct virtio *v, u64 wanted)
 
 	if (!(offered & VIRTIO_F_VERSION_1))
 		return refuse(v, "it does not speak virtio 1.x");
-	v->features = offered & (wanted | VIRTIO_F_VERSION_1);
+	v->features = offered &
+		      (wanted | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX);
 	mmio_write32(v->common + COMMON_ACCEPT_SELECT, 0);
 	mmio_write32(v->common + COMMON_ACCEPT, (u32)v->features);
 	mmio_write32(v->common + COMMON_ACCEPT_SELECT, 1);
@@ -262,7 +263,7 @@ virtio_queue_open(struct virtio *v, struct virtio_queue *q, u16 index,
 	u8 *memory = boot_frames(virtqueue_memory_len(size) / PAGE_SIZE);
 	u64 physical = physical_of(memory);
 
-	virtqueue_init(&q->ring, memory, size);
+	virtqueue_init(&q->ring, memory, size, v->features & VIRTIO_F_EVENT_IDX);
 	q->index = index;
 	q->notify = v->notify + offset;
 	mmio_write16(common + COMMON_QUEUE_SIZE, (u16)size);

@@ -22,6 +22,7 @@ enum virtio_type {
 	VIRTIO_RNG = 4,
 };
 
+#define VIRTIO_F_EVENT_IDX (1ull << 29)
 #define VIRTIO_F_VERSION_1 (1ull << 32)
 
 struct virtio {
@@ -48,8 +49,8 @@ struct virtio_queue {
 must_check bool
 virtio_find(struct virtio *v, enum virtio_type type, u32 nth, const char *name);
 
-// Resets the device and agrees on VERSION_1 and on what of `wanted` it offers;
-// v->features has the result.
+// Resets the device and agrees on VERSION_1, on EVENT_IDX if it can, and on what
+// of `wanted` it offers; v->features has the result.
 must_check bool
 virtio_negotiate(struct virtio *v, u64 wanted);
 

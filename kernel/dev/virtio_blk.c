@@ -168,6 +168,14 @@ disk_push(void)
 		virtio_push(&disk.queue);
 }
 
+// Takes what has finished; when nothing has, asks to be told of the next.
+static bool
+take(struct virtqueue *q, struct virtqueue_done *done)
+{
+	return virtqueue_take(q, done) ||
+	       (!q->broken && virtqueue_listen(q) && virtqueue_take(q, done));
+}
+
 bool
 disk_finished(u32 *cookie, bool *succeeded)
 {
@@ -175,7 +183,7 @@ disk_finished(u32 *cookie, bool *succeeded)
 	struct virtqueue_done done;
 	u64 abandoned;
 
-	if (disk_works() && virtqueue_take(q, &done)) {
+	if (disk_works() && take(q, &done)) {
 		*cookie = (u32)done.cookie;
 		*succeeded = disk.slots[done.head].status == STATUS_OK;
 		return true;

@@ -47,13 +47,17 @@ virtqueue_memory_len(u32 size)
 }
 
 void
-virtqueue_init(struct virtqueue *q, void *memory, u32 size)
+virtqueue_init(struct virtqueue *q, void *memory, u32 size, bool events)
 {
 	u8 *at = memory;
 
 	ASSERT(size > 0 && size <= VIRTQUEUE_SIZE_MAX);
 	ASSERT((size & (size - 1)) == 0 && (uintptr_t)memory % AREA_ALIGN == 0);
-	*q = (struct virtqueue){ .size = (u16)size, .free_count = (u16)size };
+	*q = (struct virtqueue){
+		.size = (u16)size,
+		.free_count = (u16)size,
+		.events = events,
+	};
 	q->descriptors = (volatile void *)at;
 	q->driver = (volatile void *)(at + virtqueue_driver_offset(size));
 	q->device = (volatile void *)(at + virtqueue_device_offset(size));
@@ -94,15 +98,27 @@ virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
 	q->added++;
 }
 
+// Behind the device's entries: the index whose chain it wants to hear of.
+static u16
+device_event(const struct virtqueue *q)
+{
+	return *(const volatile u16 *)&q->device->entry[q->size];
+}
+
 bool
 virtqueue_publish(struct virtqueue *q)
 {
-	if (q->published == q->added)
+	u16 count = (u16)(q->added - q->published);
+
+	if (count == 0)
 		return false;
 	q->published = q->added;
 	__atomic_store_n(&q->driver->index, q->published, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !(q->device->flags & DEVICE_NO_NOTIFY);
+	if (!q->events)
+		return !(q->device->flags & DEVICE_NO_NOTIFY);
+	// Is the chain of that index among those shown just now?
+	return (u16)(q->published - device_event(q) - 1) < count;
 }
 
 // Gives a chain's descriptors back to the free list.
@@ -145,16 +161,30 @@ virtqueue_take(struct virtqueue *q, struct virtqueue_done *done)
 	return true;
 }
 
+// Behind the driver's entries: the index at which it wants an interrupt.
+static void
+set_driver_event(struct virtqueue *q, u16 index)
+{
+	q->driver->entry[q->size] = index;
+}
+
 void
 virtqueue_quiet(struct virtqueue *q)
 {
-	q->driver->flags = DRIVER_NO_INTERRUPT;
+	// An index that is past comes again only after 2^16 chains.
+	if (q->events)
+		set_driver_event(q, (u16)(q->taken - 1));
+	else
+		q->driver->flags = DRIVER_NO_INTERRUPT;
 }
 
 bool
 virtqueue_listen(struct virtqueue *q)
 {
-	q->driver->flags = 0;
+	if (q->events)
+		set_driver_event(q, q->taken);
+	else
+		q->driver->flags = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return virtqueue_used_waiting(q);
 }

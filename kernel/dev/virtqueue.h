@@ -9,7 +9,7 @@
 // must remember (which chains are open, how descriptors link, how much the
 // device may write) it keeps in private memory and never reads back from the
 // shared part. From there it reads three things, each once, and checks them:
-// the used index, a used entry (id, length), the notification flag. A device
+// the used index, a used entry (id, length), the notification flag or event. A device
 // that breaks the rules marks the queue broken; no access leaves the queue.
 // What a bus master writes elsewhere in memory, only an IOMMU could stop.
 //
@@ -19,7 +19,10 @@
 //       visit only its own
 //   Q3  taken <= published <= added, all modulo 2^16, at most `size` apart
 //
-// VIRTIO_F_EVENT_IDX is not used: see docs/devices.md. No allocation, no clock.
+// With VIRTIO_F_EVENT_IDX (section 2.7.10) each side names the index at which it
+// wants to hear of the other, in a word behind the other's entries; without it
+// each has a flag. With it a burst of frames makes one interrupt and not one
+// each. No allocation, no clock.
 
 #include "kernel/base/types.h"
 
@@ -75,6 +78,7 @@ struct virtqueue {
 	u16 free_first;		// valid while free_count is not 0
 	u16 free_count;
 	bool broken;		// the device broke the rules: use nothing of it
+	bool events;		// VIRTIO_F_EVENT_IDX was agreed on
 	u16 link[VIRTQUEUE_SIZE_MAX];
 	struct virtqueue_chain chain[VIRTQUEUE_SIZE_MAX];	// by first descriptor
 };
@@ -97,9 +101,9 @@ virtqueue_memory_len(u32 size);
 
 // Prepares an empty queue over zeroed, page-aligned memory of
 // virtqueue_memory_len(size) bytes. `size` is a power of two, at most
-// VIRTQUEUE_SIZE_MAX.
+// VIRTQUEUE_SIZE_MAX; `events` says that VIRTIO_F_EVENT_IDX was agreed on.
 void
-virtqueue_init(struct virtqueue *q, void *memory, u32 size);
+virtqueue_init(struct virtqueue *q, void *memory, u32 size, bool events);
 
 // Free descriptors.
 static inline u32

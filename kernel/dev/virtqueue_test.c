@@ -48,12 +48,18 @@ struct rig {
 };
 
 static void
-rig_start(struct rig *r, u32 size)
+rig_start_with(struct rig *r, u32 size, bool events)
 {
 	memset(r, 0, sizeof(*r));
 	r->memory = aligned_alloc(4096, virtqueue_memory_len(size));
 	memset(r->memory, 0, virtqueue_memory_len(size));
-	virtqueue_init(&r->q, r->memory, size);
+	virtqueue_init(&r->q, r->memory, size, events);
+}
+
+static void
+rig_start(struct rig *r, u32 size)
+{
+	rig_start_with(r, size, prng_below(&prng, 2));
 }
 
 static void
@@ -295,7 +301,7 @@ test_each_lie_breaks(void **state)
 
 	(void)state;
 	for (u32 i = 0; i < ARRAY_SIZE(lies); i++) {
-		rig_start(&r, 8);
+		rig_start_with(&r, 8, i % 2);
 		virtqueue_add(&r.q, &piece, 0, 1, 7);
 		notify = virtqueue_publish(&r.q);
 		assert_true(notify);
@@ -318,7 +324,7 @@ test_suppression(void **state)
 	struct virtqueue_done done;
 
 	(void)state;
-	rig_start(&r, 8);
+	rig_start_with(&r, 8, false);
 	assert_false(virtqueue_publish(&r.q));	// nothing new
 	virtqueue_add(&r.q, &piece, 1, 0, 1);
 	r.q.device->flags = 1;
@@ -338,6 +344,63 @@ test_suppression(void **state)
 	rig_end(&r);
 }
 
+// The device's side of section 2.7.7.2: does it interrupt, having gone from the
+// used index `old` to where it is now?
+static bool
+device_interrupts(const struct rig *r, u16 old)
+{
+	u16 event = r->q.driver->entry[r->q.size];
+
+	return (u16)(r->used - event - 1) < (u16)(r->used - old);
+}
+
+// Neither side sleeps through what the other does, also when indices wrap, and
+// a quiet driver is left alone. The device goes to sleep by naming the index it
+// has seen and looking once more.
+static void
+test_events(void **state)
+{
+	static struct rig r;
+	struct virtqueue_piece piece = { 0x1000, 64 };
+	struct virtqueue_done done;
+	u32 rang = 0, silent = 0, interrupts = 0;
+
+	(void)state;
+	rig_start_with(&r, 8, true);
+	for (int i = 0; i < 100000; i++) {
+		u32 count = 1 + (u32)prng_below(&prng, 4);
+		bool device_sleeps = prng_below(&prng, 2);
+		bool listens = prng_below(&prng, 2);
+		u16 old = r.used;
+
+		if (device_sleeps)
+			*(volatile u16 *)&r.q.device->entry[8] = r.seen;
+		for (u32 j = 0; j < count; j++)
+			virtqueue_add(&r.q, &piece, 1, 0, j);
+
+		bool notify = virtqueue_publish(&r.q);
+
+		assert_true(notify || !device_sleeps);
+		rang += notify;
+		silent += !notify;
+		if (listens)
+			assert_false(virtqueue_listen(&r.q));
+		else
+			virtqueue_quiet(&r.q);
+		for (u32 j = 0; j < count; j++)
+			device_use(&r, r.q.driver->entry[r.seen++ % 8], 0);
+		assert_int_equal(device_interrupts(&r, old), listens);
+		interrupts += listens;
+		assert_true(virtqueue_listen(&r.q));
+		while (virtqueue_take(&r.q, &done))
+			count--;
+		assert_int_equal(count, 0);
+		virtqueue_check(&r.q);
+	}
+	assert_true(rang > 10000 && silent > 10000 && interrupts > 10000);
+	rig_end(&r);
+}
+
 int
 main(void)
 {
@@ -349,6 +412,7 @@ main(void)
 		cmocka_unit_test(test_scribbling_device),
 		cmocka_unit_test(test_each_lie_breaks),
 		cmocka_unit_test(test_suppression),
+		cmocka_unit_test(test_events),
 	};
 
 	printf("SEED=%llu\n", (unsigned long long)seed);

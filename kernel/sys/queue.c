@@ -241,7 +241,8 @@ service(void)
 	u32 index;
 	bool succeeded;
 
-	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+	// One more than can be open, so that the device hears that nothing is left.
+	for (u32 i = 0; i <= DISK_FLIGHTS_MAX; i++) {
 		if (!disk_finished(&index, &succeeded))
 			break;
 		finish(index, succeeded);
