@@ -11,3 +11,14 @@ run: all ## NODES=1 SITE=docs/site PORT=8080: boot nodes that serve a website
 	@harness/cluster up --nodes "$$NODES" --site "$$SITE" --port "$$PORT" \
 		--boot "$$BOOT" --firmware "$$FIRMWARE" --net "$$NET" \
 		--mem "$$MEM" --smp "$$SMP"
+
+SINGLE = PYTHONPATH=harness PYTHONPYCACHEPREFIX=$(B)/pycache \
+	$(PYTHON) -m clusters.single
+qemu: all ## one node with its console and shell on this terminal; Ctrl-A X quits
+	@$(SINGLE) qemu
+
+qemu-gdb: all ## the same node, stopped before its first instruction
+	@$(SINGLE) qemu-gdb
+
+gdb: all ## gdb on that node, or on node NODE=2 of the cluster that is up
+	@$(SINGLE) gdb

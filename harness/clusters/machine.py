@@ -55,6 +55,7 @@ class Machine:
     cpu: str = "max"
     entropy: bool = True  # a virtio entropy device
     extra: list[str] = field(default_factory=list)
+    on_terminal: bool = False  # the console and QEMU's monitor are this terminal; no QMP
     inside: int | None = None  # a process in whose network namespace QEMU runs
     process: subprocess.Popen | None = field(default=None, init=False)
 
@@ -93,9 +94,13 @@ class Machine:
         """QEMU's command line."""
         words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", "tcg,thread=multi",
                  "-cpu", self.cpu, "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
-                 "-nodefaults", "-no-user-config", "-display", "none",
-                 "-chardev", f"pipe,id=console,path={self.name}", "-serial", "chardev:console",
-                 "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off"]
+                 "-nodefaults", "-no-user-config", "-display", "none"]
+        if self.on_terminal:
+            words += ["-serial", "mon:stdio"]
+        else:
+            words += ["-chardev", f"pipe,id=console,path={self.name}",
+                      "-serial", "chardev:console",
+                      "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off"]
         if self.entropy:
             words += ["-device", "virtio-rng-pci"]
         if self.uuid is not None:

@@ -22,7 +22,7 @@ STATE = "state.json"
 CONTROL = "control"  # the supervisor's socket
 BOOT = "boot"  # the folder that nodes boot from
 # What a run makes and nobody needs afterwards. Logs stay until the next run.
-LEFTOVERS = ("control", "switch", "port-*", "node-*.in", "node-*.out", "node-*.qmp",
+LEFTOVERS = ("control", "switch", "port-*", "node-*.in", "node-*.out", "node-*.qmp", "node-*.gdb",
              "node-*.disk", "boot/*", "*.errors")
 LOGS = ("node-*.log", "node-*.log.old", "node-*.qemu", "up.log")
 

@@ -427,6 +427,15 @@ class Supervisor:
             node.machine.qmp("cont")
         node.paused = ""
 
+    def verb_gdb(self, request: dict) -> dict:
+        """Lets a debugger attach to a node."""
+        node = self.find_running(request)
+        name = f"{node.machine.name}.gdb"
+        (self.state.folder / name).unlink(missing_ok=True)
+        node.machine.qmp("human-monitor-command", **{
+            "command-line": f"gdbserver unix:{name},server=on,wait=off"})
+        return {"socket": name}
+
     def verb_switch(self, request: dict) -> dict:
         """Hands commands to the switch."""
         assert self.uplink is not None
