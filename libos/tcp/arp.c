@@ -3,7 +3,8 @@
 // unsolicited ones update an entry that is in use but create none, so nobody can
 // fill the cache. Requests for our address also refresh their sender's entry.
 //
-// A packet whose link address is not known is not queued: TCP retransmits it.
+// A packet whose link address is not known is not queued: TCP retransmits it. A
+// peer that falls silent is asked for again.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
@@ -15,7 +16,7 @@
 #define REPLY 2u
 #define LIFETIME_NS (300 * NS_PER_SECOND)
 #define RETRY_NS (250 * NS_PER_MS)
-#define TRIES_MAX 4
+#define TRIES_MAX 3		// then the wait does not grow any more
 
 static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
@@ -89,7 +90,9 @@ arp_find(struct net *net, u32 address, u8 mac[6])
 		*entry = (struct arp_entry){ .address = address };
 	}
 	entry->resolved = false;
-	if (!entry->tries || net->now_ns - entry->asked_at >= RETRY_NS) {
+	// At most once a second in the long run (RFC 1122, 2.3.2.1).
+	if (!entry->tries || net->now_ns - entry->asked_at >=
+			     RETRY_NS << (entry->tries - 1)) {
 		static const u8 unknown[6];
 
 		entry->asked_at = net->now_ns;
@@ -99,6 +102,19 @@ arp_find(struct net *net, u32 address, u8 mac[6])
 		send_arp(net, broadcast, REQUEST, unknown, address);
 	}
 	return false;
+}
+
+void
+arp_doubt(struct net *net, u32 address)
+{
+	static const u8 unknown[6];
+	struct arp_entry *entry = lookup(net, address);
+
+	if (!entry || !entry->resolved ||
+	    net->now_ns - entry->asked_at < NS_PER_SECOND)
+		return;
+	entry->asked_at = net->now_ns;
+	send_arp(net, broadcast, REQUEST, unknown, address);
 }
 
 void

@@ -67,6 +67,10 @@ check_receiving(const struct net *net, const struct tcp_conn *conn)
 	u32 room = net->config.receive_size - conn->received;
 
 	ASSERT(conn->received <= net->config.receive_size);
+	ASSERT(conn->buffer_at + conn->received <= net->config.receive_size);
+	ASSERT(!conn->ooo_count || conn->buffer_at + conn->received +
+	       (conn->ooo[conn->ooo_count - 1].end - conn->rcv_nxt) <=
+	       net->config.receive_size);
 	ASSERT(conn->ooo_count <= OOO_MAX);
 	check_ranges(conn->ooo, conn->ooo_count, conn->rcv_nxt, conn->rcv_adv);
 	if (!conn->fin_received && conn->state != TCP_SYN_SENT)

@@ -7,9 +7,14 @@
 //       |                                      +--- ack -- REBINDING
 //       +------------------- nak, or the lease ends ----------+
 //
-// Messages that do not carry our transaction and hardware address are ignored.
-// Without an answer for a minute a link-local address (RFC 3927) is taken, and
-// asking goes on.
+// Messages that do not carry our transaction and hardware address are ignored,
+// and so are answers of another server than the one chosen, except when anybody
+// was asked (REBINDING). RENEWING asks the chosen one by its own address, as often
+// as RFC 2131, 4.4.5 says. An address is never used beyond its lease. Without an
+// answer for a minute a link-local address (RFC 3927) is taken, and asking goes
+// on. When the address changes, connections end: they are bound to the old one.
+//
+// Invariant D1: renew_at <= rebind_at <= expires_at.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
@@ -25,6 +30,8 @@
 #define LINK_LOCAL_AFTER_NS (60 * NS_PER_SECOND)
 #define REQUEST_TRIES 4u
 #define LEASE_MIN_S 60u
+#define RENEW_WAIT_MIN_NS (60 * NS_PER_SECOND)
+#define ROUTE_WAIT_NS NS_PER_SECOND
 
 enum dhcp_type {
 	DISCOVER = 1,
@@ -81,10 +88,13 @@ put_options(const struct net *net, u8 *at, enum dhcp_type type)
 	*at = OPTION_END;
 }
 
+// To everybody, or with `to_server` to the chosen server alone, whose link
+// address is then `mac`.
 static void
-send_message(struct net *net, enum dhcp_type type)
+send_message(struct net *net, enum dhcp_type type, const u8 mac[6],
+	     bool to_server)
 {
-	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	u32 target = to_server ? net->dhcp.server : 0xffffffff;
 	u8 frame[ETHERNET_LEN + IPV4_LEN + 8 + MESSAGE_LEN] = { 0 };
 	u8 *udp = frame + ETHERNET_LEN + IPV4_LEN;
 	u8 *m = udp + 8;
@@ -107,12 +117,34 @@ send_message(struct net *net, enum dhcp_type type)
 	be16_store(udp + 2, 67);
 	be16_store(udp + 4, 8 + MESSAGE_LEN);
 	net->address = keeps ? own : 0;	// the source until there is a lease
-	ip_header(net, frame, broadcast, 0xffffffff, IPPROTO_UDP, 8 + MESSAGE_LEN);
-	sum = checksum_pseudo(net->address, 0xffffffff, IPPROTO_UDP, 8 + MESSAGE_LEN);
+	ip_header(net, frame, mac, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
+	sum = checksum_pseudo(net->address, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
 	net->address = own;
 	sum = checksum_add(sum, udp, 8 + MESSAGE_LEN);
 	be16_store(udp + 6, checksum_finish(sum) ? checksum_finish(sum) : 0xffff);
 	(void)control_put(net, frame, sizeof(frame));
+}
+
+static void
+send_to_all(struct net *net, enum dhcp_type type)
+{
+	static const u8 broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	send_message(net, type, broadcast, false);
+}
+
+static void
+set_address(struct net *net, u32 address, u32 mask, u32 gateway)
+{
+	bool other = address != net->address;
+
+	if (other && net->address)
+		conn_forget_all(net);
+	net->address = address;
+	net->mask = mask;
+	net->gateway = gateway;
+	if (other && address)
+		arp_announce(net);
 }
 
 static void
@@ -149,26 +181,56 @@ take_link_local(struct net *net)
 {
 	u32 host = 0x100 + (u32)prng_below(&net->prng, 0xfd00);
 
-	net->address = 0xa9fe0000 | host;	// 169.254/16
-	net->mask = 0xffff0000;
-	net->gateway = 0;
-	arp_announce(net);
+	set_address(net, 0xa9fe0000 | host, 0xffff0000, 0);	// 169.254/16
 }
 
 static void
 lose_address(struct net *net)
 {
-	net->address = net->mask = net->gateway = 0;
+	set_address(net, 0, 0, 0);
 	dhcp_start(net);
 }
 
-void
-dhcp_tick(struct net *net)
+// Half of what is left until `end`, a minute at least, but never beyond it.
+static u64
+halfway(const struct net *net, u64 end)
+{
+	u64 left = end - net->now_ns;
+
+	return net->now_ns + MIN(MAX(left / 2, RENEW_WAIT_MIN_NS), left);
+}
+
+// Asks for more time: the server that gave the lease, later any.
+static void
+extend(struct net *net)
+{
+	struct dhcp *d = &net->dhcp;
+	u8 mac[6];
+
+	if (net->now_ns >= d->expires_at) {
+		lose_address(net);
+		return;
+	}
+	if (net->now_ns >= d->rebind_at) {
+		d->state = DHCP_REBINDING;
+		send_to_all(net, REQUEST);
+		d->next_at = halfway(net, d->expires_at);
+		return;
+	}
+	d->state = DHCP_RENEWING;
+	if (!ip_route(net, d->server, mac)) {
+		d->next_at = MIN(net->now_ns + ROUTE_WAIT_NS, d->rebind_at);
+		return;
+	}
+	send_message(net, REQUEST, mac, true);
+	d->next_at = halfway(net, d->rebind_at);
+}
+
+static void
+due(struct net *net)
 {
 	struct dhcp *d = &net->dhcp;
 
-	if (net->now_ns < dhcp_deadline(net))
-		return;
 	switch (d->state) {
 	case DHCP_OFF:
 		return;
@@ -176,32 +238,30 @@ dhcp_tick(struct net *net)
 		if (!net->address &&
 		    net->now_ns - d->started_at > LINK_LOCAL_AFTER_NS)
 			take_link_local(net);
-		send_message(net, DISCOVER);
+		send_to_all(net, DISCOVER);
 		break;
 	case DHCP_REQUESTING:
 		if (d->tries >= REQUEST_TRIES) {
 			select_again(net);
 			return;
 		}
-		send_message(net, REQUEST);
+		send_to_all(net, REQUEST);
 		break;
 	case DHCP_BOUND:
-		d->state = DHCP_RENEWING;
-		d->tries = 2;
-		send_message(net, REQUEST);
-		break;
 	case DHCP_RENEWING:
 	case DHCP_REBINDING:
-		if (net->now_ns >= d->expires_at) {
-			lose_address(net);
-			return;
-		}
-		if (net->now_ns >= d->rebind_at)
-			d->state = DHCP_REBINDING;
-		send_message(net, REQUEST);
-		break;
+		extend(net);
+		return;
 	}
 	d->next_at = net->now_ns + next_wait(net);
+}
+
+void
+dhcp_tick(struct net *net)
+{
+	// Ends: at the latest a message moves the deadline past now.
+	while (net->now_ns >= dhcp_deadline(net))
+		due(net);
 }
 
 u64
@@ -265,16 +325,29 @@ read_options(const u8 *at, const u8 *end, struct reply *r)
 	}
 }
 
-static bool
-sensible(u32 address)
+// A mask of ones and then zeros; none means the usual 24.
+static u32
+mask_of(const struct reply *r)
 {
-	return address != 0 && address >> 24 != 127 && address >> 28 < 14;
+	u32 host = ~r->mask;
+
+	return r->mask && !(host & (host + 1)) ? r->mask : 0xffffff00;
+}
+
+static bool
+sensible(u32 address, u32 mask)
+{
+	u32 host = address & ~mask;
+
+	return address >> 24 != 0 && address >> 24 != 127 &&
+	       address >> 28 < 14 && (~mask < 2 || (host != 0 && host != ~mask));
 }
 
 static void
 bind_lease(struct net *net, u32 address, const struct reply *r)
 {
 	struct dhcp *d = &net->dhcp;
+	u32 mask = mask_of(r);
 	u64 lease = MAX(r->lease_s, LEASE_MIN_S) * NS_PER_SECOND;
 	u64 t1 = r->t1_s ? r->t1_s * NS_PER_SECOND : lease / 2;
 	u64 t2 = r->t2_s ? r->t2_s * NS_PER_SECOND : lease / 8 * 7;
@@ -286,12 +359,24 @@ bind_lease(struct net *net, u32 address, const struct reply *r)
 	d->renew_at = net->now_ns + t1;
 	d->rebind_at = net->now_ns + t2;
 	d->expires_at = net->now_ns + lease;
-	net->mask = r->mask ? r->mask : 0xffffff00;
-	net->gateway = r->router;
-	if (net->address != address) {
-		net->address = address;
-		arp_announce(net);
-	}
+	ASSERT(d->renew_at <= d->rebind_at && d->rebind_at <= d->expires_at);
+	// A gateway that is not on the link cannot be asked for by ARP.
+	set_address(net, address, mask,
+		    ((r->router ^ address) & mask) ? 0 : r->router);
+}
+
+static void
+take_offer(struct net *net, u32 address, const struct reply *r)
+{
+	struct dhcp *d = &net->dhcp;
+
+	if (r->type != OFFER || !r->server || !sensible(address, mask_of(r)))
+		return;
+	d->state = DHCP_REQUESTING;
+	d->offered = address;
+	d->server = r->server;
+	d->tries = 0;
+	d->next_at = net->now_ns;
 }
 
 void
@@ -312,18 +397,14 @@ dhcp_input(struct net *net, const u8 *m, u32 len)
 	read_options(m + BOOTP_LEN + 4, m + len, &r);
 	address = be32_load(m + 16);
 	if (d->state == DHCP_SELECTING) {
-		if (r.type != OFFER || !sensible(address) || !r.server)
-			return;
-		d->state = DHCP_REQUESTING;
-		d->offered = address;
-		d->server = r.server;
-		d->tries = 0;
-		d->next_at = net->now_ns;
+		take_offer(net, address, &r);
 		return;
 	}
+	if (d->state != DHCP_REBINDING && r.server && r.server != d->server)
+		return;
 	if (r.type == NAK) {
 		lose_address(net);
-	} else if (r.type == ACK && sensible(address) &&
+	} else if (r.type == ACK && sensible(address, mask_of(&r)) &&
 		   (d->state != DHCP_REQUESTING || address == d->offered)) {
 		bind_lease(net, address, &r);
 	}

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // IPv4 (RFC 791, 1122) without fragments: received ones are dropped and counted,
-// sent packets fit the link and say so (DF). ICMP echo is answered (RFC 792);
-// other ICMP is ignored: no soft error ends a connection (RFC 9293, 3.9.2.2).
-// UDP is what DHCP needs.
+// sent packets fit the link and say so (DF). ICMP echo is answered (RFC 792),
+// "packet too big" heard (RFC 1191); other ICMP is ignored: no soft error ends a
+// connection (RFC 9293, 3.9.2.2). UDP is what DHCP needs.
+//
+// What came for many (a broadcast, or in a broadcast frame) is never answered:
+// only DHCP looks at it (RFC 1122, 3.2.2; RFC 9293, MUST-57).
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
@@ -11,6 +14,8 @@
 #include "libos/tcp/state.h"
 
 #define TTL 64
+#define ICMP_UNREACHABLE 3
+#define ICMP_TOO_BIG 4			// code of the above
 #define ICMP_ECHO 8
 #define ICMP_LEN 8u
 #define UDP_LEN 8u
@@ -31,12 +36,12 @@ is_broadcast(const struct net *net, u32 address)
 		address == (net->address | ~net->mask));
 }
 
-// Addresses from which nobody sends: none, loopback, multicast, broadcast.
-static bool
-bad_source(const struct net *net, u32 address)
+bool
+ip_is_host(const struct net *net, u32 address)
 {
-	return address == 0 || address >> 24 == 127 || address >> 28 >= 14 ||
-	       is_broadcast(net, address) || address == net->address;
+	return address >> 24 != 0 && address >> 24 != 127 &&
+	       address >> 28 < 14 && !is_broadcast(net, address) &&
+	       address != net->address;
 }
 
 bool
@@ -45,6 +50,17 @@ ip_route(struct net *net, u32 target, u8 mac[6])
 	u32 hop = on_link(net, target) ? target : net->gateway;
 
 	return hop && arp_find(net, hop, mac);
+}
+
+bool
+ip_route_again(struct net *net, u32 target, u8 mac[6])
+{
+	u32 hop = on_link(net, target) ? target : net->gateway;
+
+	if (!hop)
+		return false;
+	arp_doubt(net, hop);
+	return arp_find(net, hop, mac);
 }
 
 void
@@ -70,12 +86,45 @@ ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
 	be16_store(ip + 10, checksum_finish(checksum_add(0, ip, IPV4_LEN)));
 }
 
+// A router could not pass a packet of ours on. What it quotes says which one.
 static void
-icmp_input(struct net *net, const struct ip_packet *p)
+too_big_input(struct net *net, const struct ip_packet *p)
+{
+	const u8 *quoted = p->payload + ICMP_LEN;
+	u32 len = p->len - ICMP_LEN;
+	u32 header_len = len ? (quoted[0] & 15u) * 4 : 0;
+
+	if (header_len < IPV4_LEN || len < header_len + 8 ||
+	    quoted[9] != IPPROTO_TCP || be32_load(quoted + 12) != net->address) {
+		drop(net, NET_DROP_SHORT);
+		return;
+	}
+	path_too_big(net, &(struct tuple){
+		.peer = be32_load(quoted + 16),
+		.peer_port = be16_load(quoted + header_len + 2),
+		.local_port = be16_load(quoted + header_len),
+	}, be32_load(quoted + header_len + 4), be16_load(p->payload + 6));
+}
+
+static void
+echo(struct net *net, const struct ip_packet *p)
 {
 	u8 frame[NET_HEADER_MAX];
 	u8 *icmp = frame + ETHERNET_LEN + IPV4_LEN;
 
+	if (IPV4_LEN + p->len > net->config.mtu)
+		return;
+	ip_header(net, frame, p->mac, p->source, IPPROTO_ICMP, p->len);
+	memcpy(icmp, p->payload, p->len);
+	icmp[0] = 0;				// echo reply
+	be16_store(icmp + 2, 0);
+	be16_store(icmp + 2, checksum_finish(checksum_add(0, icmp, p->len)));
+	(void)control_put(net, frame, ETHERNET_LEN + IPV4_LEN + p->len);
+}
+
+static void
+icmp_input(struct net *net, const struct ip_packet *p)
+{
 	if (p->len < ICMP_LEN) {
 		drop(net, NET_DROP_SHORT);
 		return;
@@ -84,15 +133,11 @@ icmp_input(struct net *net, const struct ip_packet *p)
 		drop(net, NET_DROP_CHECKSUM);
 		return;
 	}
-	if (p->payload[0] != ICMP_ECHO || p->target != net->address ||
-	    IPV4_LEN + p->len > net->config.mtu)
-		return;
-	ip_header(net, frame, p->mac, p->source, IPPROTO_ICMP, p->len);
-	memcpy(icmp, p->payload, p->len);
-	icmp[0] = 0;				// echo reply
-	be16_store(icmp + 2, 0);
-	be16_store(icmp + 2, checksum_finish(checksum_add(0, icmp, p->len)));
-	(void)control_put(net, frame, ETHERNET_LEN + IPV4_LEN + p->len);
+	if (p->payload[0] == ICMP_ECHO)
+		echo(net, p);
+	else if (p->payload[0] == ICMP_UNREACHABLE &&
+		 p->payload[1] == ICMP_TOO_BIG)
+		too_big_input(net, p);
 }
 
 static void
@@ -168,7 +213,9 @@ ip_input(struct net *net, const u8 *frame, u32 len)
 		.len = total - header_len,
 	};
 	if ((frame[6] & 1) || !for_us(net, frame, p.target) ||
-	    bad_source(net, p.source)) {
+	    !ip_is_host(net, p.source) ||
+	    (p.protocol != IPPROTO_UDP &&
+	     (p.target != net->address || frame[0] & 1))) {
 		drop(net, NET_DROP_ADDRESS);
 		return;
 	}

@@ -190,6 +190,10 @@ net_input(struct net *net, u64 now_ns, const void *frame, u32 len)
 		drop(net, NET_DROP_SHORT);
 		return;
 	}
+	if (!(at[0] & 1) && memcmp(at, net->config.mac, 6)) {
+		drop(net, NET_DROP_ADDRESS);
+		return;
+	}
 	switch (be16_load(at + 12)) {
 	case ETHERTYPE_IPV4:
 		ip_input(net, at, len);

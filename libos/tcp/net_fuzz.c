@@ -9,11 +9,11 @@
 // links: libos/tcp/arp.c libos/tcp/check.c libos/tcp/checksum.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
-// links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_pieces.c
-// links: libos/tcp/tcp_ranges.c libos/tcp/tcp_receive.c libos/tcp/tcp_runs.c
-// links: libos/tcp/tcp_segment.c libos/tcp/tcp_table.c libos/tcp/tcp_timer.c
-// links: libos/tcp/timer.c kernel/base/siphash.c kernel/base/string.c
-// links: harness/testing/host_assert.c
+// links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c
+// links: libos/tcp/tcp_pieces.c libos/tcp/tcp_ranges.c libos/tcp/tcp_receive.c
+// links: libos/tcp/tcp_runs.c libos/tcp/tcp_segment.c libos/tcp/tcp_table.c
+// links: libos/tcp/tcp_timer.c libos/tcp/timer.c kernel/base/siphash.c
+// links: kernel/base/string.c harness/testing/host_assert.c
 
 #include "libos/tcp/test_wire.h"
 
@@ -387,7 +387,7 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct world w = { .now = NS_PER_SECOND };
 	u8 kind = take8(&p);
 
-	for (u32 i = 0; !text[1] && i < sizeof(text); i++)
+	for (u32 i = 0; i < sizeof(text) && !text[sizeof(text) - 2]; i++)
 		text[i] = (u8)(i % PERIOD);
 	config.conn_max = 1 + kind % 4;
 	config.receive_size = kind & 4 ? 2048 : 32768;

@@ -118,7 +118,7 @@ struct tcp_conn {
 	u8 retries;		// timeouts in a row: the backoff
 	u8 unanswered;		// timers that fired since the peer was heard
 	u8 dup_acks;
-	u8 peer_mac[6];		// from its last acceptable frame
+	u8 peer_mac[6];		// from its last acceptable frame, or ARP
 	bool mac_known;
 	struct tuple tuple;
 	u32 hash_next;
@@ -164,7 +164,8 @@ struct tcp_conn {
 	u32 ts_recent;
 	u32 last_ack_sent;
 	u32 unacked_segments;
-	u32 received;		// in-order bytes at the front of the buffer
+	u32 buffer_at;		// where the oldest byte not consumed lies
+	u32 received;		// in-order bytes from there
 	u32 ooo_count;
 	struct seq_range ooo[OOO_MAX];
 	u32 ooo_recent;		// where the latest of them begins
@@ -311,16 +312,25 @@ ip_input(struct net *net, const u8 *frame, u32 len);
 void
 ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
 	  u32 payload_len);
+// An address that a single other machine may have.
+bool
+ip_is_host(const struct net *net, u32 address);
 // The link address for a target, through the gateway when it is not on the
 // link. False: not known yet; ARP asks.
 bool
 ip_route(struct net *net, u32 target, u8 mac[6]);
+// The same for a peer that does not answer: ARP asks again.
+bool
+ip_route_again(struct net *net, u32 target, u8 mac[6]);
 
 // arp.c
 void
 arp_input(struct net *net, const u8 *frame, u32 len);
 bool
 arp_find(struct net *net, u32 address, u8 mac[6]);
+// Asks again for what is known, and may be wrong.
+void
+arp_doubt(struct net *net, u32 address);
 void
 arp_announce(struct net *net);
 
@@ -362,7 +372,12 @@ void
 conn_gone(struct net *net, struct tcp_conn *conn);
 void
 conn_timewait(struct net *net, struct tcp_conn *conn);
+// Our address is another one, or none: ends every connection and handshake.
+void
+conn_forget_all(struct net *net);
 
+void
+timewait_restart(const struct net *net, struct timewait *tw);
 struct timewait *
 timewait_find(struct net *net, const struct tuple *tuple);
 // The one place where this handshake's record can be; *mine: it is there. What
@@ -568,6 +583,14 @@ pieces_release(struct tcp_conn *conn, u32 len);
 u32
 pieces_gather(const struct tcp_conn *conn, struct net_packet *packet, u32 seq,
 	      u32 len);
+
+// tcp_path.c: how large a packet the path takes.
+// A router says that ours with `seq` was too big for `mtu`.
+void
+path_too_big(struct net *net, const struct tuple *tuple, u32 seq, u32 mtu);
+// Timeouts in a row may mean that nobody says so.
+void
+path_suspect(struct tcp_conn *conn);
 
 // tcp_timer.c
 void

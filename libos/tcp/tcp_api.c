@@ -8,7 +8,7 @@
 #define EPHEMERAL_FIRST 49152u		// RFC 6335
 #define EPHEMERAL_COUNT 16384u
 #define PORT_TRIES 64u
-#define CONNECT_NS (30 * NS_PER_SECOND)
+#define CONNECT_NS (180 * NS_PER_SECOND)	// RFC 9293, MUST-23
 #define RTO_FIRST_NS NS_PER_SECOND
 
 bool
@@ -55,7 +55,8 @@ tcp_connect(struct net *net, u64 now_ns, u32 address, u16 port)
 	struct tcp_conn *conn;
 
 	net->now_ns = now_ns;
-	if (!net->address || !choose_port(net, &tuple))
+	if (!net->address || !ip_is_host(net, address) || !port ||
+	    !choose_port(net, &tuple))
 		return NULL;
 	conn = conn_new(net, &tuple);
 	if (!conn)
@@ -88,7 +89,7 @@ tcp_user(const struct tcp_conn *conn)
 u32
 tcp_received(const struct tcp_conn *conn, const u8 **bytes, bool *ended)
 {
-	*bytes = conn->buffer;
+	*bytes = conn->buffer + conn->buffer_at;
 	*ended = conn->fin_received;
 	return conn->received;
 }
@@ -97,10 +98,12 @@ void
 tcp_consume(struct net *net, struct tcp_conn *conn, u32 len)
 {
 	ASSERT(conn->owned && len <= conn->received);
-	if (conn->state == TCP_DEAD)
+	if (conn->state == TCP_DEAD) {
+		conn->buffer_at += len;
 		conn->received -= len;
-	else
+	} else {
 		receive_consume(net, conn, len);
+	}
 }
 
 static bool

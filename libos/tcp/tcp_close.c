@@ -114,6 +114,7 @@ tcp_close(struct net *net, u64 now_ns, struct tcp_conn *conn)
 	ASSERT(conn->owned);
 	net->now_ns = now_ns;
 	conn->owned = false;
+	conn->events = 0;	// or tcp_next() would hand it out again
 	if (conn->state == TCP_DEAD) {
 		conn_free(net, conn);
 		return;

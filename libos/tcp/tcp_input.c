@@ -30,7 +30,9 @@ challenge(struct net *net, const struct tcp_conn *conn)
 }
 
 // Table 6 of RFC 9293, in terms of what was advertised. The first byte beyond a
-// closed window counts as inside, so that its acknowledgement is seen.
+// closed window counts as inside, so that its acknowledgement is seen; and so
+// does an empty segment at the right edge: a peer that filled the window, and
+// lost some of that, sends its acknowledgements from there.
 static bool
 acceptable(const struct tcp_conn *conn, const struct segment *s)
 {
@@ -41,7 +43,7 @@ acceptable(const struct tcp_conn *conn, const struct segment *s)
 
 	ASSERT(window >= 0);
 	if (space == 0)
-		return start == 0 || (start > 0 && start < window);
+		return start >= 0 && start <= window;
 	return end > 0 && start < MAX(window, 1);
 }
 
@@ -99,7 +101,8 @@ opened(struct net *net, struct tcp_conn *conn, u32 window)
 	conn->snd_wnd = conn->snd_wnd_max = window;
 	conn->retries = 0;
 	conn->rto_at = NEVER_NS;
-	conn->end_at = NEVER_NS;
+	if (conn->owned)
+		conn->end_at = NEVER_NS;
 	conn_event(net, conn, TCP_OPENED);
 	if (conn->fin_queued)
 		conn->state = TCP_FIN_WAIT_1;
@@ -192,13 +195,14 @@ take_options(struct net *net, struct tcp_conn *conn, const struct segment *s)
 static void
 syn_sent_input(struct net *net, struct tcp_conn *conn, const struct segment *s)
 {
-	if (s->flags & FLAG_ACK && s->ack != conn->iss + 1) {
+	if (s->flags & FLAG_ACK &&
+	    (s->ack != conn->iss + 1 || conn->snd_nxt == conn->iss)) {
 		drop(net, NET_DROP_WINDOW);
 		send_reset(net, s);
 		return;
 	}
 	if (s->flags & FLAG_RST) {
-		if (s->flags & FLAG_ACK && conn->snd_nxt != conn->iss)
+		if (s->flags & FLAG_ACK)
 			conn_gone(net, conn);
 		return;
 	}
@@ -246,6 +250,8 @@ timewait_input(struct net *net, struct timewait *tw, const struct segment *s)
 		syn_input(net, s);
 	} else if (s->len || s->flags & (FLAG_SYN | FLAG_FIN)) {
 		send_timewait_ack(net, s, tw);
+		if (s->flags & FLAG_FIN)
+			timewait_restart(net, tw);
 	}
 }
 

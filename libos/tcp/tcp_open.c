@@ -20,7 +20,7 @@
 #include "libos/tcp/state.h"
 
 #define SLOT_NS (64 * NS_PER_SECOND)
-#define SYN_LIFETIME_NS (30 * NS_PER_SECOND)
+#define SYN_LIFETIME_NS (75 * NS_PER_SECOND)
 #define TS_OPTION_BITS 0x1fu
 #define TS_NO_SCALE 0xfu
 #define RTO_FIRST_NS (1 * NS_PER_SECOND)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Receiving bytes. The buffer is linear and its front is the oldest byte that
-// the application has not consumed, so what is in order lies in one stretch. A
+// Receiving bytes. The buffer is linear, so what is in order lies in one stretch,
+// from the oldest byte that the application has not consumed; what is held moves
+// to the front only when a segment would else not fit behind it. A
 // segment that comes early is put where it belongs at once; up to OOO_MAX
 // ranges of such bytes are remembered, and reported to the peer (RFC 2018).
 //
@@ -44,14 +45,13 @@ receive_window(const struct net *net, const struct tcp_conn *conn)
 void
 receive_consume(struct net *net, struct tcp_conn *conn, u32 len)
 {
-	u32 end = conn->received;
 	u32 step = MIN(net->config.receive_size / 2, 2 * conn->mss);
 
 	ASSERT(len <= conn->received);
-	if (conn->ooo_count)
-		end += conn->ooo[conn->ooo_count - 1].end - conn->rcv_nxt;
-	memmove(conn->buffer, conn->buffer + len, end - len);
+	conn->buffer_at += len;
 	conn->received -= len;
+	if (!conn->received && !conn->ooo_count)
+		conn->buffer_at = 0;
 	// A peer that was held back learns of the room at once.
 	if (!conn->fin_received &&
 	    conn->rcv_adv - conn->rcv_nxt < net->config.receive_size / 2 &&
@@ -82,15 +82,31 @@ advance(struct tcp_conn *conn, u32 end)
 	conn->rcv_nxt = end;
 }
 
+// Moves what is held to the front. As the window opens by a segment at least,
+// that many bytes were consumed since the last time.
+static void
+move_to_front(struct tcp_conn *conn)
+{
+	u32 len = conn->received;
+
+	if (conn->ooo_count)
+		len += conn->ooo[conn->ooo_count - 1].end - conn->rcv_nxt;
+	memmove(conn->buffer, conn->buffer + conn->buffer_at, len);
+	conn->buffer_at = 0;
+}
+
 static void
 receive_bytes(struct net *net, struct tcp_conn *conn, const u8 *data,
 	      struct seq_range range)
 {
 	u32 at = conn->received + (range.start - conn->rcv_nxt);
+	u32 len = range.end - range.start;
 	bool held = conn->ooo_count > 0;
 
-	ASSERT(at + (range.end - range.start) <= net->config.receive_size);
-	memcpy(conn->buffer + at, data, range.end - range.start);
+	ASSERT(at + len <= net->config.receive_size);
+	if (conn->buffer_at + at + len > net->config.receive_size)
+		move_to_front(conn);
+	memcpy(conn->buffer + conn->buffer_at + at, data, len);
 	if (range.start != conn->rcv_nxt) {
 		if (ranges_add(conn->ooo, &conn->ooo_count, OOO_MAX, range))
 			conn->ooo_recent = range.start;

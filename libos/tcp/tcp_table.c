@@ -192,6 +192,27 @@ conn_timewait(struct net *net, struct tcp_conn *conn)
 	conn_free(net, conn);
 }
 
+void
+timewait_restart(const struct net *net, struct timewait *tw)
+{
+	tw->expires_at = net->now_ns + TIMEWAIT_NS;
+}
+
+void
+conn_forget_all(struct net *net)
+{
+	for (u32 i = 0; i < net->config.conn_max; i++) {
+		struct tcp_conn *conn = &net->conn[i];
+
+		if (conn->state != TCP_CLOSED && conn->state != TCP_DEAD)
+			conn_gone(net, conn);
+	}
+	for (u32 i = 0; i < SYN_ENTRIES; i++)
+		net->syn[i] = (struct syn_entry){ 0 };
+	for (u32 i = 0; i < TIMEWAIT_ENTRIES; i++)
+		net->timewait[i].tuple.peer = 0;
+}
+
 struct timewait *
 timewait_find(struct net *net, const struct tuple *tuple)
 {

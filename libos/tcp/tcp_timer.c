@@ -9,7 +9,7 @@
 #define RTO_MAX_NS (60 * NS_PER_SECOND)
 #define CLOCK_NS NS_PER_MS
 #define UNANSWERED_MAX 10u
-#define UNANSWERED_ORPHAN_MAX 5u	// nobody waits for it
+#define UNANSWERED_ORPHAN_MAX 8u	// nobody waits for it
 
 void
 rtt_sample(struct tcp_conn *conn, u64 rtt_ns)
@@ -58,16 +58,20 @@ rto_fired(struct net *net, struct tcp_conn *conn)
 	conn_output(net, conn);
 	if (!conn->mac_known)
 		return;		// waits for ARP; end_at is the limit
+	// A frame may have named a wrong link address, which no checksum covers.
+	(void)ip_route_again(net, conn->tuple.peer, conn->peer_mac);
 	if (conn->unanswered < 255)
 		conn->unanswered++;
 	if (!conn_flight(conn)) {
 		conn->probe_now = !conn_opening(conn);
 	} else {
 		net->counters.timeouts++;
-		if (conn_opening(conn))
+		if (conn_opening(conn)) {
 			conn->resend_now = true;
-		else
+		} else {
 			loss_timeout(conn);
+			path_suspect(conn);
+		}
 		conn->rto_ns = MIN(2 * conn->rto_ns, RTO_MAX_NS);
 		rto_restart(net, conn);
 	}
