@@ -92,7 +92,7 @@ def what_to_set(address: IPv4Address, url: str) -> list[str]:
     return [f"next server (option 66)                          {address}",
             f"boot file (option 67)                            {dnsmasq.IPXE}",
             f"boot file for the user class (option 77) \"{dnsmasq.USER_CLASS_IPXE}\"  {url}",
-            "vendor class (option 60)                         not set"]
+            "vendor class (option 60)                         none is needed"]
 
 
 def advice(server: Server, url: str) -> str:
