@@ -61,13 +61,16 @@ enum env_end {
 	END_UPCALL,		// the upcall stack could not take the frame
 };
 
+// A fault_vector: not an exception but a timer found no way into the program.
+#define VECTOR_TIMER_UPCALL 0xffffu
+
 struct env_info {
 	u32 id;			// never reused; 0: free entry
 	u32 state;		// enum env_state
 	u32 parent;		// id
 	u32 end;		// enum env_end
 	u32 end_status;
-	u32 fault_vector;	// of END_FAULT and END_UPCALL
+	u32 fault_vector;	// of END_FAULT and END_UPCALL, or VECTOR_TIMER_UPCALL
 	u64 fault_rip;
 	u64 fault_address;
 	u64 cpu_ns;		// processor time used

@@ -17,7 +17,8 @@
 static void
 refuse(struct env *env, enum env_end how, const struct upcall_frame *frame)
 {
-	env->info->fault_vector = frame->vector;
+	env->info->fault_vector = frame->cause == UPCALL_FAULT ?
+				  frame->vector : VECTOR_TIMER_UPCALL;
 	env->info->fault_rip = frame->rip;
 	env->info->fault_address = frame->address;
 	env_end(env, how, 0);
@@ -29,7 +30,8 @@ frame_place(const struct uarea *uarea, u64 rsp)
 {
 	u64 bottom = __atomic_load_n(&uarea->upcall_stack_bottom, __ATOMIC_RELAXED);
 	u64 top = __atomic_load_n(&uarea->upcall_stack_top, __ATOMIC_RELAXED);
-	u64 from = rsp > bottom && rsp <= top ? rsp : top;
+	// A full stack is still that stack: the next one does not start at its top.
+	u64 from = rsp >= bottom && rsp <= top ? rsp : top;
 
 	if (bottom >= top || top > USER_END || bottom < USER_BASE)
 		return 0;

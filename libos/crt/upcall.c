@@ -11,7 +11,7 @@
 // faults again, and an environment without an entry is destroyed.
 
 #include "libos/crt/upcall.h"
-#include "kernel/abi/layout.h"
+#include "kernel/abi/tables.h"
 #include "kernel/base/assert.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
@@ -120,6 +120,8 @@ vector_name(u32 vector)
 		return "alignment";
 	case VECTOR_SIMD:
 		return "SIMD";
+	case VECTOR_TIMER_UPCALL:
+		return "timer";
 	}
 	return "exception";
 }
