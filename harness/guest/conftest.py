@@ -21,11 +21,14 @@ SITE = {
 
 @pytest.fixture(scope="module")
 def node():
-    """Makes nodes of this module; they end with it. Same arguments, same node."""
+    """Makes nodes of this module; they end with it. Same arguments, same node, until
+    it is broken."""
     guests: dict[str, Guest] = {}
 
     def make(**options) -> Guest:
         key = repr(sorted(options.items()))
+        if key in guests and guests[key].broken:
+            guests.pop(key).__exit__()
         if key not in guests:
             guests[key] = Guest(**options)
             guests[key].wait_prompt()

@@ -25,12 +25,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness"))
+from clusters.failure import Failure    # noqa: E402
 from clusters.machine import Machine    # noqa: E402
 
 MAC = "52:54:00:de:05:01"
 ADDRESS = "ip=10.0.2.15/24 gw=10.0.2.2"
 PROMPT = "deos> "
-PATIENCE_S = 60         # for anything that a node does at once when the host is free
+PATIENCE_S = 30         # for anything that a node does at once when the host is free
 
 
 class GuestError(AssertionError):
@@ -77,6 +78,7 @@ class Guest(Machine):
         if not reboots:
             self.extra.append("-no-reboot")
         self.port = 0
+        self.broken = False     # something did not come: start anew for the next test
         try:
             self.start()
             if network:
@@ -102,6 +104,14 @@ class Guest(Machine):
         """The last lines, enough for a panic."""
         return super().tail(count)
 
+    def wait_for(self, pattern: str, seconds: float = PATIENCE_S, since: int = 0) -> re.Match[str]:
+        """As a Machine's; a node that keeps us waiting counts as broken."""
+        try:
+            return super().wait_for(pattern, seconds, since)
+        except Failure:
+            self.broken = True
+            raise
+
     def wait_prompt(self):
         """Waits for the shell's first prompt."""
         self.wait_for("^" + PROMPT)
@@ -120,12 +130,15 @@ class Guest(Machine):
         found = self.wait_for(r"((?:^(?!deos> ).*\n)*?)^deos> ", seconds, head.end())
         return found[1]
 
-    def background(self, command: str) -> int:
-        """Starts a program in the background; returns its id."""
+    def background(self, command: str, says: str = "") -> int:
+        """Starts a program in the background; returns its id, once it has said something,
+        lest that falls into the next command's echo."""
+        since = len(self.log())
         said = self.run(command + " &")
         found = re.search(r"^\[(\d+)\] ", said, re.M)
         if not found:
             raise GuestError(f"{command} did not start: {said}")
+        self.wait_for(says or f"{command.split()[0]}: .*\n", since=since)
         return int(found[1])
 
     def check(self):

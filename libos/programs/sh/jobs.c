@@ -36,7 +36,10 @@ static const struct need {
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
-	{ "wild", ROLE_NIC, CAP_READ },
+	{ "wild", ROLE_NIC, USE },
+	{ "wild", ROLE_CONSOLE, CAP_READ },
+	{ "wild", ROLE_MACHINE, CAP_READ },
+	{ "wild", ROLE_BLOCKS, CAP_READ },
 };
 
 static struct job *
