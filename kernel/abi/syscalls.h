@@ -75,7 +75,8 @@ struct map_op {
 // The sleeper goes on when *va differs from `expected`. `va` is 4-aligned and
 // readable: a word of its own memory, of a ring, or of the exported tables.
 // Words that the kernel writes need no wake (of the tables, those that tables.h
-// names); a store by another environment needs wake(). A timer upcall that comes first ends the wait with E_AGAIN.
+// names); a store by another environment needs wake(). A timer upcall that comes
+// first ends the wait with E_AGAIN.
 struct wait_word {
 	u64 va;
 	u32 expected;

@@ -112,6 +112,8 @@ egress_header(const struct egress *e, const u8 *header, u32 len, u32 total)
 	if (!e->forges && (egress_mac(header + SOURCE_OFFSET) != e->mac ||
 			   may_be_fabric(header, len)))
 		return false;
+	if (e->extent == 0)
+		return true;
 	if (len < total && e->extent > len)
 		return false;
 	filter_load(&window, header, len);

@@ -52,6 +52,13 @@ user_out(const struct env *env, u64 va, u64 len, struct user_out *out);
 void
 user_write(const struct user_out *out, const void *source, u64 len);
 
+// Looks up the capability that an argument names in the caller's list; every
+// number is allowed. *cap is set on success. Returns 0, -E_SLOT, -E_TYPE or
+// -E_RIGHTS.
+must_check i64
+check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
+	  const struct cap **cap);
+
 // Looks up a capability for frames in the caller's list and checks that it
 // covers the run. *cap is set on success. Returns 0 or a lookup error or
 // -E_RANGE.

@@ -11,8 +11,7 @@ static i64
 target_env(const struct call *call, u64 slot, u32 rights, u32 *index)
 {
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)slot, CAP_ENV,
-			       rights, &cap);
+	i64 error = check_cap(call, slot, CAP_ENV, rights, &cap);
 
 	if (error)
 		return error;

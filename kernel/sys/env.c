@@ -36,6 +36,8 @@ u64 env_started;
 struct cap_tree caps;
 struct own frames;
 
+#define ID_LAST 0xffffffffu		// ids are never used twice
+
 static u32 last_id;
 static u64 dying;			// bit i: environment i awaits reaping
 
@@ -74,8 +76,8 @@ env_make(struct env *env, const struct env_spec *spec, u32 parent)
 	u32 index = env->index;
 
 	ASSERT(info->state == ENV_FREE && env->running_on == CPU_NONE);
+	ASSERT(last_id != ID_LAST);
 	last_id++;
-	ASSERT(last_id != 0);
 	*env = (struct env){
 		.info = info,
 		.index = index,
@@ -255,7 +257,7 @@ check_env_create(struct call *call)
 	if (frames.free < PAGING_CREATE_FRAMES)
 		return -E_FRAMES;
 	c->env = free_entry();
-	if (!c->env || caps.pool_size - caps.used < 2)
+	if (!c->env || last_id == ID_LAST || caps.pool_size - caps.used < 2)
 		return -E_TABLE;
 	return cap_room(&caps, call->env->index);
 }
@@ -285,7 +287,7 @@ i64
 check_env_start(struct call *call)
 {
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0], CAP_ENV,
+	i64 error = check_cap(call, call->a[0], CAP_ENV,
 			       CAP_WRITE, &cap);
 
 	if (error)

@@ -23,7 +23,7 @@ check_type(const struct call *call, enum cap_type type, u32 rights)
 {
 	const struct cap *cap;
 
-	return cap_lookup(&caps, call->env->index, (u32)call->a[0], type, rights,
+	return check_cap(call, call->a[0], type, rights,
 			  &cap);
 }
 

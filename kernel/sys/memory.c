@@ -60,7 +60,7 @@ static i64
 check_space(const struct call *call, struct env **env)
 {
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0], CAP_ENV,
+	i64 error = check_cap(call, call->a[0], CAP_ENV,
 			       CAP_WRITE, &cap);
 
 	if (error)

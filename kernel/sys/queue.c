@@ -381,8 +381,7 @@ check_queue_kick(struct call *call)
 {
 	struct kick_checked *c = CHECKED(call, struct kick_checked);
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
-			       CAP_QUEUE, 0, &cap);
+	i64 error = check_cap(call, call->a[0], CAP_QUEUE, 0, &cap);
 
 	if (error)
 		return error;

@@ -277,8 +277,7 @@ check_ring_kick(struct call *call)
 {
 	struct kick_checked *c = CHECKED(call, struct kick_checked);
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
-			       CAP_RING, 0, &cap);
+	i64 error = check_cap(call, call->a[0], CAP_RING, 0, &cap);
 
 	if (error)
 		return error;
@@ -318,8 +317,7 @@ check_ring_narrow(struct call *call)
 	struct ring_atom atoms[RING_ATOMS_MAX];
 	u64 count = call->a[2];
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
-			       CAP_RING, CAP_WRITE, &cap);
+	i64 error = check_cap(call, call->a[0], CAP_RING, CAP_WRITE, &cap);
 
 	if (error)
 		return error;

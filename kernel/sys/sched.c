@@ -343,7 +343,7 @@ check_yield(struct call *call)
 	*target = ENVS_MAX;
 	if (call->a[0] == SLOT_NONE)
 		return 0;
-	error = cap_lookup(&caps, call->env->index, (u32)call->a[0], CAP_ENV,
+	error = check_cap(call, call->a[0], CAP_ENV,
 			   CAP_READ, &cap);
 	if (error)
 		return error;

@@ -112,12 +112,11 @@ check_slice_bind(struct call *call)
 {
 	struct bind_checked *c = CHECKED(call, struct bind_checked);
 	const struct cap *env;
-	i64 error = cap_lookup(&caps, call->env->index, (u32)call->a[0],
-			       CAP_SLICES, CAP_WRITE, &c->slices);
+	i64 error = check_cap(call, call->a[0], CAP_SLICES, CAP_WRITE, &c->slices);
 
 	if (error)
 		return error;
-	error = cap_lookup(&caps, call->env->index, (u32)call->a[1], CAP_ENV,
+	error = check_cap(call, call->a[1], CAP_ENV,
 			   CAP_WRITE, &env);
 	if (error)
 		return error;

@@ -69,6 +69,15 @@ user_write(const struct user_out *out, const void *source, u64 len)
 }
 
 i64
+check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
+	  const struct cap **cap)
+{
+	if (slot >= CAP_LIST_SLOTS)
+		return -E_SLOT;
+	return cap_lookup(&caps, call->env->index, (u32)slot, type, rights, cap);
+}
+
+i64
 check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 	     const struct cap **cap)
 {
