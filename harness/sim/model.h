@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The oracle: what each operation may do and answer, judged without the cores.
+//
+// It is told three things: an operation was submitted; bytes of a page or block
+// changed; an operation was answered. It keeps every operation of a seed and
+// demands, with the history of all bytes and the table of authority:
+//
+//   M1  each change is the effect of exactly one operation, whole, that is
+//       allowed it at that moment: its capability is good, its node's boot is
+//       current or within its lease, it has not been answered, and no earlier one
+//       is open that it is fenced from
+//   M2  nothing but READ, BLOCK_READ and the parts of a WRITE has effect twice
+//   M3  DONE: it had its effect, and each byte of its answer was so at some
+//       moment between submission and answer, all at the same one
+//   M4  NOT_DONE: it had no effect, and the code's reason was true
+//   M5  UNKNOWN_FINAL: nothing of it happens from now on
+//   M6  an operation that was refused was not allowed
+//
+// A broken demand is told to model_failed(), the run's.
+
+#include "harness/sim/authority.h"
+#include "harness/sim/history.h"
+#include "harness/sim/trace.h"
+
+#define MODEL_OPS_MAX 65536u
+#define CLAUSES_MAX 3u
+#define NO_CLAUSE 0xffu
+
+enum model_kind {
+	DO_READ, DO_WRITE, DO_MCAS, DO_ADD, DO_NOTIFY, DO_SEND,
+	DO_BLOCK_READ, DO_BLOCK_WRITE, DO_FLUSH, DO_DERIVE, DO_REVOKE, DO_DROP,
+	DO_KINDS
+};
+
+enum model_outcome { OPEN, DONE, NOT_DONE, UNKNOWN_FINAL, ORPHAN };
+
+// Why an operation was refused, whatever code said so.
+enum model_reason {
+	WHY_NONE,
+	WHY_SLOT,		// no such capability: never was, or gone
+	WHY_HOLDER,		// another's
+	WHY_REVOKED,
+	WHY_RIGHTS,
+	WHY_TYPE,
+	WHY_RANGE,
+	WHY_SESSION,		// no session to send it in, or it ended
+	WHY_CANCELLED,
+	WHY_ROOM,		// a table or buffer of the owner's was full
+	WHY_ARGUMENT,		// it makes no sense
+	WHY_DEVICE,		// the disk failed
+	WHY_COUNT
+};
+
+struct model_clause {
+	u64 compare[2], compare_mask[2], swap[2], swap_mask[2];
+	u64 chain_offset;
+	u32 chain_len;		// what is read when it matched
+};
+
+struct model_op {
+	enum model_kind kind;
+	enum model_outcome outcome;
+	enum model_reason reason;
+	struct party by;
+	u32 owner, owner_boot;
+	u32 cap;		// row of authority; AUTHORITY_NONE: a forged one
+	bool forged;		// whatever the row says, this must be refused
+	bool cancelled;		// the requester asked to cancel it
+	bool fenced;		// not before all earlier ones of its queue to that node
+	u32 queue;
+	u64 offset;		// bytes from the first of the capability's units
+	u32 len;
+	u64 submitted, ended;
+	u64 payload;		// seed of the bytes that it writes
+	u64 add;
+	struct model_clause clause[CLAUSES_MAX];
+	u32 clauses;
+	struct party to;	// of DERIVE: for whom, and what
+	u32 rights, base, count;
+	u32 effects;
+	u8 matched;		// by the effect: which clause
+	u64 old[2];		// by the effect: the word before
+	u64 placed[UNIT / 64];	// of a WRITE: a bit for each byte
+};
+
+// What an answer carried.
+struct model_answer {
+	enum model_outcome outcome;
+	enum model_reason reason;
+	u64 old[2];
+	u8 clause;
+	const u8 *bytes;	// of a READ, or of an MCAS's chained one
+	u32 len;
+};
+
+struct model {
+	struct trace *trace;
+	struct authority authority;
+	struct history history;
+	struct store *store;	// [node * STORE_COUNT + enum model_store]
+	const u32 *boot;	// of each node, the host's
+	u64 lease_ns;		// longest time that a dead boot's requests may have effect
+	u32 nodes;
+	u32 first_open;		// no operation before it is open
+	u32 ops;
+	u64 answered[DO_KINDS][ORPHAN + 1];
+	u64 refused[WHY_COUNT];
+	struct model_op op[MODEL_OPS_MAX];
+};
+
+void
+model_init(struct model *model, struct trace *trace, struct store *store,
+	   u32 nodes, u8 *history_bytes);
+
+// Registers an operation, OPEN from now. Returns its number.
+u32
+model_submit(struct model *model, const struct model_op *op);
+
+// The core did not take it: it never was.
+void
+model_withdrawn(struct model *model, u32 op);
+
+void
+model_answered(struct model *model, u32 op, const struct model_answer *answer);
+
+// Compares a node's memory and disk with the shadow and judges what changed.
+void
+model_look(struct model *model, u32 node, enum model_store kind);
+
+// What changed there was changed by the node's own programs: it is so.
+void
+model_wrote(struct model *model, u32 node, enum model_store kind);
+
+// The node lost its power: its disk holds at least what was flushed, and from
+// now on what it holds is so.
+void
+model_power_cut(struct model *model, u32 node);
+
+// A message reached its reader.
+void
+model_delivered(struct model *model, u32 node, u32 op, const u8 *bytes, u32 len);
+
+// A capability (the new row) was derived for a remote holder from one that a
+// remote holder has; what came from a row was revoked, or the row itself, by a
+// message.
+void
+model_derived(struct model *model, u32 row);
+void
+model_revoked(struct model *model, u32 row, bool self);
+
+// A node starts anew: what it had open nobody is told of any more.
+void
+model_crashed(struct model *model, u32 node);
+
+// The byte at `at` of what an operation writes.
+u8
+model_byte(const struct model_op *op, u32 at);
+void
+model_payload(const struct model_op *op, u8 *bytes);
+
+const char *
+model_kind_word(enum model_kind kind);
+const char *
+model_reason_word(enum model_reason reason);
+
+// Reports a broken demand, with the operation (or MODEL_OPS_MAX) that it is
+// about. Does not return. Supplied by the run, or by a test.
+noreturn_ void
+model_failed(const struct model *model, u32 op, const char *what);
