@@ -38,6 +38,7 @@ struct env {
 	u32 cpu;		// where it ran last: looks when it is hinted or due
 	u8 slices_on[CPUS_MAX];	// slices bound to it on each processor (slice.c)
 	u64 page_root;		// frame of the top page table
+	u32 tables;		// page tables, of used.frames
 	u64 uarea_frame;
 	struct uarea *uarea;	// in the direct map
 	u64 timer_deadline_ns;

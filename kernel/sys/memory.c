@@ -103,7 +103,8 @@ check_op(const struct env *env, const struct map_op *op)
 static i64
 check_tables(const struct env *env, u32 missing)
 {
-	if (missing > quota_left(env->info))
+	if (missing > quota_left(env->info) ||
+	    env->tables + missing > paging_tables_max(env))
 		return -E_QUOTA;
 	return missing > frames.free ? -E_FRAMES : 0;
 }

@@ -28,6 +28,7 @@ new_table(struct env *env)
 	ASSERT(frame != FRAME_ANY);
 	own_take(&frames, frame, 1, (u16)env->index, FRAME_TABLE);
 	env->info->used.frames++;
+	env->tables++;
 	memset(frame_memory(frame), 0, PAGE_SIZE);
 	return frame;
 }
@@ -39,6 +40,7 @@ free_table(struct env *env, u64 frame)
 	ASSERT(frames.frame[frame].owner == env->index);
 	own_release(&frames, frame, 1);
 	env->info->used.frames--;
+	env->tables--;
 }
 
 // The last-level table that covers `va`, or NULL.

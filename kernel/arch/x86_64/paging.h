@@ -17,6 +17,17 @@ paging_create(struct env *env);
 void
 paging_destroy(struct env *env);
 
+// Page tables that an environment may have: what lies dense takes one for each
+// PAGING_TABLE_SPAN frames, and a share for what lies scattered. All of them are
+// what a revocation may have to look through.
+#define PAGING_TABLES_FREE 64u
+#define PAGING_TABLE_SPAN 128u
+static inline u32
+paging_tables_max(const struct env *env)
+{
+	return PAGING_TABLES_FREE + env->info->quota.frames / PAGING_TABLE_SPAN;
+}
+
 // How many page-table frames mapping [va, va + pages) would add.
 u32
 paging_missing(const struct env *env, u64 va, u64 pages);
