@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import stat
+import sys
 import threading
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -225,6 +226,8 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address) -> None:
         """A connection that broke is the client's affair, and shows in its Fetch."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class FileServer:

@@ -69,6 +69,7 @@ class Display:
         self.live = out.isatty()
         self.lock = threading.Lock()
         self.notes: list[str] = []
+        self.closed = False         # nobody reads it any more
         self.table: list[str] = []  # as it stands on the screen
 
     def say(self, who: str, line: str) -> None:
@@ -76,7 +77,7 @@ class Display:
         text = f"{time.strftime('%H:%M:%S')} {who + ' ' if who else ''}{line}"
         with self.lock:
             if not self.live:
-                print(text, file=self.out, flush=True)
+                self._write(text + "\n")
             elif len(self.notes) < NOTES_MAX:
                 self.notes.append(text)
 
@@ -100,7 +101,13 @@ class Display:
             if table == self.table and not self.notes:
                 return
             up = f"\x1b[{len(self.table)}A" if self.table else ""
-            print(f"{up}\r\x1b[J" + "".join(line + "\n" for line in [*self.notes, *table]),
-                  end="", file=self.out, flush=True)
+            self._write(f"{up}\r\x1b[J" + "".join(line + "\n" for line in [*self.notes, *table]))
             self.notes.clear()
             self.table = table
+
+    def _write(self, text: str) -> None:
+        try:
+            self.out.write(text)
+            self.out.flush()
+        except OSError:
+            self.closed = True

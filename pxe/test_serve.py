@@ -347,7 +347,7 @@ def test_what_is_missing(quiet_host, tmp_path):
 
 def test_root_is_needed_but_not_to_print(quiet_host):
     host = quiet_host
-    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+    nobody = ["unshare", "--user", "--"]    # who may read this tree even where it is root's own
     done = host.run(*nobody, SERVE, "eth1", "--build", str(BUILD), check=False)
     assert (done.returncode, done.stderr) == (1, "serve: DHCP needs root: run it with sudo\n")
     shown = host.run(*nobody, SERVE, "eth1", "--build", str(BUILD), "--print").stdout
@@ -419,6 +419,18 @@ def test_it_does_not_go_on_without_the_interface(bed, host, tmp_path):
     host.ip("link del eth1")
     assert server.process.wait(20) == 1
     assert server.text().endswith("serve: eth1 is gone\n")
+
+
+def test_it_ends_when_nobody_reads_its_lines(bed, host, tmp_path):
+    reader, writer = os.pipe()
+    process = host.start(SERVE, "eth1", "--build", str(BUILD), "--force", stdout=writer,
+                         env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE)
+    os.close(writer)
+    with os.fdopen(reader) as lines:
+        assert "serving" in lines.readline()
+    ask(bed.host(), dhcp.discover(MAC, 9, True))        # something to say
+    assert process.wait(20) == 0
+    assert process.stderr.read() == b"" and not list(tmp_path.glob("deos-pxe-*"))
 
 
 def test_dnsmasq_is_not_root(host, tmp_path):
