@@ -219,7 +219,10 @@ extend(struct net *net)
 	}
 	d->state = DHCP_RENEWING;
 	if (!ip_route(net, d->server, mac)) {
-		d->next_at = MIN(net->now_ns + ROUTE_WAIT_NS, d->rebind_at);
+		// ARP asks: a few tries a second apart, then a long wait.
+		d->next_at = d->tries++ % REQUEST_TRIES ?
+			     MIN(net->now_ns + ROUTE_WAIT_NS, d->rebind_at) :
+			     halfway(net, d->rebind_at);
 		return;
 	}
 	send_message(net, REQUEST, mac, true);
@@ -359,6 +362,7 @@ bind_lease(struct net *net, u32 address, const struct reply *r)
 	d->renew_at = net->now_ns + t1;
 	d->rebind_at = net->now_ns + t2;
 	d->expires_at = net->now_ns + lease;
+	d->tries = 1;
 	ASSERT(d->renew_at <= d->rebind_at && d->rebind_at <= d->expires_at);
 	// A gateway that is not on the link cannot be asked for by ARP.
 	set_address(net, address, mask,
