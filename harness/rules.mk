@@ -3,14 +3,15 @@
 # harness/clusters; values go through the environment, so that a folder's name
 # may hold blanks and quotes.
 
-export NODES SITE PORT BOOT FIRMWARE NET MEM SMP NODE
+STATE ?= $(B)/cluster
+export NODES SITE PORT BOOT FIRMWARE NET MEM SMP NODE STATE
 export DEOS_BUILD := $(B)
 
 .PHONY: run qemu qemu-gdb gdb
 run: all ## NODES=1 SITE=docs/site PORT=8080: boot nodes that serve a website
 	@harness/cluster up --nodes "$$NODES" --site "$$SITE" --port "$$PORT" \
 		--boot "$$BOOT" --firmware "$$FIRMWARE" --net "$$NET" \
-		--mem "$$MEM" --smp "$$SMP"
+		--mem "$$MEM" --smp "$$SMP" --state "$$STATE"
 
 SINGLE = PYTHONPATH=harness PYTHONPYCACHEPREFIX=$(B)/pycache \
 	$(PYTHON) -m clusters.single

@@ -15,14 +15,12 @@ from typing import NoReturn
 
 from . import console, doctor
 from .client import NotUp, request
-from .detach import run_detached
 from .failure import Failure, Usage
 from .machine import QEMU
+from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
 from .process import is_alive, need
 from .report import Report
 from .state import State
-from .supervisor import Options, Supervisor, tools_folder
-from .uplink import NODES_MAX, ROOT
 
 DOWN_SECONDS = 20.0
 START_SECONDS = 150.0
@@ -94,6 +92,9 @@ def up(words: argparse.Namespace) -> int:
         return already_up(state)
     clear(state)
     state.make()
+    # What only this verb needs takes most of the time to import.
+    from .detach import run_detached
+    from .supervisor import Supervisor
     if words.detach:
         return run_detached(options, state, tools)
     return Supervisor(options, state, Report(), tools).run()
@@ -298,15 +299,10 @@ def pcap(words: argparse.Namespace) -> int:
 
 def examine(_words: argparse.Namespace) -> int:
     """doctor."""
-    return doctor.examine(ROOT / os.environ.get("DEOS_BUILD", "build"))
+    return doctor.examine(build_folder())
 
 
 # ---- the command ----
-
-def default_state() -> Path:
-    """build/cluster."""
-    return ROOT / os.environ.get("DEOS_BUILD", "build") / "cluster"
-
 
 def make_parser() -> Parser:
     """Every verb with its words."""
@@ -317,7 +313,7 @@ def make_parser() -> Parser:
     def verb(name: str, run, text: str, *, node: bool = False) -> argparse.ArgumentParser:
         one = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         one.set_defaults(run=run)
-        one.add_argument("--state", type=Path, default=default_state(), metavar="DIR",
+        one.add_argument("--state", type=Path, default=build_folder() / "cluster", metavar="DIR",
                          help="the run's folder (default build/cluster): one cluster each")
         if node:
             one.add_argument("node", type=whole(1, 255), metavar="NODE")

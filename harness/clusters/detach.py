@@ -10,9 +10,10 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
+from .options import Options
 from .report import Report
 from .state import State
-from .supervisor import Options, Supervisor
+from .supervisor import Supervisor
 
 LOG = "up.log"
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from .uplink import ROOT, lacks_for_tap
+from .options import ROOT, lacks_for_tap
 
 GROUPS = ("build", "run")
 

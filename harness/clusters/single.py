@@ -15,18 +15,12 @@ from . import unixpath
 from .client import request
 from .failure import Failure, Usage
 from .machine import QEMU, Machine
+from .options import ROOT, build_folder, check_port
 from .process import need
 from .site import read_site, write_archive
 from .state import State
-from .supervisor import check_port
-from .uplink import ROOT
 
 GDB_SOCKET = "gdb"
-
-
-def build_folder() -> Path:
-    """Where the build is."""
-    return ROOT / os.environ.get("DEOS_BUILD", "build")
 
 
 def number(name: str, default: str) -> int:
@@ -51,11 +45,6 @@ def network(port: int) -> str:
 def memory() -> int:
     """MEM in MiB."""
     text = os.environ.get("MEM") or "256M"
-    return number_of_mib(text)
-
-
-def number_of_mib(text: str) -> int:
-    """MiB from 256M or 1G."""
     units = {"M": 1, "G": 1 << 10}
     digits, unit = text[:-1], text[-1:].upper()
     if not digits.isdigit() or unit not in units or int(digits) * units[unit] < 32:
@@ -92,7 +81,7 @@ def target(node: str) -> Path:
             raise Failure("no stopped node is there: make qemu-gdb starts one, and "
                           "NODE=2 means a node of the cluster that is up") from error
         return socket
-    state = State(build / "cluster")
+    state = State(Path(os.environ.get("STATE") or build / "cluster").absolute())
     answer = request(state, "gdb", node=number("NODE", ""))
     return state.folder / answer["socket"]
 

@@ -10,28 +10,26 @@ transfers, run in threads.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import unixpath
 from .failure import Failure, Usage
 from .machine import Machine
 from .node import Node, mac_of, uuid_of
+from .options import NODES_MAX, Options, check_port, choose, free_port
 from .probe import Probe
 from .process import identity
 from .report import Report
 from .site import Site, read_site, write_archive
 from .state import BOOT, State
 from .switch import ask
-from .uplink import NODES_MAX, ROOT, UPLINKS, Uplink, choose
+from .uplink import UPLINKS, Uplink
 
 from pxe.boot import BootError, write_script  # found through uplink's path
 
@@ -51,42 +49,8 @@ MEMORY_BESIDE_PXE_MIB = 4
 INDEX_BYTES = 512
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `up` was asked for."""
-
-    nodes: int
-    site: Path
-    port: int
-    boot: str
-    net: str
-    smp: int
-    memory_mib: int
-    disk_bytes: int
-    append: str
-
-
 class Stop(BaseException):
     """A signal or a command ends the run."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def check_port(port: int) -> None:
-    """The website's port must be free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            what = ("is taken by another program" if error.errno == errno.EADDRINUSE
-                    else f"cannot be used ({error.strerror})")
-            raise Failure(f"port {port} {what}: choose another one (--port, PORT=)") from error
 
 
 class Supervisor:
@@ -208,7 +172,7 @@ class Supervisor:
         self.deadline = time.monotonic() + BOOT_SECONDS + BOOT_SECONDS_EACH * len(self.nodes)
 
     def finish(self) -> None:
-        """Ends everything, and leaves a word when it failed."""
+        """Ends everything. Of a run that failed after it was ready, a word stays for `status`."""
         for node in self.nodes.values():
             node.stop_probe()
             node.machine.kill()
@@ -219,7 +183,7 @@ class Supervisor:
         if self.uplink is not None:
             self.uplink.stop()
         self.state.clean()
-        if self.failed:
+        if self.failed and self.ready:
             self.state.write({"failed": self.failed})
 
     # ---- a turn of the loop ----
@@ -466,12 +430,3 @@ def check_memory(site: Site, options: Options) -> None:
         raise Failure(f"site {options.site} has {site.content_bytes >> 20} MiB: with --boot "
                       f"{options.boot} it needs nodes of {needed}M, not {options.memory_mib}M "
                       "(--mem, MEM=)")
-
-
-def tools_folder() -> Path:
-    """Where the build put the switch and `forward`."""
-    folder = ROOT / os.environ.get("DEOS_BUILD", "build") / "harness"
-    for name in ("switch", "forward"):
-        if not shutil.which(name, path=str(folder)):
-            raise Failure(f"{folder / name} is not built: run make")
-    return folder

@@ -14,7 +14,6 @@ An uplink lists the processes without which the run cannot go on.
 from __future__ import annotations
 
 import ipaddress
-import os
 import subprocess
 import sys
 import time
@@ -22,10 +21,10 @@ from pathlib import Path
 
 from .failure import Failure
 from .namespace import Namespace
+from .options import ROOT
 from .process import end, how_it_ended, last_line, spawn
 from .switch import ask
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from pxe.boot import BootError, FileServer  # noqa: E402
@@ -38,30 +37,6 @@ SLIRP_ADDRESS = "10.0.2.2"
 WEB_PORT = 80
 DHCP_PORT = ":0043 "  # 67, as /proc/net/udp writes it
 DHCP_SECONDS = 5.0
-NODES_MAX = {"tap": 60, "socket": 16, "bridge": 60}
-
-
-def choose(wanted: str) -> str:
-    """The uplink to use, or why the wanted one cannot be."""
-    if wanted == "socket":
-        return wanted
-    lacking = lacks_for_tap()
-    if lacking is None:
-        return "tap" if wanted == "auto" else wanted
-    if wanted == "auto":
-        return "socket"
-    raise Failure(f"--net {wanted}: {lacking}; --net socket works without")
-
-
-def lacks_for_tap() -> str | None:
-    """What is missing for taps and namespaces."""
-    if os.geteuid() != 0:
-        return "only root makes taps and network namespaces"
-    try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        return f"/dev/net/tun: {error.strerror}"
-    return None
 
 
 class Uplink:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `up` may be asked for, and what this machine can do.
+
+Light to import: most verbs need no more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from .failure import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+NODES_MAX = {"tap": 60, "socket": 16, "bridge": 60}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `up` was asked for."""
+
+    nodes: int
+    site: Path
+    port: int
+    boot: str
+    net: str
+    smp: int
+    memory_mib: int
+    disk_bytes: int
+    append: str
+
+
+def choose(wanted: str) -> str:
+    """The uplink to use, or why the wanted one cannot be."""
+    if wanted == "socket":
+        return wanted
+    lacking = lacks_for_tap()
+    if lacking is None:
+        return "tap" if wanted == "auto" else wanted
+    if wanted == "auto":
+        return "socket"
+    raise Failure(f"--net {wanted}: {lacking}; --net socket works without")
+
+
+def lacks_for_tap() -> str | None:
+    """What is missing for taps and namespaces."""
+    if os.geteuid() != 0:
+        return "only root makes taps and network namespaces"
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"/dev/net/tun: {error.strerror}"
+    return None
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """The website's port must be free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            what = ("is taken by another program" if error.errno == errno.EADDRINUSE
+                    else f"cannot be used ({error.strerror})")
+            raise Failure(f"port {port} {what}: choose another one (--port, PORT=)") from error
+
+
+def build_folder() -> Path:
+    """Where the build is."""
+    return ROOT / os.environ.get("DEOS_BUILD", "build")
+
+
+def tools_folder() -> Path:
+    """Where the build put the switch and `forward`."""
+    folder = build_folder() / "harness"
+    for name in ("switch", "forward"):
+        if not shutil.which(name, path=str(folder)):
+            raise Failure(f"{folder / name} is not built: run make")
+    return folder
