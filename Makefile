@@ -49,6 +49,7 @@ MAKEFLAGS += --no-builtin-rules
 
 ALL :=
 include kernel/rules.mk
+include net/rules.mk
 -include libos/rules.mk
 -include harness/rules.mk
 include $(wildcard harness/*/rules.mk)

@@ -4,11 +4,8 @@
 // Stateless. Reads eight bytes at a time at any alignment, never past `len`.
 
 #include "kernel/base/siphash.h"
+#include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
-
-struct lanes {
-	u64 a, b, c, d;
-};
 
 static inline u64
 rotate(u64 x, int bits)
@@ -17,7 +14,7 @@ rotate(u64 x, int bits)
 }
 
 static inline void
-mix(struct lanes *v, int rounds)
+mix(struct siphash *v, int rounds)
 {
 	for (int i = 0; i < rounds; i++) {
 		v->a += v->b;
@@ -34,7 +31,7 @@ mix(struct lanes *v, int rounds)
 }
 
 static inline void
-absorb(struct lanes *v, u64 word)
+absorb(struct siphash *v, u64 word)
 {
 	v->d ^= word;
 	mix(v, 2);
@@ -52,41 +49,53 @@ last_word(const u8 *tail, u64 len)
 	return word;
 }
 
+static struct siphash
+initial(const u8 key[SIPHASH_KEY_LEN])
+{
+	u64 k0 = le64_load(key), k1 = le64_load(key + 8);
+
+	return (struct siphash){
+		k0 ^ 0x736f6d6570736575ull,
+		k1 ^ 0x646f72616e646f6dull,
+		k0 ^ 0x6c7967656e657261ull,
+		k1 ^ 0x7465646279746573ull,
+	};
+}
+
 // Everything up to the finish; the variants differ by one initial bit pattern.
-static struct lanes
+static struct siphash
 absorb_all(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len, u64 variant)
 {
 	const u8 *at = data;
 	const u8 *end = at + (len & ~7ull);
-	u64 k0 = le64_load(key), k1 = le64_load(key + 8);
-	struct lanes v = {
-		k0 ^ 0x736f6d6570736575ull,
-		k1 ^ 0x646f72616e646f6dull ^ variant,
-		k0 ^ 0x6c7967656e657261ull,
-		k1 ^ 0x7465646279746573ull,
-	};
+	struct siphash v = initial(key);
 
+	v.b ^= variant;
 	for (; at != end; at += 8)
 		absorb(&v, le64_load(at));
 	absorb(&v, last_word(at, len));
 	return v;
 }
 
-u64
-siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len)
+static u64
+finish64(struct siphash v)
 {
-	struct lanes v = absorb_all(key, data, len, 0);
-
 	v.c ^= 0xff;
 	mix(&v, 4);
 	return v.a ^ v.b ^ v.c ^ v.d;
+}
+
+u64
+siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len)
+{
+	return finish64(absorb_all(key, data, len, 0));
 }
 
 void
 siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
 	   u8 hash[SIPHASH128_LEN])
 {
-	struct lanes v = absorb_all(key, data, len, 0xee);
+	struct siphash v = absorb_all(key, data, len, 0xee);
 
 	v.c ^= 0xee;
 	mix(&v, 4);
@@ -94,4 +103,60 @@ siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
 	v.b ^= 0xdd;
 	mix(&v, 4);
 	le64_store(hash + 8, v.a ^ v.b ^ v.c ^ v.d);
+}
+
+void
+siphash_begin(struct siphash *hash, const u8 key[SIPHASH_KEY_LEN])
+{
+	*hash = initial(key);
+}
+
+void
+siphash_words(struct siphash *hash, const void *data, u64 len)
+{
+	const u8 *at = data;
+	const u8 *end = at + len;
+	struct siphash v = *hash;
+
+	ASSERT(len % 8 == 0);
+	for (; at != end; at += 8)
+		absorb(&v, le64_load(at));
+	*hash = v;
+}
+
+// A word at any alignment, loaded exactly once.
+static inline u64
+load_once(const u8 *at)
+{
+	struct packed_ word {
+		u64 value;
+	} __attribute__((may_alias));
+
+	return ((const volatile struct word *)at)->value;
+}
+
+void
+siphash_copy(struct siphash *hash, void *target, const void *source, u64 len)
+{
+	const u8 *at = source;
+	const u8 *end = at + (len & ~7ull);
+	u8 *to = target;
+	struct siphash v = *hash;
+
+	for (; at != end; at += 8, to += 8) {
+		u64 word = load_once(at);
+
+		le64_store(to, word);
+		absorb(&v, word);
+	}
+	for (u64 i = 0; i < len % 8; i++)
+		to[i] = ((const volatile u8 *)at)[i];
+	*hash = v;
+}
+
+u64
+siphash_end(struct siphash *hash, const void *tail, u64 len)
+{
+	absorb(hash, last_word(tail, len));
+	return finish64(*hash);
 }

@@ -20,3 +20,22 @@ siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len);
 void
 siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
 	   u8 hash[SIPHASH128_LEN]);
+
+// The same 64-bit hash in pieces, for frames: all pieces but the last are a
+// multiple of eight bytes. siphash_copy() moves what it hashes, and reads each
+// word of the source once, so that memory which others change meanwhile is
+// hashed as it was copied.
+struct siphash {
+	u64 a, b, c, d;
+};
+
+void
+siphash_begin(struct siphash *hash, const u8 key[SIPHASH_KEY_LEN]);
+void
+siphash_words(struct siphash *hash, const void *data, u64 len);
+void
+siphash_copy(struct siphash *hash, void *target, const void *source, u64 len);
+
+// `tail` are the last `len` % 8 bytes of the `len` that were hashed in all.
+must_check u64
+siphash_end(struct siphash *hash, const void *tail, u64 len);

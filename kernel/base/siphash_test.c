@@ -65,11 +65,40 @@ vectors_hold_at_every_alignment(void **state)
 	}
 }
 
+// Split at every multiple of eight, copied or not: the same hash, the same bytes.
+static void
+pieces_hash_like_the_whole(void **state)
+{
+	u8 key[SIPHASH_KEY_LEN] = { 7 }, input[80], copy[81];
+
+	(void)state;
+	for (u32 i = 0; i < sizeof(input); i++)
+		input[i] = (u8)(i * 7);
+	for (u32 len = 0; len <= 72; len++) {
+		for (u32 split = 0; split <= len; split += 8) {
+			struct siphash hash;
+			u32 rest = len - split;
+
+			memset(copy, 0xee, sizeof(copy));
+			siphash_begin(&hash, key);
+			siphash_words(&hash, input, split);
+			siphash_copy(&hash, copy + 1, input + split, rest);
+			assert_int_equal(
+				siphash_end(&hash, copy + 1 + (rest & ~7u), len),
+				siphash64(key, input, len));
+			assert_memory_equal(copy + 1, input + split, rest);
+			assert_int_equal(copy[0], 0xee);
+			assert_int_equal(copy[1 + rest], 0xee);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_hold_at_every_alignment),
+		cmocka_unit_test(pieces_hash_like_the_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,9 +149,10 @@ links_postpone(struct links *links, u64 now, u16 peer, u32 number);
 void
 links_sent(struct links *links, u64 now, u16 peer, u32 number);
 
-// Any open request of the peer, or false.
-must_check bool
-links_any_open(const struct links *links, u16 peer, u32 *number, u32 *cookie);
+// The peer's open requests: their numbers and cookies. Returns how many.
+u32
+links_opened(const struct links *links, u16 peer, u32 number[WIRE_WINDOW],
+	     u32 cookie[WIRE_WINDOW]);
 
 // Seals a frame into a buffer of WIRE_FRAME_MAX bytes; the payload is copied and
 // tagged in one pass, each word read once. Returns its length, 0 without a live

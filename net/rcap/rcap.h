@@ -36,7 +36,7 @@ struct rcap;
 struct rcap_config {
 	u8 *memory;		// byte 0 of frame 0; exports and buffers lie in it
 	u8 *staging;		// staging_count pages of 4 KiB for blocks on their way
-	u32 staging_count;	// block operations at work at a time
+	u32 staging_count;	// block operations at work at a time, at most 255
 	u32 exports_max;	// 1..RCAP_EXPORTS_MAX
 	u32 ops_max;		// operations submitted and not completed, 1..65535
 	u32 grants_max;		// grants on their way
@@ -158,7 +158,8 @@ struct rcap_export {
 
 // Exports a node of the derivation tree, which the host has just derived, and
 // sends the holder a GRANT. Returns the entry, or RCAP_NONE when a table is full
-// or the peer's life is another one. rcap_host_grant_ended() follows.
+// or the peer's life is another one. rcap_host_grant_ended() follows, or comes
+// before this returns: it names the node.
 struct rcap_grant {
 	u8 type;
 	u8 rights;
@@ -243,8 +244,8 @@ must_check enum wire_code
 rcap_host_granted(void *host, const struct rcap_remote *remote,
 		  const struct wire_grant *grant);
 
-// The holder has the capability of this entry, or never will: then the entry is
-// free already, and the host removes the node.
+// The holder has the capability, or (any code but CODE_NONE) never will: then the
+// entry is free already, and the host removes the node.
 void
 rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
 		      enum wire_code code);
@@ -268,7 +269,7 @@ must_check bool
 rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2]);
 
 // A buffer of WIRE_FRAME_MAX bytes for a frame, or NULL: then the frame is as
-// good as lost. rcap_host_send() gives it back with `len` bytes in it.
+// good as lost. rcap_host_send() gives it back with `len` bytes in it; 0: unused.
 u8 *
 rcap_host_buffer(void *host);
 void

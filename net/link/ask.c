@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Open requests, at the requester: numbers, credit, landing places, and when to
+// send one again. The owner has no timers, so every reason for sending again is
+// here:
+//
+//	three that were sent later have come to the peer, this one not
+//	three that were sent later are answered, this one is not
+//	its timer ran out: srtt + 4 rttvar, doubled with each copy
+//
+// `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
+// [done, next) span less than that, so a bit stands for one number.
+
+#include "kernel/base/assert.h"
+#include "net/link/state.h"
+
+static struct link_asker *
+asker_of(const struct links *links, const struct link_peer *peer)
+{
+	return peer->asker == LINK_NONE ? NULL : &links->asker[peer->asker];
+}
+
+static struct link_ask *
+ask_find(const struct links *links, const struct link_peer *peer, u32 number)
+{
+	struct link_asker *asker = asker_of(links, peer);
+
+	if (!asker || !(asker->open & number_bit(number)))
+		return NULL;
+
+	struct link_ask *ask = &asker->at[number % WIRE_WINDOW];
+
+	return ask->number == number ? ask : NULL;
+}
+
+static u64
+rto_ns(const struct link_peer *peer, const struct link_ask *ask)
+{
+	u64 rto = peer->rtt_us
+			  ? (u64)(peer->rtt_us + 4 * peer->rtt_var_us) * NS_PER_US
+			  : RTO_START_NS;
+
+	rto = MAX(rto, LINK_RTO_MIN_NS) << MIN(ask->copies - (ask->copies > 0), 7);
+	return MIN(rto, LINK_RTO_MAX_NS);
+}
+
+enum link_open
+links_open(struct links *links, u64 now, u16 peer_index, u32 frames, u32 landing,
+	   u32 cookie, u32 *number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_asker *asker;
+
+	ASSERT(frames >= 1 && frames <= WIRE_PARTS_MAX && landing >= 1);
+	if (!session_live(links, now, peer))
+		return LINK_NO_SESSION;
+	if (peer->news & NEWS_DOWN)
+		return LINK_WAIT;	// what was open before is to be closed first
+	asker = asker_get(links, peer);
+	if (!asker)
+		return LINK_NO_WINDOW;
+	if (peer->next - peer->done >= WIRE_WINDOW ||
+	    asker->frames + frames > peer->credit ||
+	    links->landing + landing > links->config.landing_pool)
+		return LINK_WAIT;
+	*number = peer->next++;
+	asker->at[*number % WIRE_WINDOW] = (struct link_ask){
+		.sent_at = now,
+		.number = *number,
+		.cookie = cookie,
+		.after = peer->next,
+		.frames = (u8)frames,
+		.landing = (u8)landing,
+	};
+	asker->open |= number_bit(*number);
+	asker->unseen |= number_bit(*number);
+	asker->frames += frames;
+	links->landing += landing;
+	return LINK_OPENED;
+}
+
+void
+links_want(struct links *links, u16 peer_index, u32 frames)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_asker *asker;
+	u8 before = peer->want;
+
+	if (peer->state == LINK_STATE_FREE)
+		return;
+	asker = asker_of(links, peer);
+	peer->want = peer->state == LINK_STATE_UP ? (u8)MIN(frames, 255u) : 0;
+	if (peer->want && !before && (!asker || !asker->frames))
+		say_add(links, peer, SAY_IDLE);
+	if (asker && !asker->open && !peer->want)
+		asker_put(links, peer);
+}
+
+void
+links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_ask *ask = ask_find(links, peer, number);
+
+	ASSERT(ask);
+	ask->sent_at = now;
+	ask->after = peer->next;
+	ask->passed = 0;
+	if (ask->copies < 255)
+		ask->copies++;
+	if (ask->copies > 1)
+		links->counters.resends++;
+	links->asker[peer->asker].resend &= ~number_bit(number);
+	peer_due_changed(links, peer, MIN(peer->due, now + rto_ns(peer, ask)));
+}
+
+void
+links_postpone(struct links *links, u64 now, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_ask *ask = ask_find(links, peer, number);
+
+	if (!ask)
+		return;
+	ask->postponed = true;
+	ask->sent_at = now;
+	ask->passed = 0;
+}
+
+static void
+ask_again(struct links *links, struct link_peer *peer, u32 number)
+{
+	links->asker[peer->asker].resend |= number_bit(number);
+	news_add(links, peer, NEWS_RESEND);
+}
+
+// Smoothed as in RFC 6298; only what was sent once and answered at once counts.
+static void
+measure(struct link_peer *peer, const struct link_ask *ask, u64 now)
+{
+	i64 rtt = (i64)MIN((now - ask->sent_at) / NS_PER_US + 1, 1000000u);
+	i64 error = rtt - peer->rtt_us;
+
+	if (ask->copies != 1 || ask->postponed)
+		return;
+	peer->timeouts = 0;
+	if (!peer->rtt_us) {
+		peer->rtt_us = (u32)rtt;
+		peer->rtt_var_us = (u32)rtt / 2;
+		return;
+	}
+	peer->rtt_us = (u32)MAX((i64)peer->rtt_us + error / 8, 1);
+	peer->rtt_var_us = (u32)((i64)peer->rtt_var_us +
+		((error < 0 ? -error : error) - (i64)peer->rtt_var_us) / 4);
+}
+
+// Those that were sent before `number`, and are open while it is answered.
+static void
+overtake(struct links *links, struct link_peer *peer, u32 number)
+{
+	struct link_asker *asker = asker_of(links, peer);
+	u64 older = asker->open & number_mask(peer->done, number - peer->done);
+
+	for (; older; older &= older - 1) {
+		struct link_ask *ask = &asker->at[__builtin_ctzll(older)];
+
+		if (ask->postponed || number_diff(number, ask->after) < 0)
+			continue;
+		if (++ask->passed >= PASSED_MAX)
+			ask_again(links, peer, ask->number);
+	}
+}
+
+void
+links_close(struct links *links, u64 now, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_asker *asker = asker_of(links, peer);
+	struct link_ask *ask = ask_find(links, peer, number);
+
+	ASSERT(ask && asker->frames >= ask->frames);
+	measure(peer, ask, now);
+	asker->open &= ~number_bit(number);
+	asker->unseen &= asker->open;
+	asker->resend &= asker->open;
+	if (!PLANTED(BUG_CREDIT_LEAK))
+		asker->frames -= ask->frames;
+	links->landing -= ask->landing;
+	overtake(links, peer, number);
+	while (peer->done != peer->next && !(asker->open & number_bit(peer->done)))
+		peer->done++;
+	if (asker->frames <= peer->credit)
+		peer->turn_kept = peer->their_turn;
+	if (!asker->open && !peer->want && !PLANTED(BUG_CREDIT_LEAK))
+		asker_put(links, peer);
+}
+
+u32
+links_opened(const struct links *links, u16 peer, u32 number[WIRE_WINDOW],
+	     u32 cookie[WIRE_WINDOW])
+{
+	const struct link_asker *asker = asker_of(links, &links->peer[peer]);
+	u32 count = 0;
+
+	if (!asker)
+		return 0;
+	for (u64 open = asker->open; open; open &= open - 1) {
+		const struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
+
+		number[count] = ask->number;
+		cookie[count++] = ask->cookie;
+	}
+	return count;
+}
+
+// A header told which of our requests have come.
+void
+ask_seen(struct links *links, struct link_peer *peer, u32 newest, u64 seen)
+{
+	struct link_asker *asker = asker_of(links, peer);
+	u32 ahead = peer->next - 1 - newest;	// numbers it has not heard of
+	u64 behind;
+
+	if (!asker || ahead >= WIRE_WINDOW)
+		return;
+	behind = ~number_mask(newest + 1, ahead);
+	asker->unseen &= ~(seen & behind);
+	for (u64 gap = asker->unseen & behind; gap; gap &= gap - 1) {
+		struct link_ask *ask = &asker->at[__builtin_ctzll(gap)];
+		u32 later = newest + 1 - ask->after;
+
+		if (ask->postponed || number_diff(newest + 1, ask->after) <= 0)
+			continue;
+		seen &= behind;
+		if (__builtin_popcountll(seen & number_mask(ask->after, later)) >=
+		    (int)PASSED_MAX)
+			ask_again(links, peer, ask->number);
+	}
+}
+
+void
+ask_timer(struct links *links, u64 now, struct link_peer *peer)
+{
+	struct link_asker *asker = asker_of(links, peer);
+
+	if (!asker)
+		return;
+	for (u64 open = asker->open & ~asker->resend; open; open &= open - 1) {
+		struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
+
+		if (now < ask->sent_at + rto_ns(peer, ask))
+			continue;
+		links->counters.timeouts++;
+		if (!ask->postponed && peer->timeouts < 255)
+			peer->timeouts++;
+		ask_again(links, peer, ask->number);
+	}
+	if (peer->timeouts >= TIMEOUTS_NARROW) {
+		peer->carries_here = peer->carries_there = 0;
+		peer->probes = peer->timeouts = 0;
+	}
+}
+
+u64
+ask_due(const struct links *links, const struct link_peer *peer)
+{
+	const struct link_asker *asker = asker_of(links, peer);
+	u64 due = NEVER_NS;
+
+	if (!asker)
+		return due;
+	for (u64 open = asker->open & ~asker->resend; open; open &= open - 1) {
+		const struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
+
+		due = MIN(due, ask->sent_at + rto_ns(peer, ask));
+	}
+	return due;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Credits. As owner we grant request frames out of a pool of receive buffers; as
+// requester we keep to what we are granted.
+//
+// A grant is raised at once and lowered in two steps: the header's `turn` counts
+// on with the lower grant, and until the peer's `turn_seen` says that it keeps to
+// it, the grant counts in the pool as it was (`kept`). One lowering at a time.
+//
+// Who wants nothing and was idle for LINK_IDLE_NS is granted nothing; while
+// somebody wants more than there is, nobody keeps more than a fair share.
+
+#include "kernel/base/assert.h"
+#include "net/link/state.h"
+
+#define GRANT_MAX 192u		// WIRE_WINDOW requests of WIRE_PARTS_MAX frames
+
+static void
+kept_set(struct links *links, struct link_peer *peer, u8 kept)
+{
+	links->grants_kept += (u32)kept - peer->kept;
+	links->granted += (u32)(kept > 0) - (peer->kept > 0);
+	peer->kept = kept;
+	ASSERT(links->grants_kept <= links->config.grant_pool ||
+	       PLANTED(BUG_CREDIT_EXCESS) || PLANTED(BUG_GRANT_HASTE));
+}
+
+static void
+hungry_set(struct links *links, struct link_peer *peer, bool hungry)
+{
+	links->hungry += (u32)hungry - peer->hungry;
+	peer->hungry = hungry;
+}
+
+// What each of those who have or want something may keep; never less than the
+// frames of one request, or it could not be sent at all.
+static u32
+fair_share(const struct links *links)
+{
+	u32 sharers = MAX(links->granted, links->hungry);
+
+	return MAX(links->config.grant_pool / MAX(sharers, 1u), WIRE_PARTS_MAX);
+}
+
+void
+grant_set(struct links *links, struct link_peer *peer, u32 grant)
+{
+	ASSERT(grant <= GRANT_MAX);
+	if (grant < peer->grant) {
+		if (peer->kept > peer->grant)
+			return;		// the last lowering is not acknowledged yet
+		peer->grant = (u8)grant;
+		peer->turn++;
+		if (PLANTED(BUG_GRANT_HASTE))
+			kept_set(links, peer, peer->grant);
+	} else {
+		peer->grant = (u8)grant;
+		kept_set(links, peer, MAX(peer->kept, peer->grant));
+	}
+	say_add(links, peer, SAY_IDLE);
+}
+
+void
+grant_end(struct links *links, struct link_peer *peer)
+{
+	hungry_set(links, peer, false);
+	kept_set(links, peer, 0);
+	peer->grant = peer->their_want = 0;
+}
+
+// The peer says how many frames it would like to have open.
+void
+grant_wanted(struct links *links, struct link_peer *peer, u8 want)
+{
+	u32 wanted = MIN(want, GRANT_MAX);
+	u32 room = links->config.grant_pool - links->grants_kept;
+	u32 share, grant;
+
+	peer->their_want = want;
+	share = links->hungry ? fair_share(links) : links->config.grant_pool;
+	if (peer->grant > share)
+		grant_set(links, peer, share);
+	if (wanted <= peer->grant) {
+		hungry_set(links, peer, false);
+		return;
+	}
+	grant = MIN(MIN(wanted, share), peer->kept + room);
+	if (PLANTED(BUG_CREDIT_EXCESS))
+		grant = wanted;
+	hungry_set(links, peer, grant < wanted);
+	if (grant > peer->grant)
+		grant_set(links, peer, grant);
+}
+
+void
+grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn)
+{
+	if (turn == peer->turn && peer->kept != peer->grant)
+		kept_set(links, peer, peer->grant);
+}
+
+// Nothing was sent to the peer for a while.
+void
+grant_idle(struct links *links, struct link_peer *peer)
+{
+	u32 share = fair_share(links);
+
+	if (!peer->their_want && peer->grant)
+		grant_set(links, peer, 0);
+	else if (links->hungry && peer->grant > share)
+		grant_set(links, peer, share);
+}
+
+// The peer says what it grants us.
+void
+credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn)
+{
+	const struct link_asker *asker =
+		peer->asker == LINK_NONE ? NULL : &links->asker[peer->asker];
+
+	peer->credit = grant;
+	peer->their_turn = turn;
+	if (peer->turn_kept != turn && (!asker || asker->frames <= grant)) {
+		peer->turn_kept = turn;
+		say_add(links, peer, SAY_IDLE);
+	}
+}

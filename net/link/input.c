@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames on their way in. The order of the checks is the protocol's: length,
+// version and kind (wire_parse), sender, incarnations, tag, sequence, lease;
+// rcap goes on with capability and effect. Nothing of a session changes before
+// its tag and its sequence were right (K1), and what is refused is counted by its
+// reason and forgotten.
+
+#include "kernel/base/assert.h"
+#include "net/link/state.h"
+
+STATIC_ASSERT(LINK_DROP_SHORT + 1 == (int)WIRE_SHORT);
+STATIC_ASSERT(LINK_DROP_SHAPE + 1 == (int)WIRE_SHAPE_WRONG);
+
+// ---- the replay window: bit i of 128 is frame rx_newest - i
+
+static bool
+sequence_fresh(const struct link_peer *peer, u64 sequence)
+{
+	u64 age = peer->rx_newest - sequence;
+
+	if (PLANTED(BUG_REPLAY))
+		return true;
+	if (!sequence)
+		return false;
+	if (sequence > peer->rx_newest)
+		return true;
+	return age < REPLAY_WINDOW && !(peer->window[age / 64] >> age % 64 & 1);
+}
+
+static void
+window_shift(u64 window[2], u64 by)
+{
+	if (by >= 64) {
+		window[1] = by < 128 ? window[0] << (by - 64) : 0;
+		window[0] = 0;
+	} else {
+		window[1] = window[1] << by | window[0] >> (64 - by);
+		window[0] <<= by;
+	}
+}
+
+// Returns whether the frame is newer than all before.
+static bool
+sequence_mark(struct link_peer *peer, u64 sequence)
+{
+	u64 age;
+
+	if (sequence > peer->rx_newest) {
+		window_shift(peer->window, sequence - peer->rx_newest);
+		peer->rx_newest = sequence;
+		peer->window[0] |= 1;
+		return true;
+	}
+	age = peer->rx_newest - sequence;
+	if (age < REPLAY_WINDOW)
+		peer->window[age / 64] |= 1ull << age % 64;
+	return false;
+}
+
+// ---- what the newest header tells
+
+// The peer has answers below `done`: what was kept of those is free.
+static void
+hear_done(struct links *links, struct link_peer *peer, u32 done, bool first)
+{
+	struct link_answerer *answerer;
+	i32 forward = number_diff(done, peer->their_done);
+
+	if (first) {
+		peer->their_done = done;
+		peer->seen_newest = done - 1;
+		return;
+	}
+	if (forward <= 0)
+		return;
+	if (peer->answerer != LINK_NONE) {
+		answerer = &links->answerer[peer->answerer];
+		answerer->used &= ~number_mask(peer->their_done, (u32)forward);
+		if (!answerer->used)
+			answerer_put(links, peer);
+	}
+	peer->their_done = done;
+}
+
+// An echo is a reading of our clock, so it lies in the past, by less than half
+// of the counter's range.
+static void
+hear_echo(struct link_peer *peer, u64 now, u32 echo)
+{
+	u64 us = now / NS_PER_US;
+	u32 age = (u32)us - echo;
+
+	if (age < 1u << 31 && age <= us)
+		peer->proven_at = MAX(peer->proven_at, (us - age) * NS_PER_US);
+}
+
+static void
+hear_newest(struct links *links, u64 now, struct link_peer *peer,
+	    const struct wire_header *header, bool first)
+{
+	hear_echo(peer, now, header->echo);
+	peer->heard_at = now;
+	peer->their_clock = header->clock;
+	hear_done(links, peer, header->done, first);
+	grant_acknowledged(links, peer, header->turn_seen);
+	grant_wanted(links, peer, header->want);
+	credit_heard(links, peer, header->grant, header->turn);
+	ask_seen(links, peer, header->seen_newest, header->seen);
+}
+
+// ---- frames of a session
+
+static void
+hear_path(struct links *links, struct link_peer *peer,
+	  const struct wire_frame *frame)
+{
+	if (frame->header.length > peer->carries_here) {
+		peer->carries_here = frame->header.length;
+		if (frame->header.length == WIRE_WHOLE_MTU)
+			say_add(links, peer, SAY_PATH);
+	}
+	if (frame->header.kind == WIRE_IDLE)
+		peer->carries_there = MAX(peer->carries_there,
+					  frame->idle.carries);
+}
+
+static enum link_drop
+hear_request(struct links *links, struct link_peer *peer,
+	     const struct wire_frame *frame, struct link_event *event)
+{
+	u32 number = frame->request.number;
+	struct link_answerer *answerer;
+	struct link_slot *slot;
+
+	if (number - peer->their_done >= WIRE_WINDOW)
+		return LINK_DROP_NUMBER;
+	answerer = peer->kept || peer->answerer != LINK_NONE
+			   ? answerer_get(links, peer) : NULL;
+	if (!answerer)
+		return LINK_DROP_CREDIT;
+	slot = &answerer->at[number % WIRE_WINDOW];
+	if (!(answerer->used & number_bit(number))) {
+		if (!peer->kept)
+			return LINK_DROP_CREDIT;
+		answerer->used |= number_bit(number);
+		*slot = (struct link_slot){
+			.number = number,
+			.state = LINK_SLOT_FRESH,
+		};
+	}
+	ASSERT(slot->number == number);
+	event->kind = LINK_REQUEST;
+	event->number = number;
+	event->slot = slot;
+	return LINK_DROP_COUNT;
+}
+
+static enum link_drop
+hear_response(struct links *links, struct link_peer *peer,
+	      const struct wire_frame *frame, struct link_event *event)
+{
+	u32 number = frame->response.number;
+	const struct link_asker *asker;
+
+	if (peer->asker == LINK_NONE)
+		return LINK_DROP_STRANGER;
+	asker = &links->asker[peer->asker];
+	if (!(asker->open & number_bit(number)) ||
+	    asker->at[number % WIRE_WINDOW].number != number)
+		return LINK_DROP_STRANGER;
+	event->kind = LINK_RESPONSE;
+	event->number = number;
+	event->cookie = asker->at[number % WIRE_WINDOW].cookie;
+	return LINK_DROP_COUNT;
+}
+
+// The tag is right under the session's key, or under that of a session which the
+// peer has confirmed and we have not: then that one begins here too.
+static enum link_drop
+session_opens(struct links *links, u64 now, struct link_peer *peer,
+	      const struct wire_frame *frame)
+{
+	const struct link_handshake *h = handshake_of(links, peer);
+	u32 from = frame->header.from;
+	bool ours = peer->state == LINK_STATE_UP && from == (u32)peer->incarnation;
+	bool next = h && h->complete && from == (u32)h->incarnation;
+
+	if (!ours && !next)
+		return peer->state == LINK_STATE_UP || (h && h->complete)
+			       ? LINK_DROP_INCARNATION : LINK_DROP_STATE;
+	if (ours && tag_of(peer->rx_key, frame->tagged, frame->tagged_len) ==
+			    frame->tag)
+		return session_live(links, now, peer) ? LINK_DROP_COUNT
+						      : LINK_DROP_LEASE;
+	if (!next || tag_of(h->rx_key, frame->tagged, frame->tagged_len) !=
+			     frame->tag)
+		return LINK_DROP_TAG;
+	session_confirm(links, now, peer);
+	return session_live(links, now, peer) ? LINK_DROP_COUNT : LINK_DROP_LEASE;
+}
+
+static enum link_drop
+hear_session(struct links *links, u64 now, struct link_event *event)
+{
+	const struct wire_frame *frame = &event->frame;
+	const struct wire_header *header = &frame->header;
+	enum link_drop drop;
+	bool first;
+
+	if (header->sender >= links->peers_fresh)
+		return LINK_DROP_SENDER;
+	if (header->to != (u32)links->config.incarnation)
+		return LINK_DROP_INCARNATION;
+
+	struct link_peer *peer = &links->peer[header->sender];
+
+	drop = session_opens(links, now, peer, frame);
+	if (drop != LINK_DROP_COUNT)
+		return drop;
+	if (!sequence_fresh(peer, header->sequence))
+		return LINK_DROP_SEQUENCE;
+	event->peer = header->sender;
+	first = !peer->rx_newest;
+	if (sequence_mark(peer, header->sequence))
+		hear_newest(links, now, peer, header, first);
+	hear_path(links, peer, frame);
+	// An echo may be old news; what counts is what is known by now.
+	if (!session_live(links, now, peer))
+		return LINK_DROP_LEASE;
+	if (header->kind == WIRE_REQUEST)
+		return hear_request(links, peer, frame, event);
+	if (header->kind == WIRE_RESPONSE)
+		return hear_response(links, peer, frame, event);
+	return LINK_DROP_COUNT;
+}
+
+// ---- frames under the cluster key
+
+static enum link_drop
+hear_cluster(struct links *links, u64 now, const struct wire_frame *frame)
+{
+	const struct wire_header *header = &frame->header;
+	bool hello = header->kind == WIRE_HELLO;
+	u64 from = hello ? frame->hello.incarnation : frame->beacon.incarnation;
+
+	if (header->sender != WIRE_NOBODY)
+		return LINK_DROP_SENDER;
+	if (header->from != (u32)from ||
+	    header->to != (hello ? (u32)links->config.incarnation : 0))
+		return LINK_DROP_INCARNATION;
+	if (tag_of(links->cluster_tag_key, frame->tagged, frame->tagged_len) !=
+	    frame->tag)
+		return LINK_DROP_TAG;
+	return hello ? hear_hello(links, now, frame)
+		     : hear_beacon(links, now, &frame->beacon);
+}
+
+void
+links_input(struct links *links, u64 now, const void *bytes, u32 len,
+	    struct link_event *event)
+{
+	enum wire_flaw flaw = wire_parse(&event->frame, bytes, len);
+	enum link_drop drop;
+
+	event->kind = LINK_NOTHING;
+	event->peer = LINK_NONE;
+	event->slot = NULL;
+	links->counters.received++;
+	if (flaw != WIRE_FINE)
+		drop = (enum link_drop)(flaw - 1);
+	else if (event->frame.header.kind == WIRE_BEACON ||
+		 event->frame.header.kind == WIRE_HELLO)
+		drop = hear_cluster(links, now, &event->frame);
+	else
+		drop = hear_session(links, now, event);
+	if (drop != LINK_DROP_COUNT)
+		links->counters.dropped[drop]++;
+}
+
+// ---- for rcap
+
+struct link_slot *
+links_slot(struct links *links, u16 peer_index, u32 number)
+{
+	const struct link_peer *peer = &links->peer[peer_index];
+	struct link_answerer *answerer;
+
+	if (peer->answerer == LINK_NONE ||
+	    number - peer->their_done >= WIRE_WINDOW)
+		return NULL;
+	answerer = &links->answerer[peer->answerer];
+	if (!(answerer->used & number_bit(number)))
+		return NULL;
+	ASSERT(answerer->at[number % WIRE_WINDOW].number == number);
+	return &answerer->at[number % WIRE_WINDOW];
+}
+
+void
+links_taken(struct links *links, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	i32 forward = number_diff(number, peer->seen_newest);
+
+	if (forward > 0) {
+		peer->seen &= ~number_mask(peer->seen_newest + 1, (u32)forward);
+		peer->seen_newest = number;
+	}
+	if (forward > -(i32)WIRE_WINDOW)
+		peer->seen |= number_bit(number);
+}
+
+void
+links_hold(struct links *links, u16 peer)
+{
+	ASSERT(links->peer[peer].held < 255);
+	links->peer[peer].held++;
+}
+
+void
+links_release(struct links *links, u16 peer)
+{
+	ASSERT(links->peer[peer].held > 0);
+	links->peer[peer].held--;
+}

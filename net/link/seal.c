@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames on their way out: Ethernet header, header, body, payload, tag. The
+// payload is copied into the frame and hashed in the same pass.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/siphash.h"
+#include "net/link/state.h"
+
+u64
+tag_of(const u8 key[KEY_LEN], const void *tagged, u32 len)
+{
+	return siphash64(key, tagged, len);
+}
+
+void
+ethernet_store(u8 *buffer, const u8 to[6], const u8 from[6])
+{
+	__builtin_memcpy(buffer, to, 6);
+	__builtin_memcpy(buffer + 6, from, 6);
+	be16_store(buffer + 12, WIRE_ETHERTYPE);
+}
+
+static void
+header_store(const struct links *links, u64 now, const struct link_peer *peer,
+	     enum wire_kind kind, u32 length, u8 *at)
+{
+	u32 open = peer->asker == LINK_NONE ? 0 : links->asker[peer->asker].frames;
+	struct wire_header header = {
+		.version = WIRE_VERSION,
+		.kind = (u8)kind,
+		.length = (u16)length,
+		.sender = peer->their_index,
+		.grant = peer->grant,
+		.want = (u8)MIN(open + peer->want, 255u),
+		.from = (u32)links->config.incarnation,
+		.to = (u32)peer->incarnation,
+		.sequence = peer->tx_sequence,
+		.turn = peer->turn,
+		.turn_seen = peer->turn_kept,
+		.clock = clock_us(now),
+		.echo = peer->their_clock,
+		.done = peer->done,
+		.seen_newest = peer->seen_newest,
+		.seen = peer->seen,
+	};
+
+	wire_header_store(at, &header);
+}
+
+// Everything but the body, which is in the buffer already.
+static u32
+seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
+     u8 *buffer, u32 body_len, const void *payload, u32 len)
+{
+	u8 *at = buffer + WIRE_ETHERNET;
+	u8 *data = at + WIRE_HEADER + body_len;
+	u32 tagged = WIRE_HEADER + body_len + len;
+	struct siphash hash;
+
+	STATIC_ASSERT(WIRE_HEADER % 8 == 0 && WIRE_LENGTH(request) % 8 == 0);
+	STATIC_ASSERT(WIRE_LENGTH(response) % 8 == 0 && WIRE_LENGTH(idle) % 8 == 0);
+	ASSERT(WIRE_ETHERNET + tagged + WIRE_TAG <= WIRE_FRAME_MAX);
+	peer->tx_sequence++;
+	peer->sent_at = now;
+	peer->say &= (u8)~SAY_IDLE;
+	links->counters.sent++;
+	ethernet_store(buffer, peer->mac, links->config.mac);
+	header_store(links, now, peer, kind, tagged + WIRE_TAG, at);
+	siphash_begin(&hash, peer->tx_key);
+	siphash_words(&hash, at, WIRE_HEADER + body_len);
+	siphash_copy(&hash, data, payload, len);
+	le64_store(data + len, siphash_end(&hash, data + (len & ~7u), tagged));
+	peer_due_changed(links, peer,
+			 MIN(peer->due, now + session_quiet_ns(links, peer)));
+	return WIRE_ETHERNET + tagged + WIRE_TAG;
+}
+
+u32
+links_request(struct links *links, u64 now, u16 peer_index, u8 *buffer,
+	      const struct wire_request *body, const void *payload, u32 len)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+
+	if (!session_live(links, now, peer))
+		return 0;
+	wire_request_store(buffer + WIRE_BODY_AT, body);
+	return seal(links, now, peer, WIRE_REQUEST, buffer, WIRE_LENGTH(request),
+		    payload, len);
+}
+
+u32
+links_response(struct links *links, u64 now, u16 peer_index, u8 *buffer,
+	       const struct wire_response *body, const void *payload, u32 len)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+
+	if (!session_live(links, now, peer))
+		return 0;
+	wire_response_store(buffer + WIRE_BODY_AT, body);
+	return seal(links, now, peer, WIRE_RESPONSE, buffer,
+		    WIRE_LENGTH(response), payload, len);
+}
+
+// Says what the longest frame was that came from the peer; and, while it is not
+// known that the path carries a page, tries with zeros as long as one.
+u32
+say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
+{
+	static const u8 zeros[WIRE_WHOLE_MTU];
+	struct wire_idle idle = { .carries = peer->carries_here };
+	u32 fixed = WIRE_HEADER + WIRE_LENGTH(idle) + WIRE_TAG, pad = 0;
+
+	if (peer->mtu >= WIRE_WHOLE_MTU && peer->carries_there < WIRE_WHOLE_MTU &&
+	    peer->probes < PROBES_MAX) {
+		peer->probes++;
+		pad = WIRE_WHOLE_MTU - fixed;
+	}
+	wire_idle_store(buffer + WIRE_BODY_AT, &idle);
+	return seal(links, now, peer, WIRE_IDLE, buffer, WIRE_LENGTH(idle), zeros,
+		    pad);
+}
+
+u32
+say_beacon(struct links *links, u64 now, u8 *buffer)
+{
+	static const u8 everybody[6] = { 255, 255, 255, 255, 255, 255 };
+	u32 tagged = WIRE_HEADER + WIRE_LENGTH(beacon);
+	u8 *at = buffer + WIRE_ETHERNET;
+	struct wire_header header = {
+		.version = WIRE_VERSION,
+		.kind = WIRE_BEACON,
+		.length = (u16)(tagged + WIRE_TAG),
+		.sender = WIRE_NOBODY,
+		.from = (u32)links->config.incarnation,
+		.clock = clock_us(now),
+	};
+	struct wire_beacon beacon = {
+		.incarnation = links->config.incarnation,
+		.mtu = links->config.mtu,
+	};
+
+	__builtin_memcpy(beacon.uuid, links->config.uuid, 16);
+	__builtin_memcpy(beacon.public_key, links->public_key, CRYPTO_KEY);
+	__builtin_memcpy(beacon.mac, links->config.mac, 6);
+	ethernet_store(buffer, everybody, links->config.mac);
+	wire_header_store(at, &header);
+	wire_beacon_store(at + WIRE_HEADER, &beacon);
+	le64_store(at + tagged, tag_of(links->cluster_tag_key, at, tagged));
+	links->counters.sent++;
+	return WIRE_ETHERNET + tagged + WIRE_TAG;
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The links' state, shared by the files of this folder and by nobody else.
+//
+//	peer		one a node that was heard of: identity, session, credits
+//	handshake	one a session that is being set up
+//	asker		one a peer that we have requests open at, or waiting
+//	answerer	one a peer whose requests we keep answers of
+//
+// Askers, answerers and handshakes come from pools, so that an idle peer is its
+// struct link_peer and its places in the hash table and the heap.
+//
+//	        HELLO with our fresh nonce, or a frame under the new key
+//	DOWN ------------------------------------------------------> UP
+//	  ^     session_confirm()                                     |
+//	  |                                                           | lease over:
+//	  |     LINK_LAPSE_NS after the last sign of life             | session_lapse()
+//	  +---------------------------------------------- LAPSED <----+
+//	        session_end()
+//
+// From UP and LAPSED a new session may be confirmed at once; then the old one
+// has ended on both sides.
+
+#include "net/link/crypto.h"
+#include "net/link/link.h"
+#include "net/wire/planted.h"
+
+#define KEY_LEN 16u
+#define NONCE_LEN 16u
+#define NEVER_NS (~0ull)
+#define SEQUENCE_END (1ull << 48)
+#define REPLAY_WINDOW 128u
+#define SAY_SESSION (SAY_IDLE | SAY_PATH)
+#define RTO_START_NS (20 * NS_PER_MS)
+#define NONCE_NS (LINK_LEASE_NS / 2)	// how long a nonce counts as fresh
+#define HELLO_NS (100 * NS_PER_MS)
+#define HANDSHAKE_NS (3 * NS_PER_SECOND)	// without a word from the peer
+#define PASSED_MAX 3u		// later ones that overtake a lost one
+#define PROBES_MAX 4u		// padded frames a session
+#define TIMEOUTS_NARROW 3u	// in a row: do not trust the path with long frames
+
+enum news {
+	NEWS_DOWN = 1,		// to be told before the others
+	NEWS_UP = 2,
+	NEWS_RESEND = 4,
+};
+
+enum say {
+	SAY_HELLO = 1,
+	SAY_IDLE = 2,
+	SAY_PATH = 4,		// an IDLE frame whatever else is sent: what the path carries
+};
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+// No structure that links_hash() reads has padding.
+struct link_peer {
+	u8 uuid[16];
+	u64 incarnation;
+	u8 tx_key[KEY_LEN];
+	u8 rx_key[KEY_LEN];
+	u64 nonce, their_nonce;	// first halves of the session's nonces
+	u64 tx_sequence;	// of the last frame sent
+	u64 rx_newest;
+	u64 window[2];		// bit i: frame rx_newest - i has come
+	u64 proven_at;		// our newest reading that the peer has echoed
+	u64 heard_at;		// when its newest frame came
+	u64 sent_at;
+	u64 due;		// key in the heap: not later than the next deadline
+	u64 seen;		// of its requests, as in the header
+	u32 seen_newest;
+	u32 their_done;
+	u32 their_clock;	// to be echoed
+	u32 next, done;		// our numbers: first unused, first open
+	u32 rtt_us, rtt_var_us;	// 0: not measured
+	u32 session;
+	u16 their_index;
+	u16 mtu;		// of both interfaces
+	u16 carries_there;	// longest frame that the peer has told us of
+	u16 carries_here;	// longest that came
+	u16 asker, answerer, handshake;
+	u16 hash_next;		// or next free
+	u16 heap;		// place
+	u16 news_next, say_next;
+	u8 mac[6];
+	u8 state;		// enum link_state
+	u8 news, say;		// bits; on the list while listed
+	u8 news_listed, say_listed;
+	u8 held;		// see links_hold()
+	u8 probes;
+	u8 timeouts;		// in a row
+	u8 grant;		// what its header says
+	u8 kept;		// the most that it may still act on
+	u8 turn;
+	u8 their_want;
+	u8 credit;		// what it grants us
+	u8 their_turn;		// the newest that came
+	u8 turn_kept;		// the newest that we keep to
+	u8 want;		// frames waiting
+	u8 hungry;		// it wants more than there is
+	u8 reserved[3];
+};
+
+struct link_handshake {
+	u8 public_key[CRYPTO_KEY];
+	u8 pair_key[CRYPTO_KEY];
+	u8 nonce[NONCE_LEN];
+	u8 their_nonce[NONCE_LEN];
+	u8 proof_key[KEY_LEN];
+	u8 tx_key[KEY_LEN], rx_key[KEY_LEN];	// once their nonce has come
+	u64 incarnation;
+	u64 begun_at;
+	u64 nonce_at;
+	u64 next_at;		// when to say HELLO again
+	u64 give_up_at;
+	u16 peer;		// LINK_NONE: free
+	u16 next_free;
+	u16 their_index;
+	u16 mtu;
+	u8 mac[6];
+	u8 complete;		// their nonce has come
+	u8 reserved;
+};
+
+struct link_ask {
+	u64 sent_at;
+	u32 number;
+	u32 cookie;
+	u32 after;		// numbers from here on were sent later
+	u8 frames, landing;
+	u8 copies;		// sent so far
+	u8 passed;		// later ones that were answered since
+	u8 postponed;
+	u8 reserved[7];
+};
+
+struct link_asker {
+	u64 open;		// bit number % WIRE_WINDOW
+	u64 unseen;		// of these, not known to have come
+	u64 resend;
+	u32 frames;		// of all that are open
+	u16 peer;		// LINK_NONE: free
+	u16 next_free;
+	struct link_ask at[WIRE_WINDOW];
+};
+
+struct link_answerer {
+	u64 used;
+	u16 peer;
+	u16 next_free;
+	u32 reserved;
+	struct link_slot at[WIRE_WINDOW];
+};
+#pragma GCC diagnostic pop
+
+struct links {
+	struct links_config config;
+	u8 public_key[CRYPTO_KEY];
+	u8 cluster_tag_key[KEY_LEN];
+	u8 nonce_key[KEY_LEN];
+	u64 nonces;		// made so far
+	u64 beacon_at;
+	u64 budget_at;		// when the budget below was last filled
+	u32 budget;		// key agreements that may be computed
+	u32 sessions;		// numbers given out
+	u32 grants_kept;	// sum of `kept`
+	u32 granted;		// peers with `kept` > 0
+	u32 hungry;		// peers that want more
+	u32 landing;		// frames of answers asked for
+	u16 handshakes_free, askers_free, answerers_free;
+	u16 peers_fresh;	// from here on, never used
+	u16 heap_count;
+	u16 news_head, news_tail;
+	u16 say_head, say_tail;
+	u32 hash_mask;
+	struct link_peer *peer;
+	struct link_handshake *handshake;
+	struct link_asker *asker;
+	struct link_answerer *answerer;
+	u16 *hash;		// heads of chains by uuid
+	u16 *heap;		// peers by `due`
+	struct links_counters counters;
+};
+
+STATIC_ASSERT(sizeof(struct link_peer) + 3 * sizeof(u16) <= LINK_PEER_BYTES);
+
+static inline u16
+index_of(const struct links *links, const struct link_peer *peer)
+{
+	return (u16)(peer - links->peer);
+}
+
+static inline u64
+number_bit(u32 number)
+{
+	return 1ull << (number % WIRE_WINDOW);
+}
+
+// Bits of the `count` numbers from `first` on, by number % WIRE_WINDOW.
+static inline u64
+number_mask(u32 first, u32 count)
+{
+	u32 turn = first % WIRE_WINDOW;
+	u64 ones = count >= WIRE_WINDOW ? ~0ull : (1ull << count) - 1;
+
+	return turn ? ones << turn | ones >> (WIRE_WINDOW - turn) : ones;
+}
+
+// Numbers compare modulo 2^32: a - b for those less than 2^31 apart.
+static inline i32
+number_diff(u32 a, u32 b)
+{
+	return (i32)(a - b);
+}
+
+static inline u32
+clock_us(u64 now)
+{
+	return (u32)(now / NS_PER_US);
+}
+
+// table.c: peers and pools
+struct link_peer *
+peer_find(const struct links *links, const u8 uuid[16]);
+struct link_peer *
+peer_add(struct links *links, const u8 uuid[16]);
+void
+peer_due_changed(struct links *links, struct link_peer *peer, u64 due);
+void
+news_add(struct links *links, struct link_peer *peer, u8 news);
+void
+say_add(struct links *links, struct link_peer *peer, u8 say);
+struct link_asker *
+asker_get(struct links *links, struct link_peer *peer);
+void
+asker_put(struct links *links, struct link_peer *peer);
+struct link_answerer *
+answerer_get(struct links *links, struct link_peer *peer);
+void
+answerer_put(struct links *links, struct link_peer *peer);
+
+// handshake.c: from a beacon to keys
+struct link_handshake *
+handshake_of(const struct links *links, const struct link_peer *peer);
+void
+handshake_end(struct links *links, struct link_peer *peer);
+void
+handshake_timer(struct links *links, u64 now, struct link_peer *peer);
+enum link_drop
+hear_beacon(struct links *links, u64 now, const struct wire_beacon *beacon);
+enum link_drop
+hear_hello(struct links *links, u64 now, const struct wire_frame *frame);
+u32
+say_hello(struct links *links, u64 now, struct link_peer *peer, u8 *buffer);
+u64
+handshake_due(const struct link_handshake *h);
+
+// session.c: its beginning, its lease, its end
+void
+session_confirm(struct links *links, u64 now, struct link_peer *peer);
+bool
+session_live(struct links *links, u64 now, struct link_peer *peer);
+void
+session_timer(struct links *links, u64 now, struct link_peer *peer);
+u64
+session_quiet_ns(const struct links *links, const struct link_peer *peer);
+u64
+session_due(const struct links *links, const struct link_peer *peer);
+
+// ask.c: open requests
+void
+ask_seen(struct links *links, struct link_peer *peer, u32 newest, u64 seen);
+void
+ask_timer(struct links *links, u64 now, struct link_peer *peer);
+u64
+ask_due(const struct links *links, const struct link_peer *peer);
+
+// grant.c: credits, both ways
+void
+grant_set(struct links *links, struct link_peer *peer, u32 grant);
+void
+grant_end(struct links *links, struct link_peer *peer);
+void
+grant_wanted(struct links *links, struct link_peer *peer, u8 want);
+void
+grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn);
+void
+grant_idle(struct links *links, struct link_peer *peer);
+void
+credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn);
+
+// seal.c
+u64
+tag_of(const u8 key[KEY_LEN], const void *tagged, u32 len);
+void
+ethernet_store(u8 *buffer, const u8 to[6], const u8 from[6]);
+u32
+say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer);
+u32
+say_beacon(struct links *links, u64 now, u8 *buffer);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The requester's receiving side: answers land where their operation wants them,
+// part by part, and end it. Parts of two runs at the owner do not mix: a newer
+// run begins the answer again, an older one's parts are dropped.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+// Bytes that a DONE answer to this operation may bring.
+static bool
+length_fits(const struct rcap_op *op, const struct wire_response *r)
+{
+	struct wire_clause clause;
+
+	if (wire_op_info[op->op].answers_data)
+		return r->length == op->length;
+	if (op->op != OP_MCAS || r->clause == WIRE_CLAUSE_NONE)
+		return r->length == 0;
+	if (op->cancelled && !r->length)
+		return true;	// it ran; what it read was not asked for again
+	if ((r->clause + 1u) * WIRE_LENGTH(clause) > op->operand_len)
+		return false;
+	wire_clause_load(&clause, op->operand + r->clause * WIRE_LENGTH(clause));
+	return r->length == clause.chain_length;
+}
+
+// False when the part belongs to an older run.
+static bool
+run_joins(struct rcap_op *op, const struct wire_response *r)
+{
+	if (op->have && r->execution != op->execution && !PLANTED(BUG_MIXED)) {
+		if ((i32)(r->execution - op->execution) < 0)
+			return false;
+		op->have = 0;
+	}
+	op->execution = r->execution;
+	return true;
+}
+
+static void
+answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
+	    const struct wire_frame *frame)
+{
+	const struct wire_response *r = &frame->response;
+
+	if (!length_fits(op, r)) {
+		rcap->counters.strange++;
+		op_end(rcap, now, op, RCAP_UNKNOWN_FINAL, CODE_SHAPE);
+		return;
+	}
+	if (!run_joins(op, r)) {
+		rcap->counters.mixed++;
+		return;
+	}
+	__builtin_memcpy(rcap->config.memory + op->local + r->part * WIRE_PART,
+			 frame->payload, frame->payload_len);
+	op->have |= (u8)(1u << r->part);
+	op->answer_len = r->length;
+	op->clause = r->clause;
+	op->old[0] = r->old_low;
+	op->old[1] = r->old_high;
+	if (op->have == (1u << r->parts) - 1)
+		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
+}
+
+void
+op_answer(struct rcap *rcap, u64 now, const struct link_event *event)
+{
+	const struct wire_response *r = &event->frame.response;
+	struct rcap_op *op = &rcap->op[event->cookie];
+
+	ASSERT(event->cookie < rcap->op_count);
+	ASSERT(op->state == OP_STATE_OPEN && op->number == event->number);
+	switch (r->status) {
+	case STATUS_DONE:
+		answer_done(rcap, now, op, &event->frame);
+		break;
+	case STATUS_NOT_DONE:
+		op_end(rcap, now, op, RCAP_NOT_DONE, (enum wire_code)r->code);
+		break;
+	case STATUS_PARTIAL:
+		op_end(rcap, now, op, RCAP_UNKNOWN_FINAL, (enum wire_code)r->code);
+		break;
+	case STATUS_PENDING:
+		op->held = r->held;
+		if (r->held == HELD_ALL)
+			links_postpone(rcap->links, now, op->peer, op->number);
+		break;
+	default:
+		links_postpone(rcap->links, now, op->peer, op->number);
+		break;
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Remote capabilities looked at from outside: counters, the walk over all
+// invariants, the hash of the whole state.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/siphash.h"
+#include "net/rcap/state.h"
+
+#define PAIRS_MAX 256u		// exports up to which R1 is checked in pairs
+
+const struct rcap_counters *
+rcap_counters(const struct rcap *rcap)
+{
+	return &rcap->counters;
+}
+
+static void
+check_ops(const struct rcap *rcap)
+{
+	u32 waiting = 0, used = 0, grants = 0, listed = 0, ended = 0;
+
+	for (u32 i = 0; i < rcap->op_count; i++) {
+		const struct rcap_op *op = &rcap->op[i];
+
+		waiting += op->state == OP_STATE_WAITING;
+		ended += op->state == OP_STATE_ENDED;
+		if (op->state != OP_STATE_FREE && op->op == OP_GRANT)
+			grants++;
+		else if (op->state != OP_STATE_FREE)
+			used++;
+	}
+	ASSERT(used == rcap->ops_used && used <= rcap->config.ops_max);
+	ASSERT(grants == rcap->grants_used && grants <= rcap->config.grants_max);
+	for (u32 i = 0; i < links_peers_max(rcap->links); i++)
+		listed += rcap->lanes[i].waiting;
+	ASSERT(waiting == listed);
+	for (u16 i = rcap->ended_head; i != NIL16; i = rcap->op[i].next) {
+		ASSERT(rcap->op[i].state == OP_STATE_ENDED);		// R4
+		ended--;
+	}
+	ASSERT(ended == 0);
+}
+
+// Every open record is an open request of its link, and the other way round.
+static void
+check_open(const struct rcap *rcap)
+{
+	u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW];
+	u32 open = 0;
+
+	for (u16 peer = 0; peer < links_peers_max(rcap->links); peer++) {
+		struct link_info info;
+		u32 count;
+
+		if (!links_info(rcap->links, peer, &info))
+			break;
+		count = links_opened(rcap->links, peer, number, cookie);
+		for (u32 i = 0; i < count; i++) {
+			const struct rcap_op *op = &rcap->op[cookie[i]];
+
+			ASSERT(op->state == OP_STATE_OPEN);
+			ASSERT(op->peer == peer && op->number == number[i]);
+			open++;
+		}
+	}
+	for (u32 i = 0; i < rcap->op_count; i++)
+		open -= rcap->op[i].state == OP_STATE_OPEN;
+	ASSERT(open == 0);
+}
+
+static void
+check_exports(const struct rcap *rcap)
+{
+	u32 used = 0, free = 0;
+
+	ASSERT(rcap->exports_fresh <= rcap->config.exports_max);
+	for (u32 i = 0; i < rcap->exports_fresh; i++) {
+		const struct rcap_export *e = &rcap->exports[i];
+
+		ASSERT(e->generation > 0);
+		if (e->type == TYPE_NONE)
+			continue;
+		used++;
+		ASSERT(e->count > 0 && e->era <= rcap->era);
+		for (u32 j = 0; j < i && rcap->exports_fresh <= PAIRS_MAX; j++)
+			ASSERT(rcap->exports[j].type == TYPE_NONE ||
+			       rcap->exports[j].node != e->node);	// R1
+	}
+	for (u32 i = rcap->exports_free; i != RCAP_NONE;
+	     i = rcap->exports[i].next_free) {
+		ASSERT(rcap->exports[i].type == TYPE_NONE);
+		free++;
+	}
+	ASSERT(used + free <= rcap->exports_fresh);
+}
+
+static void
+check_buffers(const struct rcap *rcap)
+{
+	u32 count = 0;
+
+	for (u32 i = rcap->buffers_free; i != RCAP_NONE; i = rcap->buffer[i].next)
+		count++;
+	for (u32 i = 0; i < rcap->config.endpoints_max; i++) {
+		const struct rcap_endpoint *e = &rcap->endpoint[i];
+
+		for (u32 b = e->open ? e->head : RCAP_NONE; b != RCAP_NONE;
+		     b = rcap->buffer[b].next)
+			count++;
+	}
+	ASSERT(count == rcap->config.buffers_max);
+}
+
+void
+rcap_check(const struct rcap *rcap)
+{
+	links_check(rcap->links);
+	check_ops(rcap);
+	check_open(rcap);
+	check_exports(rcap);
+	check_buffers(rcap);
+}
+
+struct summary {
+	u64 links, ops, exports, tickets, buffers, era;
+	u32 executions, sweep;
+	struct rcap_counters counters;
+};
+
+STATIC_ASSERT(sizeof(struct rcap_op) % 8 == 0);
+STATIC_ASSERT(sizeof(struct rcap_export) % 8 == 0);
+STATIC_ASSERT(sizeof(struct rcap_ticket) % 8 == 0);
+STATIC_ASSERT(sizeof(struct rcap_buffer) % 8 == 0);
+
+static u64
+hash_of(const void *bytes, u64 len)
+{
+	static const u8 key[SIPHASH_KEY_LEN] = "rcap";
+
+	return siphash64(key, bytes, len);
+}
+
+u64
+rcap_hash(const struct rcap *rcap)
+{
+	const struct rcap_config *c = &rcap->config;
+	struct summary summary = {
+		.links = links_hash(rcap->links),
+		.ops = hash_of(rcap->op, rcap->op_count * sizeof(*rcap->op)),
+		.exports = hash_of(rcap->exports, rcap->exports_fresh *
+							  sizeof(*rcap->exports)),
+		.tickets = hash_of(rcap->ticket,
+				   c->staging_count * sizeof(*rcap->ticket)),
+		.buffers = hash_of(rcap->buffer,
+				   c->buffers_max * sizeof(*rcap->buffer)),
+		.era = rcap->era,
+		.executions = rcap->executions,
+		.sweep = rcap->sweep,
+		.counters = rcap->counters,
+	};
+
+	return hash_of(&summary, sizeof(summary));
+}

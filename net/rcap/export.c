@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The export table, and the operations on capabilities themselves.
+//
+// An entry comes with a node of the host's tree and goes with it. Its slot's
+// generation counts on when it goes, so that what named the old entry names
+// nothing; a slot whose generation would wrap is not used again.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+#define GENERATION_LAST 0xffffffffu
+
+static bool
+room_for_export(const struct rcap *rcap)
+{
+	return (rcap->exports_free != RCAP_NONE ||
+		rcap->exports_fresh < rcap->config.exports_max) &&
+	       rcap->grants_used < rcap->config.grants_max;
+}
+
+static u32
+entry_take(struct rcap *rcap)
+{
+	u32 index = rcap->exports_free;
+
+	if (index == RCAP_NONE) {
+		index = rcap->exports_fresh++;
+		rcap->exports[index].generation = 1;
+		if (rcap->sweep == index)
+			rcap->sweep++;
+	} else {
+		rcap->exports_free = rcap->exports[index].next_free;
+	}
+	ASSERT(rcap->exports[index].type == TYPE_NONE);			// R1
+	return index;
+}
+
+static void
+entry_free(struct rcap *rcap, u32 index)
+{
+	struct rcap_export *entry = &rcap->exports[index];
+	u32 generation = entry->generation;
+
+	ASSERT(entry->type != TYPE_NONE);
+	*entry = (struct rcap_export){ .generation = generation };
+	if (generation == GENERATION_LAST)
+		return;
+	entry->generation++;
+	entry->next_free = rcap->exports_free;
+	rcap->exports_free = index;
+}
+
+static u32
+entry_add(struct rcap *rcap, const struct rcap_grant *grant)
+{
+	u32 index = entry_take(rcap);
+	struct rcap_export *entry = &rcap->exports[index];
+
+	*entry = (struct rcap_export){
+		.type = grant->type,
+		.rights = grant->rights,
+		.peer = grant->peer,
+		.generation = entry->generation,
+		.incarnation = grant->incarnation,
+		.environment = grant->environment,
+		.node = grant->node,
+		.node_generation = grant->node_generation,
+		.era = rcap->era,
+		.base = grant->base,
+		.count = grant->count,
+	};
+	grant_submit(rcap, index, grant->word);
+	return index;
+}
+
+u32
+rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant)
+{
+	u32 index;
+
+	ASSERT(grant->type > TYPE_NONE && grant->type < TYPE_ANY && grant->count);
+	if (!room_for_export(rcap) || !links_session(rcap->links, grant->peer) ||
+	    links_incarnation(rcap->links, grant->peer) != grant->incarnation)
+		return RCAP_NONE;
+	index = entry_add(rcap, grant);
+	peer_dispatch(rcap, now, grant->peer);
+	return index;
+}
+
+void
+rcap_unexport(struct rcap *rcap, u32 entry)
+{
+	ASSERT(entry < rcap->exports_fresh);
+	entry_free(rcap, entry);
+}
+
+void
+rcap_revoked(struct rcap *rcap)
+{
+	rcap->era++;
+}
+
+const struct rcap_export *
+rcap_entry(const struct rcap *rcap, u32 entry)
+{
+	return entry < rcap->exports_fresh &&
+			       rcap->exports[entry].type != TYPE_NONE
+		       ? &rcap->exports[entry] : NULL;
+}
+
+// The record of a GRANT has ended. When the entry is another's by now, its node
+// went meanwhile, and there is nothing to tell.
+void
+grant_ended(struct rcap *rcap, struct rcap_op *op)
+{
+	u32 index = (u32)op->tag;
+	struct rcap_export *entry = &rcap->exports[index];
+	enum wire_code code = op->outcome == RCAP_DONE ? CODE_NONE
+			      : op->code == CODE_NONE ? CODE_SESSION
+						      : (enum wire_code)op->code;
+	u32 node = entry->node, node_generation = entry->node_generation;
+
+	if (entry->type == TYPE_NONE || entry->generation != op->entry_generation)
+		return;
+	if (code != CODE_NONE)
+		entry_free(rcap, index);
+	rcap_host_grant_ended(rcap->host, index, node, node_generation, code);
+}
+
+// Entries whose holder lives another life by now stand for nobody.
+void
+exports_sweep(struct rcap *rcap)
+{
+	u32 end = MIN(rcap->sweep + SWEEP_STEP, rcap->exports_fresh);
+
+	for (; rcap->sweep < end; rcap->sweep++) {
+		const struct rcap_export *entry = &rcap->exports[rcap->sweep];
+
+		if (entry->type != TYPE_NONE &&
+		    links_session(rcap->links, entry->peer) &&
+		    links_incarnation(rcap->links, entry->peer) !=
+			    entry->incarnation)
+			rcap_host_revoke(rcap->host, entry->node, true);
+	}
+}
+
+// ---- operations
+
+void
+run_grant(struct rcap *rcap, struct asked *asked)
+{
+	struct wire_grant grant;
+	struct rcap_remote remote;
+	enum wire_code code;
+
+	wire_grant_load(&grant, asked->payload);
+	remote = (struct rcap_remote){
+		.incarnation = links_incarnation(rcap->links, asked->peer),
+		.slot = grant.slot,
+		.generation = grant.generation,
+		.peer = asked->peer,
+	};
+	code = CODE_SHAPE;
+	if (grant.slot < RCAP_EXPORTS_MAX && grant.type > TYPE_NONE &&
+	    grant.type <= TYPE_ENDPOINT && !(grant.rights & ~WIRE_RIGHTS) &&
+	    grant.count)
+		code = rcap_host_granted(rcap->host, &remote, &grant);
+	if (code != CODE_NONE)
+		owner_refuse(rcap, asked, code);
+	else
+		owner_ran(rcap, asked, NULL, 0);
+}
+
+static enum wire_code
+check_derive(const struct rcap *rcap, const struct asked *asked,
+	     const struct wire_derive *d, u16 *target)
+{
+	const struct rcap_export *entry = asked->entry;
+
+	if (d->rights & ~(u32)entry->rights)
+		return CODE_RIGHTS;
+	if (!d->count || d->base >= entry->count ||
+	    d->count > entry->count - d->base)
+		return CODE_RANGE;
+	*target = links_find(rcap->links, d->uuid);
+	if (*target == LINK_NONE || !links_session(rcap->links, *target) ||
+	    links_incarnation(rcap->links, *target) != d->incarnation)
+		return CODE_NODE;
+	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;
+}
+
+// Recorded in the tree below the holder's, answered at once; the GRANT to the
+// third party goes its own way, since an answer never waits for anything.
+void
+run_derive(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct rcap_grant grant = { 0 };
+	struct wire_derive d;
+
+	wire_derive_load(&d, asked->payload);
+	if (code == CODE_NONE)
+		code = check_derive(rcap, asked, &d, &grant.peer);
+	if (code == CODE_NONE)
+		code = rcap_host_derive(rcap->host, asked->entry->node, d.rights,
+					asked->entry->base + d.base, d.count,
+					&grant.node, &grant.node_generation);
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	grant.type = asked->entry->type;
+	grant.rights = d.rights;
+	grant.incarnation = d.incarnation;
+	grant.environment = d.environment;
+	grant.base = asked->entry->base + d.base;
+	grant.count = d.count;
+	grant.word = d.word;
+	entry_add(rcap, &grant);
+	owner_ran(rcap, asked, NULL, 0);
+	peer_dispatch(rcap, asked->now, grant.peer);
+}
+
+void
+run_revoke(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	rcap_host_revoke(rcap->host, asked->entry->node,
+			 asked->request->op == OP_DROP);
+	owner_ran(rcap, asked, NULL, 0);
+}

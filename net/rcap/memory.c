@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations on the owner's memory. The check comes first and touches nothing;
+// then the operation cannot fail, but for MCAS on words that others never leave
+// alone: that is BUSY, and its number stays fresh.
+//
+// MCAS and FETCH_ADD are atomic with what the owner's own processors do. A WRITE
+// of several frames is placed part by part: each part once, each checked.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+static u8 *
+place(const struct rcap *rcap, const struct rcap_export *entry, u64 offset)
+{
+	return rcap->config.memory + (entry->base << UNIT_BITS) + offset;
+}
+
+static void
+changed(struct rcap *rcap, const u8 *at, u32 len)
+{
+	rcap_host_changed(rcap->host, (u64)(at - rcap->config.memory), len);
+}
+
+void
+run_read(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+
+	if (code != CODE_NONE)
+		owner_refuse(rcap, asked, code);
+	else
+		owner_ran(rcap, asked,
+			  place(rcap, asked->entry, asked->request->offset),
+			  asked->request->length);
+}
+
+// The first part that comes says what the number is; a part that says otherwise
+// is no part of it.
+static bool
+part_joins(struct link_slot *slot, const struct wire_request *request)
+{
+	if (slot->state == LINK_SLOT_FRESH) {
+		slot->op = request->op;
+		slot->length = request->length;
+		return true;
+	}
+	return slot->length == request->length;
+}
+
+void
+run_write(struct rcap *rcap, struct asked *asked)
+{
+	const struct wire_request *request = asked->request;
+	struct link_slot *slot = asked->slot;
+	bool whole = request->flags & WIRE_FLAG_WHOLE;
+	u32 all = (1u << wire_parts(request->length, whole)) - 1;
+	enum wire_code code;
+	u8 *at;
+
+	if (!part_joins(slot, request)) {
+		rcap->counters.strange++;
+		return;
+	}
+	if (slot->held >> request->part & 1 && !whole) {
+		owner_say(rcap, asked, STATUS_PENDING, CODE_NONE);
+		return;
+	}
+	code = owner_check(rcap, asked);
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	at = place(rcap, asked->entry, request->offset) +
+	     request->part * WIRE_PART;
+	__builtin_memcpy(at, asked->payload, asked->payload_len);
+	changed(rcap, at, asked->payload_len);
+	slot->state = LINK_SLOT_PARTS;
+	slot->held |= (u8)(1u << request->part);
+	if (whole || slot->held == all)
+		owner_ran(rcap, asked, NULL, 0);
+}
+
+// ---- MCAS
+
+static void
+clause_at(const struct asked *asked, u32 index, struct wire_clause *clause)
+{
+	wire_clause_load(clause, asked->payload + index * WIRE_LENGTH(clause));
+}
+
+static u32
+clause_count(const struct asked *asked)
+{
+	return asked->payload_len / WIRE_LENGTH(clause);
+}
+
+// The first clause that matches, and what is to be stored then.
+static u32
+clause_find(const struct asked *asked, const u64 old[2], u64 next[2])
+{
+	struct wire_clause c;
+
+	for (u32 i = 0; i < clause_count(asked); i++) {
+		clause_at(asked, i, &c);
+		if (((old[0] ^ c.compare_low) & c.compare_mask_low) ||
+		    ((old[1] ^ c.compare_high) & c.compare_mask_high))
+			continue;
+		next[0] = (old[0] & ~c.swap_mask_low) |
+			  (c.swap_low & c.swap_mask_low);
+		next[1] = (old[1] & ~c.swap_mask_high) |
+			  (c.swap_high & c.swap_mask_high);
+		return i;
+	}
+	next[0] = old[0];
+	next[1] = old[1];
+	return WIRE_CLAUSE_NONE;
+}
+
+// The chained read of the clause that matched.
+void
+mcas_chain(const struct rcap *rcap, const struct asked *asked, const u8 **data,
+	   u32 *length)
+{
+	struct wire_clause clause;
+
+	*length = 0;
+	if (asked->slot->clause >= clause_count(asked))
+		return;
+	clause_at(asked, asked->slot->clause, &clause);
+	if (clause.chain_offset + clause.chain_length > entry_bytes(asked->entry))
+		return;
+	*data = place(rcap, asked->entry, clause.chain_offset);
+	*length = clause.chain_length;
+}
+
+static bool
+chains_in_range(const struct asked *asked)
+{
+	struct wire_clause clause;
+
+	for (u32 i = 0; i < clause_count(asked); i++) {
+		clause_at(asked, i, &clause);
+		if (clause.chain_length &&
+		    clause.chain_offset + clause.chain_length >
+			    entry_bytes(asked->entry))
+			return false;
+	}
+	return true;
+}
+
+static bool
+swap8(u64 *at, u64 expected[2], const u64 next[2])
+{
+	return __atomic_compare_exchange_n(at, &expected[0], next[0], false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+// What was there and which clause matched are left in the slot. A store of what
+// was there already shows that 16 bytes were read in one piece.
+static bool
+compare_and_swap(struct rcap *rcap, struct asked *asked, u64 *at)
+{
+	bool wide = asked->request->length == 16;
+	u64 old[2] = { __atomic_load_n(at, __ATOMIC_SEQ_CST),
+		       wide ? __atomic_load_n(at + 1, __ATOMIC_SEQ_CST) : 0 };
+	u64 next[2];
+
+	for (u32 tries = 0; tries < CAS_TRIES; tries++) {
+		u32 clause = clause_find(asked, old, next);
+
+		if (wide ? rcap_host_cas16(rcap->host, at, old, next)
+			 : clause == WIRE_CLAUSE_NONE || swap8(at, old, next)) {
+			asked->slot->clause = (u8)clause;
+			asked->slot->old[0] = old[0];
+			asked->slot->old[1] = old[1];
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+run_mcas(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	const u8 *data = NULL;
+	u32 length;
+	u8 *at;
+
+	if (code == CODE_NONE && !chains_in_range(asked))
+		code = CODE_RANGE;
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	at = place(rcap, asked->entry, asked->request->offset);
+	if (!compare_and_swap(rcap, asked, (u64 *)(void *)at)) {
+		owner_say(rcap, asked, STATUS_BUSY, CODE_NONE);
+		return;
+	}
+	if (asked->slot->clause != WIRE_CLAUSE_NONE)
+		changed(rcap, at, asked->request->length);
+	mcas_chain(rcap, asked, &data, &length);
+	owner_ran(rcap, asked, data, length);
+}
+
+void
+run_fetch_add(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct wire_addend addend;
+	u8 *at;
+
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	wire_addend_load(&addend, asked->payload);
+	at = place(rcap, asked->entry, asked->request->offset);
+	asked->slot->old[0] = __atomic_fetch_add((u64 *)(void *)at, addend.value,
+						 __ATOMIC_SEQ_CST);
+	changed(rcap, at, 8);
+	owner_ran(rcap, asked, NULL, 0);
+}
+
+void
+run_notify(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	u8 *at;
+
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	at = place(rcap, asked->entry, asked->request->offset);
+	__atomic_fetch_add((u32 *)(void *)at, 1, __ATOMIC_SEQ_CST);
+	changed(rcap, at, 4);
+	owner_ran(rcap, asked, NULL, 0);
+}

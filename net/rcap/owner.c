@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The owner's side of a request: what its number says, the check of its
+// capability, the operation, the answer.
+//
+// A number that was answered is told its answer again; one at work elsewhere is
+// told to wait; a fresh one runs. What is run again when it is asked again (READ
+// and BLOCK_READ) leaves its number fresh. Everything else is marked before its
+// answer leaves, refusals too, so that no later copy of the request runs (K4).
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+static bool
+holder_is(const struct rcap *rcap, const struct rcap_export *entry,
+	  const struct asked *asked)
+{
+	return entry->peer == asked->peer &&
+	       (entry->environment == asked->request->environment ||
+		PLANTED(BUG_HOLDER)) &&
+	       (entry->incarnation ==
+			links_incarnation(rcap->links, asked->peer) ||
+		PLANTED(BUG_HOLDER_LIFE));
+}
+
+static bool
+era_holds(struct rcap *rcap, struct rcap_export *entry)
+{
+	if (likely(entry->era == rcap->era) || PLANTED(BUG_ERA))
+		return true;
+	rcap->counters.walks++;
+	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation))
+		return false;
+	entry->era = rcap->era;
+	return true;
+}
+
+static bool
+range_holds(const struct rcap_export *entry, u64 offset, u32 length)
+{
+	u64 bytes = entry_bytes(entry);
+
+	if (PLANTED(BUG_RANGE))
+		return offset < bytes;
+	return offset <= bytes && length <= bytes - offset;
+}
+
+static bool
+aligned(const struct wire_request *request)
+{
+	switch (request->op) {
+	case OP_MCAS:
+	case OP_FETCH_ADD:
+	case OP_NOTIFY:
+	case OP_BLOCK_READ:
+	case OP_BLOCK_WRITE:
+		return !(request->offset & (request->length - 1));
+	default:
+		return true;
+	}
+}
+
+enum wire_code
+owner_check(struct rcap *rcap, struct asked *asked)
+{
+	const struct wire_request *request = asked->request;
+	const struct wire_op_info *info = &wire_op_info[request->op];
+	struct rcap_export *entry;
+
+	if (request->slot >= rcap->exports_fresh ||
+	    rcap->exports[request->slot].type == TYPE_NONE)
+		return CODE_SLOT;
+	entry = &rcap->exports[request->slot];
+	if (entry->generation != request->generation &&
+	    !PLANTED(BUG_GENERATION))
+		return CODE_GENERATION;
+	if (!holder_is(rcap, entry, asked))
+		return CODE_HOLDER;
+	if (!era_holds(rcap, entry))
+		return CODE_REVOKED;
+	if (info->type != TYPE_ANY && info->type != entry->type)
+		return CODE_TYPE;
+	if ((entry->rights & info->rights) != info->rights &&
+	    !PLANTED(BUG_RIGHTS))
+		return CODE_RIGHTS;
+	if (entry->type != TYPE_ENDPOINT && info->type != TYPE_ANY &&
+	    !range_holds(entry, request->offset, request->length))
+		return CODE_RANGE;
+	if (!aligned(request))
+		return CODE_ALIGNMENT;
+	asked->entry = entry;
+	return CODE_NONE;
+}
+
+// ---- answers
+
+static void
+body_fill(const struct asked *asked, struct wire_response *body)
+{
+	const struct link_slot *slot = asked->slot;
+
+	*body = (struct wire_response){
+		.number = slot->number,
+		.parts = 1,
+		.clause = slot->clause,
+		.old_low = slot->old[0],
+		.old_high = slot->old[1],
+	};
+}
+
+static void
+part_send(struct rcap *rcap, const struct asked *asked,
+	  const struct wire_response *body, const u8 *data, u32 len)
+{
+	u8 *buffer = rcap_host_buffer(rcap->host);
+
+	if (!buffer) {
+		rcap->counters.no_buffer++;
+		return;
+	}
+	rcap_host_send(rcap->host, buffer,
+		       links_response(rcap->links, asked->now, asked->peer, buffer,
+				      body, data, len));
+}
+
+void
+owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
+	  enum wire_code code)
+{
+	struct wire_response body;
+
+	body_fill(asked, &body);
+	body.status = (u8)status;
+	body.code = (u8)code;
+	body.held = asked->slot->state == LINK_SLOT_RUNNING ? HELD_ALL
+							    : asked->slot->held;
+	part_send(rcap, asked, &body, NULL, 0);
+}
+
+// Says that it is done, with the data in as many parts as the request wants.
+void
+owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length)
+{
+	bool whole = asked->request->flags & WIRE_FLAG_WHOLE;
+	struct wire_response body;
+
+	body_fill(asked, &body);
+	body.status = STATUS_DONE;
+	body.length = (u16)length;
+	body.execution = ++rcap->executions;
+	body.parts = (u8)wire_parts(length, whole);
+	for (u32 part = 0; part < body.parts; part++) {
+		body.part = (u8)part;
+		part_send(rcap, asked, &body, data + part * WIRE_PART,
+			  wire_part_len(length, whole, part));
+	}
+}
+
+// Refuses, for good: unless asking again is harmless, the number is used.
+void
+owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code)
+{
+	struct link_slot *slot = asked->slot;
+	bool placed = slot->state == LINK_SLOT_PARTS && slot->held &&
+		      asked->request->op == OP_WRITE;
+
+	ASSERT(code != CODE_NONE && code < CODE_COUNT);
+	rcap->counters.refused[code]++;
+	links_taken(rcap->links, asked->peer, slot->number);
+	if (!wire_op_info[asked->request->op].again) {
+		slot->op = asked->request->op;
+		slot->status = placed ? STATUS_PARTIAL : STATUS_NOT_DONE;
+		slot->code = (u8)code;
+		slot->state = LINK_SLOT_ANSWERED;
+	}
+	owner_say(rcap, asked, placed ? STATUS_PARTIAL : STATUS_NOT_DONE, code);
+}
+
+// What the number was answered before. A chained read runs again: its capability
+// is checked again for it.
+static void
+tell_again(struct rcap *rcap, struct asked *asked)
+{
+	const struct link_slot *slot = asked->slot;
+	const u8 *data = NULL;
+	enum wire_code code;
+	u32 length = 0;
+
+	rcap->counters.repeated++;
+	if (slot->status != STATUS_DONE) {
+		owner_say(rcap, asked, (enum wire_status)slot->status,
+			  (enum wire_code)slot->code);
+		return;
+	}
+	if (slot->op == OP_MCAS && slot->clause != WIRE_CLAUSE_NONE &&
+	    asked->payload_len) {
+		code = owner_check(rcap, asked);
+		if (code != CODE_NONE) {
+			owner_say(rcap, asked, STATUS_PARTIAL, code);
+			return;
+		}
+		mcas_chain(rcap, asked, &data, &length);
+	}
+	owner_done(rcap, asked, data, length);
+}
+
+static void
+run_cancel(struct rcap *rcap, struct asked *asked)
+{
+	struct link_slot *slot = asked->slot;
+
+	if (slot->state == LINK_SLOT_PARTS && slot->op == OP_BLOCK_WRITE) {
+		ticket_drop(rcap, slot->ticket);
+		slot->held = 0;
+	}
+	if (PLANTED(BUG_CANCEL_RUNS)) {
+		owner_say(rcap, asked, STATUS_NOT_DONE, CODE_CANCELLED);
+		return;
+	}
+	owner_refuse(rcap, asked, CODE_CANCELLED);
+	slot->op = asked->request->op;
+	slot->status = slot->held ? STATUS_PARTIAL : STATUS_NOT_DONE;
+	slot->code = CODE_CANCELLED;
+	slot->state = LINK_SLOT_ANSWERED;
+}
+
+static void
+run(struct rcap *rcap, struct asked *asked)
+{
+	switch ((enum wire_op)asked->request->op) {
+	case OP_READ:
+		run_read(rcap, asked);
+		break;
+	case OP_WRITE:
+		run_write(rcap, asked);
+		break;
+	case OP_MCAS:
+		run_mcas(rcap, asked);
+		break;
+	case OP_FETCH_ADD:
+		run_fetch_add(rcap, asked);
+		break;
+	case OP_NOTIFY:
+		run_notify(rcap, asked);
+		break;
+	case OP_SEND:
+		run_send(rcap, asked);
+		break;
+	case OP_BLOCK_READ:
+	case OP_BLOCK_FLUSH:
+		run_block(rcap, asked);
+		break;
+	case OP_BLOCK_WRITE:
+		run_block_write(rcap, asked);
+		break;
+	case OP_GRANT:
+		run_grant(rcap, asked);
+		break;
+	case OP_DERIVE:
+		run_derive(rcap, asked);
+		break;
+	case OP_REVOKE:
+	case OP_DROP:
+		run_revoke(rcap, asked);
+		break;
+	case OP_COUNT:
+		ASSERT(false);
+	}
+}
+
+// Nothing more is to be done for this number: what the slot holds is its answer.
+static void
+settle(struct rcap *rcap, const struct asked *asked)
+{
+	struct link_slot *slot = asked->slot;
+
+	links_taken(rcap->links, asked->peer, slot->number);
+	if (wire_op_info[asked->request->op].again)
+		return;
+	slot->op = asked->request->op;
+	slot->status = STATUS_DONE;
+	slot->state = LINK_SLOT_ANSWERED;
+	if (PLANTED(BUG_FORGET)) {
+		slot->state = LINK_SLOT_FRESH;
+		slot->held = 0;
+	}
+}
+
+void
+owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length)
+{
+	rcap->counters.executed[asked->request->op]++;
+	settle(rcap, asked);
+	owner_done(rcap, asked, data, length);
+}
+
+void
+owner_request(struct rcap *rcap, u64 now, const struct link_event *event)
+{
+	struct link_slot *slot = event->slot;
+	const struct wire_request *request = &event->frame.request;
+	struct asked asked = {
+		.now = now,
+		.peer = event->peer,
+		.request = request,
+		.payload = event->frame.payload,
+		.payload_len = event->frame.payload_len,
+		.slot = slot,
+	};
+
+	ASSERT(slot && slot->number == request->number);
+	if (slot->state != LINK_SLOT_FRESH && slot->op != request->op) {
+		rcap->counters.strange++;
+		return;
+	}
+	if (slot->state == LINK_SLOT_ANSWERED && PLANTED(BUG_TWICE)) {
+		slot->state = LINK_SLOT_FRESH;
+		slot->held = 0;
+	}
+	if (slot->state == LINK_SLOT_ANSWERED)
+		tell_again(rcap, &asked);
+	else if (slot->state == LINK_SLOT_RUNNING)
+		owner_say(rcap, &asked, STATUS_PENDING, CODE_NONE);
+	else if (request->flags & WIRE_FLAG_CANCEL)
+		run_cancel(rcap, &asked);
+	else
+		run(rcap, &asked);
+}

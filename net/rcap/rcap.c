@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The core's memory, and the way of frames and time through it: what the links
+// make of them goes to the requester's side or the owner's.
+
+#include "net/rcap/rcap.h"
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+#define ALIGN 64u
+
+static bool
+config_fits(const struct rcap_config *c)
+{
+	return c->exports_max >= 1 && c->exports_max <= RCAP_EXPORTS_MAX &&
+	       c->ops_max >= 1 && c->grants_max >= 1 &&
+	       (u64)c->ops_max + c->grants_max < NIL16 &&
+	       c->staging_count <= TICKETS_MAX && c->buffers_max < RCAP_NONE;
+}
+
+static u64
+room(u64 count, u64 size)
+{
+	return ALIGN_UP(count * size, ALIGN);
+}
+
+u64
+rcap_memory_needed(const struct rcap_config *c, const struct links_config *links)
+{
+	return room(1, sizeof(struct rcap)) +
+	       room(c->ops_max + c->grants_max, sizeof(struct rcap_op)) +
+	       room(links->peers_max, sizeof(struct rcap_lanes)) +
+	       room(c->exports_max, sizeof(struct rcap_export)) +
+	       room(c->staging_count, sizeof(struct rcap_ticket)) +
+	       room(c->endpoints_max, sizeof(struct rcap_endpoint)) +
+	       room(c->buffers_max, sizeof(struct rcap_buffer)) +
+	       room(c->services_max, sizeof(struct rcap_service));
+}
+
+static void *
+carve(u8 **at, u64 count, u64 size)
+{
+	void *piece = *at;
+
+	*at += room(count, size);
+	return piece;
+}
+
+static void
+tables_init(struct rcap *rcap, const struct links_config *links)
+{
+	const struct rcap_config *c = &rcap->config;
+
+	for (u32 i = 0; i < rcap->op_count; i++)
+		rcap->op[i].next = i + 1 < rcap->op_count ? (u16)(i + 1) : NIL16;
+	for (u32 i = 0; i < links->peers_max; i++) {
+		for (u32 lane = 0; lane < LANES; lane++)
+			rcap->lanes[i].tail[lane] = NIL16;
+	}
+	for (u32 i = 0; i < c->buffers_max; i++)
+		rcap->buffer[i].next = i + 1 < c->buffers_max ? i + 1 : RCAP_NONE;
+	for (u32 i = 0; i < c->services_max; i++)
+		rcap->service[i].endpoint = RCAP_NONE;
+	rcap->buffers_free = c->buffers_max ? 0 : RCAP_NONE;
+	rcap->exports_free = RCAP_NONE;
+	rcap->ended_head = rcap->ended_tail = NIL16;
+}
+
+struct rcap *
+rcap_init(void *memory, u64 size, const struct rcap_config *config,
+	  const struct links_config *links_config, struct links *links, void *host)
+{
+	struct rcap *rcap = memory;
+	u8 *at = memory;
+
+	if (!config_fits(config) || (uintptr_t)memory % ALIGN ||
+	    size < rcap_memory_needed(config, links_config))
+		return NULL;
+	carve(&at, 1, sizeof(*rcap));
+	rcap->config = *config;
+	rcap->links = links;
+	rcap->host = host;
+	rcap->era = 1;
+	rcap->op_count = config->ops_max + config->grants_max;
+	rcap->op = carve(&at, rcap->op_count, sizeof(*rcap->op));
+	rcap->lanes = carve(&at, links_config->peers_max, sizeof(*rcap->lanes));
+	rcap->exports = carve(&at, config->exports_max, sizeof(*rcap->exports));
+	rcap->ticket = carve(&at, config->staging_count, sizeof(*rcap->ticket));
+	rcap->endpoint =
+		carve(&at, config->endpoints_max, sizeof(*rcap->endpoint));
+	rcap->buffer = carve(&at, config->buffers_max, sizeof(*rcap->buffer));
+	rcap->service = carve(&at, config->services_max, sizeof(*rcap->service));
+	tables_init(rcap, links_config);
+	return rcap;
+}
+
+static void
+handle(struct rcap *rcap, u64 now, const struct link_event *event)
+{
+	switch (event->kind) {
+	case LINK_UP:
+		rcap->sweep = 0;
+		peer_dispatch(rcap, now, event->peer);
+		break;
+	case LINK_DOWN:
+		peer_down(rcap, now, event->peer);
+		tickets_sweep(rcap);
+		break;
+	case LINK_REQUEST:
+		owner_request(rcap, now, event);
+		break;
+	case LINK_RESPONSE:
+		op_answer(rcap, now, event);
+		break;
+	case LINK_RESEND:
+		ASSERT(event->cookie < rcap->op_count);
+		op_send(rcap, now, &rcap->op[event->cookie]);
+		break;
+	case LINK_NOTHING:
+		break;
+	}
+}
+
+static void
+drain(struct rcap *rcap, u64 now, struct link_event *event)
+{
+	while (links_event(rcap->links, now, event))
+		handle(rcap, now, event);
+}
+
+void
+rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
+{
+	struct link_event event;
+	u16 peer;
+
+	links_input(rcap->links, now, frame, len, &event);
+	peer = event.peer;
+	handle(rcap, now, &event);
+	drain(rcap, now, &event);
+	if (peer != LINK_NONE && rcap->lanes[peer].waiting)
+		peer_dispatch(rcap, now, peer);
+}
+
+void
+rcap_tick(struct rcap *rcap, u64 now)
+{
+	struct link_event event;
+
+	drain(rcap, now, &event);
+	if (rcap->sweep < rcap->exports_fresh)
+		exports_sweep(rcap);
+}
+
+u64
+rcap_deadline(const struct rcap *rcap)
+{
+	return rcap->sweep < rcap->exports_fresh ? 0
+						 : links_deadline(rcap->links);
+}
+
+u32
+rcap_output(struct rcap *rcap, u64 now, u8 *buffer)
+{
+	return links_output(rcap->links, now, buffer);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The requester's sending side: which operation goes next, and the frames that
+// it goes in. A frame without a buffer is a lost frame: the link asks again.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+static void
+body_fill(const struct rcap_op *op, bool whole, struct wire_request *body)
+{
+	*body = (struct wire_request){
+		.number = op->number,
+		.op = op->op,
+		.flags = (u8)((whole ? WIRE_FLAG_WHOLE : 0) |
+			      (op->cancelled ? WIRE_FLAG_CANCEL : 0)),
+		.environment = op->environment,
+		.slot = op->slot,
+		.generation = op->generation,
+		.offset = op->offset,
+		.length = op->length,
+	};
+}
+
+static void
+part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
+	  const struct wire_request *body, u32 data)
+{
+	bool whole = body->flags & WIRE_FLAG_WHOLE;
+	const u8 *payload = op->operand;
+	u32 len = op->operand_len;
+	u8 *buffer = rcap_host_buffer(rcap->host);
+
+	if (!buffer) {
+		rcap->counters.no_buffer++;
+		return;
+	}
+	if (op->cancelled) {
+		len = 0;
+	} else if (!len && data) {
+		payload = rcap->config.memory + op->local +
+			  body->part * WIRE_PART;
+		len = wire_part_len(data, whole, body->part);
+	}
+	rcap_host_send(rcap->host, buffer,
+		       links_request(rcap->links, now, op->peer, buffer, body,
+				     payload, len));
+}
+
+// Sends what the owner is not known to have of an open operation.
+void
+op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
+{
+	bool whole = links_whole(rcap->links, op->peer);
+	struct wire_request body;
+	u32 data, parts;
+
+	ASSERT(op->state == OP_STATE_OPEN);
+	body_fill(op, whole, &body);
+	data = wire_request_data(&body);
+	parts = op->cancelled ? 1 : wire_parts(data, whole);
+	for (u32 part = 0; part < parts; part++) {
+		body.part = (u8)part;
+		if (parts == 1 || !(op->held >> part & 1))
+			part_send(rcap, now, op, &body, data);
+	}
+	links_sent(rcap->links, now, op->peer, op->number);
+}
+
+// Frames of the request.
+u32
+op_frames(const struct rcap *rcap, const struct rcap_op *op)
+{
+	bool whole = links_whole(rcap->links, op->peer);
+	struct wire_request body;
+
+	body_fill(op, whole, &body);
+	return wire_parts(wire_request_data(&body), whole);
+}
+
+// Frames of the longest answer.
+static u32
+answer_frames(const struct rcap *rcap, const struct rcap_op *op)
+{
+	u32 data = wire_op_info[op->op].answers_data ? op->length : op->chain_max;
+
+	return wire_parts(data, links_whole(rcap->links, op->peer));
+}
+
+// All earlier ones of its queue have left the lane before it; it waits until
+// none of them is open.
+static bool
+fence_holds(const struct rcap *rcap, const struct rcap_op *op)
+{
+	u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW], count;
+
+	if (!op->fenced || PLANTED(BUG_FENCE))
+		return false;
+	count = links_opened(rcap->links, op->peer, number, cookie);
+	for (u32 i = 0; i < count; i++) {
+		const struct rcap_op *other = &rcap->op[cookie[i]];
+
+		if (other->op != OP_GRANT && other->queue == op->queue &&
+		    other->environment == op->environment)
+			return true;
+	}
+	return false;
+}
+
+// Opens and sends one operation. False: it has to wait.
+static bool
+dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
+{
+	u32 number;
+
+	if (!links_session(rcap->links, op->peer)) {
+		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_PEER);
+		return true;
+	}
+	if (links_incarnation(rcap->links, op->peer) != op->incarnation) {
+		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_INCARNATION);
+		return true;
+	}
+	if (fence_holds(rcap, op))
+		return false;
+	switch (links_open(rcap->links, now, op->peer, op_frames(rcap, op),
+			   answer_frames(rcap, op), (u32)(op - rcap->op),
+			   &number)) {
+	case LINK_OPENED:
+		lane_remove(rcap, op);
+		op->state = OP_STATE_OPEN;
+		op->number = number;
+		op_send(rcap, now, op);
+		return true;
+	case LINK_WAIT:
+		return false;
+	case LINK_NO_SESSION:
+		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_PEER);
+		return true;
+	case LINK_NO_WINDOW:
+		break;
+	}
+	op_end(rcap, now, op, RCAP_NOT_DONE, CODE_WINDOWS);
+	return true;
+}
+
+// Lanes take turns until each has nothing that can go.
+void
+peer_dispatch(struct rcap *rcap, u64 now, u16 peer)
+{
+	struct rcap_lanes *lanes = &rcap->lanes[peer];
+
+	for (u32 stuck = 0; stuck < LANES && lanes->waiting;) {
+		struct rcap_op *op = lane_first(rcap, peer, lanes->next_lane);
+
+		lanes->next_lane = (lanes->next_lane + 1) % LANES;
+		stuck = op && dispatch(rcap, now, op) ? 0 : stuck + 1;
+	}
+	// A path that turned narrow may need more frames than were counted.
+	links_want(rcap->links, peer,
+		   lanes->waiting ? MAX(lanes->frames, WIRE_PARTS_MAX) : 0);
+}
+
+// The session is over: what was open can run no more, what waited never will.
+void
+peer_down(struct rcap *rcap, u64 now, u16 peer)
+{
+	u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW];
+	u32 count = links_opened(rcap->links, peer, number, cookie);
+
+	for (u32 i = 0; i < count; i++) {
+		struct rcap_op *op = &rcap->op[cookie[i]];
+
+		ASSERT(op->state == OP_STATE_OPEN && op->number == number[i]);
+		op_end(rcap, now, op,
+		       PLANTED(BUG_NOT_DONE_LATE) ? RCAP_NOT_DONE
+						  : RCAP_UNKNOWN_FINAL,
+		       CODE_SESSION);
+	}
+	for (u32 lane = 0; lane < LANES; lane++) {
+		struct rcap_op *op;
+
+		while ((op = lane_first(rcap, peer, lane)))
+			op_end(rcap, now, op, RCAP_NOT_DONE, CODE_PEER);
+	}
+	links_want(rcap->links, peer, 0);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The state of remote capabilities, shared by the files of this folder and by
+// nobody else.
+//
+// An operation's record:
+//
+//	          rcap_submit()            peer_dispatch()
+//	FREE ------------------> WAITING ------------------> OPEN
+//	  ^                         |                          |
+//	  |   rcap_completion()     | op_end()                 | op_end()
+//	  +------------- ENDED <----+--------------------------+
+//
+// A grant on its way is such a record too; it ends with
+// rcap_host_grant_ended() and without ENDED.
+
+#include "net/link/link.h"
+#include "net/rcap/rcap.h"
+#include "net/wire/planted.h"
+
+#define NIL16 0xffffu
+#define LANES 8u		// environments take turns by this many lists
+#define UNIT_BITS 12		// a unit of FRAMES and BLOCKS is 4 KiB
+#define BLOCK_BYTES 4096u
+#define CAS_TRIES 64u
+#define SWEEP_STEP 64u		// exports looked at in one rcap_tick()
+#define HELD_ALL 255u		// of a request that is whole
+#define TICKETS_MAX 255u
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
+enum op_state {
+	OP_STATE_FREE,
+	OP_STATE_WAITING,
+	OP_STATE_OPEN,
+	OP_STATE_ENDED,
+};
+
+struct rcap_op {
+	u64 tag;
+	u64 incarnation;
+	u64 offset;
+	u64 local;
+	u64 old[2];
+	u32 environment;
+	u32 queue;
+	u32 slot, generation;
+	u32 length;
+	u32 number;		// while OPEN
+	u32 execution;		// that `have` belongs to
+	u32 answer_len;
+	u32 operand_len;
+	u32 chain_max;		// MCAS: longest chained read
+	u32 turn;		// uses of this record, for ids
+	u32 entry_generation;	// GRANT: `tag` is the entry
+	u16 peer;
+	u16 next;
+	u8 op;
+	u8 state;		// enum op_state
+	u8 outcome, code, clause;
+	u8 fenced, cancelled;
+	u8 have;		// bit of each part of the answer that came
+	u8 held;		// bit of each part of the request that the owner has
+	u8 frames;		// of the request, as counted while WAITING
+	u8 reserved[2];
+	u8 operand[WIRE_OPERAND_MAX];
+};
+
+// Waiting operations for a peer, a circular list for each lane.
+struct rcap_lanes {
+	u16 tail[LANES];
+	u16 next_lane;
+	u16 waiting;		// operations in all lanes
+	u32 frames;		// of their requests
+};
+
+enum ticket_state {
+	TICKET_FREE,
+	TICKET_GATHER,		// parts of a block come in
+	TICKET_RUNNING,		// the device has it
+};
+
+// A block operation, and a page of `staging`.
+struct rcap_ticket {
+	u64 block;
+	u32 number;
+	u32 session;
+	u16 peer;
+	u8 state;		// enum ticket_state
+	u8 op;
+	u8 whole;
+	u8 reserved[3];
+};
+
+struct rcap_buffer {
+	u64 local;
+	u64 tag;
+	u32 size;
+	u32 next;
+};
+
+struct rcap_endpoint {
+	u32 environment;
+	u32 head, tail;		// buffers, RCAP_NONE: none
+	u32 open;
+};
+
+struct rcap_service {
+	u64 service;
+	u32 endpoint;		// RCAP_NONE: free
+	u32 reserved;
+};
+
+#pragma GCC diagnostic pop
+
+struct rcap {
+	struct rcap_config config;
+	struct links *links;
+	void *host;
+	struct rcap_op *op;
+	struct rcap_lanes *lanes;	// by peer
+	struct rcap_export *exports;
+	struct rcap_ticket *ticket;
+	struct rcap_endpoint *endpoint;
+	struct rcap_buffer *buffer;
+	struct rcap_service *service;
+	u64 era;
+	u32 executions;
+	u32 ops_used;		// submitted by environments
+	u32 grants_used;
+	u32 op_count;		// records
+	u16 ops_free;
+	u16 ended_head, ended_tail;
+	u16 reserved;
+	u32 exports_free;
+	u32 exports_fresh;	// from here on, never used
+	u32 sweep;		// next export to look at; exports_fresh: none
+	u32 buffers_free;
+	struct rcap_counters counters;
+};
+
+// A request on its way through the owner.
+struct asked {
+	u64 now;
+	u16 peer;
+	const struct wire_request *request;
+	const u8 *payload;
+	u32 payload_len;
+	struct link_slot *slot;
+	struct rcap_export *entry;	// once the check has passed
+};
+
+static inline u64
+entry_bytes(const struct rcap_export *entry)
+{
+	return entry->count << UNIT_BITS;
+}
+
+// submit.c
+void
+op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome,
+       enum wire_code code);
+u32
+grant_submit(struct rcap *rcap, u32 entry, u64 word);
+struct rcap_op *
+lane_first(const struct rcap *rcap, u16 peer, u32 lane);
+void
+lane_remove(struct rcap *rcap, struct rcap_op *op);
+
+// send.c
+u32
+op_frames(const struct rcap *rcap, const struct rcap_op *op);
+void
+op_send(struct rcap *rcap, u64 now, struct rcap_op *op);
+void
+peer_dispatch(struct rcap *rcap, u64 now, u16 peer);
+void
+peer_down(struct rcap *rcap, u64 now, u16 peer);
+
+// answer.c
+void
+op_answer(struct rcap *rcap, u64 now, const struct link_event *event);
+
+// owner.c
+void
+owner_request(struct rcap *rcap, u64 now, const struct link_event *event);
+enum wire_code
+owner_check(struct rcap *rcap, struct asked *asked);
+void
+owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
+void
+owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
+	  enum wire_code code);
+void
+owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
+void
+owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
+
+// memory.c, block.c, message.c, export.c: one function an operation
+void
+run_read(struct rcap *rcap, struct asked *asked);
+void
+run_write(struct rcap *rcap, struct asked *asked);
+void
+run_mcas(struct rcap *rcap, struct asked *asked);
+void
+run_fetch_add(struct rcap *rcap, struct asked *asked);
+void
+run_notify(struct rcap *rcap, struct asked *asked);
+void
+mcas_chain(const struct rcap *rcap, const struct asked *asked, const u8 **data,
+	   u32 *length);
+void
+run_send(struct rcap *rcap, struct asked *asked);
+void
+run_block(struct rcap *rcap, struct asked *asked);
+void
+run_block_write(struct rcap *rcap, struct asked *asked);
+void
+tickets_sweep(struct rcap *rcap);
+void
+ticket_drop(struct rcap *rcap, u32 ticket);
+void
+run_grant(struct rcap *rcap, struct asked *asked);
+void
+run_derive(struct rcap *rcap, struct asked *asked);
+void
+run_revoke(struct rcap *rcap, struct asked *asked);
+void
+grant_ended(struct rcap *rcap, struct rcap_op *op);
+void
+exports_sweep(struct rcap *rcap);

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Operations of this node's environments, from submission to completion.
+//
+// What can be said without asking the owner is said at once, as a completion:
+// there is one way to learn how an operation ended. Operations for a peer wait in
+// lanes by environment, which take turns, so that one environment's thousand do
+// not hold up another's one.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+static u16
+op_index(const struct rcap *rcap, const struct rcap_op *op)
+{
+	ASSERT(op >= rcap->op && op < rcap->op + rcap->op_count);
+	return (u16)(op - rcap->op);
+}
+
+static u32
+op_id(const struct rcap *rcap, const struct rcap_op *op)
+{
+	return (op->turn & 0x7fff) << 16 | op_index(rcap, op);
+}
+
+static u16 *
+lane_tail(const struct rcap *rcap, u16 peer, u32 environment)
+{
+	return &rcap->lanes[peer].tail[environment % LANES];
+}
+
+static void
+lane_append(struct rcap *rcap, struct rcap_op *op)
+{
+	u16 *tail = lane_tail(rcap, op->peer, op->environment);
+	u16 index = op_index(rcap, op);
+
+	if (*tail == NIL16) {
+		op->next = index;
+	} else {
+		op->next = rcap->op[*tail].next;
+		rcap->op[*tail].next = index;
+	}
+	*tail = index;
+	op->frames = (u8)op_frames(rcap, op);
+	rcap->lanes[op->peer].frames += op->frames;
+	rcap->lanes[op->peer].waiting++;
+}
+
+struct rcap_op *
+lane_first(const struct rcap *rcap, u16 peer, u32 lane)
+{
+	u16 tail = rcap->lanes[peer].tail[lane];
+
+	return tail == NIL16 ? NULL : &rcap->op[rcap->op[tail].next];
+}
+
+void
+lane_remove(struct rcap *rcap, struct rcap_op *op)
+{
+	u16 *tail = lane_tail(rcap, op->peer, op->environment);
+	u16 index = op_index(rcap, op), before = *tail;
+
+	ASSERT(op->state == OP_STATE_WAITING && before != NIL16);
+	while (rcap->op[before].next != index)
+		before = rcap->op[before].next;
+	rcap->op[before].next = op->next;
+	if (before == index)
+		*tail = NIL16;
+	else if (*tail == index)
+		*tail = before;
+	rcap->lanes[op->peer].frames -= op->frames;
+	rcap->lanes[op->peer].waiting--;
+}
+
+static struct rcap_op *
+op_take(struct rcap *rcap)
+{
+	struct rcap_op *op = &rcap->op[rcap->ops_free];
+
+	ASSERT(rcap->ops_free != NIL16 && op->state == OP_STATE_FREE);
+	rcap->ops_free = op->next;
+	op->turn++;
+	return op;
+}
+
+static void
+op_free(struct rcap *rcap, struct rcap_op *op)
+{
+	u32 turn = op->turn;
+
+	*op = (struct rcap_op){ .turn = turn, .next = rcap->ops_free };
+	rcap->ops_free = op_index(rcap, op);
+}
+
+void
+op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome,
+       enum wire_code code)
+{
+	ASSERT(op->state == OP_STATE_WAITING || op->state == OP_STATE_OPEN);
+	if (op->state == OP_STATE_OPEN)
+		links_close(rcap->links, now, op->peer, op->number);
+	else
+		lane_remove(rcap, op);
+	op->state = OP_STATE_ENDED;
+	op->outcome = (u8)outcome;
+	op->code = (u8)code;
+	op->next = NIL16;
+	if (op->op == OP_GRANT) {
+		grant_ended(rcap, op);
+		rcap->grants_used--;
+		op_free(rcap, op);
+		return;
+	}
+	rcap->counters.completed[outcome]++;
+	if (rcap->ended_tail == NIL16)
+		rcap->ended_head = op_index(rcap, op);
+	else
+		rcap->op[rcap->ended_tail].next = op_index(rcap, op);
+	rcap->ended_tail = op_index(rcap, op);
+}
+
+bool
+rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
+{
+	struct rcap_op *op;
+
+	if (rcap->ended_head == NIL16)
+		return false;
+	op = &rcap->op[rcap->ended_head];
+	ASSERT(op->state == OP_STATE_ENDED);			// R4
+	*completion = (struct rcap_completion){
+		.tag = op->tag,
+		.environment = op->environment,
+		.queue = op->queue,
+		.id = op_id(rcap, op),
+		.outcome = op->outcome,
+		.code = op->code,
+		.clause = op->clause,
+		.op = op->op,
+		.length = op->answer_len,
+		.old = { op->old[0], op->old[1] },
+	};
+	rcap->ended_head = op->next;
+	if (rcap->ended_head == NIL16)
+		rcap->ended_tail = NIL16;
+	rcap->ops_used--;
+	op_free(rcap, op);
+	return true;
+}
+
+// ---- submission
+
+bool
+rcap_sensible(const struct rcap_submit *s)
+{
+	bool service = s->remote.slot == WIRE_SLOT_NONE;
+
+	if (s->op == 0 || s->op >= OP_COUNT || s->op == OP_GRANT)
+		return false;
+	if (s->length < wire_op_info[s->op].shortest ||
+	    s->length > wire_op_info[s->op].longest ||
+	    s->offset > ~0ull - WIRE_DATA_MAX)
+		return false;
+	if (service ? s->op != OP_SEND : s->remote.slot >> WIRE_SLOT_BITS)
+		return false;
+	if (s->op == OP_MCAS) {
+		if ((s->length != 8 && s->length != 16) || !s->clause_count ||
+		    s->clause_count > WIRE_CLAUSES_MAX)
+			return false;
+		for (u32 i = 0; i < s->clause_count; i++) {
+			if (s->clause[i].chain_length > WIRE_DATA_MAX ||
+			    s->clause[i].chain_offset > ~0ull - WIRE_DATA_MAX)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+clauses_store(struct rcap_op *op, const struct rcap_submit *s)
+{
+	for (u32 i = 0; i < s->clause_count; i++) {
+		const struct rcap_clause *c = &s->clause[i];
+		struct wire_clause clause = {
+			.compare_low = c->compare[0],
+			.compare_high = c->compare[1],
+			.compare_mask_low = c->compare_mask[0],
+			.compare_mask_high = c->compare_mask[1],
+			.swap_low = c->swap[0],
+			.swap_high = c->swap[1],
+			.swap_mask_low = c->swap_mask[0],
+			.swap_mask_high = c->swap_mask[1],
+			.chain_offset = c->chain_offset,
+			.chain_length = c->chain_length,
+		};
+
+		wire_clause_store(op->operand + i * WIRE_LENGTH(clause), &clause);
+		op->chain_max = MAX(op->chain_max, c->chain_length);
+	}
+	op->operand_len = s->clause_count * WIRE_LENGTH(clause);
+}
+
+static void
+operand_store(struct rcap_op *op, const struct rcap_submit *s)
+{
+	struct wire_addend addend = { s->addend };
+
+	switch (s->op) {
+	case OP_MCAS:
+		clauses_store(op, s);
+		break;
+	case OP_FETCH_ADD:
+		wire_addend_store(op->operand, &addend);
+		op->operand_len = WIRE_LENGTH(addend);
+		break;
+	case OP_DERIVE:
+		wire_derive_store(op->operand, &s->derive);
+		op->operand_len = WIRE_LENGTH(derive);
+		break;
+	default:
+		break;
+	}
+}
+
+u32
+rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
+{
+	struct rcap_op *op;
+	u32 id;
+
+	if (!rcap_sensible(s) || s->remote.peer >= links_peers_max(rcap->links) ||
+	    rcap->ops_used == rcap->config.ops_max)
+		return RCAP_NONE;
+	op = op_take(rcap);
+	rcap->ops_used++;
+	op->tag = s->tag;
+	op->environment = s->environment;
+	op->queue = s->queue;
+	op->op = s->op;
+	op->fenced = s->fenced;
+	op->peer = s->remote.peer;
+	op->incarnation = s->remote.incarnation;
+	op->slot = s->remote.slot;
+	op->generation = s->remote.generation;
+	op->offset = s->offset;
+	op->length = s->length;
+	op->local = s->local;
+	op->clause = WIRE_CLAUSE_NONE;
+	operand_store(op, s);
+	op->state = OP_STATE_WAITING;
+	id = op_id(rcap, op);
+	lane_append(rcap, op);
+	rcap->counters.submitted++;
+	peer_dispatch(rcap, now, op->peer);
+	return id;
+}
+
+// A GRANT to the holder of an entry. Its tables had room; returns the record.
+u32
+grant_submit(struct rcap *rcap, u32 entry, u64 word)
+{
+	const struct rcap_export *e = &rcap->exports[entry];
+	struct wire_grant grant = {
+		.environment = e->environment,
+		.slot = entry,
+		.generation = e->generation,
+		.type = e->type,
+		.rights = e->rights,
+		.count = e->count,
+		.word = word,
+	};
+	struct rcap_op *op;
+
+	ASSERT(rcap->grants_used < rcap->config.grants_max);
+	op = op_take(rcap);
+	rcap->grants_used++;
+	op->tag = entry;
+	op->entry_generation = e->generation;
+	op->op = OP_GRANT;
+	op->peer = e->peer;
+	op->incarnation = e->incarnation;
+	op->slot = WIRE_SLOT_NONE;
+	op->operand_len = WIRE_LENGTH(grant);
+	wire_grant_store(op->operand, &grant);
+	op->state = OP_STATE_WAITING;
+	lane_append(rcap, op);
+	return op_index(rcap, op);
+}
+
+// ---- cancellation
+
+static void
+cancel(struct rcap *rcap, u64 now, struct rcap_op *op)
+{
+	if (op->state == OP_STATE_WAITING) {
+		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_CANCELLED);
+	} else if (op->state == OP_STATE_OPEN && !op->cancelled) {
+		op->cancelled = true;
+		op_send(rcap, now, op);
+	}
+}
+
+void
+rcap_cancel(struct rcap *rcap, u64 now, u32 id)
+{
+	u32 index = id & 0xffff;
+
+	if (index < rcap->op_count && op_id(rcap, &rcap->op[index]) == id &&
+	    rcap->op[index].op != OP_GRANT)
+		cancel(rcap, now, &rcap->op[index]);
+}
+
+void
+rcap_cancel_all(struct rcap *rcap, u64 now, u32 environment)
+{
+	for (u32 i = 0; i < rcap->op_count; i++) {
+		struct rcap_op *op = &rcap->op[i];
+
+		if (op->environment == environment && op->op != OP_GRANT)
+			cancel(rcap, now, op);
+	}
+}

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The rig of test_rig.h: hosts, link, time.
+//
+// Every frame that a core sends goes through queue(), where the seed decides
+// what becomes of it; every frame that arrives lies in memory of exactly its
+// length, so that the sanitizer sees a read past its end. After each step of a
+// node all of its invariants are walked.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/assert.h"
+#include "net/rcap/test_rig.h"
+
+#define NODE(host) ((struct rig_node *)(host))
+
+// ---- the host
+
+bool
+rcap_host_walk(void *host, u32 node, u32 node_generation)
+{
+	const struct rig_tree_node *tree = NODE(host)->tree;
+
+	if (!tree[node].used || tree[node].generation != node_generation)
+		return false;
+	for (; node != RCAP_NONE; node = tree[node].parent) {
+		if (tree[node].revoked)
+			return false;
+	}
+	return true;
+}
+
+static u32
+tree_add(struct rig_node *n, u32 parent)
+{
+	for (u32 i = 0; i < RIG_TREE; i++) {
+		if (n->tree[i].used)
+			continue;
+		n->tree[i] = (struct rig_tree_node){
+			true, false, parent, n->tree[i].generation + 1, RCAP_NONE
+		};
+		return i;
+	}
+	return RCAP_NONE;
+}
+
+enum wire_code
+rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
+		 u32 *node, u32 *node_generation)
+{
+	(void)rights;
+	(void)base;
+	(void)count;
+	*node = tree_add(host, parent);
+	if (*node == RCAP_NONE)
+		return CODE_TABLE;
+	*node_generation = NODE(host)->tree[*node].generation;
+	return CODE_NONE;
+}
+
+void
+rcap_host_revoke(void *host, u32 node, bool self)
+{
+	struct rig_node *n = host;
+
+	n->tree[node].revoked |= self;
+	for (u32 i = 0; i < RIG_TREE; i++) {
+		if (n->tree[i].used && n->tree[i].parent == node)
+			n->tree[i].revoked = true;
+	}
+	rcap_revoked(n->rcap);
+}
+
+enum wire_code
+rcap_host_granted(void *host, const struct rcap_remote *remote,
+		  const struct wire_grant *grant)
+{
+	struct rig_node *n = host;
+
+	if (grant->environment == 0)
+		return CODE_ENVIRONMENT;
+	if (n->places == n->places_max)
+		return CODE_PLACE;
+	n->place[n->places++] = (struct rig_place){ *remote, *grant };
+	return CODE_NONE;
+}
+
+void
+rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
+		      enum wire_code code)
+{
+	struct rig_node *n = host;
+
+	ASSERT(n->tree[node].generation == node_generation);
+	n->grants_ended++;
+	n->grant_code = code;
+	n->tree[node].entry = entry;
+	if (code != CODE_NONE)
+		n->tree[node].used = false;
+}
+
+void
+rcap_host_message(void *host, const struct rcap_message *message)
+{
+	NODE(host)->message[NODE(host)->messages++ % RIG_PLACES] = *message;
+}
+
+void
+rcap_host_changed(void *host, u64 local, u32 len)
+{
+	ASSERT(local + len <= RIG_PAGES * 4096u);
+	NODE(host)->changed++;
+}
+
+bool
+rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
+{
+	struct rig_node *n = host;
+
+	for (u32 i = 0; i < ARRAY_SIZE(n->block) && !n->block_full; i++) {
+		if (n->block[i].used)
+			continue;
+		n->block[i] = (struct rig_block){
+			true, ticket, op, block, page, n->rig->now + n->block_ns
+		};
+		return true;
+	}
+	return false;
+}
+
+bool
+rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
+{
+	bool same = at[0] == expected[0] && at[1] == expected[1];
+
+	(void)host;
+	expected[0] = at[0];
+	expected[1] = at[1];
+	if (same) {
+		at[0] = desired[0];
+		at[1] = desired[1];
+	}
+	return same;
+}
+
+u8 *
+rcap_host_buffer(void *host)
+{
+	return NODE(host)->starved ? NULL : NODE(host)->buffer;
+}
+
+// ---- the link
+
+static u32
+node_of(const struct rig *rig, const u8 mac[6])
+{
+	return mac[0] == 2 && mac[5] >= 1 && mac[5] <= rig->nodes ? mac[5] - 1u
+								  : RIG_NODES;
+}
+
+static bool
+chance(struct rig *rig, u32 of_1000)
+{
+	return of_1000 && prng_below(&rig->prng, 1000) < of_1000;
+}
+
+static void
+queue(struct rig *rig, u32 from, u32 to, const u8 *bytes, u32 len)
+{
+	struct rig_frame *frame = &rig->frame[rig->frames];
+
+	if (rig->cut[from][to] || chance(rig, rig->loss))
+		return;
+	ASSERT(rig->frames < RIG_FRAMES);
+	frame->at = rig->now + 20 * NS_PER_US + prng_below(&rig->prng, 5000);
+	if (chance(rig, rig->delay))
+		frame->at += prng_below(&rig->prng, rig->delay_ns);
+	frame->to = to;
+	frame->len = len;
+	memcpy(frame->bytes, bytes, len);
+	if (chance(rig, rig->corrupt))
+		frame->bytes[prng_below(&rig->prng, len)] ^=
+			(u8)(1u << prng_below(&rig->prng, 8));
+	rig->frames++;
+}
+
+static void
+transmit(struct rig *rig, u32 from, const u8 *bytes, u32 len)
+{
+	u32 to = node_of(rig, bytes);
+
+	if (rig->capture && rig->captured_count < rig->captured_max) {
+		struct rig_frame *kept = &rig->captured[rig->captured_count++];
+
+		kept->to = to;
+		kept->len = len;
+		memcpy(kept->bytes, bytes, len);
+	}
+	for (u32 i = 0; i < rig->nodes; i++) {
+		if (i == from || (to != RIG_NODES && to != i))
+			continue;
+		queue(rig, from, i, bytes, len);
+		if (chance(rig, rig->repeat))
+			queue(rig, from, i, bytes, len);
+	}
+}
+
+void
+rcap_host_send(void *host, u8 *buffer, u32 len)
+{
+	ASSERT(buffer == NODE(host)->buffer);
+	if (len)
+		transmit(NODE(host)->rig, NODE(host)->index, buffer, len);
+}
+
+// ---- nodes
+
+static void *
+zeroed(u64 size)
+{
+	void *memory = aligned_alloc(4096, ALIGN_UP(size, 4096ull));
+
+	ASSERT(memory);
+	memset(memory, 0, ALIGN_UP(size, 4096ull));
+	return memory;
+}
+
+static void
+configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
+	  struct rcap_config *rc)
+{
+	*lc = (struct links_config){
+		.incarnation = n->incarnation,
+		.mac = { 2, 0, 0, 0, 0, (u8)(n->index + 1) },
+		.mtu = rig->mtu,
+		.cluster_key = "a key of all tests",
+		.peers_max = 8,
+		.windows_max = 4,
+		.handshakes_max = 4,
+		.key_agreements_max = 32,
+		.grant_pool = rig->grant_pool,
+		.landing_pool = 64,
+	};
+	memset(lc->uuid, (int)n->index + 1, 16);
+	for (u32 i = 0; i < 32; i++) {
+		lc->secret_key[i] = (u8)prng_u64(&rig->prng);
+		lc->entropy[i] = (u8)prng_u64(&rig->prng);
+	}
+	*rc = (struct rcap_config){
+		.memory = n->memory,
+		.staging = n->staging,
+		.staging_count = 6,
+		.exports_max = 32,
+		.ops_max = 128,
+		.grants_max = 8,
+		.endpoints_max = 2,
+		.buffers_max = 8,
+		.services_max = 2,
+	};
+}
+
+void
+rig_crash(struct rig *rig, u32 index)
+{
+	struct rig_node *n = &rig->node[index];
+
+	n->up = false;
+	free(n->links_memory);
+	free(n->rcap_memory);
+	n->links_memory = n->rcap_memory = NULL;
+	memset(n->tree, 0, sizeof(n->tree));
+	memset(n->block, 0, sizeof(n->block));
+	n->places = n->messages = n->completions = 0;
+}
+
+void
+rig_boot(struct rig *rig, u32 index)
+{
+	struct rig_node *n = &rig->node[index];
+	struct links_config lc;
+	struct rcap_config rc;
+
+	n->incarnation = prng_u64(&rig->prng) | 1;
+	configure(rig, n, &lc, &rc);
+	n->links_memory = zeroed(links_memory_needed(&lc));
+	n->rcap_memory = zeroed(rcap_memory_needed(&rc, &lc));
+	n->links = links_init(n->links_memory, links_memory_needed(&lc), &lc,
+			      rig->now);
+	ASSERT(n->links);
+	n->rcap = rcap_init(n->rcap_memory, rcap_memory_needed(&rc, &lc), &rc, &lc,
+			    n->links, n);
+	ASSERT(n->rcap);
+	n->up = true;
+}
+
+void
+rig_start(struct rig *rig, u32 nodes, u64 seed, u16 mtu, u16 grant_pool)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->now = NS_PER_SECOND;
+	rig->nodes = nodes;
+	rig->mtu = mtu;
+	rig->grant_pool = grant_pool;
+	rig->delay_ns = NS_PER_MS;
+	prng_seed(&rig->prng, seed);
+	rig->frame = zeroed(RIG_FRAMES * sizeof(*rig->frame));
+	for (u32 i = 0; i < nodes; i++) {
+		struct rig_node *n = &rig->node[i];
+
+		n->rig = rig;
+		n->index = i;
+		n->places_max = RIG_PLACES;
+		n->block_ns = 100 * NS_PER_US;
+		n->memory = zeroed(RIG_PAGES * 4096);
+		n->staging = zeroed(6 * 4096);
+		n->disk = zeroed(RIG_BLOCKS * 4096);
+		rig_boot(rig, i);
+	}
+}
+
+void
+rig_end(struct rig *rig)
+{
+	for (u32 i = 0; i < rig->nodes; i++) {
+		struct rig_node *n = &rig->node[i];
+
+		if (n->up)
+			rig_crash(rig, i);
+		free(n->memory);
+		free(n->staging);
+		free(n->disk);
+	}
+	free(rig->frame);
+	free(rig->captured);
+}
+
+// ---- time
+
+static void
+blocks_due(struct rig_node *n)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(n->block); i++) {
+		struct rig_block *b = &n->block[i];
+
+		if (!b->used || b->at > n->rig->now)
+			continue;
+		b->used = false;
+		ASSERT(b->block < RIG_BLOCKS);
+		if (n->block_fails)
+			;
+		else if (b->op == OP_BLOCK_READ)
+			memcpy(b->page, n->disk + b->block * 4096, 4096);
+		else if (b->op == OP_BLOCK_WRITE)
+			memcpy(n->disk + b->block * 4096, b->page, 4096);
+		rcap_block_done(n->rcap, n->rig->now, b->ticket, !n->block_fails);
+	}
+}
+
+static void
+settle(struct rig_node *n)
+{
+	u32 len;
+
+	blocks_due(n);
+	rcap_tick(n->rcap, n->rig->now);
+	while ((len = rcap_output(n->rcap, n->rig->now, n->buffer)))
+		transmit(n->rig, n->index, n->buffer, len);
+	while (rcap_completion(n->rcap,
+			       &n->completion[n->completions %
+					      ARRAY_SIZE(n->completion)]))
+		n->completions++;
+	rcap_check(n->rcap);
+}
+
+void
+rig_deliver(struct rig *rig, u32 index, const void *bytes, u32 len)
+{
+	struct rig_node *n = &rig->node[index];
+	u8 *exact = malloc(len ? len : 1);
+
+	ASSERT(exact);
+	memcpy(exact, bytes, len);
+	if (n->up) {
+		rcap_input(n->rcap, rig->now, exact, len);
+		settle(n);
+	}
+	free(exact);
+}
+
+static u64
+next_time(const struct rig *rig)
+{
+	u64 next = ~0ull;
+
+	for (u32 i = 0; i < rig->frames; i++)
+		next = MIN(next, rig->frame[i].at);
+	for (u32 i = 0; i < rig->nodes; i++) {
+		const struct rig_node *n = &rig->node[i];
+
+		if (!n->up)
+			continue;
+		next = MIN(next, rcap_deadline(n->rcap));
+		for (u32 b = 0; b < ARRAY_SIZE(n->block); b++) {
+			if (n->block[b].used)
+				next = MIN(next, n->block[b].at);
+		}
+	}
+	return next;
+}
+
+static void
+step(struct rig *rig)
+{
+	static struct rig_frame frame;
+
+	rig->steps++;
+	for (u32 i = 0; i < rig->frames;) {
+		if (rig->frame[i].at > rig->now) {
+			i++;
+			continue;
+		}
+		frame = rig->frame[i];
+		rig->frame[i] = rig->frame[--rig->frames];
+		rig_deliver(rig, frame.to, frame.bytes, frame.len);
+	}
+	for (u32 i = 0; i < rig->nodes; i++) {
+		if (rig->node[i].up)
+			settle(&rig->node[i]);
+	}
+}
+
+void
+rig_run(struct rig *rig, u64 ns)
+{
+	u64 end = rig->now + ns, next;
+
+	while ((next = next_time(rig)) <= end) {
+		rig->now = MAX(rig->now, next);
+		step(rig);
+	}
+	rig->now = end;
+}
+
+bool
+rig_wait(struct rig *rig, u32 node, u32 count, u64 ns)
+{
+	u64 end = rig->now + ns, next;
+
+	step(rig);
+	while (rig->node[node].completions < count &&
+	       (next = next_time(rig)) <= end) {
+		rig->now = MAX(rig->now, next);
+		step(rig);
+	}
+	return rig->node[node].completions >= count;
+}
+
+u16
+rig_peer(const struct rig *rig, u32 node, u32 other)
+{
+	u8 uuid[16];
+
+	memset(uuid, (int)other + 1, 16);
+	return links_find(rig->node[node].links, uuid);
+}
+
+static bool
+connected(const struct rig *rig)
+{
+	for (u32 a = 0; a < rig->nodes; a++) {
+		for (u32 b = 0; b < rig->nodes; b++) {
+			const struct links *links = rig->node[a].links;
+
+			if (a == b || !rig->node[a].up || !rig->node[b].up)
+				continue;
+			if (!links_session(links, rig_peer(rig, a, b)) ||
+			    links_incarnation(links, rig_peer(rig, a, b)) !=
+				    rig->node[b].incarnation)
+				return false;
+		}
+	}
+	return true;
+}
+
+void
+rig_connect(struct rig *rig)
+{
+	for (u32 i = 0; i < 5000 && !connected(rig); i++)
+		rig_run(rig, NS_PER_MS);
+	ASSERT(connected(rig));
+}
+
+// ---- capabilities and operations
+
+u32
+rig_export(struct rig *rig, u32 owner, u32 holder, u32 environment, u8 type,
+	   u8 rights, u64 base, u64 count)
+{
+	struct rig_node *o = &rig->node[owner], *h = &rig->node[holder];
+	u32 root = tree_add(o, RCAP_NONE), node = tree_add(o, root);
+	u32 place = h->places;
+	struct rcap_grant grant = {
+		.type = type,
+		.rights = rights,
+		.peer = rig_peer(rig, owner, holder),
+		.incarnation = h->incarnation,
+		.environment = environment,
+		.node = node,
+		.node_generation = o->tree[node].generation,
+		.base = base,
+		.count = count,
+		.word = 0x1234,
+	};
+	u32 entry = rcap_export(o->rcap, rig->now, &grant);
+
+	ASSERT(entry != RCAP_NONE);
+	for (u32 i = 0; i < 1000 && h->places == place; i++)
+		rig_run(rig, NS_PER_MS);
+	ASSERT(h->places == place + 1);
+	return place;
+}
+
+struct rcap_submit
+rig_submit(const struct rig *rig, u32 node, u32 place, u8 op, u64 offset,
+	   u32 length, u64 local)
+{
+	const struct rig_place *p = &rig->node[node].place[place];
+
+	return (struct rcap_submit){
+		.environment = p->grant.environment,
+		.op = op,
+		.remote = p->remote,
+		.offset = offset,
+		.length = length,
+		.local = local,
+	};
+}
+
+struct rcap_completion
+rig_do(struct rig *rig, u32 node, const struct rcap_submit *submit)
+{
+	struct rig_node *n = &rig->node[node];
+	u32 before = n->completions;
+	u32 id = rcap_submit(n->rcap, rig->now, submit);
+
+	ASSERT(id != RCAP_NONE);
+	ASSERT(rig_wait(rig, node, before + 1, 10 * NS_PER_SECOND));
+	ASSERT(n->completion[before % ARRAY_SIZE(n->completion)].id == id);
+	return n->completion[before % ARRAY_SIZE(n->completion)];
+}
+
+void
+rig_revoke(struct rig *rig, u32 owner, u32 tree_node)
+{
+	rcap_host_revoke(&rig->node[owner], tree_node, true);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// A rig for tests of the fabric's cores: a few nodes, a link between them that
+// loses, repeats, delays and flips bits from a seed, a host for each node with a
+// small derivation tree, a disk, and lists of what the core told it. Time is
+// what the rig says. net/rcap/test_rig.c has the functions.
+
+#include "kernel/base/prng.h"
+#include "net/rcap/rcap.h"
+
+#define RIG_NODES 4u
+#define RIG_PAGES 32u		// of memory a node
+#define RIG_BLOCKS 16u
+#define RIG_TREE 64u
+#define RIG_PLACES 32u
+#define RIG_FRAMES 4096u	// on their way at a time
+
+struct rig_tree_node {
+	bool used, revoked;
+	u32 parent;		// RCAP_NONE: a root
+	u32 generation;
+	u32 entry;		// in the export table, or RCAP_NONE
+};
+
+struct rig_place {
+	struct rcap_remote remote;
+	struct wire_grant grant;
+};
+
+struct rig_block {
+	bool used;
+	u32 ticket;
+	enum wire_op op;
+	u64 block;
+	u8 *page;
+	u64 at;
+};
+
+struct rig;
+
+struct rig_node {
+	struct rig *rig;
+	u32 index;
+	bool up;
+	u64 incarnation;
+	struct links *links;
+	struct rcap *rcap;
+	void *links_memory, *rcap_memory;
+	u8 *memory, *staging, *disk;
+	u8 buffer[WIRE_FRAME_MAX];
+	bool starved;		// no buffers for frames
+	struct rig_tree_node tree[RIG_TREE];
+	struct rig_place place[RIG_PLACES];
+	u32 places, places_max;
+	struct rcap_message message[RIG_PLACES];
+	u32 messages;
+	struct rig_block block[16];
+	u64 block_ns;		// what the disk takes
+	bool block_full, block_fails;
+	u32 changed;		// calls
+	u32 grants_ended;
+	enum wire_code grant_code;
+	struct rcap_completion completion[4096];
+	u32 completions;
+};
+
+struct rig_frame {
+	u64 at;
+	u32 to;
+	u32 len;
+	u8 bytes[WIRE_FRAME_MAX];
+};
+
+struct rig {
+	u64 now;
+	struct prng prng;
+	u32 loss, repeat, delay, corrupt;	// of 1000
+	u64 delay_ns;
+	bool cut[RIG_NODES][RIG_NODES];		// from, to
+	u16 mtu;
+	u16 grant_pool;
+	u32 nodes;
+	u64 steps;
+	u32 frames;
+	struct rig_frame *frame;
+	u32 frame_next[RIG_FRAMES];
+	struct rig_node node[RIG_NODES];
+	// Everything that was sent, when asked for.
+	bool capture;
+	struct rig_frame *captured;
+	u32 captured_count, captured_max;
+};
+
+// Starts `nodes` nodes at time 1 s, unconnected.
+void
+rig_start(struct rig *rig, u32 nodes, u64 seed, u16 mtu, u16 grant_pool);
+void
+rig_end(struct rig *rig);
+
+// A node boots: a new life, empty tables; its memory and disk stay.
+void
+rig_boot(struct rig *rig, u32 node);
+void
+rig_crash(struct rig *rig, u32 node);
+
+// Lets time pass; every invariant of every node is walked after each step.
+void
+rig_run(struct rig *rig, u64 ns);
+
+// Until sessions stand between all nodes that are up. At most 5 s.
+void
+rig_connect(struct rig *rig);
+
+// Runs until the node has `count` completions in all, at most `ns`.
+bool
+rig_wait(struct rig *rig, u32 node, u32 count, u64 ns);
+
+// Puts a frame in front of a node, now.
+void
+rig_deliver(struct rig *rig, u32 node, const void *bytes, u32 len);
+
+// The index of `other` in the table of `node`.
+u16
+rig_peer(const struct rig *rig, u32 node, u32 other);
+
+// A root in the owner's tree, exported to an environment of the holder; runs
+// until the holder has it and returns its place there.
+u32
+rig_export(struct rig *rig, u32 owner, u32 holder, u32 environment, u8 type,
+	   u8 rights, u64 base, u64 count);
+
+// A submission with everything filled in but what the operation is about.
+struct rcap_submit
+rig_submit(const struct rig *rig, u32 node, u32 place, u8 op, u64 offset,
+	   u32 length, u64 local);
+
+// Submits, waits, returns the completion.
+struct rcap_completion
+rig_do(struct rig *rig, u32 node, const struct rcap_submit *submit);
+
+void
+rig_revoke(struct rig *rig, u32 owner, u32 tree_node);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one parser of the fabric's frames. Lengths first, then version and kind,
+// then every field whose domain does not depend on state; a frame that is
+// returned as WIRE_FINE is well formed, whoever sent it. Nothing here knows
+// about keys, peers or capabilities.
+
+#include "net/wire/wire.h"
+
+#define NONE WIRE_RIGHT_NONE
+#define READ WIRE_RIGHT_READ
+#define WRITE WIRE_RIGHT_WRITE
+#define DERIVE WIRE_RIGHT_DERIVE
+#define RUN true
+#define TELL false
+
+const struct wire_op_info wire_op_info[OP_COUNT] = {
+#define X(name, number, type, rights, shortest, longest, repeat, sentence) \
+	[OP_##name] = { TYPE_##type, rights, repeat, repeat, shortest, longest },
+#include "net/wire/ops.def"
+#undef X
+};
+
+#undef NONE
+#undef READ
+#undef WRITE
+#undef DERIVE
+#undef RUN
+#undef TELL
+
+static const char *const code_text[CODE_COUNT] = {
+#define X(name, number, sentence) [name] = sentence,
+#include "net/wire/codes.def"
+#undef X
+};
+
+static const char *const op_name[OP_COUNT] = {
+	"",
+#define X(name, number, type, rights, shortest, longest, repeat, sentence) #name,
+#include "net/wire/ops.def"
+#undef X
+};
+
+const char *
+wire_code_text(u32 code)
+{
+	return code < CODE_COUNT ? code_text[code] : "a code that does not exist";
+}
+
+const char *
+wire_op_name(u32 op)
+{
+	return op > 0 && op < OP_COUNT ? op_name[op] : "?";
+}
+
+static u32
+body_len(u8 kind)
+{
+	switch (kind) {
+#define X(name, body, number, tag, sentence) \
+	case WIRE_##name:		     \
+		return WIRE_LENGTH(body);
+#include "net/wire/kinds.def"
+#undef X
+	default:
+		return 0;
+	}
+}
+
+u32
+wire_request_data(const struct wire_request *request)
+{
+	switch (request->op) {
+	case OP_WRITE:
+	case OP_SEND:
+	case OP_BLOCK_WRITE:
+		return request->length;
+	case OP_FETCH_ADD:
+		return WIRE_LENGTH(addend);
+	case OP_GRANT:
+		return WIRE_LENGTH(grant);
+	case OP_DERIVE:
+		return WIRE_LENGTH(derive);
+	default:
+		return 0;
+	}
+}
+
+// MCAS carries one to three clauses; how many, the payload says.
+static bool
+clauses_fit(const struct wire_request *request, const u8 *payload, u32 len)
+{
+	u32 count = len / WIRE_LENGTH(clause);
+	struct wire_clause clause;
+
+	if (count < 1 || count > WIRE_CLAUSES_MAX ||
+	    count * WIRE_LENGTH(clause) != len || request->part)
+		return false;
+	if (request->length != 8 && request->length != 16)
+		return false;
+	for (u32 i = 0; i < count; i++) {
+		wire_clause_load(&clause, payload + i * WIRE_LENGTH(clause));
+		if (clause.chain_length > WIRE_DATA_MAX ||
+		    clause.chain_offset > ~0ull - WIRE_DATA_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool
+request_fits(const struct wire_request *request, const u8 *payload, u32 len)
+{
+	if (request->op == 0 || request->op >= OP_COUNT ||
+	    request->flags & ~WIRE_FLAGS)
+		return false;
+
+	const struct wire_op_info *info = &wire_op_info[request->op];
+	bool whole = request->flags & WIRE_FLAG_WHOLE;
+
+	if (request->length < info->shortest || request->length > info->longest ||
+	    request->offset > ~0ull - WIRE_DATA_MAX)
+		return false;
+	if (request->slot != WIRE_SLOT_NONE && request->slot >> WIRE_SLOT_BITS)
+		return false;
+	if (request->flags & WIRE_FLAG_CANCEL)
+		return len == 0 && request->part == 0;
+	if (request->op == OP_MCAS)
+		return clauses_fit(request, payload, len);
+
+	u32 data = wire_request_data(request);
+
+	return request->part < wire_parts(data, whole) &&
+	       len == wire_part_len(data, whole, request->part);
+}
+
+static bool
+response_fits(const struct wire_response *response, u32 len)
+{
+	if (response->status >= STATUS_COUNT || response->code >= CODE_COUNT ||
+	    response->length > WIRE_DATA_MAX)
+		return false;
+
+	bool whole = response->parts == 1;
+
+	return (whole || response->parts == wire_parts(response->length, false)) &&
+	       response->part < response->parts &&
+	       len == wire_part_len(response->length, whole, response->part);
+}
+
+static enum wire_flaw
+parse_body(struct wire_frame *frame, const u8 *body)
+{
+	u32 len = frame->payload_len;
+
+	switch (frame->header.kind) {
+	case WIRE_BEACON:
+		wire_beacon_load(&frame->beacon, body);
+		return len ? WIRE_LENGTH_WRONG : WIRE_FINE;
+	case WIRE_HELLO:
+		wire_hello_load(&frame->hello, body);
+		return len ? WIRE_LENGTH_WRONG : WIRE_FINE;
+	case WIRE_IDLE:
+		wire_idle_load(&frame->idle, body);
+		return WIRE_FINE;	// what follows is padding under the tag
+	case WIRE_REQUEST:
+		wire_request_load(&frame->request, body);
+		return request_fits(&frame->request, frame->payload, len)
+			       ? WIRE_FINE : WIRE_SHAPE_WRONG;
+	default:
+		wire_response_load(&frame->response, body);
+		return response_fits(&frame->response, len) ? WIRE_FINE
+							    : WIRE_SHAPE_WRONG;
+	}
+}
+
+enum wire_flaw
+wire_parse(struct wire_frame *frame, const void *bytes, u32 len)
+{
+	const u8 *at = bytes;
+
+	if (len < WIRE_BODY_AT + WIRE_TAG)
+		return WIRE_SHORT;
+	if (be16_load(at + 12) != WIRE_ETHERTYPE)
+		return WIRE_ALIEN;
+	wire_header_load(&frame->header, at + WIRE_ETHERNET);
+	if (frame->header.length > len - WIRE_ETHERNET)
+		return WIRE_LENGTH_WRONG;
+	if (frame->header.version != WIRE_VERSION)
+		return WIRE_VERSION_WRONG;
+
+	u32 body = body_len(frame->header.kind);
+
+	if (!body)
+		return WIRE_KIND_WRONG;
+	if (frame->header.length < WIRE_HEADER + body + WIRE_TAG)
+		return WIRE_LENGTH_WRONG;
+	frame->tagged = at + WIRE_ETHERNET;
+	frame->tagged_len = frame->header.length - WIRE_TAG;
+	frame->payload = at + WIRE_BODY_AT + body;
+	frame->payload_len = frame->tagged_len - WIRE_HEADER - body;
+	frame->tag = le64_load(frame->tagged + frame->tagged_len);
+	return parse_body(frame, at + WIRE_BODY_AT);
+}
