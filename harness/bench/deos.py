@@ -27,6 +27,17 @@ def archive(files: dict[str, bytes]) -> bytes:
     return bytes(out)
 
 
+def boot_programs(path: Path) -> set[str]:
+    """Names in a newc archive such as build/boot.cpio; none if it is not there."""
+    data, at, names = path.read_bytes() if path.exists() else b"", 0, set()
+    while data[at:at + 6] == b"070701":
+        size, name_size = (int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in (6, 11))
+        names.add(data[at + 110:at + 109 + name_size].decode())
+        at += (110 + name_size + 3) // 4 * 4
+        at += (size + 3) // 4 * 4
+    return names
+
+
 class Build:
     """The kernel and boot archive in build/, and a site made for the benchmarks."""
 

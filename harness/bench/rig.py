@@ -21,7 +21,6 @@ import ctypes
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
@@ -37,7 +36,8 @@ BRIDGE_MAC = "52:54:00:09:00:01"
 SUBNET_BITS = 24
 CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
 PR_SET_PDEATHSIG = 1
-GUEST_CORE, LOAD_CORE = 0, 1
+GUEST_CORE, LOAD_CORE = 0, 1  # of two nodes, the second has the load's core
+MTU = 1500
 
 
 class BenchError(Exception):
@@ -53,6 +53,9 @@ class Node:
     kernel: Path | None  # None: the firmware boots from the network
     initrd: str | None = None
     append: str = ""
+    core: int = GUEST_CORE
+    mtu: int = MTU
+    disk_mib: int = 0  # an empty disk of that size
 
     @property
     def address(self) -> str:
@@ -121,7 +124,7 @@ def enter_private_network() -> None:
 def add_port(node: Node) -> None:
     """A tap for the node; nothing about it has to be learnt, flooded or asked by ARP."""
     ip("ip", "tuntap", "add", node.tap, "mode", "tap", "vnet_hdr")
-    ip("ip", "link", "set", node.tap, "master", "br0", "up")
+    ip("ip", "link", "set", node.tap, "mtu", str(node.mtu), "master", "br0", "up")
     ip("bridge", "link", "set", "dev", node.tap, "learning", "off", "flood", "off")
     ip("bridge", "fdb", "replace", node.mac, "dev", node.tap, "master", "static")
     ip("ip", "neigh", "replace", node.address, "lladdr", node.mac, "dev", "br0", "nud", "permanent")
@@ -209,36 +212,45 @@ def start(words: list[str], core: int, **streams) -> subprocess.Popen:
 
 
 class Machine:
-    """One running QEMU: its console, its clock, its CPU time."""
+    """One running QEMU: its console, its clock, its CPU time.
+
+    The console's output is a file and its input a named pipe: nobody has to read for
+    the guest to go on, and no byte stands in the log twice, as it can with a socket.
+    """
 
     def __init__(self, node: Node, hardware: Hardware, rom: str = "") -> None:
         self.node = node
         self.folder = Path(tempfile.mkdtemp(dir=REGISTRY.scratch(), prefix=node.label + "-"))
         self.command = self._command(hardware, rom)
-        self._console: socket.socket | None = None
+        os.mkfifo(self.folder / "console.in", 0o600)
         self._qmp: socket.socket | None = None
+        (self.folder / "console.out").touch()
         with open(self.folder / "stderr", "wb") as errors:
             self.started = time.monotonic()
-            self.process = start(self.command, GUEST_CORE, stdout=errors, stderr=errors)
+            self.process = start(self.command, node.core, stdout=errors, stderr=errors)
 
     def _command(self, hardware: Hardware, rom: str) -> list[str]:
         node, words = self.node, hardware.arguments()
-        words += ["-chardev", f"socket,id=con,path={self.folder}/console,server=on,wait=off,"
-                  f"logfile={self.folder}/console.log", "-serial", "chardev:con",
+        words += ["-chardev", f"pipe,id=con,path={self.folder}/console", "-serial", "chardev:con",
                   "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
         if node.kernel is not None:
             words += ["-kernel", str(node.kernel), "-append", node.append]
         if node.initrd is not None:
             words += ["-initrd", node.initrd]
+        if node.disk_mib:
+            with open(self.folder / "disk", "wb") as disk:
+                disk.truncate(node.disk_mib << 20)
+            words += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.folder}/disk",
+                      "-device", "virtio-blk-pci,drive=disk"]
         device = f"virtio-net-pci,netdev=net,mac={node.mac}"
         device += ",bootindex=0" if rom else ",romfile="
+        device += f",host_mtu={node.mtu}" if node.mtu != MTU else ""
         return words + ["-netdev", f"tap,id=net,ifname={node.tap},script=no,downscript=no",
                         "-device", device]
 
     def log(self) -> str:
         """All that the node has written on its console so far."""
-        path = self.folder / "console.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return (self.folder / "console.out").read_text(errors="replace")
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -287,22 +299,27 @@ class Machine:
 
     def type(self, line: str) -> None:
         """Types a line on the node's console."""
-        if self._console is None:
-            self._console = self._connect("console")
-        self._console.sendall(line.encode() + b"\n")
+        pipe = self._open_input()
+        try:
+            os.write(pipe, line.encode() + b"\n")
+        finally:
+            os.close(pipe)
 
-    def _drain(self) -> None:
-        """Takes what QEMU sent to the console's socket: the log file has it already,
-        but QEMU stops the guest's serial port when nobody reads."""
-        while self._console is not None and select.select([self._console], [], [], 0)[0]:
-            if not self._console.recv(65536):
-                return
+    def _open_input(self) -> int:
+        """The console's input, once QEMU reads there."""
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                return os.open(self.folder / "console.in", os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                if not self.alive() or time.monotonic() > deadline:
+                    raise BenchError(f"{self.node.label}: QEMU ended: {self.why_dead()}") from error
+                time.sleep(0.01)
 
     def wait_for(self, pattern: str, limit: float, since: int = 0) -> str:
         """The console's text from offset `since`, once it matches pattern."""
         deadline = time.monotonic() + limit
         while True:
-            self._drain()
             alive = self.alive()  # asked first: what a node says last counts
             text = self.log()[since:]
             if re.search(pattern, text):
@@ -320,9 +337,8 @@ class Machine:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
-        for link in (self._console, self._qmp):
-            if link is not None:
-                link.close()
+        if self._qmp is not None:
+            self._qmp.close()
         end(self.process)
         if self.process in REGISTRY.processes:
             REGISTRY.processes.remove(self.process)

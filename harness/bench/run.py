@@ -23,16 +23,29 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
-import bench_boot  # noqa: E402 (the path above comes first)
+import bench_block  # noqa: E402 (the path above comes first)
+import bench_boot  # noqa: E402
+import bench_fabric  # noqa: E402
 import bench_http  # noqa: E402
 import bench_primitives  # noqa: E402
 import record  # noqa: E402
+import remote  # noqa: E402
 import rig  # noqa: E402
-from deos import Build  # noqa: E402
+from deos import Build, boot_programs  # noqa: E402
 from linux import Peer  # noqa: E402
+from pair import PairRoot  # noqa: E402
 from session import LABELS, Session  # noqa: E402
 
-BENCHES = {"http": bench_http.run, "boot": bench_boot.run, "primitives": bench_primitives.run}
+BENCHES = {"http": bench_http.run, "boot": bench_boot.run, "primitives": bench_primitives.run,
+           "fabric": bench_fabric.run, "block": bench_block.run}
+BETWEEN_NODES = ("fabric", "block")
+BUILD = ROOT / "build"
+
+
+def offered() -> list[str]:
+    """The benchmarks that this build can run whole."""
+    whole = remote.PROGRAM in boot_programs(BUILD / "boot.cpio")
+    return [name for name in BENCHES if whole or name not in BETWEEN_NODES]
 
 
 def positive(text: str) -> int:
@@ -62,7 +75,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
         prog="run.py", description="DEOS, Linux and the floor, measured by turns.",
         epilog="RUNS, SECS, IDLE_SECS and BENCH_CPU in the environment set the defaults.")
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help=f"which benchmarks: {', '.join(BENCHES)} (all)")
+                        help=f"which benchmarks: {', '.join(offered())} (all)")
     parser.add_argument("--runs", type=positive, default=os.environ.get("RUNS", "5"),
                         help="rounds; the median of them is reported (5)")
     parser.add_argument("--secs", type=positive, default=os.environ.get("SECS", "1"),
@@ -79,7 +92,10 @@ def arguments(words: list[str]) -> argparse.Namespace:
     for name in chosen.names:
         if name not in BENCHES:
             parser.error(f"no benchmark {name!r}; there are {', '.join(BENCHES)}")
-    chosen.names = chosen.names or list(BENCHES)
+        if "deos" in chosen.systems and name not in offered():
+            parser.error(f"{name}: the boot archive has no program {remote.PROGRAM}; measure "
+                         "the other systems with --systems peer,floor")
+    chosen.names = chosen.names or offered()
     return chosen
 
 
@@ -102,8 +118,11 @@ def table(name: str, rows: list[dict]) -> str:
     if any(row.get("errors") or row.get("peer_errors") for row in rows):
         head += ["errors", "peer errors"]
         keys += ["errors", "peer_errors"]
-    lines = [head] + [[cell(row.get(key)) for key in keys] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    ways = sorted({name for row in rows for name in row.get("peer_ways", {})})
+    lines = [head + ways]
+    lines += [[cell(row.get(key)) for key in keys] +
+              [cell(row.get("peer_ways", {}).get(name)) for name in ways] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [f"\n{name}"]
     for line in lines:
         text.append("  ".join(word.ljust(width) if i < 3 else word.rjust(width)
@@ -120,6 +139,9 @@ def describe(session: Session, chosen: argparse.Namespace, other: float) -> dict
         more["peer_kernel"] = f"Debian linux-image-{session.peer.version}"
         more["peer_server"] = f"nginx {session.peer.nginx}"
         more["peer_command_line"] = session.peer.web().append
+    if session.pair is not None:
+        more["pair_kernel"] = f"Debian linux-image-{session.pair.version}"
+        more["pair_packages"] = session.pair.versions()
     if session.build is not None:
         more["deos_build"] = session.build.identity()
     if chosen.cases:
@@ -159,18 +181,23 @@ def main(words: list[str]) -> int:
         wanted = set(chosen.systems)
         if "deos" in wanted:
             plot()  # what is missing is said before the work, not after it
-        peer = Peer(chosen.out / "linux") if "peer" in wanted else None
-        if peer is not None:
+        between = [name for name in chosen.names if name in BETWEEN_NODES]
+        peer = pair = None
+        if "peer" in wanted and len(between) < len(chosen.names):
+            peer = Peer(chosen.out / "linux")
             peer.build()
+        if "peer" in wanted and between:
+            pair = PairRoot(chosen.out / "pair")
+            pair.build()
         build = None
         if wanted & {"deos", "floor"}:
-            build = Build(ROOT / "build", chosen.out, serves="deos" in wanted)
+            build = Build(BUILD, chosen.out, serves="deos" in wanted)
         session = Session(chosen.systems, chosen.runs, chosen.secs, chosen.cpu, chosen.out,
-                          build, peer, chosen.cases)
+                          build, peer, pair, chosen.cases)
         rig.guarantee_cleanup()
         rig.enter_private_network()
         rig.use_core(rig.LOAD_CORE)
-        for label in chosen.systems:
+        for label in chosen.systems if len(between) < len(chosen.names) else []:
             rig.add_port(session.web(label))
         for name in chosen.names:
             report(session, chosen, name)

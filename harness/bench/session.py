@@ -11,6 +11,7 @@ from pathlib import Path
 import load
 from deos import Build
 from linux import Peer
+from pair import PairRoot
 from rig import BenchError, Hardware, Machine, Node
 
 LABELS = ("deos", "peer", "floor")
@@ -27,7 +28,8 @@ class Session:
     cpu: str
     folder: Path  # build/bench
     build: Build | None
-    peer: Peer | None
+    peer: Peer | None  # one Linux node
+    pair: PairRoot | None  # two
     cases: str = ""  # regular expression; only matching cases are measured
     _shown: int = field(default=0, repr=False)
 

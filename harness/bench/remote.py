@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `fabric` and `block` share: operations between two nodes, on three systems.
+
+Each system is a pair of nodes on the bridge for each MTU, the first owns and the second
+asks; all pairs stand still but the one being measured. The floor is the operation's
+frames alone, in number and size, asked with floor=ping (kernel/dev/ping.h) of a node
+with floor=echo.
+
+DEOS's side is the program PROGRAM of the boot archive. Without it in there, `fabric` and
+`block` measure the other systems only. Both nodes are booted with `fabric=auth` or
+`fabric=noauth` on the command line and are typed, when their prompts are there:
+
+    first node:   run remote-bench serve
+    second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT
+
+`serve` offers memory and the first disk to whoever asks and prints, when it does,
+
+    remote-bench: serving
+
+MAC is the first node's, OPERATION one of read, write, cas, block-read and block-write.
+`ask` runs COUNT operations of BYTES each, on random places, FLIGHTS at a time (a read
+of several blocks is one operation), after some that do not count, and prints one line
+
+    remote-bench: operations=N took_ns=T median_ns=M min_ns=L p99_ns=P
+
+where T is the time in which N operations ended and the others are of single operations,
+from submission to completion; or `remote-bench: failed: WHY`. Then the prompt is back.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import rig
+from pair import LinuxPair
+from record import Samples, make_row, rounded
+from rig import BenchError, Machine, Node
+from session import Session
+
+PROGRAM = "remote-bench"
+MTUS = (1500, 9000)
+FIRST_HOST = 10
+# A frame of the fabric: Ethernet header, its own header, a body, a tag. The body of a
+# request, and of an answer, without the bytes that it carries:
+ETHERNET, HEADER, TAG, REQUEST, ANSWER = 14, 48, 8, 32, 16
+FRAME_MIN = 60
+BLOCK = 4096
+DISK_MIB = 64
+PROMPT = r"deos> \Z"
+SERVING = r"remote-bench: serving\r?\n"
+ECHOING = r"floor: echoing frames\r?\n"
+REPORT = re.compile(r"^(?:floor: ping|remote-bench:)((?: \w+=\d+)+)\s*$", re.M)
+REFUSED = re.compile(r"^(?:PANIC|remote-bench: failed): (.*)$", re.M)
+FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
+BOOT_LIMIT_S, RUN_LIMIT_S = 30.0, 30.0
+ICOUNT_OPERATIONS = 200
+
+
+def frames(payload: int, body: int, mtu: int) -> tuple[int, int]:
+    """How many frames carry a payload, and the length of each, Ethernet header included."""
+    room = mtu - HEADER - TAG - body
+    count = max(1, math.ceil(payload / room))
+    return count, max(FRAME_MIN, ETHERNET + HEADER + TAG + body + math.ceil(payload / count))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One kind of row; what a row is called also says its MTU."""
+
+    name: str
+    verb: str  # for DEOS's program
+    bytes: int
+    value: str  # median or mean (us), rate (operations/s) or throughput (MiB/s)
+    sent: int = 0  # bytes that a request carries beyond its fixed body
+    answered: int = 0
+    flights: int = 1
+    count: int = 1000
+
+    @property
+    def unit(self) -> str:
+        return {"rate": "operations/s", "throughput": "MiB/s"}.get(self.value, "us")
+
+    @property
+    def better(self) -> str:
+        return "lower" if self.unit == "us" else "higher"
+
+    @property
+    def blocks(self) -> int:
+        """Operations of the wire, for which the floor counts, in one of these."""
+        return max(1, self.bytes // BLOCK)
+
+    def shape(self, mtu: int) -> str:
+        """The frames of one block, as floor=ping takes them."""
+        asks = frames(self.sent, REQUEST, mtu)
+        answers = frames(self.answered, ANSWER, mtu)
+        return f"{asks[0]}x{asks[1]},{answers[0]}x{answers[1]}"
+
+    @property
+    def floor_flights(self) -> int:
+        return self.flights * self.blocks
+
+    def floor_words(self, mac: str, mtu: int, count: int) -> str:
+        """What a median may spin for; a mean and a rate are better halting."""
+        spin = ",spin" if self.value == "median" else ""
+        return f"floor=ping,{mac},{self.shape(mtu)},{self.floor_flights},{count}{spin}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The line of floor=ping, or of DEOS's program."""
+
+    operations: int
+    took_ns: int
+    median_ns: int
+    min_ns: int
+    p99_ns: int
+    busy_ns: int = 0
+
+    def figure(self, operation: Operation, bytes_each: int) -> float:
+        """The row's value, of operations of so many bytes."""
+        if operation.value == "median":
+            return self.median_ns / 1e3
+        if operation.value == "mean":
+            return self.took_ns / self.operations / 1e3
+        rate = self.operations * 1e9 / self.took_ns
+        return rate if operation.value == "rate" else rate * bytes_each / (1 << 20)
+
+
+def parse(text: str) -> Report:
+    """The last report in a console's text."""
+    text = text.replace("\r", "")
+    if refused := REFUSED.search(text):
+        raise BenchError(refused[1])
+    found = REPORT.findall(text)
+    words = dict(re.findall(r"(\w+)=(\d+)", found[-1])) if found else {}
+    if not set(FIELDS) <= set(words):
+        raise BenchError(f"no report in {' '.join(text.split())[-120:]!r}")
+    numbers = {name: int(words[name]) for name in (*FIELDS, "busy_ns") if name in words}
+    if not numbers["operations"] or not numbers["took_ns"]:
+        raise BenchError("a report of nothing")
+    return Report(**numbers)
+
+
+class Hosts:
+    """Numbers for the nodes of this session."""
+
+    next = FIRST_HOST
+
+    @classmethod
+    def pair(cls) -> tuple[int, int]:
+        cls.next += 2
+        return cls.next - 2, cls.next - 1
+
+
+class FloorPair:
+    """A node that answers bare frames, and one booted anew for each question."""
+
+    def __init__(self, session: Session, mtu: int) -> None:
+        self.session, self.mtu = session, mtu
+        first, second = Hosts.pair()
+        kernel = session.build.kernel
+        self.echo_node = Node("floor", first, kernel, append="floor=echo", mtu=mtu)
+        self.ping_node = Node("floor", second, kernel, mtu=mtu, core=rig.LOAD_CORE)
+        for node in (self.echo_node, self.ping_node):
+            rig.add_port(node)
+        self.echo = Machine(self.echo_node, session.hardware(64))
+        self.echo.wait_for(ECHOING, BOOT_LIMIT_S)
+
+    def ask(self, operation: Operation, count: int, icount: bool = False) -> Report | None:
+        """One run; None when the driver cannot make such long frames."""
+        words = operation.floor_words(self.echo_node.mac, self.mtu, count)
+        node = replace(self.ping_node, append=words)
+        with Machine(node, self.session.hardware(64, icount)) as machine:
+            text = machine.wait_for(r"(floor: ping|PANIC: ).*\n", RUN_LIMIT_S)
+        if self.mtu > rig.MTU and "within the bounds" in text:
+            return None
+        return parse(text)
+
+    def pause(self) -> None:
+        self.echo.pause()
+
+    def resume(self) -> None:
+        self.echo.resume()
+
+    def stop(self) -> None:
+        self.echo.stop()
+
+
+class DeosPair:
+    """Two DEOS nodes with PROGRAM, the first serving."""
+
+    def __init__(self, session: Session, mtu: int, auth: str) -> None:
+        nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
+                      f"quiet fabric={auth}", core=core, mtu=mtu,
+                      disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
+                 for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
+        for node in nodes:
+            rig.add_port(node)
+        self.owner = nodes[0].mac
+        self.machines = [Machine(node, session.hardware()) for node in nodes]
+        for machine in self.machines:
+            machine.wait_for(PROMPT, BOOT_LIMIT_S)
+        self.machines[0].type(f"run {PROGRAM} serve")
+        self.machines[0].wait_for(SERVING, BOOT_LIMIT_S)
+
+    def ask(self, operation: Operation) -> Report:
+        """One run of the program."""
+        machine = self.machines[1]
+        since = len(machine.log())
+        machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
+                     f"{operation.flights} {operation.count}")
+        return parse(machine.wait_for(PROMPT, RUN_LIMIT_S, since))
+
+    def pause(self) -> None:
+        for machine in self.machines:
+            machine.pause()
+
+    def resume(self) -> None:
+        for machine in self.machines:
+            machine.resume()
+
+    def stop(self) -> None:
+        for machine in self.machines:
+            machine.stop()
+
+
+class LinuxSide(Protocol):
+    """What differs between the benchmarks: how Linux does it."""
+
+    def start(self, pair: LinuxPair) -> None:
+        """Sets the two nodes up, once."""
+
+    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, float]:
+        """The row's value by each way that Linux has."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case."""
+
+    operation: Operation
+    mtu: int
+    auth: str  # auth or noauth; the benchmark that knows no difference says auth
+    name: str
+
+
+class RemoteBench:
+    """The state of one session of a benchmark between two nodes."""
+
+    def __init__(self, session: Session, name: str, rows: list[Row], linux: LinuxSide,
+                 peer_name: str) -> None:
+        self.session, self.name, self.linux, self.peer_name = session, name, linux, peer_name
+        self.rows = [row for row in rows if re.search(session.cases, row.name)]
+        self.samples = Samples()  # of a row's own name, or of an operation and MTU
+        self.ways: dict[tuple[str, int], set[str]] = {}
+        self.pairs: dict[tuple, LinuxPair | FloorPair | DeosPair] = {}
+        self.instructions: dict[str, float | None] = {}
+
+    def pair(self, label: str, mtu: int, auth: str = ""):
+        """The pair of a system, booted when it is first wanted."""
+        key = (label, mtu, auth)
+        if key not in self.pairs:
+            session = self.session
+            session.progress(f"{self.name}: booting {label}, MTU {mtu} {auth}")
+            if label == "peer":
+                self.pairs[key] = LinuxPair(session.pair, Hosts.pair(), mtu, session.cpu)
+                self.linux.start(self.pairs[key])
+            elif label == "floor":
+                self.pairs[key] = FloorPair(session, mtu)
+            else:
+                self.pairs[key] = DeosPair(session, mtu, auth)
+            self.pairs[key].pause()
+        return self.pairs[key]
+
+    def groups(self) -> dict[tuple[Operation, int], list[Row]]:
+        """Rows that differ in nothing that Linux and the floor know."""
+        groups: dict[tuple[Operation, int], list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault((row.operation, row.mtu), []).append(row)
+        return groups
+
+    def measure_deos(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
+        for row in rows:
+            pair = self.pair("deos", mtu, row.auth)
+            pair.resume()
+            report = pair.ask(operation)
+            pair.pause()
+            self.samples.add(row.name, "deos", report.figure(operation, operation.bytes))
+
+    def measure_peer(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
+        pair = self.pair("peer", mtu)
+        pair.resume()
+        values = self.linux.measure(pair, operation)
+        pair.pause()
+        self.ways.setdefault((operation.name, mtu), set()).update(values)
+        for row in rows:
+            for way, value in values.items():
+                self.samples.add(row.name, way, value)
+
+    def measure_floor(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
+        pair = self.pair("floor", mtu)
+        pair.resume()
+        report = pair.ask(operation, operation.count * operation.blocks)
+        pair.pause()
+        for row in rows if report is not None else []:
+            each = operation.bytes // operation.blocks
+            self.samples.add(row.name, "floor", report.figure(operation, each))
+
+    def count_instructions(self, operation: Operation, mtu: int) -> float | None:
+        """Instructions that the asking node's driver takes for one operation's frames."""
+        if operation.floor_flights > 1:
+            return None
+        key = operation.shape(mtu)
+        if key not in self.instructions:
+            self.session.progress(f"{self.name}: counting the floor's instructions, {key}")
+            pair = self.pair("floor", mtu)
+            pair.resume()
+            halting = replace(operation, value="mean")
+            report = pair.ask(halting, ICOUNT_OPERATIONS, icount=True)
+            pair.pause()
+            self.instructions[key] = report and report.busy_ns / report.operations
+        return self.instructions[key]
+
+    def fastest(self, row: Row) -> str | None:
+        """The way in which Linux is best at a row, by its median."""
+        ways = self.ways.get((row.operation.name, row.mtu), set())
+        if not ways:
+            return None
+        best = min if row.operation.better == "lower" else max
+        return best(sorted(ways), key=lambda way: self.samples.middle(row.name, way))
+
+    def row(self, row: Row) -> dict:
+        """The report's row; the peer is the fastest way, the others stand beside it."""
+        operation = row.operation
+        extra: dict[str, object] = {}
+        way = self.fastest(row)
+        if way is not None:
+            for value in self.samples.get(row.name, way):
+                self.samples.add(row.name, "peer", value)
+            others = sorted(self.ways[row.operation.name, row.mtu])
+            if len(others) > 1:
+                extra["peer_ways"] = {name: rounded(self.samples.middle(row.name, name))
+                                      for name in others}
+        if "floor" in self.session.systems:
+            extra["floor_note"] = (f"bare frames {operation.shape(row.mtu)}, "
+                                   f"{operation.floor_flights} in flight")
+            extra["floor_instructions"] = rounded(self.count_instructions(operation, row.mtu))
+        extra["statistic"] = operation.value
+        return make_row(self.samples, row.name, operation.unit, operation.better,
+                        f"{self.peer_name}, {way}", **extra)
+
+    def run(self) -> list[dict]:
+        """Measures every case and returns the report's rows."""
+        measure = {"deos": self.measure_deos, "peer": self.measure_peer,
+                   "floor": self.measure_floor}
+        try:
+            for number in range(1, self.session.rounds + 1):
+                for (operation, mtu), rows in self.groups().items():
+                    self.session.progress(f"{self.name}: round {number}/{self.session.rounds}, "
+                                          f"{operation.name} mtu{mtu}")
+                    for label in self.session.systems:
+                        measure[label](operation, mtu, rows)
+            return [self.row(row) for row in self.rows]
+        finally:
+            for pair in self.pairs.values():
+                pair.stop()

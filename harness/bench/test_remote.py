@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Unit tests of the benchmarks between two nodes; no QEMU, no timing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import bench_block  # noqa: E402 (the path above comes first)
+import bench_fabric  # noqa: E402
+import deos  # noqa: E402
+import pair  # noqa: E402
+import remote  # noqa: E402
+import rig  # noqa: E402
+import run  # noqa: E402
+import session  # noqa: E402
+
+LATENCY = """---------------------------------------------------------------------------------------
+                    RDMA_Read Latency Test
+ Dual-port       : OFF          Device         : rxe0
+ local address: LID 0000 QPN 0x0011 PSN 0x8b1f00 OUT 0x80 RKey 0x000215 VAddr 0x00563a
+ #bytes #iterations    t_min[usec]    t_max[usec]  t_typical[usec]    t_avg[usec]    \
+t_stdev[usec]   99% percentile[usec]   99.9% percentile[usec]
+ 8       500          195.59         8112.50      228.96             311.80           \
+612.33         3988.68                 8112.50
+---------------------------------------------------------------------------------------
+"""
+RATE = """ #bytes     #iterations    BW peak[MB/sec]    BW average[MB/sec]   MsgRate[Mpps]
+ 4096       2000             24.08              21.37                0.005470
+"""
+FIO = '{"jobs":[{"error":0,"read":{"iops":1482.5},"write":{"iops":0.0}}]}'
+PING = ("floor: ping operations=1000 took_ns=80000000 busy_ns=5000000 median_ns=75000 "
+        "min_ns=60000 p99_ns=200000\r\n")
+DEOS = ("remote-bench: operations=100 took_ns=20000000 median_ns=190000 min_ns=150000 "
+        "p99_ns=400000\r\ndeos> ")
+OPERATIONS = (*bench_fabric.OPERATIONS, *bench_block.OPERATIONS)
+
+
+def test_frames_of_a_page():
+    assert remote.frames(4096, remote.ANSWER, 1500) == (3, 14 + 48 + 8 + 16 + 1366)
+    assert remote.frames(4096, remote.REQUEST, 1500) == (3, 14 + 48 + 8 + 32 + 1366)
+    assert remote.frames(4096, remote.ANSWER, 9000) == (1, 14 + 48 + 8 + 16 + 4096)
+    assert remote.frames(0, remote.REQUEST, 1500) == (1, 102)
+
+
+@pytest.mark.parametrize("mtu", remote.MTUS)
+@pytest.mark.parametrize("payload", [0, 1, 8, 1411, 1412, 1413, 1428, 1429, 4096])
+def test_frames_carry_the_payload_and_fit_the_mtu(mtu, payload):
+    for body in (remote.REQUEST, remote.ANSWER):
+        count, length = remote.frames(payload, body, mtu)
+        assert remote.FRAME_MIN <= length <= remote.ETHERNET + mtu
+        room = length - remote.ETHERNET - remote.HEADER - remote.TAG - body
+        assert room * count >= payload > room * (count - 1) - count
+
+
+def test_every_floor_is_within_the_kernel_s_bounds():
+    header = (HERE.parent.parent / "kernel/dev/ping.h").read_text()
+    limit = {name: int(value) for name, value in
+             re.findall(r"#define PING_(\w+)_MAX (\d+)u", header)}
+    for operation in OPERATIONS:
+        count = operation.count * operation.blocks
+        words = operation.floor_words("52:54:00:09:00:0a", 1500, count)
+        found = re.fullmatch(r"floor=ping,[0-9a-f:]{17},(\d)x(\d+),(\d)x(\d+),(\d+),(\d+)(,spin)?",
+                             words)
+        asks, _, answers, _, flights, operations = (int(n) for n in found.groups()[:6])
+        assert max(asks, answers) <= limit["FRAMES"] and flights <= limit["FLIGHTS"]
+        assert flights * max(asks, answers) <= limit["FRAMES_OPEN"]
+        assert flights <= operations <= limit["OPERATIONS"]
+        assert bool(found[7]) == (operation.value == "median")
+
+
+def test_perftest_s_latencies():
+    assert pair.parse_latency(LATENCY) == pair.Verbs(228.96, 311.8, 3988.68)
+
+
+def test_perftest_s_rate():
+    assert pair.parse_rate(RATE) == pytest.approx(5470)
+
+
+@pytest.mark.parametrize("text", ["", "Unable to init the socket connection\n", RATE])
+def test_latencies_that_are_not_there_are_an_error(text):
+    with pytest.raises(rig.BenchError, match="not understood"):
+        pair.parse_latency(text)
+
+
+def test_rate_of_nothing_is_an_error():
+    with pytest.raises(rig.BenchError):
+        pair.parse_rate(RATE.replace("0.005470", "0.000000"))
+
+
+def test_fio_report():
+    assert pair.parse_fio("fio: something said before\n" + FIO, "read") == 1482.5
+
+
+@pytest.mark.parametrize("text, kind", [
+    ("", "read"), ("{", "read"), (FIO.replace('"error":0', '"error":5'), "read"),
+    (FIO, "write"), (FIO, "trim"), ('{"jobs":[]}', "read")])
+def test_fio_report_that_is_none_is_an_error(text, kind):
+    with pytest.raises(rig.BenchError):
+        pair.parse_fio(text, kind)
+
+
+def test_reports_of_floor_and_program():
+    assert remote.parse(PING) == remote.Report(1000, 80000000, 75000, 60000, 200000, 5000000)
+    assert remote.parse("run remote-bench ask\r\n" + DEOS) == remote.Report(
+        100, 20000000, 190000, 150000, 400000)
+
+
+@pytest.mark.parametrize("text, complaint", [
+    ("remote-bench: failed: no such node\r\ndeos> ", "no such node"),
+    ("PANIC: floor=ping: the network interface failed\n", "interface failed"),
+    ("deos> ", "no report"), (PING.replace("median_ns", "middle_ns"), "no report"),
+    (PING.replace("took_ns=80000000", "took_ns=0"), "nothing")])
+def test_what_is_no_report_is_an_error(text, complaint):
+    with pytest.raises(rig.BenchError, match=complaint):
+        remote.parse(text)
+
+
+@pytest.mark.parametrize("value, expected", [
+    ("median", 75.0), ("mean", 80.0), ("rate", 12500.0), ("throughput", 12500 * 4096 / 2**20)])
+def test_a_row_s_value(value, expected):
+    operation = remote.Operation("x", "read", 4096, value)
+    assert remote.parse(PING).figure(operation, 4096) == pytest.approx(expected)
+    assert operation.better == ("lower" if value in ("median", "mean") else "higher")
+
+
+def test_case_names_are_the_contract_s():
+    fabric = [row.name for row in bench_fabric.all_rows()]
+    assert len(fabric) == len(set(fabric)) == 24
+    assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 noauth"} <= set(fabric)
+    assert {row.name for row in bench_block.all_rows()} == {
+        f"{name} mtu{mtu}" for mtu in (1500, 9000)
+        for name in ("read 4KiB d1", "read 4KiB d32", "write 4KiB d1", "read 128KiB")}
+
+
+def test_fio_s_options():
+    names = {operation.name: operation for operation in bench_block.OPERATIONS}
+    assert bench_block.fio_words(names["read 4KiB d32"]) == (
+        "read", "--rw=randread --bs=4096 --iodepth=32 --ioengine=libaio")
+    assert bench_block.fio_words(names["write 4KiB d1"])[1].startswith("--rw=randwrite --bs=4096")
+    assert "--bs=131072 --iodepth=1" in bench_block.fio_words(names["read 128KiB"])[1]
+
+
+class Pair:
+    """A pair of any system that gives the next of its values and notes when."""
+
+    def __init__(self, label: str, log: list[str], values: list[float]) -> None:
+        self.label, self.log, self.values, self.running = label, log, values, False
+
+    def pause(self) -> None:
+        self.running = False
+
+    def resume(self) -> None:
+        self.running = True
+
+    stop = pause
+
+    def ask(self, operation, count=0, icount=False):
+        assert self.running
+        self.log.append(self.label)
+        took = int(self.values.pop(0) * 1e3)
+        return remote.Report(1, took, took, took, took, 700)
+
+
+class Ways:
+    """Two ways of Linux; the second is faster in the median, the first once."""
+
+    def __init__(self) -> None:
+        self.rounds = iter([{"slow": 5.0, "fast": 6.0}, {"slow": 9.0, "fast": 4.0},
+                            {"slow": 9.0, "fast": 3.0}])
+
+    def measure(self, pair, operation):
+        assert pair.running
+        pair.log.append("peer")
+        return next(self.rounds)
+
+
+def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
+    log: list[str] = []
+    operation = remote.Operation("read 8B", "read", 8, "median", answered=8)
+    rows = [remote.Row(operation, 1500, auth, f"read 8B mtu1500 {auth}")
+            for auth in ("auth", "noauth")]
+    made = session.Session(session.LABELS, 3, 1, "", HERE, None, None, None)
+    monkeypatch.setattr(made, "progress", lambda text: None)
+    bench = remote.RemoteBench(made, "fabric", rows, Ways(), "Linux")
+    bench.pairs = {
+        ("deos", 1500, "auth"): Pair("auth", log, [2.0, 2.0, 8.0]),
+        ("deos", 1500, "noauth"): Pair("noauth", log, [1.0, 1.0, 1.0]),
+        ("peer", 1500, ""): Pair("peer", log, []),
+        ("floor", 1500, ""): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
+    first, second = bench.run()
+    assert log == ["auth", "noauth", "peer", "floor"] * 3 + ["floor"]
+    assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
+    assert (first["ratio_to_peer"], first["ratio_to_floor"]) == (2, 4)
+    assert first["peer_name"] == "Linux, fast" and first["peer_ways"] == {"slow": 9, "fast": 4}
+    assert first["floor_instructions"] == 700 and first["min"] == 2 and first["max"] == 8
+    assert (second["deos"], second["peer"], second["ratio_to_peer"]) == (1, 4, 4)
+    assert run.table("fabric", [first]).splitlines()[2].split()[-2:] == ["fast", "slow"]
+
+
+def test_programs_of_a_boot_archive(tmp_path):
+    path = tmp_path / "boot.cpio"
+    assert deos.boot_programs(path) == set()
+    path.write_bytes(deos.archive({"sh": b"123", "remote-bench": b"x" * 77}))
+    assert deos.boot_programs(path) >= {"sh", "remote-bench"}
+
+
+def test_benchmarks_between_nodes_are_offered_once_their_program_is_there(
+        tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "BUILD", tmp_path)
+    assert run.arguments([]).names == ["http", "boot", "primitives"]
+    assert run.arguments(["fabric", "--systems", "peer,floor"]).names == ["fabric"]
+    with pytest.raises(SystemExit) as end:
+        run.arguments(["block"])
+    assert end.value.code == 2
+    assert "--systems peer,floor" in capsys.readouterr().err.splitlines()[-1]
+    (tmp_path / "boot.cpio").write_bytes(deos.archive({remote.PROGRAM: b"x"}))
+    assert run.arguments([]).names == list(run.BENCHES)
+    assert run.arguments(["block"]).names == ["block"]
