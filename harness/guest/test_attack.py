@@ -5,20 +5,34 @@ have made its attempts and been refused, harm nobody, and leave nothing behind."
 from __future__ import annotations
 
 import re
+import struct
+from pathlib import Path
+from typing import Iterator
 
 import pytest
 
 import accounts
 from conftest import SITE
+from guest import MAC
 
 pytestmark = pytest.mark.qemu
 
 
+@pytest.fixture(name="scratch", scope="module")
+def fixture_scratch(tmp_path_factory):
+    """A folder with disks that nobody will miss."""
+    folder = tmp_path_factory.mktemp("attack")
+    for processors in (1, 2):
+        (folder / f"disk{processors}").write_bytes(bytes(1 << 20))
+    return folder
+
+
 @pytest.fixture(name="guest", params=[1, 2], ids=["smp1", "smp2"])
-def fixture_guest(node, request):
+def fixture_guest(node, scratch, request):
     """A node that serves, with one processor and with two; what it holds is the same
     after each test as before, and it still serves."""
-    guest = node(smp=request.param, memory_mib=128, site=SITE)
+    guest = node(smp=request.param, memory_mib=128, site=SITE,
+                 disk=scratch / f"disk{request.param}")
     before = accounts.everything(guest)
     yield guest
     if guest.broken:
@@ -44,7 +58,7 @@ def test_wild_pointers(guest):
     said = verdict(guest, "wild", 300)
     assert re.findall(r"^wild: (\w+)$", said, re.M) == [
         "env_create", "cap_inspect", "page_batch", "wait", "wake", "ring_bind", "ring_narrow",
-        "console_write", "console_read", "entropy_read", "trace_read"]
+        "queue_bind", "console_write", "console_read", "entropy_read", "trace_read"]
 
 
 def test_theft(guest):
@@ -95,3 +109,93 @@ def test_endless_loops(guest, call):
     assert "hello: environment" in guest.run("hello")
     for number in spinners:
         assert guest.run(f"kill {number}") == f"[{number}] spin: killed\n"
+
+
+def frames_on_the_wire(path: Path) -> Iterator[bytes]:
+    """What QEMU saw on the node's interface, both ways (libpcap's format)."""
+    data = path.read_bytes()
+    assert struct.unpack_from("<IHH", data) == (0xa1b2c3d4, 2, 4)
+    at = 24
+    while at + 16 <= len(data):
+        kept = struct.unpack_from("<I", data, at + 8)[0]
+        if at + 16 + kept > len(data):
+            return      # being written
+        yield data[at + 16:at + 16 + kept]
+        at += 16 + kept
+
+
+def types_of(frame: bytes) -> list[int]:
+    """The EtherTypes of a frame, tags included, outermost first."""
+    found, at = [], 12
+    while at + 2 <= len(frame):
+        found.append(int.from_bytes(frame[at:at + 2], "big"))
+        if found[-1] not in (0x8100, 0x88a8, 0x9100):
+            break
+        at += 4
+    return found
+
+
+def test_forgery(guest):
+    """Frames under another's address, of the fabric, or from memory of others do not
+    get out; honest ones of the same program do, in numbers."""
+    verdict(guest, "forge", 450)
+    own = bytes.fromhex(MAC.replace(":", ""))
+    derived = bytes([(own[0] ^ 7 << 4) & 0xf0 | 2]) + own[1:]
+    gateway = bytes.fromhex("52550a000202")     # QEMU's
+    honest = 0
+    for frame in frames_on_the_wire(guest.pcap):
+        assert b"FORGED" not in frame
+        assert 0x88b5 not in types_of(frame)
+        assert frame[6:12] in (own, derived, gateway), frame[:32].hex()
+        honest += frame[6:12] == derived and b"HONEST" in frame
+    assert honest >= 6 * 192
+    refused = re.search(r"^ +0 web .* (\d+)$", guest.run("rings"), re.M)
+    assert refused and refused[1] == "0", "the site's own ring is not blamed"
+
+
+def test_exhaustion(guest):
+    """Everything that a program may take it takes, and exits without giving it back."""
+    verdict(guest, "exhaust", 14)
+
+
+def test_exhaustion_held(guest):
+    """While one holds everything that it may, others run and the site is served."""
+    number = guest.background("exhaust hold", "exhaust: holding on")
+    verdict(guest, "exhaust", 14)
+    assert guest.get("/folder/large.bin") == SITE["folder/large.bin"]
+    assert "hello: environment" in guest.run("hello")
+    guest.run(f"kill {number}")
+
+
+def test_fork_bomb(guest):
+    """Environments that make environments come to an end at the quota, and all of them
+    end with the first."""
+    number = guest.background("bomb", r"bomb: \d+ environments, then: .*\n")
+    names = [row["name"] for row in accounts.environments(guest).values()]
+    assert names.count("bomb") >= 3
+    assert guest.get("/") == SITE["index.html"]
+    assert "hello: environment" in guest.run("hello")
+    guest.run(f"kill {number}")
+    names = [row["name"] for row in accounts.environments(guest).values()]
+    assert "bomb" not in names
+
+
+@pytest.mark.parametrize("way", ["sending", "reading", "writing", "upcall", "writing-child",
+                                 "waiting-child", "yielding", "deep"])
+def test_end_in_the_middle(guest, way):
+    """A program that ends while others, or devices, are busy with what it holds."""
+    for _ in range(3):
+        assert re.fullmatch(r"\[\d+\] quit: exited with status 42\n", guest.run(f"quit {way}"))
+        assert "quit: died of a fault: page fault" in guest.run(f"quit {way} fault")
+
+
+def test_killed_asleep(guest):
+    """A program is ended while it sleeps on everything that can be waited for."""
+    number = guest.background("quit sleeping", "quit: asleep\n")
+    assert accounts.environments(guest)[number]["state"] == "asleep"
+    assert guest.run(f"kill {number}") == f"[{number}] quit: killed\n"
+
+
+def test_random_calls(guest):
+    """Some thousand random system calls, always the same ones; `make attack` makes others."""
+    verdict(guest, f"fuzz {7000 * guest.smp} 20", 2000)

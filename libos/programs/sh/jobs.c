@@ -30,11 +30,18 @@ static const struct need {
 	enum startup_role role;
 	u32 rights;
 } needs[] = {
+	{ "bomb", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "diskio", ROLE_BLOCKS, USE },
+	{ "exhaust", ROLE_NIC, USE },
 	{ "forge", ROLE_NIC, USE },
+	{ "fuzz", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "fuzz", ROLE_NIC, USE | CAP_DERIVE },
+	{ "fuzz", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "fuzz", ROLE_MACHINE, CAP_READ | CAP_DERIVE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "raid", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },

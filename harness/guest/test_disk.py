@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Block queues on a virtio disk, looked at from both sides."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+import accounts
+
+pytestmark = pytest.mark.qemu
+
+BLOCK = 4096
+BLOCKS = 1024
+
+
+@pytest.fixture(name="content", scope="module")
+def fixture_content():
+    """What the disk holds."""
+    return random.Random(3).randbytes(BLOCKS * BLOCK)
+
+
+@pytest.fixture(name="disk")
+def fixture_disk(tmp_path, content):
+    """The disk, as a file."""
+    path = tmp_path / "disk"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture(name="guest", params=[1, 2], ids=["smp1", "smp2"])
+def fixture_guest(node, disk, request):
+    """A node with the disk; nothing is left behind in it."""
+    guest = node(smp=request.param, disk=disk)
+    before = accounts.everything(guest)
+    yield guest
+    assert accounts.everything(guest) == before
+    guest.check()
+
+
+def test_write_and_restore(guest, disk, content):
+    """diskio writes, compares, and puts back what was there."""
+    said = guest.run("diskio")
+    assert f"diskio: PASS 128 blocks from {BLOCKS - 128} written, read, restored" in said
+    assert disk.read_bytes() == content
+
+
+def test_raid(guest, disk, content):
+    """A program reaches for blocks and frames of others; only its own blocks changed."""
+    said = guest.run("raid")
+    assert re.search(r"^raid: PASS \d{3} attempts$", said, re.M), said
+    expected = content[:10 * BLOCK] + b"\xd1" * (10 * BLOCK) + content[20 * BLOCK:]
+    assert disk.read_bytes() == expected
+
+
+def test_written_before_the_end(guest, disk, content):
+    """A program ends with writes under way: each block is old or new, others are old."""
+    guest.run("quit writing")
+    guest.run("quit writing fault")
+    found = disk.read_bytes()
+    assert found[32 * BLOCK:] == content[32 * BLOCK:]
+    for number in range(32):
+        block = found[number * BLOCK:(number + 1) * BLOCK]
+        assert block in (b"\xa7" * BLOCK, content[number * BLOCK:(number + 1) * BLOCK])
+    assert found != content
+
+
+def test_no_disk(node):
+    """Without a disk, programs hear so."""
+    guest = node(smp=1)
+    assert guest.run("diskio").startswith("diskio: FAIL this node has no such device\n")

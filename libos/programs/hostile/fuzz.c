@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Random system calls with random arguments, valid ones mixed in:
+//
+//	fuzz SEED ROUNDS
+//
+// Each round is a child with everything that this program was granted. It makes
+// CALLS calls, changes memory that it shares with the kernel between them, and
+// may lose its own memory, its capabilities or its way; then the next one
+// starts. The same seed makes the same calls, though not at the same moments.
+
+#include "kernel/base/prng.h"
+#include "kernel/base/string.h"
+#include "libos/crt/program.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+#include "libos/programs/hostile/verdict.h"
+
+#define CALLS 400u
+#define ARENA_FRAMES 160u		// a ring's worth and some more
+#define ARENA_VA REGION_BASE
+#define ROUND_NS (200 * NS_PER_MS)	// a child that sleeps too long is ended
+#define GRANTS_MAX 8u
+
+struct progress {
+	u64 calls;
+	u64 accepted;
+};
+
+static struct prng prng;
+
+static u64
+below(u64 bound)
+{
+	return prng_below(&prng, bound);
+}
+
+// ---- the child ----
+
+static struct progress *progress;
+static u64 arena_frame;
+
+static u64
+random_address(void)
+{
+	static const u64 edges[] = {
+		0, USER_BASE, REGION_BASE, USER_END, TABLES_BASE, UAREA_BASE,
+		IMAGE_BASE, 0x0000800000000000, 0xffff800000000000,
+		0xffffffff80000000, ~0ull,
+	};
+
+	switch (below(8)) {
+	case 0:
+		return edges[below(ARRAY_SIZE(edges))] + below(64) - 32;
+	case 1:
+		return prng_u64(&prng);
+	case 2:
+		return UAREA_BASE + below(PAGE_SIZE);
+	case 3:
+		return ARENA_VA + below(ARENA_FRAMES + 4) * PAGE_SIZE;
+	default:
+		return ARENA_VA + (below(ARENA_FRAMES * PAGE_SIZE) & ~7ull);
+	}
+}
+
+static u64
+random_frame(void)
+{
+	return below(3) ? arena_frame + below(ARENA_FRAMES)
+			: below(sys_info()->frame_count + 2);
+}
+
+static u64
+random_argument(void)
+{
+	static const u64 times[] = { 0, 1, 1000 };
+
+	switch (below(9)) {
+	case 0:
+		return random_address();
+	case 1:
+		return random_frame();
+	case 2:
+		return below(4);
+	case 3:
+		return 1ull << below(64);
+	case 4:
+		return ~0ull - below(4);
+	case 5:
+		return now_ns() + times[below(3)] * NS_PER_US / 10;
+	default:
+		return below(40);		// slots, mostly
+	}
+}
+
+// What a structure of a call could hold, anywhere in the arena.
+static void
+scribble(void)
+{
+	u64 *words = (u64 *)(ARENA_VA + below(ARENA_FRAMES) * PAGE_SIZE);
+
+	for (u32 i = 0; i < 16; i++)
+		words[below(PAGE_SIZE / 8)] = random_argument();
+	words[0] = random_argument() & 0xffffffff00000007;
+	words[1] = random_frame();
+}
+
+// A ring and a queue in the arena, so that calls on them mean something.
+static void
+bind_something(void)
+{
+	struct ring_spec *spec = (struct ring_spec *)(ARENA_VA + PAGE_SIZE * 150);
+	struct queue_spec *queue = (struct queue_spec *)(spec + 1);
+	u32 arena = startup_slot(ROLE_SHARED) + 1;
+
+	*spec = (struct ring_spec){
+		.nic_slot = startup_slot(ROLE_NIC),
+		.mac_index = (u32)below(RINGS_MAX),
+		.ring_slot = arena,
+		.narrows = SLOT_NONE,
+		.ring_frame = arena_frame,
+		.region_count = 1,
+		.region = { { arena, 0, arena_frame, ARENA_FRAMES } },
+	};
+	*queue = (struct queue_spec){
+		.blocks_slot = startup_slot(ROLE_BLOCKS),
+		.queue_slot = arena,
+		.queue_frame = arena_frame + 155,
+		.region_slot = arena,
+		.region_frame = arena_frame,
+		.region_count = ARENA_FRAMES,
+	};
+	progress->accepted += sys_ring_bind(spec) >= 0;
+	progress->accepted += sys_queue_bind(queue) >= 0;
+}
+
+static void
+fuzz_call(void)
+{
+	u64 number = below(8) ? below(SYS_COUNT) : prng_u64(&prng) >> below(64);
+	u64 a[6];
+
+	for (u32 i = 0; i < 6; i++)
+		a[i] = random_argument();
+	// Ends the child, or sleeps for ever: there are other ways to both.
+	if (number == SYS_env_exit || number == SYS_console_write)
+		return;
+	// What it lives on it loses early enough.
+	if ((number == SYS_cap_drop || number == SYS_cap_revoke) && a[0] < 8 &&
+	    below(8))
+		return;
+	if (number == SYS_wait)
+		a[2] = now_ns() + below(50) * NS_PER_US;
+	progress->calls++;
+	progress->accepted += syscall_raw(number, a[0], a[1], a[2], a[3], a[4],
+					  a[5]) >= 0;
+}
+
+static int
+child(u64 seed)
+{
+	const struct startup_cap *page = startup_find(ROLE_SHARED, 0);
+	i64 arena;
+	struct cap_info info;
+
+	prng_seed(&prng, seed);
+	need("find the page", page ? 0 : -E_ABSENT);
+	need("map it", sys_page_map(CAP_SLOT_SELF, (u64)direct_address(page->base),
+				    page->slot, page->base, 1,
+				    PROT_READ | PROT_WRITE));
+	progress = direct_address(page->base);
+	arena = need("take frames", sys_frame_alloc(FRAME_ANY, ARENA_FRAMES));
+	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)arena, &info));
+	arena_frame = info.base;
+	need("map", sys_page_map(CAP_SLOT_SELF, ARENA_VA, (u32)arena, arena_frame,
+				 ARENA_FRAMES, PROT_READ | PROT_WRITE));
+	for (u32 i = 0; i < CALLS; i++) {
+		if (i % 100 == 0)
+			bind_something();
+		if (below(4) == 0)
+			scribble();
+		fuzz_call();
+	}
+	return STATUS_OK;
+}
+
+// ---- the parent ----
+
+static struct archive boot;
+
+static void
+number_text(char *text, u64 n)
+{
+	char reversed[24];
+	u32 len = 0;
+
+	do
+		reversed[len++] = (char)('0' + n % 10);
+	while (n /= 10);
+	for (u32 i = 0; i < len; i++)
+		text[i] = reversed[len - 1 - i];
+	text[len] = 0;
+}
+
+static void
+run_round(u64 seed, const struct frame_run *page)
+{
+	static const enum startup_role roles[] = {
+		ROLE_NIC, ROLE_BLOCKS, ROLE_MACHINE, ROLE_CONSOLE,
+	};
+	char text[24];
+	char *argv[] = { "fuzz", "child", text, NULL };
+	struct spawn_grant grants[GRANTS_MAX];
+	struct spawn_spec spec = {
+		.archive = &boot,
+		.argc = 3,
+		.argv = argv,
+		.grants = grants,
+		.grant_count = 1,
+		.quota = { .frames = 300, .slices = 1, .envs = 1, .rings = 2 },
+		.cpu = (u32)(seed % sys_info()->cpu_count),
+		.slices = 1,
+	};
+	struct child worker;
+
+	number_text(text, seed);
+	grants[0] = (struct spawn_grant){ ROLE_SHARED, page->slot,
+		CAP_READ | CAP_WRITE, page->frame, 1, 0 };
+	for (u32 i = 0; i < ARRAY_SIZE(roles); i++)
+		spec.grant_count += !grant_of_role(roles[i], CAP_READ | CAP_WRITE |
+						   CAP_DERIVE,
+						   &grants[spec.grant_count]);
+	need("start a child", program_start(&spec, &worker));
+	(void)(child_wait(&worker, now_ns() + ROUND_NS) < 0);
+	child_reap(&worker, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct frame_run page;
+	u64 seed, rounds;
+
+	if (argc == 3 && !strcmp(argv[1], "child") && string_to_u64(argv[2], &seed))
+		return child(seed);
+	if (argc != 3 || !string_to_u64(argv[1], &seed) ||
+	    !string_to_u64(argv[2], &rounds)) {
+		print("fuzz: give a seed and how many rounds\n");
+		return STATUS_USAGE;
+	}
+	need("open the archive", archive_open(ROLE_BOOT_ARCHIVE, &boot));
+	need("take a frame", frames_take(1, &page));
+	progress = direct_address(page.frame);
+	*progress = (struct progress){ 0 };
+	for (u64 i = 0; i < rounds; i++)
+		run_round(seed + i, &page);
+	verdict.attempts = (u32)progress->calls;
+	print("fuzz: %lu calls, %lu accepted\n", progress->calls,
+	      progress->accepted);
+	return verdict_end();
+}
