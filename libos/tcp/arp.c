@@ -9,7 +9,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define ARP_LEN 28u
 #define REQUEST 1u

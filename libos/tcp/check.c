@@ -3,7 +3,7 @@
 // step; the cost is linear in the table.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 static void
 check_ranges(const struct seq_range *ranges, u32 count, u32 above, u32 until)
@@ -67,11 +67,9 @@ check_receiving(const struct net *net, const struct tcp_conn *conn)
 	u32 room = net->config.receive_size - conn->received;
 
 	ASSERT(conn->received <= net->config.receive_size);
-	ASSERT(conn->buffer_at + conn->received <= net->config.receive_size);
-	ASSERT(!conn->ooo_count || conn->buffer_at + conn->received +
-	       (conn->ooo[conn->ooo_count - 1].end - conn->rcv_nxt) <=
-	       net->config.receive_size);
 	ASSERT(conn->ooo_count <= OOO_MAX);
+	ASSERT(conn->buffer_at + receive_extent(conn) <=
+	       net->config.receive_size);
 	check_ranges(conn->ooo, conn->ooo_count, conn->rcv_nxt, conn->rcv_adv);
 	if (!conn->fin_received && conn->state != TCP_SYN_SENT)
 		ASSERT(seq_diff(conn->rcv_adv, conn->rcv_nxt + room) <= 0);

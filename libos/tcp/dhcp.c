@@ -20,7 +20,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "libos/tcp/checksum.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define BOOTP_LEN 236u
 #define MESSAGE_LEN 300u

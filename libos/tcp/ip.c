@@ -11,7 +11,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "libos/tcp/checksum.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define TTL 64
 #define ICMP_UNREACHABLE 3

@@ -11,7 +11,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 static u32
 bucket_count(u32 conn_max)

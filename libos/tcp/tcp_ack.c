@@ -4,7 +4,7 @@
 // (RFC 5681, 3465); what is lost, tcp_loss.c decides.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define CWND_MAX (64u << 20)
 #define RTT_SANE_MS 60000u

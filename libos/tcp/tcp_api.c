@@ -3,7 +3,7 @@
 // tcp_close.c, news in tcp_table.c.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define EPHEMERAL_FIRST 49152u		// RFC 6335
 #define EPHEMERAL_COUNT 16384u

@@ -6,7 +6,7 @@
 // application's still (TCP_TIME_WAIT or TCP_LAST_ACK), or no longer exists.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define FIN_WAIT_2_NS (10 * NS_PER_SECOND)	// for the peer's FIN, unowned
 

@@ -8,7 +8,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define CHALLENGES_A_SECOND 100u
 

@@ -14,7 +14,7 @@
 // reduced once an episode.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define DUP_THRESHOLD 3u
 #define PROBE_MIN_NS (2 * NS_PER_MS)

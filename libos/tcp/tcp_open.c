@@ -17,7 +17,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/siphash.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define SLOT_NS (64 * NS_PER_SECOND)
 #define SYN_LIFETIME_NS (75 * NS_PER_SECOND)

@@ -9,7 +9,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "libos/tcp/checksum.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define HEADERS_LEN (ETHERNET_LEN + IPV4_LEN)
 #define TCP_CHECKSUM_AT 16

@@ -7,7 +7,7 @@
 // ones again.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define MTU_MIN 576u
 #define RETRIES_SMALLER 2u	// timeouts in a row, and what is tried then

@@ -11,7 +11,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define SMALL_LEN 256u		// lent bytes that are cheaper to copy than to lend
 #define QUEUED_MAX (3u << 29)	// keeps sequence numbers comparable

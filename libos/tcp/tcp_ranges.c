@@ -7,7 +7,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 static void
 remove_ranges(struct seq_range *ranges, u32 *count, u32 at, u32 len)

@@ -11,7 +11,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define DELAYED_ACK_NS (40 * NS_PER_MS)
 
@@ -82,16 +82,23 @@ advance(struct tcp_conn *conn, u32 end)
 	conn->rcv_nxt = end;
 }
 
+u32
+receive_extent(const struct tcp_conn *conn)
+{
+	u32 len = conn->received;
+
+	for (u32 i = 0; i < conn->ooo_count; i++)
+		len = conn->received + (conn->ooo[i].end - conn->rcv_nxt);
+	return len;
+}
+
 // Moves what is held to the front. As the window opens by a segment at least,
 // that many bytes were consumed since the last time.
 static void
 move_to_front(struct tcp_conn *conn)
 {
-	u32 len = conn->received;
-
-	if (conn->ooo_count)
-		len += conn->ooo[conn->ooo_count - 1].end - conn->rcv_nxt;
-	memmove(conn->buffer, conn->buffer + conn->buffer_at, len);
+	memmove(conn->buffer, conn->buffer + conn->buffer_at,
+		receive_extent(conn));
 	conn->buffer_at = 0;
 }
 

@@ -16,7 +16,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 u32
 run_start(const struct tcp_conn *conn, u32 i)

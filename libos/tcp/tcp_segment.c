@@ -9,7 +9,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "libos/tcp/checksum.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define RSTS_A_SECOND 200u
 

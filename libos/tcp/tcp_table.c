@@ -11,7 +11,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/siphash.h"
 #include "kernel/base/string.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define TIMEWAIT_NS (60 * NS_PER_SECOND)
 

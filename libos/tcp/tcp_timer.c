@@ -3,7 +3,7 @@
 // window (RFC 9293, 3.8.6.1), delayed acknowledgements, giving up.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 #define RTO_MIN_NS (200 * NS_PER_MS)
 #define RTO_MAX_NS (60 * NS_PER_SECOND)

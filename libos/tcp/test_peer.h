@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // For the tests of this folder only: one stack, 10.0.0.2, and a peer, 10.0.0.1,
-// made of hand-written segments.
+// made of hand-written segments. The stack's invariants are walked whenever the
+// peer did something.
 
 #include "libos/tcp/test_wire.h"
 

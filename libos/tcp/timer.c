@@ -7,7 +7,7 @@
 // Invariant N2 (state.h): heap order; heap[conn->heap_index].conn is conn.
 
 #include "kernel/base/assert.h"
-#include "libos/tcp/state.h"
+#include "libos/tcp/parts.h"
 
 u64
 conn_deadline(const struct tcp_conn *conn)

@@ -6,6 +6,7 @@
 // links: libos/programs/web/options.c kernel/base/fmt.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,15 +18,14 @@
 static void
 check_address(u32 address)
 {
-	char shown[ADDRESS_TEXT_SIZE], word[ADDRESS_TEXT_SIZE + 8] = "ip=";
+	char shown[ADDRESS_TEXT_SIZE], word[ADDRESS_TEXT_SIZE + 8];
 	char *argv[] = { "web", word };
 	struct web_options again;
 	const char *sentence;
 
 	address_text(address, shown);
 	ASSERT(strlen(shown) < ADDRESS_TEXT_SIZE);
-	strcat(word, shown);
-	strcat(word, "/1");
+	snprintf(word, sizeof(word), "ip=%s/1", shown);
 	if (!options_read(2, argv, &again, &sentence))
 		ASSERT(again.address == address);
 }
