@@ -19,7 +19,11 @@
 #define HEADER_LEN 36u
 #define TABLE_LEN_MAX (1 * MIB)
 #define TABLES_MAX 64u
+#define POWER_ENABLED 1u		// SCI_EN: ACPI mode is on
+#define SLEEP_TYPE_SHIFT 10
+#define SLEEP_TYPE_MASK (7u << SLEEP_TYPE_SHIFT)
 #define SLEEP_ENABLE (1u << 13)
+#define ENABLE_POLLS_MAX 100000u
 
 struct acpi_info acpi_info;
 
@@ -126,6 +130,8 @@ read_fadt(const u8 *table, u32 len)
 		return;
 	acpi_info.power_port = (u16)le32_load(table + 64);
 	acpi_info.power_port_b = (u16)le32_load(table + 68);
+	acpi_info.command_port = (u16)le32_load(table + 48);
+	acpi_info.command_enable = table[52];
 
 	const u8 *dsdt = map_table(le32_load(table + 40), &dsdt_len);
 
@@ -166,17 +172,38 @@ acpi_init(void)
 	ASSERT(acpi_info.processor_count <= CPUS_MAX);
 }
 
+// Firmware hands the machine over in legacy mode, in which some ignore the sleep
+// registers (section 4.8.2.5). Bounded: a machine that does not answer is left.
+static void
+enable(void)
+{
+	if (!acpi_info.command_port || !acpi_info.command_enable ||
+	    (port_in16(acpi_info.power_port) & POWER_ENABLED))
+		return;
+	port_out8(acpi_info.command_port, acpi_info.command_enable);
+	for (u32 i = 0; i < ENABLE_POLLS_MAX; i++) {
+		if (port_in16(acpi_info.power_port) & POWER_ENABLED)
+			return;
+	}
+}
+
+static void
+sleep(u16 port, u16 type)
+{
+	u32 kept = port_in16(port) & ~(SLEEP_TYPE_MASK | SLEEP_ENABLE);
+
+	port_out16(port, (u16)(kept | (u32)type << SLEEP_TYPE_SHIFT | SLEEP_ENABLE));
+}
+
 void
 acpi_power_off(void)
 {
 	if (!acpi_info.can_power_off)
 		return;
-	port_out16(acpi_info.power_port,
-		   (u16)(acpi_info.sleep_type << 10 | SLEEP_ENABLE));
-	if (acpi_info.power_port_b) {
-		port_out16(acpi_info.power_port_b,
-			   (u16)(acpi_info.sleep_type_b << 10 | SLEEP_ENABLE));
-	}
+	enable();
+	sleep(acpi_info.power_port, acpi_info.sleep_type);
+	if (acpi_info.power_port_b)
+		sleep(acpi_info.power_port_b, acpi_info.sleep_type_b);
 }
 
 void

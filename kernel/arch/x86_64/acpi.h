@@ -13,6 +13,8 @@ struct acpi_info {
 	bool can_power_off;
 	u16 power_port;		// PM1a control
 	u16 power_port_b;	// PM1b control, or 0
+	u16 command_port;	// SMI command, or 0
+	u8 command_enable;	// written there: ACPI mode on
 	u16 sleep_type;		// SLP_TYP values of \_S5
 	u16 sleep_type_b;
 	bool can_reset;
