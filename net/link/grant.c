@@ -12,6 +12,7 @@
 #include "kernel/base/assert.h"
 #include "net/link/state.h"
 
+#define GRANT_START 8u		// where there is room, so that a burst need not ask twice
 #define GRANT_MAX 192u		// WIRE_WINDOW requests of WIRE_PARTS_MAX frames
 
 static void
@@ -83,7 +84,7 @@ grant_wanted(struct links *links, struct link_peer *peer, u8 want)
 		hungry_set(links, peer, false);
 		return;
 	}
-	grant = MIN(MIN(wanted, share), peer->kept + room);
+	grant = MIN(MIN(MAX(wanted, GRANT_START), share), peer->kept + room);
 	if (PLANTED(BUG_CREDIT_EXCESS))
 		grant = wanted;
 	hungry_set(links, peer, grant < wanted);
