@@ -46,21 +46,24 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 				     payload, len));
 }
 
-// Sends what the owner is not known to have of an open operation.
+// Sends what the owner is not known to have of an open operation, or asks again.
 void
 op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
 {
 	bool whole = links_whole(rcap->links, op->peer);
 	struct wire_request body;
-	u32 data, parts;
+	u32 data, parts, missing;
 
 	ASSERT(op->state == OP_STATE_OPEN);
 	body_fill(op, whole, &body);
 	data = wire_request_data(&body);
 	parts = op->cancelled ? 1 : wire_parts(data, whole);
+	missing = ((1u << parts) - 1) & ~(u32)op->held;
+	if (!missing)
+		missing = 1;		// it has all of it: any part asks how it is
 	for (u32 part = 0; part < parts; part++) {
 		body.part = (u8)part;
-		if (parts == 1 || !(op->held >> part & 1))
+		if (missing >> part & 1)
 			part_send(rcap, now, op, &body, data);
 	}
 	links_sent(rcap->links, now, op->peer, op->number);
