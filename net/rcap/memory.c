@@ -47,21 +47,40 @@ part_joins(struct link_slot *slot, const struct wire_request *request)
 	return slot->length == request->length;
 }
 
+// Places those of the request's parts that were not placed before: when the path
+// turns out to carry long frames, a write may come in parts first and then whole.
+static void
+parts_place(struct rcap *rcap, const struct asked *asked, u32 parts)
+{
+	const struct wire_request *request = asked->request;
+	u8 *to = place(rcap, asked->entry, request->offset);
+
+	for (; parts; parts &= parts - 1) {
+		u32 part = (u32)__builtin_ctz(parts);
+		u32 from = (part - request->part) * WIRE_PART;
+		u32 len = wire_part_len(request->length, false, part);
+
+		ASSERT(from + len <= asked->payload_len);
+		__builtin_memcpy(to + part * WIRE_PART, asked->payload + from, len);
+		changed(rcap, to + part * WIRE_PART, len);
+	}
+}
+
 void
 run_write(struct rcap *rcap, struct asked *asked)
 {
 	const struct wire_request *request = asked->request;
 	struct link_slot *slot = asked->slot;
-	bool whole = request->flags & WIRE_FLAG_WHOLE;
-	u32 all = (1u << wire_parts(request->length, whole)) - 1;
+	u32 all = (1u << wire_parts(request->length, false)) - 1;
+	u32 fresh = request->flags & WIRE_FLAG_WHOLE ? all : 1u << request->part;
 	enum wire_code code;
-	u8 *at;
 
 	if (!part_joins(slot, request)) {
 		rcap->counters.strange++;
 		return;
 	}
-	if (slot->held >> request->part & 1 && !whole) {
+	fresh &= ~(u32)slot->held;
+	if (!fresh) {
 		owner_say(rcap, asked, STATUS_PENDING, CODE_NONE);
 		return;
 	}
@@ -70,13 +89,10 @@ run_write(struct rcap *rcap, struct asked *asked)
 		owner_refuse(rcap, asked, code);
 		return;
 	}
-	at = place(rcap, asked->entry, request->offset) +
-	     request->part * WIRE_PART;
-	__builtin_memcpy(at, asked->payload, asked->payload_len);
-	changed(rcap, at, asked->payload_len);
+	parts_place(rcap, asked, fresh);
 	slot->state = LINK_SLOT_PARTS;
-	slot->held |= (u8)(1u << request->part);
-	if (whole || slot->held == all)
+	slot->held |= (u8)fresh;
+	if (slot->held == all)
 		owner_ran(rcap, asked, NULL, 0);
 }
 
