@@ -150,9 +150,6 @@ session_due(const struct links *links, const struct link_peer *peer)
 void
 session_timer(struct links *links, u64 now, struct link_peer *peer)
 {
-	if (peer->state == LINK_STATE_LAPSED &&
-	    now >= peer->heard_at + LINK_LAPSE_NS)
-		session_end(links, peer);
 	if (session_live(links, now, peer)) {
 		ask_timer(links, now, peer);
 		if (now >= peer->sent_at + LINK_IDLE_NS)
@@ -160,6 +157,10 @@ session_timer(struct links *links, u64 now, struct link_peer *peer)
 		if (now >= peer->sent_at + session_quiet_ns(links, peer))
 			say_add(links, peer, SAY_IDLE);
 	}
+	// Who stood still finds it lapsed and over in one.
+	if (peer->state == LINK_STATE_LAPSED &&
+	    now >= peer->heard_at + LINK_LAPSE_NS)
+		session_end(links, peer);
 	handshake_timer(links, now, peer);
 	peer_due_changed(links, peer, session_due(links, peer));
 }
