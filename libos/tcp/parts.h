@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // What the files of this folder call of each other, file by file, from the link
-// up. Nobody else includes this.
+// up; and the few questions about a connection that many of them ask. Nobody
+// else includes this: net.h and tcp.h are what the stack offers.
+//
+// Invariants: state.h.
 
 #include "libos/tcp/state.h"
 
