@@ -8,7 +8,7 @@ row's peer is the fastest of the three at that row; all three stand in the repor
 from __future__ import annotations
 
 from pair import LinuxPair
-from remote import BLOCK, MTUS, Operation, RemoteBench, Row
+from remote import BLOCK, MTUS, Figure, Operation, RemoteBench, Row
 from session import Session
 
 PEER_NAME = "Linux"
@@ -39,10 +39,10 @@ class RemoteDisks:
     def start(self, pair: LinuxPair) -> None:
         self.devices[pair] = pair.start_disks()
 
-    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, float]:
+    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, Figure]:
         kind, words = fio_words(operation)
         scale = operation.bytes / (1 << 20) if operation.value == "throughput" else 1
-        return {name: scale * pair.fio(device, kind, words, self.seconds)
+        return {name: Figure(scale * pair.fio(device, kind, words, self.seconds))
                 for name, device in self.devices[pair].items()}
 
 

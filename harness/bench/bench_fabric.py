@@ -11,7 +11,7 @@ whose mean is all that it tells, and DEOS and the floor show means in that row t
 from __future__ import annotations
 
 from pair import LinuxPair, parse_latency, parse_rate
-from remote import BLOCK, MTUS, Operation, RemoteBench, Row
+from remote import BLOCK, MTUS, Figure, Operation, RemoteBench, Row
 from session import Session
 
 PEER_NAME = "Linux"
@@ -27,26 +27,30 @@ OPERATIONS = (
 LATENCY_COUNT, RATE_COUNT = 500, 2000
 
 
+def latency(output: str) -> Figure:
+    seen = parse_latency(output)
+    return Figure(seen.median_us, seen.p99_us)
+
+
 class SoftRoce:
     """perftest's programs, one for each operation."""
 
     def start(self, pair: LinuxPair) -> None:
         pair.start_verbs()
 
-    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, float]:
-        size = f"-s {operation.bytes}"
+    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, Figure]:
+        size, count = f"-s {operation.bytes}", f"-n {LATENCY_COUNT}"
         if operation.value == "throughput":
             rate = parse_rate(pair.perftest("ib_read_bw", f"{size} -n {RATE_COUNT}"))
-            return {"soft-RoCE": rate * operation.bytes / (1 << 20)}
-        count = f"-n {LATENCY_COUNT}"
-        if operation.verb == "write":
+            figure = Figure(rate * operation.bytes / (1 << 20))
+        elif operation.verb == "write":
             words = f"{size} {count} -t 1 -Q 1"
-            return {"soft-RoCE": 1e6 / parse_rate(pair.perftest("ib_write_bw", words))}
-        if operation.verb == "cas":
-            words = f"-A CMP_AND_SWAP {count}"
-            return {"soft-RoCE": parse_latency(pair.perftest("ib_atomic_lat", words)).median_us}
-        return {"soft-RoCE": parse_latency(
-            pair.perftest("ib_read_lat", f"{size} {count}")).median_us}
+            figure = Figure(1e6 / parse_rate(pair.perftest("ib_write_bw", words)))
+        elif operation.verb == "cas":
+            figure = latency(pair.perftest("ib_atomic_lat", f"-A CMP_AND_SWAP {count}"))
+        else:
+            figure = latency(pair.perftest("ib_read_lat", f"{size} {count}"))
+        return {"soft-RoCE": figure}
 
 
 def all_rows() -> list[Row]:

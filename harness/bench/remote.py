@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import rig
 from pair import LinuxPair
@@ -108,6 +108,13 @@ class Operation:
         return f"floor=ping,{mac},{self.shape(mtu)},{self.floor_flights},{count}{spin}"
 
 
+class Figure(NamedTuple):
+    """A row's value, and the 99th percentile of single operations where it is known."""
+
+    value: float
+    p99_us: float | None = None
+
+
 @dataclass(frozen=True)
 class Report:
     """The line of floor=ping, or of DEOS's program."""
@@ -119,14 +126,14 @@ class Report:
     p99_ns: int
     busy_ns: int = 0
 
-    def figure(self, operation: Operation, bytes_each: int) -> float:
+    def figure(self, operation: Operation, bytes_each: int) -> Figure:
         """The row's value, of operations of so many bytes."""
         if operation.value == "median":
-            return self.median_ns / 1e3
+            return Figure(self.median_ns / 1e3, self.p99_ns / 1e3)
         if operation.value == "mean":
-            return self.took_ns / self.operations / 1e3
+            return Figure(self.took_ns / self.operations / 1e3, self.p99_ns / 1e3)
         rate = self.operations * 1e9 / self.took_ns
-        return rate if operation.value == "rate" else rate * bytes_each / (1 << 20)
+        return Figure(rate if operation.value == "rate" else rate * bytes_each / (1 << 20))
 
 
 def parse(text: str) -> Report:
@@ -233,7 +240,7 @@ class LinuxSide(Protocol):
     def start(self, pair: LinuxPair) -> None:
         """Sets the two nodes up, once."""
 
-    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, float]:
+    def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, Figure]:
         """The row's value by each way that Linux has."""
 
 
@@ -254,7 +261,7 @@ class RemoteBench:
                  peer_name: str) -> None:
         self.session, self.name, self.linux, self.peer_name = session, name, linux, peer_name
         self.rows = [row for row in rows if re.search(session.cases, row.name)]
-        self.samples = Samples()  # of a row's own name, or of an operation and MTU
+        self.samples, self.tails = Samples(), Samples()
         self.ways: dict[tuple[str, int], set[str]] = {}
         self.pairs: dict[tuple, LinuxPair | FloorPair | DeosPair] = {}
         self.instructions: dict[str, float | None] = {}
@@ -282,13 +289,19 @@ class RemoteBench:
             groups.setdefault((row.operation, row.mtu), []).append(row)
         return groups
 
+    def add(self, row: Row, label: str, figure: Figure) -> None:
+        """One more run of a system, or of one of Linux's ways."""
+        self.samples.add(row.name, label, figure.value)
+        if figure.p99_us is not None:
+            self.tails.add(row.name, label, figure.p99_us)
+
     def measure_deos(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
         for row in rows:
             pair = self.pair("deos", mtu, row.auth)
             pair.resume()
             report = pair.ask(operation)
             pair.pause()
-            self.samples.add(row.name, "deos", report.figure(operation, operation.bytes))
+            self.add(row, "deos", report.figure(operation, operation.bytes))
 
     def measure_peer(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
         pair = self.pair("peer", mtu)
@@ -298,7 +311,7 @@ class RemoteBench:
         self.ways.setdefault((operation.name, mtu), set()).update(values)
         for row in rows:
             for way, value in values.items():
-                self.samples.add(row.name, way, value)
+                self.add(row, way, value)
 
     def measure_floor(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
         pair = self.pair("floor", mtu)
@@ -307,7 +320,7 @@ class RemoteBench:
         pair.pause()
         for row in rows if report is not None else []:
             each = operation.bytes // operation.blocks
-            self.samples.add(row.name, "floor", report.figure(operation, each))
+            self.add(row, "floor", report.figure(operation, each))
 
     def count_instructions(self, operation: Operation, mtu: int) -> float | None:
         """Instructions that the asking node's driver takes for one operation's frames."""
@@ -348,6 +361,9 @@ class RemoteBench:
             extra["floor_note"] = (f"bare frames {operation.shape(row.mtu)}, "
                                    f"{operation.floor_flights} in flight")
             extra["floor_instructions"] = rounded(self.count_instructions(operation, row.mtu))
+        for prefix, label in (("", "deos"), ("peer_", way), ("floor_", "floor")):
+            if label and (tail := self.tails.middle(row.name, label)) is not None:
+                extra[prefix + "p99_us"] = rounded(tail)
         extra["statistic"] = operation.value
         return make_row(self.samples, row.name, operation.unit, operation.better,
                         f"{self.peer_name}, {way}", **extra)

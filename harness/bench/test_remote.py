@@ -76,7 +76,7 @@ def test_every_floor_is_within_the_kernel_s_bounds():
 
 
 def test_perftest_s_latencies():
-    assert pair.parse_latency(LATENCY) == pair.Verbs(228.96, 311.8, 3988.68)
+    assert pair.parse_latency(LATENCY) == pair.Verbs(228.96, 3988.68)
 
 
 def test_perftest_s_rate():
@@ -126,7 +126,9 @@ def test_what_is_no_report_is_an_error(text, complaint):
     ("median", 75.0), ("mean", 80.0), ("rate", 12500.0), ("throughput", 12500 * 4096 / 2**20)])
 def test_a_row_s_value(value, expected):
     operation = remote.Operation("x", "read", 4096, value)
-    assert remote.parse(PING).figure(operation, 4096) == pytest.approx(expected)
+    figure = remote.parse(PING).figure(operation, 4096)
+    assert figure.value == pytest.approx(expected)
+    assert figure.p99_us == (200.0 if operation.unit == "us" else None)
     assert operation.better == ("lower" if value in ("median", "mean") else "higher")
 
 
@@ -178,7 +180,7 @@ class Ways:
     def measure(self, pair, operation):
         assert pair.running
         pair.log.append("peer")
-        return next(self.rounds)
+        return {way: remote.Figure(value, 2 * value) for way, value in next(self.rounds).items()}
 
 
 def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
@@ -199,9 +201,52 @@ def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
     assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
     assert (first["ratio_to_peer"], first["ratio_to_floor"]) == (2, 4)
     assert first["peer_name"] == "Linux, fast" and first["peer_ways"] == {"slow": 9, "fast": 4}
+    assert (first["p99_us"], first["peer_p99_us"], first["floor_p99_us"]) == (2, 8, 0.5)
     assert first["floor_instructions"] == 700 and first["min"] == 2 and first["max"] == 8
     assert (second["deos"], second["peer"], second["ratio_to_peer"]) == (1, 4, 4)
     assert run.table("fabric", [first]).splitlines()[2].split()[-2:] == ["fast", "slow"]
+
+
+class Console:
+    """A DEOS node as far as DeosPair looks: answers to lines typed at its prompt."""
+
+    typed: list[tuple[str, str]] = []
+
+    def __init__(self, node, hardware) -> None:
+        self.node, self.text = node, "DEOS\r\ndeos> "
+
+    def log(self) -> str:
+        return self.text
+
+    def type(self, line: str) -> None:
+        self.typed.append((self.node.address, line))
+        self.text += line + "\r\n"
+        self.text += "remote-bench: serving\r\n" if line.endswith("serve") else DEOS
+
+    def wait_for(self, pattern: str, limit: float, since: int = 0) -> str:
+        assert re.search(pattern, self.text[since:]), (pattern, self.text[since:])
+        return self.text[since:]
+
+
+def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
+    monkeypatch.setattr(remote, "Machine", Console)
+    monkeypatch.setattr(rig, "add_port", lambda node: None)
+    monkeypatch.setattr(remote.Hosts, "next", 10)
+    monkeypatch.setattr(Console, "typed", [])
+    for name in ("deos.elf", "boot.cpio"):
+        (tmp_path / name).touch()
+    made = session.Session(session.LABELS, 1, 1, "", tmp_path, deos.Build(tmp_path, tmp_path),
+                           None, None)
+    nodes = remote.DeosPair(made, 9000, "noauth")
+    report = nodes.ask(bench_block.OPERATIONS[1])
+    assert Console.typed == [
+        ("10.9.0.10", "run remote-bench serve"),
+        ("10.9.0.11", "run remote-bench ask 52:54:00:09:00:0a block-read 4096 32 4000")]
+    assert report.operations == 100
+    owner, asker = (machine.node for machine in nodes.machines)
+    assert (owner.core, asker.core) == (rig.GUEST_CORE, rig.LOAD_CORE)
+    assert owner.mtu == asker.mtu == 9000 and "fabric=noauth" in owner.append
+    assert owner.disk_mib and not asker.disk_mib
 
 
 def test_programs_of_a_boot_archive(tmp_path):
