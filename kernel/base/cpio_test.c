@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/cpio.h"
 #include "kernel/base/prng.h"
 
@@ -179,15 +179,12 @@ test_names_lose_their_prefix(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members_come_back),
 		cmocka_unit_test(test_damage_ends_the_walk),
 		cmocka_unit_test(test_names_lose_their_prefix),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/elf.h"
 #include "kernel/base/prng.h"
@@ -200,15 +200,12 @@ test_damage(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_wrong_fields),
 		cmocka_unit_test(test_damage),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/prng.h"
 
@@ -122,15 +122,12 @@ test_rest(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_rest),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

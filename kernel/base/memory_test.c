@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -32,6 +31,7 @@ static size_t (*const libc_strlen)(const char *) = strlen;
 #define strcmp base_strcmp
 #define strncmp base_strncmp
 
+#include "harness/testing/seed.h"
 #include "kernel/base/memory.c"
 #include "kernel/base/prng.h"
 
@@ -156,8 +156,6 @@ test_bounded_copy(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_comparisons),
@@ -165,7 +163,6 @@ main(void)
 		cmocka_unit_test(test_bounded_copy),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/abi/errors.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/prng.h"
@@ -44,16 +45,6 @@ start(void)
 		for (u32 s = 0; s < CAP_LIST_SLOTS; s++)
 			model[l][s] = (struct model_cap){ 0 };
 	}
-}
-
-static u64
-test_seed(void)
-{
-	const char *text = getenv("SEED");
-	u64 seed = text ? strtoull(text, NULL, 0) : 1;
-
-	print_message("SEED=%llu\n", (unsigned long long)seed);
-	return seed;
 }
 
 static bool

@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/prng.h"
 #include "kernel/filter/egress.h"
+#include "kernel/filter/oracle.h"
 
 #define ROUNDS 200000
 #define LEN_MAX 1514u
@@ -173,23 +174,6 @@ oracle_type(const u8 *frame, u32 len)
 	return ETHERTYPE_FABRIC;
 }
 
-static bool
-oracle_atoms(const struct ring_atom *atoms, u32 count, const u8 *frame, u32 len)
-{
-	for (u32 i = 0; i < count; i++) {
-		u32 word = 0;
-
-		for (u32 b = 0; b < 4; b++) {
-			u32 at = atoms[i].offset + b;
-
-			word = word << 8 | (at < len ? frame[at] : 0);
-		}
-		if ((word & atoms[i].mask) != atoms[i].value)
-			return false;
-	}
-	return true;
-}
-
 static u32
 random_frame(u8 *frame)
 {
@@ -266,7 +250,7 @@ test_headers(void **state)
 
 		bool honest = egress_mac(frame + 6) == e.mac &&
 			      oracle_type(frame, total) != ETHERTYPE_FABRIC;
-		bool meets = oracle_atoms(atoms, count, frame, total);
+		bool meets = oracle_accepts(atoms, count, frame, total);
 		bool got = egress_header(&e, copy, len, total);
 
 		// Nothing bad is let through, wherever the copy ends.
@@ -372,7 +356,7 @@ test_completed_checksums(void **state)
 			continue;
 		be16_store(frame + t.checksum_start + t.checksum_offset,
 			   (u16)PICK(ETHERTYPE_FABRIC, 0, (u32)prng_u64(&prng)));
-		assert_true(oracle_atoms(atoms, count, frame, len));
+		assert_true(oracle_accepts(atoms, count, frame, len));
 		assert_true(e.forges || (egress_mac(frame + 6) == e.mac &&
 			    oracle_type(frame, len) != ETHERTYPE_FABRIC));
 		passed++;
@@ -383,8 +367,6 @@ test_completed_checksums(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_headers),
@@ -393,7 +375,6 @@ main(void)
 		cmocka_unit_test(test_completed_checksums),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

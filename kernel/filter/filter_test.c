@@ -11,13 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/prng.h"
 #include "kernel/filter/filter.h"
+#include "kernel/filter/oracle.h"
 
 #define UNIVERSE_BITS 8u
 #define FRAMES (1u << UNIVERSE_BITS)
@@ -45,23 +46,6 @@ frame_of(u8 *frame, u32 assignment)
 		if (assignment >> i & 1)
 			frame[universe[i].byte] |= (u8)(1u << universe[i].bit);
 	}
-}
-
-static bool
-oracle_accepts(const struct ring_atom *atoms, u32 count, const u8 *frame, u32 len)
-{
-	for (u32 i = 0; i < count; i++) {
-		u32 word = 0;
-
-		for (u32 b = 0; b < 4; b++) {
-			u32 at = atoms[i].offset + b;
-
-			word = word << 8 | (at < len ? frame[at] : 0);
-		}
-		if ((word & atoms[i].mask) != atoms[i].value)
-			return false;
-	}
-	return true;
 }
 
 static u32
@@ -228,8 +212,6 @@ test_ports(void **state)
 int
 main(void)
 {
-	const char *given = getenv("SEED");
-	u64 seed = given ? strtoull(given, NULL, 0) : (u64)time(NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_oracle),
 		cmocka_unit_test(test_short_frames),
@@ -237,7 +219,6 @@ main(void)
 		cmocka_unit_test(test_ports),
 	};
 
-	printf("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&prng, seed);
+	prng_seed(&prng, test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

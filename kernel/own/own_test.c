@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "harness/testing/seed.h"
 #include "kernel/base/prng.h"
 #include "kernel/own/own.h"
 #include "kernel/abi/syscalls.h"
@@ -125,13 +126,10 @@ step_pin(struct prng *p)
 static void
 test_random_programs(void **state)
 {
-	const char *text = getenv("SEED");
-	u64 seed = text ? strtoull(text, NULL, 0) : 1;
 	struct prng p;
 
 	(void)state;
-	print_message("SEED=%llu\n", (unsigned long long)seed);
-	prng_seed(&p, seed);
+	prng_seed(&p, test_seed());
 	own_init(&own, table, FRAMES);
 	for (u64 f = 0; f < FRAMES; f++)
 		owners[f] = OWNER_NONE;
