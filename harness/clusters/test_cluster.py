@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""harness/cluster with machines: each verb does what it says, and nothing is left."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pty
+import random
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import time
+import urllib.error
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from clusters.options import ROOT, free_port
+from clusters.rig import (COMMAND, SECONDS, Cluster, links, namespaces, needs_tap, one_line,
+                          processes_of, run, wait_for)
+
+pytestmark = pytest.mark.qemu
+
+FRONT_PAGE = (ROOT / "docs" / "site" / "index.html").read_bytes()
+DIRECT = ("--boot", "direct", "--net", "socket")
+
+
+def page(url: str, path: str = "/") -> bytes:
+    """One page of a node's own web server."""
+    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        link.request("GET", path)
+        answer = link.getresponse()
+        assert answer.status == 200
+        return answer.read()
+    finally:
+        link.close()
+
+
+def is_silent(url: str) -> bool:
+    """Nothing answers there within a second."""
+    try:
+        with socket.create_connection(urlsplit(url).netloc.split(":"), 5) as link:
+            link.settimeout(1)
+            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return not link.recv(1)
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("net, boot, nodes", [
+    ("socket", "direct", 2), ("socket", "pxe", 1), ("tap", "direct", 2), ("tap", "pxe", 2),
+    ("bridge", "direct", 2)])
+def test_up_status_down(net, boot, nodes, tmp_path):
+    needs_tap(net)
+    before = links(), namespaces()
+    cluster = Cluster(tmp_path / "state", "-n", nodes, "--net", net, "--boot", boot)
+    done = cluster.up()
+    assert done.stdout == f"READY {cluster.url} nodes={nodes}\n"
+    try:
+        status = cluster.status()
+        assert set(status) == {"ready", "url", "nodes", "net"}
+        assert (status["ready"], status["url"], status["net"]) == (True, cluster.url, net)
+        assert [node["id"] for node in status["nodes"]] == list(range(1, nodes + 1))
+        for node in status["nodes"]:
+            assert re.fullmatch(r"52:54:00(:[0-9a-f]{2}){3}", node["mac"])
+            assert re.fullmatch(r"10\.\d+\.\d+\.\d+", node["ip"])
+            assert re.fullmatch(r"[0-9a-f]{16}", node["incarnation"])
+            assert node["state"] == "up" and Path(f"/proc/{node['pid']}").exists()
+            assert page(node["url"]) == FRONT_PAGE
+        for field in ("mac", "ip", "url", "incarnation", "pid", "uuid"):
+            assert len({node[field] for node in status["nodes"]}) == nodes
+        assert cluster.get() == FRONT_PAGE
+        assert links() == before[0], "an interface of this machine's own"
+        pids = [pid for pid, _start in cluster.recorded().values()]
+    finally:
+        assert cluster.run("down").stdout == "down\n"
+    assert processes_of(cluster.state) == []
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert links() == before[0]
+    assert sorted(path.name for path in cluster.state.iterdir()) == sorted(
+        [f"node-{n}.{end}" for n in range(1, nodes + 1) for end in ("log", "qemu")] + ["up.log"])
+    assert "no cluster is up" in cluster.fails("status")
+
+
+def test_life_of_a_node(tmp_path):
+    with Cluster(tmp_path / "state", "-n", 2, *DIRECT) as cluster:
+        first = cluster.node(2)
+        cluster.run("kill", 2)
+        killed = cluster.node(2)
+        assert not Path(f"/proc/{first['pid']}").exists()
+        assert (killed["state"], killed["reason"], killed["pid"]) == ("down", "killed", None)
+        assert is_silent(first["url"]) and page(cluster.node(1)["url"]) == FRONT_PAGE
+        assert "node 2 is down (killed)" in cluster.fails("kill", 2)
+        assert "node 2 is down" in cluster.fails("pause", 2)
+        assert "node 2 is down" in cluster.fails("console", 2)
+        assert "no node 3: there are 1, 2" in cluster.fails("kill", 3)
+        cluster.run("start", 2)
+        again = cluster.node(2)
+        assert again["state"] == "up" and page(again["url"]) == FRONT_PAGE
+        assert again["incarnation"] != first["incarnation"]
+        assert [again[key] for key in ("mac", "uuid", "ip")] == [
+            first[key] for key in ("mac", "uuid", "ip")]
+        assert "node 2 is up, not down" in cluster.fails("start", 2)
+        cluster.run("add")
+        third = cluster.node(3)
+        assert third["state"] == "up" and page(third["url"]) == FRONT_PAGE
+
+
+def test_pause_and_freeze(tmp_path):
+    with Cluster(tmp_path / "state", *DIRECT) as cluster:
+        node = cluster.node(1)
+        assert "neither paused nor frozen" in cluster.fails("resume", 1)
+        for verb, letter in (("pause", "T"), ("freeze", "S")):
+            cluster.run(verb, 1)
+            assert cluster.node(1)["state"] == "paused"
+            stat = Path(f"/proc/{node['pid']}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            assert stat in (letter, "R")
+            assert is_silent(node["url"])
+            cluster.run("resume", 1)
+            assert cluster.node(1)["state"] == "up"
+            assert page(node["url"]) == FRONT_PAGE
+        cluster.run("pause", 1)     # and down takes a stopped node as well
+
+
+def test_up_twice_and_side_by_side(tmp_path):
+    with Cluster(tmp_path / "one", *DIRECT) as one, Cluster(tmp_path / "two", *DIRECT) as two:
+        done = run("up", "--state", one.state, "--port", two.port, "-n", 5)
+        assert (done.returncode, done.stdout) == (0, f"READY {one.url} nodes=1\n")
+        assert f"already up in {one.state}" in done.stderr
+        assert one.node(1)["mac"] != two.node(1)["mac"]
+        assert one.node(1)["uuid"] != two.node(1)["uuid"]
+        assert one.get() == two.get() == FRONT_PAGE
+        assert "is taken by another program" in one_line(
+            run("up", "--state", tmp_path / "three", "--port", one.port), 1)
+
+
+class Terminal:
+    """A process on a terminal of its own."""
+
+    def __init__(self, words: list[str], **options) -> None:
+        self.terminal, inner = pty.openpty()
+        self.process = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner, **options)
+        os.close(inner)
+        self.shown = b""
+
+    def wait_for(self, what: bytes, seconds: float = 60.0) -> None:
+        """Until it has shown this."""
+        deadline = time.monotonic() + seconds
+        while what not in self.shown:
+            assert time.monotonic() < deadline, (what, self.shown)
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.terminal, 4096)
+                except OSError:     # the process has ended
+                    assert what in self.shown, (what, self.shown)
+
+    def type(self, keys: bytes) -> None:
+        """Presses keys."""
+        os.write(self.terminal, keys)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+class Foreground:
+    """`up` as it runs on a terminal, without one."""
+
+    def __init__(self, state: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [str(COMMAND), "up", "--state", str(state), "--port", str(free_port()), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline().startswith("READY "), self.process.stderr.read()
+
+    def end(self, number: int) -> tuple[int, str]:
+        """A signal; exit status and what was said."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """The end that comes by itself."""
+        said = self.process.communicate(timeout=SECONDS)[1]
+        return self.process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_takes_everything_down(number, tmp_path):
+    code, said = Foreground(tmp_path / "s", *DIRECT).end(number)
+    assert code == 0 and said.endswith("cluster: taking everything down\n")
+    assert processes_of(tmp_path / "s") == []
+    assert {path.suffix for path in (tmp_path / "s").iterdir()} == {".log", ".qemu"}
+
+
+@pytest.mark.parametrize("net", ["socket", "tap"])
+def test_kill_9_leaves_no_process_and_down_cleans_up(net, tmp_path):
+    needs_tap(net)
+    before = links(), namespaces()
+    up = Foreground(tmp_path / "s", "--boot", "direct", "--net", net)
+    assert len(processes_of(tmp_path / "s")) >= 2
+    assert up.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    wait_for(lambda: processes_of(tmp_path / "s") == [], "the end of all processes")
+    if net == "tap":
+        assert not namespaces_of(tmp_path / "s")
+    assert "was killed: harness/cluster down cleans up" in one_line(
+        run("status", "--state", tmp_path / "s"), 1)
+    assert run("down", "--state", tmp_path / "s").stdout == "down\n"
+    assert {path.suffix for path in (tmp_path / "s").iterdir()} == {".log", ".qemu"}
+    assert links() == before[0]
+    done = run("up", "--state", tmp_path / "s", "--port", free_port(), "--detach", *DIRECT)
+    assert done.returncode == 0
+    run("down", "--state", tmp_path / "s")
+
+
+def namespaces_of(folder: Path) -> list[int]:
+    """The recorded processes that still live."""
+    recorded = json.loads((folder / "state.json").read_text())["processes"]
+    return [pid for pid, _start in recorded.values() if Path(f"/proc/{pid}/ns/net").exists()
+            and (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z")]
+
+
+def test_switch_that_dies_fails_the_run(tmp_path):
+    up = Foreground(tmp_path / "s", *DIRECT)
+    recorded = json.loads((tmp_path / "s" / "state.json").read_text())["processes"]
+    os.kill(recorded["switch"][0], signal.SIGKILL)
+    code, said = up.wait()
+    assert code == 1 and "cluster: the switch died (SIGKILL" in said
+    assert processes_of(tmp_path / "s") == []
+    assert "failed: the switch died (SIGKILL" in one_line(
+        run("status", "--state", tmp_path / "s"), 1)
+    assert run("down", "--state", tmp_path / "s").returncode == 0
+    assert "no cluster is up" in one_line(run("status", "--state", tmp_path / "s"), 1)
+
+
+def test_node_that_ends_by_itself_is_down_with_its_last_words(tmp_path):
+    with Cluster(tmp_path / "state", "-n", 3, *DIRECT) as cluster:
+        cluster.run("console", 1, input="poweroff\n")
+        os.kill(cluster.node(2)["pid"], signal.SIGSEGV)
+        wait_for(lambda: [node["state"] for node in cluster.status()["nodes"]] == [
+            "down", "down", "up"], "two ends")
+        assert cluster.node(1)["reason"] == "it powered itself off"
+        assert "QEMU ended (SIGSEGV)" in cluster.node(2)["reason"]
+        log = (cluster.state / "up.log").read_text()
+        assert "node 1 went down: it powered itself off\n    | " in log
+        assert "    | deos> poweroff\n" in log
+        assert page(cluster.node(3)["url"]) == FRONT_PAGE
+
+
+def test_console_takes_input_and_shows_output(tmp_path):
+    with Cluster(tmp_path / "state", *DIRECT) as cluster:
+        said = cluster.run("console", 1, input="envs\n").stdout
+        assert re.search(r"^ +\d+ +\d+ web ", said, re.MULTILINE)
+        with Terminal([str(COMMAND), "console", "1", "--state", str(cluster.state)]) as person:
+            person.wait_for(b"Ctrl-] detaches")
+            person.wait_for(b"deos> ")
+            person.type(b"uptime\r")
+            person.wait_for(b"\nup ")
+            person.type(b"\x1d")
+            person.wait_for(b"detached")
+            assert person.process.wait(20) == 0
+        assert cluster.node(1)["state"] == "up"
+
+
+def frames(path: Path) -> list[bytes]:
+    """The frames of a pcap file."""
+    data = path.read_bytes()
+    assert struct.unpack_from("<IHH", data) == (0xA1B23C4D, 2, 4)
+    found, at = [], 24
+    while at < len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        found.append(data[at + 16:at + 16 + length])
+        assert len(found[-1]) == length
+        at += 16 + length
+    return found
+
+
+def test_pcap_holds_the_conversation(tmp_path):
+    with Cluster(tmp_path / "state", *DIRECT) as cluster:
+        said = cluster.run("pcap", tmp_path / "a file.pcap").stdout
+        assert "harness/cluster pcap off" in said
+        assert cluster.get() == FRONT_PAGE
+        said = cluster.run("pcap", "off").stdout
+        captured = frames(tmp_path / "a file.pcap")
+        assert said.startswith(f"{len(captured)} frames, ")
+        to_port_80 = [one for one in captured if one[12:14] == b"\x08\0" and one[23] == 6
+                      and one[36:38] == b"\0\x50"]
+        assert any(b"GET / HTTP/1.1" in one for one in to_port_80)
+        assert "absent" in cluster.fails("pcap", tmp_path / "absent" / "x.pcap")
+
+
+def test_faults_reach_the_links(tmp_path):
+    with Cluster(tmp_path / "state", "-n", 2, *DIRECT) as cluster:
+        cluster.run("partition", "1:uplink")
+        assert is_silent(cluster.node(1)["url"])
+        assert page(cluster.node(2)["url"]) == FRONT_PAGE
+        assert "cut from uplink" in cluster.run("link", 1).stdout
+        cluster.run("heal")
+        assert page(cluster.node(1)["url"]) == FRONT_PAGE
+        said = cluster.run("link", 2, "--loss", "100", "--delay", "1.5", "--seed", 77).stdout
+        assert said == "seed 77\nnode 2: loss=100 dup=0 reorder=0 corrupt=0 delay=1.5 jitter=0\n"
+        assert is_silent(cluster.node(2)["url"])
+        cluster.run("link", "--loss", "0", "--dup", "10", "--reorder", "10")
+        for node in cluster.status()["nodes"]:
+            assert page(node["url"]) == FRONT_PAGE
+        assert "no port named '9'" in cluster.fails("partition", "1:9")
+
+
+def test_least_memory_more_processors_and_a_disk(tmp_path):
+    with Cluster(tmp_path / "state", "--mem", "32M", "--smp", 2, "--disk", "8M",
+                 *DIRECT) as cluster:
+        log = (cluster.state / "node-1.log").read_text()
+        assert re.search(r"^DEOS: 2 processors, 31 MiB", log)
+        assert (cluster.state / "node-1.disk").stat().st_size == 8 << 20
+        assert cluster.get() == FRONT_PAGE
+        # Found by the kernel: the shell grants it on.
+        assert "blocks" in cluster.run("console", 1, input="caps\n").stdout
+    assert not (cluster.state / "node-1.disk").exists()
+
+
+def test_site_without_front_page_is_ready_as_well(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "only page.txt").write_text("here")
+    with Cluster(tmp_path / "state", "--site", tmp_path / "site", *DIRECT) as cluster:
+        assert cluster.get("only%20page.txt") == b"here"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            cluster.get()
+
+
+def test_a_thousand_files_byte_for_byte(tmp_path):
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    words = ["page", "über uns", "日本 語", "a b", "naïve", "100%", "q&a", "c++", "#1", "x"]
+    files = {}
+    for number in range(1000):
+        name = f"{draw.choice(words)}/{draw.choice(words)} {number}.{draw.choice(['html', 'bin'])}"
+        size = 5 << 20 if number == 500 else 0 if number % 100 == 0 else draw.randrange(
+            1, 1 << draw.randrange(1, 17))
+        files[name] = draw.randbytes(size)
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[name])
+    with Cluster(tmp_path / "state", "--site", tmp_path / "site", *DIRECT) as cluster:
+        link = http.client.HTTPConnection("127.0.0.1", cluster.port, timeout=60)
+        for name, content in files.items():
+            link.request("GET", "/" + quote(name))
+            answer = link.getresponse()
+            assert answer.status == 200 and answer.read() == content, name
+        link.close()
+
+
+def test_long_state_path(tmp_path):
+    """Longer than a unix socket's path may be."""
+    state = tmp_path / ("x" * 100) / ("y" * 100)
+    with Cluster(state, *DIRECT) as cluster:
+        assert cluster.get() == FRONT_PAGE
+
+
+def test_make_run(tmp_path):
+    port = free_port()
+    state = tmp_path / "it's a state"
+    words = ["make", "-s", "run", f"STATE={state}", f"PORT={port}", "NET=socket", "BOOT=direct",
+             f"B={os.environ.get('DEOS_BUILD', 'build')}"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env={**os.environ, "MAKEFLAGS": ""},
+                          start_new_session=True) as make:
+        lines = iter(make.stdout.readline, "")
+        assert f"READY http://127.0.0.1:{port}/ nodes=1\n" in lines, make.stderr.read()
+        os.killpg(make.pid, signal.SIGINT)       # as Ctrl-C does
+        make.communicate(timeout=SECONDS)
+    assert processes_of(state) == []
+    for words, text in (("FIRMWARE=uefi", "BIOS machines with virtio"),
+                        ("NODES=0", "'0' is not a number"),
+                        ("SITE=/absent", "/absent: no such directory"),
+                        (f"PORT={port} MEM=1", "at least 32M")):
+        done = subprocess.run(["make", "-s", "run", f"STATE={state}", "NET=socket",
+                               *words.split()], cwd=ROOT, capture_output=True, text=True,
+                              check=False, env={**os.environ, "MAKEFLAGS": ""})
+        told = [line for line in done.stderr.splitlines() if line.startswith("cluster: ")]
+        assert done.returncode and len(told) == 1 and text in told[0], done.stderr
+
+
+def test_one_node_on_a_terminal(tmp_path):
+    """make qemu."""
+    port = free_port()
+    env = {**os.environ, "PORT": str(port), "SITE": str(ROOT / "docs" / "site"), "MEM": "64M",
+           "PYTHONPATH": str(ROOT / "harness"), "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    with Terminal(["/usr/bin/python3", "-m", "clusters.single", "qemu"], cwd=ROOT,
+                  env=env) as person:
+        person.wait_for(b"web: serving")
+        assert page(f"http://127.0.0.1:{port}/") == FRONT_PAGE
+        person.type(b"\x01x")
+        assert person.process.wait(20) == 0
