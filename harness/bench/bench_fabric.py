@@ -10,6 +10,7 @@ whose mean is all that it tells, and DEOS and the floor show means in that row t
 
 from __future__ import annotations
 
+from frames import SIZES
 from pair import LinuxPair, parse_latency, parse_rate
 from remote import BLOCK, MTUS, Figure, Operation, RemoteBench, Row
 from session import Session
@@ -20,7 +21,7 @@ OPERATIONS = (
     Operation("read 64B", "read", 64, "median", answered=64),
     Operation("read 4KiB", "read", BLOCK, "median", answered=BLOCK),
     Operation("write 4KiB", "write", BLOCK, "mean", sent=BLOCK),
-    Operation("cas 8B", "cas", 8, "median", sent=24, answered=8),
+    Operation("cas 8B", "cas", 8, "median", sent=SIZES["clause"]),
     Operation("goodput read 4KiB", "read", BLOCK, "throughput", answered=BLOCK, flights=32,
               count=4000),
 )

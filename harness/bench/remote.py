@@ -29,12 +29,12 @@ from submission to completion; or `remote-bench: failed: WHY`. Then the prompt i
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import rig
+from frames import frames
 from pair import LinuxPair
 from record import Samples, make_row, rounded
 from rig import BenchError, Machine, Node
@@ -43,10 +43,6 @@ from session import Session
 PROGRAM = "remote-bench"
 MTUS = (1500, 9000)
 FIRST_HOST = 10
-# A frame of the fabric: Ethernet header, its own header, a body, a tag. The body of a
-# request, and of an answer, without the bytes that it carries:
-ETHERNET, HEADER, TAG, REQUEST, ANSWER = 14, 48, 8, 32, 16
-FRAME_MIN = 60
 BLOCK = 4096
 DISK_MIB = 64
 PROMPT = r"deos> \Z"
@@ -57,13 +53,6 @@ REFUSED = re.compile(r"^(?:PANIC|remote-bench: failed): (.*)$", re.M)
 FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
 BOOT_LIMIT_S, RUN_LIMIT_S = 30.0, 30.0
 ICOUNT_OPERATIONS = 200
-
-
-def frames(payload: int, body: int, mtu: int) -> tuple[int, int]:
-    """How many frames carry a payload, and the length of each, Ethernet header included."""
-    room = mtu - HEADER - TAG - body
-    count = max(1, math.ceil(payload / room))
-    return count, max(FRAME_MIN, ETHERNET + HEADER + TAG + body + math.ceil(payload / count))
 
 
 @dataclass(frozen=True)
@@ -94,8 +83,8 @@ class Operation:
 
     def shape(self, mtu: int) -> str:
         """The frames of one block, as floor=ping takes them."""
-        asks = frames(self.sent, REQUEST, mtu)
-        answers = frames(self.answered, ANSWER, mtu)
+        asks = frames("request", self.sent, mtu)
+        answers = frames("response", self.answered, mtu)
         return f"{asks[0]}x{asks[1]},{answers[0]}x{answers[1]}"
 
     @property

@@ -15,6 +15,7 @@ sys.path.insert(0, str(HERE))
 import bench_block  # noqa: E402 (the path above comes first)
 import bench_fabric  # noqa: E402
 import deos  # noqa: E402
+import frames  # noqa: E402
 import pair  # noqa: E402
 import remote  # noqa: E402
 import rig  # noqa: E402
@@ -42,21 +43,31 @@ DEOS = ("remote-bench: operations=100 took_ns=20000000 median_ns=190000 min_ns=1
 OPERATIONS = (*bench_fabric.OPERATIONS, *bench_block.OPERATIONS)
 
 
+def test_structures_of_the_wire():
+    table = ('STRUCT(a, "x")\nFIELD(8, b, "1")\nFIELD(48, c, "FIELD(8, no")\nBYTES(16, d, "")\n'
+             'FIELD(8, e, "")\nEND(a)\n\nSTRUCT(f, "")\nFIELD(64, g, "")\nEND(f)\n')
+    assert frames.lengths(table) == {"a": 24, "f": 8}
+    assert frames.constants("#define WIRE_PART 1368u\n#define WIRE_RIGHTS 11u\n"
+                            "#define WIRE_X (2u)\n") == {"PART": 1368, "RIGHTS": 11}
+
+
 def test_frames_of_a_page():
-    assert remote.frames(4096, remote.ANSWER, 1500) == (3, 14 + 48 + 8 + 16 + 1366)
-    assert remote.frames(4096, remote.REQUEST, 1500) == (3, 14 + 48 + 8 + 32 + 1366)
-    assert remote.frames(4096, remote.ANSWER, 9000) == (1, 14 + 48 + 8 + 16 + 4096)
-    assert remote.frames(0, remote.REQUEST, 1500) == (1, 102)
+    around = 14 + frames.SIZES["header"] + 8
+    request, response = around + frames.SIZES["request"], around + frames.SIZES["response"]
+    assert frames.frames("response", 4096, 1500) == (3, response + 1366)
+    assert frames.frames("request", 4096, 1500) == (3, request + 1366)
+    assert frames.frames("response", 4096, 9000) == (1, response + 4096)
+    assert frames.frames("request", 0, 1500) == (1, request)
 
 
 @pytest.mark.parametrize("mtu", remote.MTUS)
-@pytest.mark.parametrize("payload", [0, 1, 8, 1411, 1412, 1413, 1428, 1429, 4096])
+@pytest.mark.parametrize("payload", [0, 1, 8, 1368, 1411, 1412, 1413, 2736, 4096])
 def test_frames_carry_the_payload_and_fit_the_mtu(mtu, payload):
-    for body in (remote.REQUEST, remote.ANSWER):
-        count, length = remote.frames(payload, body, mtu)
-        assert remote.FRAME_MIN <= length <= remote.ETHERNET + mtu
-        room = length - remote.ETHERNET - remote.HEADER - remote.TAG - body
-        assert room * count >= payload > room * (count - 1) - count
+    for body in ("request", "response"):
+        count, length = frames.frames(body, payload, mtu)
+        assert frames.FRAME_MIN <= length <= 14 + mtu
+        room = length - 14 - frames.AROUND - frames.SIZES[body]
+        assert room * count >= payload > room * count - count
 
 
 def test_every_floor_is_within_the_kernel_s_bounds():
