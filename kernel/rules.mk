@@ -23,12 +23,12 @@ KERNEL_LD := kernel/arch/x86_64/kernel.ld
 
 ALL += $(B)/deos.elf
 
-$(B)/kernel/%.o: kernel/%.c
+$(B)/kernel/%.o: kernel/%.c kernel/rules.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
 
-$(B)/kernel/%.S.o: kernel/%.S
+$(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
