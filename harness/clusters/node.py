@@ -21,7 +21,9 @@ INCARNATION = re.compile(r"^DEOS: .*\bincarnation ([0-9a-f]+)", re.MULTILINE)
 # Not at a line's beginning only: the shell's prompt may stand before it.
 ADDRESS = re.compile(r"\bweb: (?:serving \d+ files at http://([0-9.]+)/|no address)")
 PANIC = re.compile(r"^PANIC: (.*)", re.MULTILINE)
-SHOWN_LINES = 6
+PANIC_ENDS = "\nhalted;"
+PANIC_SECONDS = 2.0  # after which one that is not told to its end counts as well
+PANIC_LINES = 12
 
 
 def mac_of(folder: Path, number: int) -> str:
@@ -52,6 +54,7 @@ class Node:
         self.probe: Probe | None = None
         self.told_down = False
         self.looked_at = 0  # the log's size then
+        self.panic_since: float | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +72,7 @@ class Node:
         self.stop_probe()
         self.paused = self.panic = self.address = self.incarnation = ""
         self.killed = self.told_down = False
-        self.served_after = None
+        self.served_after = self.panic_since = None
         self.looked_at = 0
 
     def kill(self) -> None:
@@ -107,14 +110,19 @@ class Node:
         return self.paused
 
     def last_lines(self) -> list[str]:
-        """The end of what it said."""
-        return [f"    | {line}" for line in self.machine.tail(SHOWN_LINES)]
+        """The end of what it said; of a panic, the beginning."""
+        lines = self.machine.tail()
+        if self.panic:
+            text = self.machine.log().replace("\r", "")
+            lines = text[text.index("PANIC: "):].splitlines()[:PANIC_LINES]
+        return [f"    | {line}" for line in lines]
 
     def look(self) -> None:
         """Reads its console."""
-        if self.killed or self.machine.log_size() == self.looked_at:
+        size = self.machine.log_size()
+        if self.killed or (size == self.looked_at and self.panic_since is None):
             return
-        self.looked_at = self.machine.log_size()
+        self.looked_at = size
         text = self.machine.log().replace("\r", "")
         incarnations = INCARNATION.findall(text)
         if incarnations:
@@ -122,8 +130,17 @@ class Node:
         addresses = ADDRESS.findall(text)
         if addresses:
             self.address = addresses[-1]
+        self.look_for_panic(text)
+
+    def look_for_panic(self, text: str) -> None:
+        """A panic counts when it has said all, or says no more."""
         panic = PANIC.search(text)
-        self.panic = panic[1] if panic else ""
+        if panic is None:
+            return
+        now = time.monotonic()
+        self.panic_since = self.panic_since or now
+        if PANIC_ENDS in text[panic.start():] or now - self.panic_since > PANIC_SECONDS:
+            self.panic = panic[1]
 
     def report(self) -> dict:
         """Its part of `status --json`."""

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import socket
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,15 @@ def lacks_for_tap() -> str | None:
     """What is missing for taps and namespaces."""
     if os.geteuid() != 0:
         return "only root makes taps and network namespaces"
+    # In a container root may lack either: ask by making both, where they vanish at once.
+    words = ["unshare", "--net", "--", "ip", "tuntap", "add", "tap0", "mode", "tap"]
     try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        return f"/dev/net/tun: {error.strerror}"
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unshare is not installed"
+    if done.returncode != 0:
+        why = (done.stderr.strip() or "it failed").splitlines()[-1]
+        return f"no tap in a network namespace here ({why})"
     return None
 
 

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from clusters import unixpath
 from clusters.options import ROOT, free_port
 from clusters.rig import (COMMAND, SECONDS, Cluster, links, namespaces, needs_tap, one_line,
                           processes_of, run, wait_for)
@@ -254,6 +255,23 @@ def test_node_that_ends_by_itself_is_down_with_its_last_words(tmp_path):
         assert "node 1 went down: it powered itself off\n    | " in log
         assert "    | deos> poweroff\n" in log
         assert page(cluster.node(3)["url"]) == FRONT_PAGE
+
+
+def test_node_that_panics_is_down_until_it_is_started(tmp_path):
+    with Cluster(tmp_path / "state", "-n", 2, *DIRECT) as cluster:
+        with unixpath.connect(cluster.state / "node-1.qmp", 10) as link, \
+                link.makefile("rw") as lines:
+            for command in ("qmp_capabilities", "inject-nmi"):
+                lines.write(json.dumps({"execute": command}) + "\n")
+                lines.flush()
+                wait_for(lambda: "return" in json.loads(lines.readline()), command)
+        node = wait_for(lambda: (found := cluster.node(1))["state"] == "down" and found, "panic")
+        assert node["reason"].startswith("the kernel panicked: exception 2")
+        assert "    | PANIC: exception 2" in (cluster.state / "up.log").read_text()
+        assert Path(f"/proc/{node['pid']}").exists()
+        cluster.run("start", 1)
+        assert page(cluster.node(1)["url"]) == FRONT_PAGE
+        assert not Path(f"/proc/{node['pid']}").exists()
 
 
 def test_console_takes_input_and_shows_output(tmp_path):
