@@ -5,9 +5,9 @@
 // SOSP '97, section 3). The kernel writes them in place; a reader may see a
 // change half-way across two words, never within one.
 //
-// Of their words, wait() is told of these: console_typed, frames_free, and the
-// state of an environment except between RUNNABLE and ASLEEP. A sleeper on
-// another one looks at it only when something else wakes it.
+// Of their words, wait() is told of these: console_typed; frames_free; and the
+// entry of an environment when it is made, starts, ends, is dead, or is free
+// again. A sleeper on another one looks at it only when something else wakes it.
 
 #include "kernel/abi/layout.h"
 #include "kernel/abi/syscalls.h"

@@ -108,7 +108,7 @@ receive(u32 argument)
 		port_out8(PORT + UART_INTERRUPTS, 0);
 		port_out8(PORT + UART_INTERRUPTS, 1);
 	}
-	wait_hint_tables();
+	wait_hint_table(&sys_info.console_typed, sizeof(sys_info.console_typed));
 }
 
 void

@@ -56,7 +56,7 @@ set_state(struct env *env, enum env_state state)
 {
 	trace(TRACE_ENV, env->index, state);
 	env->info->state = state;
-	wait_hint_tables();
+	wait_hint_table(env->info, sizeof(*env->info));
 }
 
 static struct env *
@@ -164,7 +164,7 @@ forget(struct env *env)
 			return_quota(env);
 		trace(TRACE_ENV, env->index, ENV_FREE);
 		*env->info = (struct env_info){ 0 };
-		wait_hint_tables();
+		wait_hint_table(env->info, sizeof(*env->info));
 		if (first)
 			return;
 		env = &envs[env->parent];

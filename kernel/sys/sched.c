@@ -273,7 +273,7 @@ show_free_frames(void)
 	if (sys_info.frames_free == frames.free)
 		return;
 	sys_info.frames_free = frames.free;
-	wait_hint_tables();
+	wait_hint_table(&sys_info.frames_free, sizeof(sys_info.frames_free));
 }
 
 static void

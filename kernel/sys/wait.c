@@ -88,30 +88,36 @@ env_hint(u32 index)
 	sched_kick(envs[index].cpu);
 }
 
+// Does it sleep on a word that begins in the `len` bytes at this address?
 static bool
-watches(const struct env *env, bool exported, u64 frame, u32 offset)
+watches(const struct env *env, u64 physical, u64 len)
 {
 	if (env->info->state != ENV_ASLEEP)
 		return false;
 	for (u32 i = 0; i < env->wait_count; i++) {
 		const struct env_wait *w = &env->wait[i];
 
-		if (exported ? w->exported
-			     : w->frame == frame && w->offset == offset)
+		if ((w->frame << PAGE_SHIFT | w->offset) - physical < len)
 			return true;
 	}
 	return false;
 }
 
-void
-wait_hint_tables(void)
+static void
+hint_watchers(u64 physical, u64 len)
 {
 	for (u64 left = env_started; left; left &= left - 1) {
 		u32 i = (u32)__builtin_ctzll(left);
 
-		if (watches(&envs[i], true, 0, 0))
+		if (watches(&envs[i], physical, len))
 			env_hint(i);
 	}
+}
+
+void
+wait_hint_table(const void *object, u64 len)
+{
+	hint_watchers(physical_of(object), len);
 }
 
 struct wait_checked {
@@ -191,14 +197,8 @@ i64
 do_wake(struct call *call)
 {
 	u64 frame = *CHECKED(call, u64);
-	u32 offset = (u32)(call->a[0] % PAGE_SIZE);
 
-	for (u64 left = env_started; left; left &= left - 1) {
-		u32 i = (u32)__builtin_ctzll(left);
-
-		if (watches(&envs[i], false, frame, offset))
-			env_hint(i);
-	}
+	hint_watchers(frame << PAGE_SHIFT | call->a[0] % PAGE_SIZE, sizeof(u32));
 	return 0;
 }
 

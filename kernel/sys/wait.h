@@ -14,9 +14,9 @@ wait_look(struct env *env, u64 now_ns);
 void
 wait_forget(struct env *env);
 
-// Hints every sleeper that watches a word of the exported tables.
+// Hints every sleeper that watches a word in these bytes of an exported table.
 void
-wait_hint_tables(void);
+wait_hint_table(const void *object, u64 len);
 
 // Sleepers that were hinted, one bit each; cleared by whoever looks.
 extern u64 wait_hinted;
