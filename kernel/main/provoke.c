@@ -27,7 +27,7 @@ break_invariant(void)
 static void
 write_text(void)
 {
-	*(volatile u8 *)(u64)provoke = 0;
+	__asm__ volatile("movb $0, (%0)" : : "r"(provoke) : "memory");
 }
 
 static void
