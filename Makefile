@@ -32,6 +32,7 @@ NEEDS_tidy := tidy
 NEEDS_format := tidy
 NEEDS_bench := bench
 NEEDS_fuzz := fuzz
+NEEDS_attack := run
 NEEDS_gdb := debug
 NEEDS_qemu-gdb := debug
 ifeq ($(MAKELEVEL)$(findstring n,$(firstword -$(MAKEFLAGS))),0)

@@ -39,15 +39,16 @@ def rings(guest: Guest) -> list[tuple[str, str]]:
 
 def everything(guest: Guest) -> dict:
     """All that must be the same before and after. The web service takes memory as it
-    serves, and page tables of the shell stay for the next program; what these two
-    hold counts as free."""
+    serves, and page tables of init and the shell stay for the next program; what
+    these hold counts as free."""
     owned = frames(guest)
     assert owned["total"]["shown"] == owned["total"]["free"], "sys_info.frames_free is wrong"
     web = owned.get("web", dict.fromkeys(STATES, 0))
     return {
         "shell": owned["sh"]["owned"],
-        "free, web's, tables of the shell":
-            owned["total"]["free"] + web["owned"] + web["table"] + owned["sh"]["table"],
+        "free, web's, tables of services":
+            owned["total"]["free"] + web["owned"] + web["table"]
+            + owned["sh"]["table"] + owned["init"]["table"],
         "limbo": owned["total"]["limbo"],
         "environments": [(number, row["name"], row["slices"])
                          for number, row in environments(guest).items()],

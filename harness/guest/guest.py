@@ -62,7 +62,7 @@ class Guest(Machine):
     def __init__(self, *, memory_mib: int = 64, smp: int = 1, append: str = ADDRESS,
                  site: dict[str, bytes] | None = None, disk: Path | None = None,
                  network: bool = True, reboots: bool = False, cpu: str = "max",
-                 entropy: bool = True):
+                 entropy: bool = True, options: list[str] | None = None):
         folder = Path(tempfile.mkdtemp(prefix="deos-guest-"))
         modules = [build_folder() / "boot.cpio"]
         if site is not None:
@@ -75,6 +75,7 @@ class Guest(Machine):
         self.pcap = folder / "frames.pcap"
         if network:
             self.extra += ["-object", f"filter-dump,id=dump,netdev=net,file={self.pcap}"]
+        self.extra += options or []
         if not reboots:
             self.extra.append("-no-reboot")
         self.port = 0
