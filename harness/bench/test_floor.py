@@ -34,7 +34,7 @@ def test_ping_ends_with_figures_that_agree(tmp_path, plan):
     with node(tmp_path, "echo", "floor=echo") as echo:
         echo.wait_for("floor: echoing frames")
         with node(tmp_path, "ping", f"floor=ping,{ECHO_MAC},{plan}") as ping:
-            said = ping.wait_for(r"^floor: ping (.*)\n")[1]
+            said = ping.wait_for(r"^floor: ping (.*)\n", 20)[1]
     seen = {name: int(value) for name, value in (word.split("=") for word in said.split())}
     assert tuple(seen) == FIELDS
     flights, operations = map(int, plan.removesuffix(",spin").split(",")[2:])
