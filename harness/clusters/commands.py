@@ -375,6 +375,7 @@ def add_link(parser: argparse.ArgumentParser) -> None:
 
 def main() -> int:
     """The command; every error is one line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         words = make_parser().parse_args()
         return words.run(words)

@@ -8,17 +8,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import pty
+import select
+import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from .options import ROOT, free_port, lacks_for_tap
 
+FRONT_PAGE = (ROOT / "docs" / "site" / "index.html").read_bytes()
+DIRECT = ("--boot", "direct", "--net", "socket")  # the quickest way up
 COMMAND = ROOT / "harness" / "cluster"
 SECONDS = 110
 
@@ -110,6 +117,11 @@ class Cluster:
         """The processes by name, each with its number and start time."""
         return json.loads((self.state / "state.json").read_text())["processes"]
 
+    def namespaces(self) -> set[str]:
+        """The network namespaces of its own, in which it runs."""
+        return {os.readlink(f"/proc/{pid}/ns/net") for pid, _start in self.recorded().values()
+                } - {os.readlink("/proc/self/ns/net")}
+
     @property
     def url(self) -> str:
         """Where the website is."""
@@ -131,3 +143,79 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.run("down")
         assert processes_of(self.state) == []
+
+
+def page(url: str, path: str = "/") -> bytes:
+    """One page of a node's own web server."""
+    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        link.request("GET", path)
+        answer = link.getresponse()
+        assert answer.status == 200
+        return answer.read()
+    finally:
+        link.close()
+
+
+def is_silent(url: str) -> bool:
+    """Nothing answers there within a second."""
+    try:
+        with socket.create_connection(urlsplit(url).netloc.split(":"), 5) as link:
+            link.settimeout(1)
+            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return not link.recv(1)
+    except OSError:
+        return True
+
+
+class Terminal:
+    """A process on a terminal of its own."""
+
+    def __init__(self, words: list[str], **options) -> None:
+        self.terminal, inner = pty.openpty()
+        self.process = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner, **options)
+        os.close(inner)
+        self.shown = b""
+
+    def wait_for(self, what: bytes, seconds: float = 60.0) -> None:
+        """Until it has shown this."""
+        deadline = time.monotonic() + seconds
+        while what not in self.shown:
+            assert time.monotonic() < deadline, (what, self.shown)
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.terminal, 4096)
+                except OSError:     # the process has ended
+                    assert what in self.shown, (what, self.shown)
+
+    def type(self, keys: bytes) -> None:
+        """Presses keys."""
+        os.write(self.terminal, keys)
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+class Foreground:
+    """`up` as it runs on a terminal, without one."""
+
+    def __init__(self, state: Path, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [str(COMMAND), "up", "--state", str(state), "--port", str(free_port()), *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline().startswith("READY "), self.process.stderr.read()
+
+    def end(self, number: int) -> tuple[int, str]:
+        """A signal; exit status and what was said."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        """The end that comes by itself."""
+        said = self.process.communicate(timeout=SECONDS)[1]
+        return self.process.returncode, said

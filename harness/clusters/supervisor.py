@@ -394,6 +394,8 @@ class Supervisor:
     def verb_gdb(self, request: dict) -> dict:
         """Lets a debugger attach to a node."""
         node = self.find_running(request)
+        if node.paused == "paused":
+            raise Failure(f"node {node.number} is paused, its QEMU too: resume it first")
         name = f"{node.machine.name}.gdb"
         (self.state.folder / name).unlink(missing_ok=True)
         node.machine.qmp("human-monitor-command", **{

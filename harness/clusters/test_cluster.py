@@ -4,55 +4,23 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import pty
 import random
 import re
-import select
 import signal
-import socket
 import struct
 import subprocess
-import time
 import urllib.error
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
-from clusters import unixpath
 from clusters.options import ROOT, free_port
-from clusters.rig import (COMMAND, SECONDS, Cluster, links, namespaces, needs_tap, one_line,
-                          processes_of, run, wait_for)
+from clusters.rig import (COMMAND, DIRECT, FRONT_PAGE, SECONDS, Cluster, Terminal, is_silent,
+                          links, namespaces, needs_tap, one_line, page, processes_of, run)
 
 pytestmark = pytest.mark.qemu
-
-FRONT_PAGE = (ROOT / "docs" / "site" / "index.html").read_bytes()
-DIRECT = ("--boot", "direct", "--net", "socket")
-
-
-def page(url: str, path: str = "/") -> bytes:
-    """One page of a node's own web server."""
-    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
-    try:
-        link.request("GET", path)
-        answer = link.getresponse()
-        assert answer.status == 200
-        return answer.read()
-    finally:
-        link.close()
-
-
-def is_silent(url: str) -> bool:
-    """Nothing answers there within a second."""
-    try:
-        with socket.create_connection(urlsplit(url).netloc.split(":"), 5) as link:
-            link.settimeout(1)
-            link.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            return not link.recv(1)
-    except OSError:
-        return True
 
 
 @pytest.mark.parametrize("net, boot, nodes", [
@@ -60,7 +28,7 @@ def is_silent(url: str) -> bool:
     ("bridge", "direct", 2)])
 def test_up_status_down(net, boot, nodes, tmp_path):
     needs_tap(net)
-    before = links(), namespaces()
+    before = links()
     cluster = Cluster(tmp_path / "state", "-n", nodes, "--net", net, "--boot", boot)
     done = cluster.up()
     assert done.stdout == f"READY {cluster.url} nodes={nodes}\n"
@@ -78,13 +46,16 @@ def test_up_status_down(net, boot, nodes, tmp_path):
         for field in ("mac", "ip", "url", "incarnation", "pid", "uuid"):
             assert len({node[field] for node in status["nodes"]}) == nodes
         assert cluster.get() == FRONT_PAGE
-        assert links() == before[0], "an interface of this machine's own"
+        assert links() == before, "an interface of this machine's own"
         pids = [pid for pid, _start in cluster.recorded().values()]
+        inside = cluster.namespaces()
+        assert bool(inside) == (net != "socket")
     finally:
         assert cluster.run("down").stdout == "down\n"
     assert processes_of(cluster.state) == []
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-    assert links() == before[0]
+    assert links() == before
+    assert not namespaces() & inside
     assert sorted(path.name for path in cluster.state.iterdir()) == sorted(
         [f"node-{n}.{end}" for n in range(1, nodes + 1) for end in ("log", "qemu")] + ["up.log"])
     assert "no cluster is up" in cluster.fails("status")
@@ -140,138 +111,6 @@ def test_up_twice_and_side_by_side(tmp_path):
         assert one.get() == two.get() == FRONT_PAGE
         assert "is taken by another program" in one_line(
             run("up", "--state", tmp_path / "three", "--port", one.port), 1)
-
-
-class Terminal:
-    """A process on a terminal of its own."""
-
-    def __init__(self, words: list[str], **options) -> None:
-        self.terminal, inner = pty.openpty()
-        self.process = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner, **options)
-        os.close(inner)
-        self.shown = b""
-
-    def wait_for(self, what: bytes, seconds: float = 60.0) -> None:
-        """Until it has shown this."""
-        deadline = time.monotonic() + seconds
-        while what not in self.shown:
-            assert time.monotonic() < deadline, (what, self.shown)
-            if select.select([self.terminal], [], [], 0.1)[0]:
-                try:
-                    self.shown += os.read(self.terminal, 4096)
-                except OSError:     # the process has ended
-                    assert what in self.shown, (what, self.shown)
-
-    def type(self, keys: bytes) -> None:
-        """Presses keys."""
-        os.write(self.terminal, keys)
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.terminal)
-
-
-class Foreground:
-    """`up` as it runs on a terminal, without one."""
-
-    def __init__(self, state: Path, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [str(COMMAND), "up", "--state", str(state), "--port", str(free_port()), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline().startswith("READY "), self.process.stderr.read()
-
-    def end(self, number: int) -> tuple[int, str]:
-        """A signal; exit status and what was said."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> tuple[int, str]:
-        """The end that comes by itself."""
-        said = self.process.communicate(timeout=SECONDS)[1]
-        return self.process.returncode, said
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_takes_everything_down(number, tmp_path):
-    code, said = Foreground(tmp_path / "s", *DIRECT).end(number)
-    assert code == 0 and said.endswith("cluster: taking everything down\n")
-    assert processes_of(tmp_path / "s") == []
-    assert {path.suffix for path in (tmp_path / "s").iterdir()} == {".log", ".qemu"}
-
-
-@pytest.mark.parametrize("net", ["socket", "tap"])
-def test_kill_9_leaves_no_process_and_down_cleans_up(net, tmp_path):
-    needs_tap(net)
-    before = links(), namespaces()
-    up = Foreground(tmp_path / "s", "--boot", "direct", "--net", net)
-    assert len(processes_of(tmp_path / "s")) >= 2
-    assert up.end(signal.SIGKILL)[0] == -signal.SIGKILL
-    wait_for(lambda: processes_of(tmp_path / "s") == [], "the end of all processes")
-    if net == "tap":
-        assert not namespaces_of(tmp_path / "s")
-    assert "was killed: harness/cluster down cleans up" in one_line(
-        run("status", "--state", tmp_path / "s"), 1)
-    assert run("down", "--state", tmp_path / "s").stdout == "down\n"
-    assert {path.suffix for path in (tmp_path / "s").iterdir()} == {".log", ".qemu"}
-    assert links() == before[0]
-    done = run("up", "--state", tmp_path / "s", "--port", free_port(), "--detach", *DIRECT)
-    assert done.returncode == 0
-    run("down", "--state", tmp_path / "s")
-
-
-def namespaces_of(folder: Path) -> list[int]:
-    """The recorded processes that still live."""
-    recorded = json.loads((folder / "state.json").read_text())["processes"]
-    return [pid for pid, _start in recorded.values() if Path(f"/proc/{pid}/ns/net").exists()
-            and (Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z")]
-
-
-def test_switch_that_dies_fails_the_run(tmp_path):
-    up = Foreground(tmp_path / "s", *DIRECT)
-    recorded = json.loads((tmp_path / "s" / "state.json").read_text())["processes"]
-    os.kill(recorded["switch"][0], signal.SIGKILL)
-    code, said = up.wait()
-    assert code == 1 and "cluster: the switch died (SIGKILL" in said
-    assert processes_of(tmp_path / "s") == []
-    assert "failed: the switch died (SIGKILL" in one_line(
-        run("status", "--state", tmp_path / "s"), 1)
-    assert run("down", "--state", tmp_path / "s").returncode == 0
-    assert "no cluster is up" in one_line(run("status", "--state", tmp_path / "s"), 1)
-
-
-def test_node_that_ends_by_itself_is_down_with_its_last_words(tmp_path):
-    with Cluster(tmp_path / "state", "-n", 3, *DIRECT) as cluster:
-        cluster.run("console", 1, input="poweroff\n")
-        os.kill(cluster.node(2)["pid"], signal.SIGSEGV)
-        wait_for(lambda: [node["state"] for node in cluster.status()["nodes"]] == [
-            "down", "down", "up"], "two ends")
-        assert cluster.node(1)["reason"] == "it powered itself off"
-        assert "QEMU ended (SIGSEGV)" in cluster.node(2)["reason"]
-        log = (cluster.state / "up.log").read_text()
-        assert "node 1 went down: it powered itself off\n    | " in log
-        assert "    | deos> poweroff\n" in log
-        assert page(cluster.node(3)["url"]) == FRONT_PAGE
-
-
-def test_node_that_panics_is_down_until_it_is_started(tmp_path):
-    with Cluster(tmp_path / "state", "-n", 2, *DIRECT) as cluster:
-        with unixpath.connect(cluster.state / "node-1.qmp", 10) as link, \
-                link.makefile("rw") as lines:
-            for command in ("qmp_capabilities", "inject-nmi"):
-                lines.write(json.dumps({"execute": command}) + "\n")
-                lines.flush()
-                wait_for(lambda: "return" in json.loads(lines.readline()), command)
-        node = wait_for(lambda: (found := cluster.node(1))["state"] == "down" and found, "panic")
-        assert node["reason"].startswith("the kernel panicked: exception 2")
-        assert "    | PANIC: exception 2" in (cluster.state / "up.log").read_text()
-        assert Path(f"/proc/{node['pid']}").exists()
-        cluster.run("start", 1)
-        assert page(cluster.node(1)["url"]) == FRONT_PAGE
-        assert not Path(f"/proc/{node['pid']}").exists()
 
 
 def test_console_takes_input_and_shows_output(tmp_path):

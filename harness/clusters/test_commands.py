@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from clusters.failure import Failure
 from clusters.node import ADDRESS, INCARNATION, PANIC
 from clusters.options import free_port
 from clusters.probe import Probe
+from clusters.report import Report
 from clusters.rig import COMMAND, one_line, run, wait_for
 from clusters.site import Member, Site
 
@@ -255,3 +257,34 @@ def test_failure_in_a_namespace_is_handed_over(tmp_path):
                 pass
     finally:
         process.end(inside.process)
+
+
+class Screen(io.StringIO):
+    """A terminal that remembers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_live_line_is_for_terminals_only(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+    screen, answers, plain = Screen(), io.StringIO(), io.StringIO()
+    for progress in (screen, plain):
+        report = Report(progress, answers)
+        report.live("1 of 3 nodes serve; and so on")
+        report.live("2 of 3 nodes serve")
+        report.step("node 1 serves")
+        report.answer("READY")
+    assert plain.getvalue() == "cluster: node 1 serves\n"
+    assert answers.getvalue() == "READY\nREADY\n"
+    erase = "\r\x1b[K"
+    assert screen.getvalue() == (f"{erase}1 of 3 nodes serve;{erase}2 of 3 nodes serve"
+                                 f"{erase}cluster: node 1 serves\n")
+
+
+def test_reader_that_went_away_does_not_end_the_run():
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+    Report(Closed(), Closed()).step("into the void")
