@@ -124,6 +124,30 @@ check_deadlines(const struct net *net)
 	}
 }
 
+static void
+check_lists(const struct net *net)
+{
+	u32 ready = 0, output = 0, last = NIL;
+
+	for (u32 i = net->ready_first; i != NIL; i = net->conn[i].list_next) {
+		ASSERT(net->conn[i].ready && ++ready <= net->config.conn_max);
+		last = i;
+	}
+	ASSERT(last == net->ready_last);
+	last = NIL;
+	for (u32 i = net->out_first; i != NIL; i = net->conn[i].out_next) {
+		ASSERT(net->conn[i].queued_out);
+		ASSERT(++output <= net->config.conn_max);
+		last = i;
+	}
+	ASSERT(last == net->out_last);
+	for (u32 i = 0; i < net->config.conn_max; i++) {
+		ready -= net->conn[i].ready;
+		output -= net->conn[i].queued_out;
+	}
+	ASSERT(ready == 0 && output == 0);
+}
+
 void
 net_check(const struct net *net)
 {
@@ -141,4 +165,5 @@ net_check(const struct net *net)
 	ASSERT(net->in_use + free == net->config.conn_max);
 	check_heap(net);
 	check_deadlines(net);
+	check_lists(net);
 }

@@ -13,6 +13,8 @@
 //   N5  ranges received out of order are ordered, disjoint, after rcv_nxt and
 //       inside the receive buffer
 //   N6  runs cut [snd_una, snd_nxt) into bytes of one fate (tcp_runs.c)
+//   N7  the lists of connections with news and with output end, and hold exactly
+//       those that are marked so
 
 #include "kernel/base/prng.h"
 #include "libos/tcp/net.h"

@@ -98,6 +98,7 @@ own_side_closes_first(void **state)
 	p.seq--;
 	peer_send(&p, FLAG_ACK | FLAG_FIN, NULL, 0);
 	assert_true(peer_take(&p));
+	assert_int_equal(p.got.flags, FLAG_ACK);
 	peer_end(&p);
 }
 
@@ -212,6 +213,70 @@ orphans_are_bounded(void **state)
 		peer_wait_deadline(&p);
 	}
 	assert_true(p.now - began <= 60 * NS_PER_SECOND);
+	peer_end(&p);
+}
+
+// A peer that keeps its window closed, and says so, holds no orphan either; not
+// even one that was let go while both were opening at once.
+static void
+closed_windows_hold_no_orphans(void **state)
+{
+	for (u32 opening = 0; opening < 2; opening++) {
+		struct peer p = start();
+		struct tcp_conn *conn;
+		u64 began;
+
+		(void)state;
+		if (opening) {
+			p.net->arp[0] = (struct arp_entry){
+				.address = PEER_ADDRESS, .resolved = true,
+				.mac = { 2, 0, 0, 0, 0, 1 },
+				.expires_at = NEVER_NS,
+			};
+			conn = tcp_connect(p.net, p.now, PEER_ADDRESS, 7);
+			assert_true(peer_expect(&p));
+			p.port = 7;
+			p.own_port = p.got.tuple.peer_port;
+			peer_send_syn(&p);
+		} else {
+			conn = peer_open(&p);
+		}
+		peer_send_window(&p, 0);
+		assert_int_equal(tcp_send_copy(p.net, conn, "kept", 4), 4);
+		began = p.now;
+		tcp_close(p.net, p.now, conn);
+		while (p.net->in_use) {
+			assert_true(p.now - began < 200 * NS_PER_SECOND);
+			while (peer_take(&p)) {
+				if (p.got.flags == FLAG_ACK)
+					peer_send_window(&p, 0);
+			}
+			if (p.net->in_use)
+				peer_wait_deadline(&p);
+		}
+		assert_true(p.now - began <= 61 * NS_PER_SECOND);
+		peer_end(&p);
+	}
+}
+
+// A place in the table that is used again while it still stands in a queue.
+static void
+freed_in_the_queue_and_used_again(void **state)
+{
+	struct peer p = start();
+	struct tcp_conn *conn = peer_open(&p);
+
+	(void)state;
+	tcp_close(p.net, p.now, conn);		// a FIN waits to go out
+	peer_send(&p, FLAG_RST, NULL, 0);
+	assert_int_equal(p.net->in_use, 0);
+	p.port++;
+	assert_ptr_equal(peer_open(&p), conn);
+	assert_int_equal(tcp_send_copy(p.net, conn, "new", 3), 3);
+	assert_true(peer_take(&p));
+	assert_int_equal(p.got.len, 3);
+	assert_false(peer_take(&p));
+	tcp_abort(p.net, conn);
 	peer_end(&p);
 }
 
@@ -364,6 +429,8 @@ main(void)
 		cmocka_unit_test(time_wait_ends_or_makes_way),
 		cmocka_unit_test(end_comes_after_all_bytes),
 		cmocka_unit_test(orphans_are_bounded),
+		cmocka_unit_test(closed_windows_hold_no_orphans),
+		cmocka_unit_test(freed_in_the_queue_and_used_again),
 		cmocka_unit_test(bytes_for_nobody_are_refused),
 		cmocka_unit_test(blind_resets_fail),
 		cmocka_unit_test(blind_syns_and_data_fail),

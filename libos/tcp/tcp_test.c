@@ -209,6 +209,29 @@ cookies_expire_and_cannot_be_guessed(void **state)
 	peer_end(&p);
 }
 
+// A cookie is good only where cookies went out instead of a record: elsewhere
+// there is nothing to guess or to replay.
+static void
+cookies_are_refused_where_none_are_out(void **state)
+{
+	struct peer flooded = start(), quiet = start();
+
+	(void)state;
+	flood(&flooded);
+	peer_send_syn(&flooded);
+	assert_true(peer_expect(&flooded));
+	assert_false(quiet.net->syn[0].tuple.peer);
+	quiet.seq = flooded.seq;		// the same secret, and time
+	quiet.ack = flooded.ack;
+	quiet.got.ts_value = flooded.got.ts_value;
+	peer_send(&flooded, FLAG_ACK, NULL, 0);
+	assert_int_equal(flooded.net->in_use, 1);
+	peer_send(&quiet, FLAG_ACK, NULL, 0);
+	assert_int_equal(quiet.net->in_use, 0);
+	peer_end(&flooded);
+	peer_end(&quiet);
+}
+
 static void
 full_table_refuses_and_recovers(void **state)
 {
@@ -540,6 +563,7 @@ main(void)
 		cmocka_unit_test(old_duplicates_open_nothing),
 		cmocka_unit_test(flood_is_answered_with_cookies),
 		cmocka_unit_test(cookies_expire_and_cannot_be_guessed),
+		cmocka_unit_test(cookies_are_refused_where_none_are_out),
 		cmocka_unit_test(full_table_refuses_and_recovers),
 		cmocka_unit_test(connect_opens),
 		cmocka_unit_test(refused_connect_is_reported),
