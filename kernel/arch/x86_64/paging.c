@@ -139,6 +139,8 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 	u32 missing = 0;
 
 	ASSERT(pages > 0);
+	if ((va ^ last) < LARGE_PAGE && leaf_table(env, va))
+		return 0;		// the usual case
 	for (u32 level = 1; level <= 3; level++) {
 		u32 shift = PAGE_SHIFT + 9 * level;
 

@@ -51,20 +51,3 @@ shootdown_others(const struct env *env)
 			flush_other(&cpus[i]);
 	}
 }
-
-void
-shootdown_enter(void)
-{
-	__atomic_store_n(&this_cpu()->in_kernel, true, __ATOMIC_SEQ_CST);
-}
-
-void
-shootdown_leave(void)
-{
-	struct cpu *cpu = this_cpu();
-
-	ASSERT(cpu->in_kernel);
-	__atomic_store_n(&cpu->in_kernel, false, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&cpu->flush, false, __ATOMIC_SEQ_CST))
-		cr3_write(cr3_read());
-}

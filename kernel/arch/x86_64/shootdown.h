@@ -6,6 +6,8 @@
 // processors in user mode, which always take the interrupt, and never for one
 // that waits for the kernel lock: it cannot deadlock.
 
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/base/assert.h"
 #include "kernel/base/types.h"
 #include "kernel/sys/env.h"
 
@@ -24,7 +26,21 @@ void
 shootdown_others(const struct env *env);
 
 // Entering and leaving the kernel; leaving flushes when somebody asked.
-void
-shootdown_enter(void);
-void
-shootdown_leave(void);
+static inline void
+shootdown_enter(void)
+{
+	__atomic_store_n(&this_cpu()->in_kernel, true, __ATOMIC_SEQ_CST);
+}
+
+static inline void
+shootdown_leave(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	ASSERT(cpu->in_kernel);
+	__atomic_store_n(&cpu->in_kernel, false, __ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&cpu->flush, __ATOMIC_SEQ_CST))) {
+		__atomic_store_n(&cpu->flush, false, __ATOMIC_SEQ_CST);
+		cr3_write(cr3_read());
+	}
+}

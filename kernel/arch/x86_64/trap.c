@@ -40,13 +40,14 @@ interrupt(u32 vector)
 void
 user_trap(struct context *context)
 {
-	if (cpu_features.smap)
-		smap_resume();
+	bool call = context->vector == TRAP_SYSCALL;
+
+	if (!call && cpu_features.smap)
+		smap_resume();		// SYSCALL clears the flag itself
 	shootdown_enter();
 	kernel_lock();
 
 	struct env *env = &envs[this_cpu()->current];
-	bool call = context->vector == TRAP_SYSCALL;
 
 	ASSERT(context == &env->context);
 	if (!call && context->vector >= VECTOR_EXCEPTIONS)
