@@ -5,8 +5,11 @@ changes when programs have come and gone, whatever they did."""
 from __future__ import annotations
 
 import re
+import time
 
 from guest import Guest
+
+SETTLE_S = 20.0         # for what a device still reads or writes when its owner ends
 
 STATES = ("owned", "table", "limbo", "reserved", "free", "all")
 
@@ -56,3 +59,14 @@ def everything(guest: Guest) -> dict:
         "slices": guest.run("slices"),
         "capabilities": guest.run("caps"),
     }
+
+
+def check_restored(guest: Guest, before: dict):
+    """Fails when the node does not hold again what it held before."""
+    until = time.monotonic() + SETTLE_S
+    while (after := everything(guest)) != before:
+        if time.monotonic() > until:
+            raise AssertionError("\n".join(
+                f"{key}: {before[key]} before, {after[key]} after"
+                for key in after if after[key] != before[key]))
+        time.sleep(0.05)

@@ -38,7 +38,7 @@ def fixture_guest(node, scratch, request):
     if guest.broken:
         return          # the test has failed and says why
     guest.check()
-    assert accounts.everything(guest) == before
+    accounts.check_restored(guest, before)
     assert guest.get("/folder/large.bin") == SITE["folder/large.bin"]
     guest.check()
 
@@ -98,7 +98,7 @@ def test_broken_timers(guest):
             ("fault", 14) if enters else ("timer", 0xffff)), said
 
 
-@pytest.mark.parametrize("call", ["nothing", "null", "yield", "wait", "timer", "map"])
+@pytest.mark.parametrize("call", ["nothing", "null", "yield", "wait", "timer", "map", "fault"])
 def test_endless_loops(guest, call):
     """Loops for ever, more than there are processors, take nobody else's time."""
     spinners = [guest.background(f"spin {call}") for _ in range(guest.smp + 1)]

@@ -36,7 +36,7 @@ def fixture_guest(node, disk, request):
     guest = node(smp=request.param, disk=disk)
     before = accounts.everything(guest)
     yield guest
-    assert accounts.everything(guest) == before
+    accounts.check_restored(guest, before)
     guest.check()
 
 

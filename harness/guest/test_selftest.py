@@ -23,7 +23,7 @@ def test_part(node, processors: int, name: str):
     before = accounts.everything(guest)
     said = guest.run(f"selftest {name}")
     assert said.splitlines()[-1] == f"selftest: {name}: PASS", said
-    assert accounts.everything(guest) == before
+    accounts.check_restored(guest, before)
     guest.check()
 
 

@@ -114,7 +114,7 @@ divide(void)
 							      KEPT_FRAMES),
 		.slices = cpus * SLICES_PER_CPU - WEB_SLICES - SHELL_SLICES - 8,
 		.envs = ENVS_MAX - 8,
-		.rings = RINGS_MAX + QUEUES_MAX - 2,
+		.rings = RINGS_MAX - web.quota.rings,
 	};
 	shell.slices = SHELL_SLICES;
 	shell.cpu = cpus - 1;

@@ -334,6 +334,27 @@ bad_bindings(void)
 	refused("an atom past the window", sys_ring_bind(&s), E_ARGUMENT);
 }
 
+// A second ring in the very frames of the first: it may spoil itself.
+static void
+ring_in_ring(void)
+{
+	struct ring_spec s = {
+		.nic_slot = startup_slot(ROLE_NIC),
+		.mac_index = MAC_INDEX + 1,
+		.ring_slot = ring.memory.slot,
+		.ring_frame = ring.memory.frame,
+		.narrows = SLOT_NONE,
+	};
+	u32 head = ring.control->tx_head;
+	u32 twin = (u32)need("bind a ring over it", sys_ring_bind(&s));
+
+	ring.control->tx_head = 1;
+	holds("a kick of the twin", sys_ring_kick(twin) == 0);
+	need("drop the twin", sys_cap_drop(twin));
+	ring.control->tx_head = head;
+	holds("a kick of the first", sys_ring_kick(ring.slot) == 0);
+}
+
 // Conditions only grow.
 static void
 narrow(void)
@@ -421,6 +442,7 @@ main(int argc, char **argv)
 	bad_lengths();
 	foreign_memory();
 	bad_bindings();
+	ring_in_ring();
 	bad_indices();
 	flood();
 	narrow();

@@ -216,6 +216,32 @@ lesser_queue(void)
 	need("drop the queue", sys_cap_drop(queue));
 }
 
+// The disk is told to write into the queue itself: the kernel goes by its own
+// copies, whatever then stands there.
+static void
+disk_into_queue(void)
+{
+	struct queue_spec spec = {
+		.blocks_slot = blocks,
+		.queue_slot = control_frame.slot,
+		.queue_frame = control_frame.frame,
+		.region_slot = control_frame.slot,
+		.region_frame = control_frame.frame,
+		.region_count = 1,
+	};
+	i64 slot = need("bind a queue", sys_queue_bind(&spec));
+	u64 until = now_ns() + 10 * NS_PER_SECOND;
+
+	head = 0;
+	put(operation(QUEUE_READ, FIRST, control_frame.frame, 1));
+	need("kick", sys_queue_kick((u32)slot));
+	while (control->submit_head == head && now_ns() < until)
+		sys_yield(SLOT_NONE);
+	refused("a kick of what the disk left", sys_queue_kick((u32)slot),
+		E_ARGUMENT);
+	need("drop the queue", sys_cap_drop((u32)slot));
+}
+
 // Memory and authority go while the device works.
 static void
 gone_in_flight(void)
@@ -262,6 +288,7 @@ main(int argc, char **argv)
 	bad_indices();
 	unread_completions();
 	lesser_queue();
+	disk_into_queue();
 	queue = bind(blocks);
 	gone_in_flight();
 	return verdict_end();

@@ -4,7 +4,8 @@
 //	spin			an endless loop
 //	spin CALL		the same with a system call in it: null, yield,
 //				wait (for a time that has passed), timer (due at
-//				once), map (a page and off again)
+//				once), map (a page and off again), fault (which
+//				a handler steps over)
 
 #include "kernel/base/string.h"
 #include "libos/crt/console.h"
@@ -21,6 +22,20 @@ on_timer(struct upcall_context *context)
 {
 	(void)context;
 	timers++;
+}
+
+// mov (%rdi), %al: two bytes, which the handler skips.
+static inline void
+probe(u64 va)
+{
+	__asm__ volatile(".byte 0x8a, 0x07" : : "D"(va) : "rax", "memory");
+}
+
+static bool
+step_over(struct upcall_context *context)
+{
+	context->frame.rip += 2;
+	return true;
 }
 
 static void
@@ -40,6 +55,7 @@ main(int argc, char **argv)
 	struct frame_run page;
 
 	timer_handler_set(on_timer);
+	fault_handler_add(step_over);
 	if (frames_take(1, &page))
 		return 1;
 	print("spin: looping for ever with %s\n", call);
@@ -54,5 +70,7 @@ main(int argc, char **argv)
 			sys_timer_set(1);
 		else if (!strcmp(call, "map"))
 			map_and_unmap(&page);
+		else if (!strcmp(call, "fault"))
+			probe(REGION_BASE + PAGE_SIZE);
 	}
 }
