@@ -180,7 +180,7 @@ check_pools(const struct links *links)
 void
 links_check(const struct links *links)
 {
-	u32 kept = 0, granted = 0, hungry = 0, landing = 0;
+	u32 kept = 0, granted = 0, hungry = 0, starving = 0, landing = 0;
 
 	ASSERT(links->heap_count == links->peers_fresh);
 	for (u32 i = 0; i < links->peers_fresh; i++) {
@@ -190,6 +190,7 @@ links_check(const struct links *links)
 		kept += peer->kept;
 		granted += peer->kept > 0;
 		hungry += peer->hungry;
+		starving += peer->hungry && !peer->kept;
 		if (peer->asker == LINK_NONE)
 			continue;
 
@@ -199,7 +200,7 @@ links_check(const struct links *links)
 			landing += asker->at[__builtin_ctzll(open)].landing;
 	}
 	ASSERT(kept == links->grants_kept && granted == links->granted);
-	ASSERT(hungry == links->hungry);
+	ASSERT(hungry == links->hungry && starving == links->starving);
 	ASSERT(kept <= links->config.grant_pool);			// K2
 	ASSERT(landing == links->landing);
 	ASSERT(landing <= links->config.landing_pool);			// K3

@@ -15,12 +15,21 @@
 #define GRANT_START 8u		// where there is room, so that a burst need not ask twice
 #define GRANT_MAX 192u		// WIRE_WINDOW requests of WIRE_PARTS_MAX frames
 
+// Wants something, and has nothing.
+static u32
+starves(const struct link_peer *peer)
+{
+	return peer->hungry && !peer->kept;
+}
+
 static void
 kept_set(struct links *links, struct link_peer *peer, u8 kept)
 {
+	links->starving -= starves(peer);
 	links->grants_kept += (u32)kept - peer->kept;
 	links->granted += (u32)(kept > 0) - (peer->kept > 0);
 	peer->kept = kept;
+	links->starving += starves(peer);
 	ASSERT(links->grants_kept <= links->config.grant_pool ||
 	       PLANTED(BUG_CREDIT_EXCESS) || PLANTED(BUG_GRANT_HASTE));
 }
@@ -28,8 +37,10 @@ kept_set(struct links *links, struct link_peer *peer, u8 kept)
 static void
 hungry_set(struct links *links, struct link_peer *peer, bool hungry)
 {
+	links->starving -= starves(peer);
 	links->hungry += (u32)hungry - peer->hungry;
 	peer->hungry = hungry;
+	links->starving += starves(peer);
 }
 
 // What each of those who have or want something may keep; never less than the
@@ -37,7 +48,7 @@ hungry_set(struct links *links, struct link_peer *peer, bool hungry)
 static u32
 fair_share(const struct links *links)
 {
-	u32 sharers = MAX(links->granted, links->hungry);
+	u32 sharers = links->granted + links->starving;
 
 	return MAX(links->config.grant_pool / MAX(sharers, 1u), WIRE_PARTS_MAX);
 }

@@ -58,12 +58,12 @@ session_lapse(struct links *links, struct link_peer *peer)
 		session_end(links, peer);
 }
 
-static bool
-lease_holds(const struct link_peer *peer, u64 now)
+static u64
+lease_end(const struct link_peer *peer)
 {
 	if (PLANTED(BUG_LEASE) && peer->asker == LINK_NONE)
-		return true;
-	return now < peer->proven_at + LINK_LEASE_NS;
+		return NEVER_NS;
+	return peer->proven_at + LINK_LEASE_NS;
 }
 
 bool
@@ -71,7 +71,7 @@ session_live(struct links *links, u64 now, struct link_peer *peer)
 {
 	if (peer->state != LINK_STATE_UP)
 		return false;
-	if (lease_holds(peer, now) && peer->tx_sequence < SEQUENCE_END - 1)
+	if (now < lease_end(peer) && peer->tx_sequence < SEQUENCE_END - 1)
 		return true;
 	session_lapse(links, peer);
 	peer_due_changed(links, peer,
@@ -133,7 +133,7 @@ session_quiet_ns(const struct links *links, const struct link_peer *peer)
 u64
 session_due(const struct links *links, const struct link_peer *peer)
 {
-	u64 lapse = peer->proven_at + LINK_LEASE_NS;
+	u64 lapse = lease_end(peer);
 	u64 due = NEVER_NS;
 
 	if (peer->state == LINK_STATE_LAPSED)

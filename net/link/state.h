@@ -166,6 +166,7 @@ struct links {
 	u32 grants_kept;	// sum of `kept`
 	u32 granted;		// peers with `kept` > 0
 	u32 hungry;		// peers that want more
+	u32 starving;		// of these, those that have nothing
 	u32 landing;		// frames of answers asked for
 	u16 handshakes_free, askers_free, answerers_free;
 	u16 peers_fresh;	// from here on, never used
