@@ -165,7 +165,7 @@ unauthorised(const struct model *model, const struct model_op *op)
 		return "it had effect on another kind of object";
 	if (!model_in_range(model, op))
 		return "it had effect out of range";
-	if (!authority_holds(&model->authority, op->cap, model->trace->now))
+	if (!authority_holds(&model->authority, op->cap, model->passed))
 		return "it had effect with a revoked capability";
 	return NULL;
 }
@@ -247,29 +247,45 @@ fail_unexplained(const struct model *model, u32 node, enum model_store kind,
 		     "a page changed, and no operation explains it");
 }
 
-// Which operation it was, and that it was allowed.
+// The operation, among WRITEs or the others, that it was and that was allowed it.
 static u32
-judge_difference(struct model *model, u32 node, enum model_store kind,
-		 const struct difference *d)
+find_op(const struct model *model, u32 node, enum model_store kind,
+	const struct difference *d, bool writes)
 {
 	for (u32 i = model->first_open; i < model->ops; i++) {
 		const struct model_op *op = &model->op[i];
 
-		if (explains(model, op, node, kind, d) && !forbidden(model, op, d)) {
-			take_effect(model, i, node, kind, d);
+		if ((op->kind == DO_WRITE) == writes &&
+		    explains(model, op, node, kind, d) && !forbidden(model, op, d))
 			return i;
-		}
 	}
-	fail_unexplained(model, node, kind, d);
+	return MODEL_OPS_MAX;
+}
+
+// A byte that a NOTIFY has changed may be what some WRITE would have put there,
+// but hardly the other way round: a WRITE is at least eight bytes.
+static u32
+judge_difference(struct model *model, u32 node, enum model_store kind,
+		 const struct difference *d)
+{
+	u32 index = find_op(model, node, kind, d, false);
+
+	if (index == MODEL_OPS_MAX)
+		index = find_op(model, node, kind, d, true);
+	if (index == MODEL_OPS_MAX)
+		fail_unexplained(model, node, kind, d);
+	take_effect(model, index, node, kind, d);
+	return index;
 }
 
 void
-model_look(struct model *model, u32 node, enum model_store kind)
+model_look(struct model *model, u32 node, enum model_store kind, u64 passed)
 {
 	struct store *store = model_store(model, node, kind);
 	struct difference d;
 	u32 unit = 0, first = MODEL_OPS_MAX;
 
+	model->passed = passed;
 	forget_ended(model);
 	while (history_differs(store, &unit, &d)) {
 		u32 op = judge_difference(model, node, kind, &d);
@@ -330,6 +346,7 @@ find_cause(struct model *model, u32 row, enum model_kind kind,
 {
 	const struct difference none = { 0 };
 
+	model->passed = model->trace->now;
 	forget_ended(model);
 	for (u32 i = model->first_open; i < model->ops; i++) {
 		const struct model_op *op = &model->op[i];

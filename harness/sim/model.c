@@ -17,8 +17,8 @@ static const char *const kind_words[DO_KINDS] = {
 	"BLOCK_WRITE", "BLOCK_FLUSH", "DERIVE", "REVOKE", "DROP",
 };
 static const char *const reason_words[WHY_COUNT] = {
-	"-", "slot", "holder", "revoked", "rights", "type", "range", "session",
-	"cancelled", "room", "argument", "device",
+	"-", "slot", "holder", "life", "revoked", "rights", "type", "range",
+	"session", "cancelled", "room", "argument", "device",
 };
 
 const char *
@@ -208,7 +208,7 @@ static bool
 reason_is_true(const struct model *model, const struct model_op *op,
 	       enum model_reason reason)
 {
-	bool gone = op->forged || op->owner_boot != model->boot[op->owner] ||
+	bool gone = op->forged || op->early || op->owner_boot != model->boot[op->owner] ||
 		    (op->cap != AUTHORITY_NONE &&
 		     !authority_holds(&model->authority, op->cap, model->trace->now));
 
@@ -217,6 +217,7 @@ reason_is_true(const struct model *model, const struct model_op *op,
 	case WHY_REVOKED:
 		return gone;
 	case WHY_HOLDER:
+	case WHY_LIFE:
 		return gone || !model_is_holder(model, op);
 	case WHY_RIGHTS:
 		return !model_has_rights(model, op);
@@ -228,11 +229,55 @@ reason_is_true(const struct model *model, const struct model_op *op,
 		return !is_aligned(op);
 	case WHY_CANCELLED:
 		return op->cancelled;
+	case WHY_DEVICE:
+		return op->kind == DO_BLOCK_READ;
 	case WHY_SESSION:
 	case WHY_ROOM:
 		return true;
 	default:
 		return false;
+	}
+}
+
+static bool
+has_twins(const struct model_op *op)
+{
+	return op->kind == DO_NOTIFY || op->kind == DO_DERIVE ||
+	       op->kind == DO_REVOKE || op->kind == DO_DROP;
+}
+
+static bool
+are_twins(const struct model *model, const struct model_op *a,
+	  const struct model_op *b)
+{
+	if (a->kind != b->kind || a->owner != b->owner || b->cap == AUTHORITY_NONE)
+		return false;
+	if (a->kind == DO_NOTIFY)
+		return model_target(model, a) == model_target(model, b);
+	return a->cap == b->cap && a->to.node == b->to.node &&
+	       a->to.boot == b->to.boot && a->to.env == b->to.env &&
+	       a->rights == b->rights && a->base == b->base && a->count == b->count;
+}
+
+// Two operations that do the same thing cannot be told apart by it: an effect that
+// was taken for one's may have been the other's. It passes to or from one that
+// nobody has said anything definite of.
+static void
+swap_twin(struct model *model, u32 index, u32 effects)
+{
+	struct model_op *op = &model->op[index];
+
+	if (!has_twins(op) || op->cap == AUTHORITY_NONE || op->effects == effects)
+		return;
+	for (u32 i = 0; i < model->ops; i++) {
+		struct model_op *twin = &model->op[i];
+
+		if (twin != op && twin->outcome != DONE && twin->outcome != NOT_DONE &&
+		    twin->effects == effects && are_twins(model, op, twin)) {
+			twin->effects = op->effects;
+			op->effects = effects;
+			return;
+		}
 	}
 }
 
@@ -312,6 +357,8 @@ judge_mcas(const struct model *model, u32 index, const struct model_answer *answ
 
 	const struct model_clause *clause = &op->clause[answer->clause];
 
+	if (op->cancelled && !answer->len)
+		return;		// it ran; what it would have read was not asked for again
 	if (answer->len != clause->chain_len)
 		model_failed(model, index, "its chained answer has another length");
 	if (answer->len)
@@ -400,6 +447,8 @@ model_answered(struct model *model, u32 index, const struct model_answer *answer
 	ASSERT(index < model->ops && answer->outcome != OPEN && answer->outcome != ORPHAN);
 	if (op->outcome != OPEN)
 		model_failed(model, index, "it was answered twice");
+	if (answer->outcome != UNKNOWN_FINAL)
+		swap_twin(model, index, answer->outcome == DONE);
 	if (answer->outcome == DONE)
 		judge_done(model, index, answer);
 	else if (answer->outcome == NOT_DONE)
@@ -409,6 +458,24 @@ model_answered(struct model *model, u32 index, const struct model_answer *answer
 	op->ended = model->trace->now;
 	model->answered[op->kind][op->outcome]++;
 	model->refused[answer->reason] += answer->outcome == NOT_DONE;
+}
+
+void
+model_row_made(struct model *model, u32 row)
+{
+	const struct authority_cap *made = &model->authority.cap[row];
+
+	for (u32 i = model->first_open; i < model->ops; i++) {
+		struct model_op *op = &model->op[i];
+
+		if (op->forged && op->outcome == OPEN && op->owner == made->owner &&
+		    op->owner_boot == made->owner_boot && op->slot == made->slot &&
+		    op->generation == made->generation) {
+			op->cap = row;
+			op->forged = false;
+			op->early = true;
+		}
+	}
 }
 
 void

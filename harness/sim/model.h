@@ -40,6 +40,7 @@ enum model_reason {
 	WHY_NONE,
 	WHY_SLOT,		// no such capability: never was, or gone
 	WHY_HOLDER,		// another's
+	WHY_LIFE,		// of another life of its owner than is known
 	WHY_REVOKED,
 	WHY_RIGHTS,
 	WHY_TYPE,
@@ -65,7 +66,9 @@ struct model_op {
 	struct party by;
 	u32 owner, owner_boot;
 	u32 cap;		// row of authority; AUTHORITY_NONE: a forged one
-	bool forged;		// whatever the row says, this must be refused
+	u32 slot, generation;	// what it named the capability by
+	bool forged;		// there is no such capability: it must be refused
+	bool early;		// there was none when it was submitted
 	bool cancelled;		// the requester asked to cancel it
 	bool fenced;		// not before all earlier ones of its queue to that node
 	u32 queue;
@@ -103,6 +106,7 @@ struct model {
 	u64 lease_ns;		// longest time that a dead boot's requests may have effect
 	u32 nodes;
 	u32 first_open;		// no operation before it is open
+	u64 passed;		// of the change that is being judged
 	u32 ops;
 	u64 answered[DO_KINDS][ORPHAN + 1];
 	u64 refused[WHY_COUNT];
@@ -124,9 +128,11 @@ model_withdrawn(struct model *model, u32 op);
 void
 model_answered(struct model *model, u32 op, const struct model_answer *answer);
 
-// Compares a node's memory and disk with the shadow and judges what changed.
+// Compares a node's pages or blocks with the shadow and judges what changed. Its
+// authority was good at `passed`: now, but for a block that was on its way to the
+// disk when its capability was revoked.
 void
-model_look(struct model *model, u32 node, enum model_store kind);
+model_look(struct model *model, u32 node, enum model_store kind, u64 passed);
 
 // What changed there was changed by the node's own programs: it is so.
 void
@@ -140,6 +146,10 @@ model_power_cut(struct model *model, u32 node);
 // A message reached its reader.
 void
 model_delivered(struct model *model, u32 node, u32 op, const u8 *bytes, u32 len);
+
+// There is a new row: who named it before it was may now have it.
+void
+model_row_made(struct model *model, u32 row);
 
 // A capability (the new row) was derived for a remote holder from one that a
 // remote holder has; what came from a row was revoked, or the row itself, by a

@@ -127,7 +127,7 @@ place(u32 index, enum model_store kind, u32 from, u32 to)
 	for (u32 i = from; i < to; i++)
 		*memory(kind, op->offset + i) = model_byte(op, i);
 	trace.now++;
-	model_look(&model, 1, kind);
+	model_look(&model, 1, kind, trace.now);
 }
 
 static void
@@ -139,7 +139,7 @@ add_word(u32 at, u64 add)
 	word += add;
 	memcpy(memory(STORE_PAGES, at), &word, 8);
 	trace.now++;
-	model_look(&model, 1, STORE_PAGES);
+	model_look(&model, 1, STORE_PAGES, trace.now);
 }
 
 static void
@@ -196,7 +196,7 @@ write_of_nobody(void **state)
 {
 	(void)state;
 	*memory(STORE_PAGES, 17) = 1;
-	BAD(model_look(&model, 1, STORE_PAGES),
+	BAD(model_look(&model, 1, STORE_PAGES, trace.now),
 	    "a page changed, and no operation explains it");
 }
 
@@ -374,7 +374,7 @@ without_right(void **state)
 	(void)state;
 	for (u32 i = 0; i < 8; i++)
 		*memory(STORE_PAGES, UNIT + i) = model_byte(&model.op[op], i);
-	BAD(model_look(&model, 1, STORE_PAGES), "it had effect without the right");
+	BAD(model_look(&model, 1, STORE_PAGES, trace.now), "it had effect without the right");
 	BAD(answer(op, DONE, WHY_NONE, 0), "done without the right");
 	BAD(answer(op, NOT_DONE, WHY_RANGE, 0),
 	    "it was refused for a reason that is not true");
@@ -420,6 +420,7 @@ revoked(void **state)
 	authority_revoke(&model.authority, pages, true, trace.now);
 	trace.now += 10;
 	BAD(place(early, STORE_PAGES, 4, 8), "it had effect with a revoked capability");
+	GOOD(model_look(&model, 1, STORE_PAGES, trace.now - 11));
 	late = submit(DO_READ, child, 64, 8);
 	BAD(answer_read(late, memory(STORE_PAGES, 64), 8),
 	    "done with a revoked capability");

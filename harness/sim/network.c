@@ -14,6 +14,7 @@
 #define LATENCY_LEAST 5000u
 #define LATENCY_SPREAD 20000u
 #define FRAME_GAP 1000u
+#define ETHERNET 14u
 #define REORDER_MOST 3000000u
 #define NONE 0xffffffffu
 #define CAPTURE_RATE 40000u	// of a million frames
@@ -74,6 +75,13 @@ arrival(struct network *net, struct path *path, bool reordered)
 	return at;
 }
 
+static bool
+is_altered(const struct sim_frame *frame, const u8 *bytes, u16 len)
+{
+	return frame->len != len ||
+	       memcmp(frame->bytes + ETHERNET, bytes + ETHERNET, len - ETHERNET);
+}
+
 static void
 corrupt(struct network *net, struct sim_frame *frame)
 {
@@ -114,9 +122,11 @@ put(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 	frame->len = len;
 	frame->from = (u8)from;
 	frame->to = (u8)to;
+	frame->strange = frame->altered = false;
 	memcpy(frame->bytes, bytes, len);
 	if (faults_hit(&net->prng, net->faults.rate[FAULT_CORRUPT])) {
 		corrupt(net, frame);
+		frame->altered = is_altered(frame, bytes, len);
 		trace_add(net->trace, from, "frame to n%lu is corrupted", to, 0, 0, 0);
 	}
 	net->count.reordered += reordered;
@@ -165,7 +175,7 @@ network_send(struct network *net, u32 from, const u8 *bytes, u16 len)
 {
 	static const u8 everyone[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-	ASSERT(from < net->nodes && len >= 14);
+	ASSERT(from < net->nodes && len >= ETHERNET);
 	trace_bytes(net->trace, bytes, len);
 	if (memcmp(bytes, everyone, 6)) {
 		u32 to = network_node(net, bytes);
@@ -183,15 +193,18 @@ network_send(struct network *net, u32 from, const u8 *bytes, u16 len)
 }
 
 void
-network_inject(struct network *net, u32 to, const u8 *bytes, u16 len)
+network_inject(struct network *net, u32 to, const struct capture *from,
+	       const u8 *bytes, u16 len)
 {
 	struct faults faults = net->faults;
-	u32 from = to ? 0 : 1;		// a path to travel; no node sent it
+	struct sim_frame *frame;
 
 	net->count.injected++;
 	trace_bytes(net->trace, bytes, len);
 	net->faults = (struct faults){ 0 };
-	put(net, from % net->nodes, to, bytes, len)->from = NETWORK_STRANGER;
+	frame = put(net, from->from, to, bytes, len);
+	frame->strange = true;
+	frame->altered = is_altered(frame, from->bytes, from->len);
 	net->faults = faults;
 }
 

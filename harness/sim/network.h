@@ -15,13 +15,13 @@
 #define FRAMES_ON_WAY_MAX 32768u
 #define CAPTURES 256u
 
-#define NETWORK_STRANGER 255u
-
 struct sim_frame {
 	u32 next_free;
 	u16 len;
-	u8 from;		// NETWORK_STRANGER: no node sent it
+	u8 from;		// who sent it, or whose frame a stranger has captured
 	u8 to;
+	bool strange;		// a stranger sent it
+	bool altered;		// behind its Ethernet header no node ever sent it so
 	u8 bytes[FRAME_ROOM];
 };
 
@@ -79,9 +79,11 @@ network_node(const struct network *net, const u8 mac[6]);
 void
 network_send(struct network *net, u32 from, const u8 *bytes, u16 len);
 
-// A stranger puts a frame on the path to `to`: no fault but delay.
+// A stranger puts a frame, made from what it captured, on the path to `to`: no
+// fault but delay.
 void
-network_inject(struct network *net, u32 to, const u8 *bytes, u16 len);
+network_inject(struct network *net, u32 to, const struct capture *from,
+	       const u8 *bytes, u16 len);
 
 // Ends a frame's way: it was taken, or dropped because nobody could.
 void

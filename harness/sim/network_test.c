@@ -170,10 +170,11 @@ captures_come_again(void **state)
 	capture = &network.capture[0];
 	assert_int_equal(capture->from, 0);
 	assert_int_equal(capture->to, 1);
-	network_inject(&network, 2, capture->bytes, capture->len);
+	network_inject(&network, 2, capture, capture->bytes, capture->len);
 	assert_true(heap_take(&heap, &event));
 	assert_int_equal(event.node, 2);
-	assert_int_equal(network.frame[event.a].from, NETWORK_STRANGER);
+	assert_true(network.frame[event.a].strange);
+	assert_false(network.frame[event.a].altered);
 	assert_memory_equal(network.frame[event.a].bytes, capture->bytes, FRAME_LEN);
 	network_check(&network);
 }

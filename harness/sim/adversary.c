@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Episodes and the stranger. Both draw from generators that nothing else draws
+// from, so that fewer faults leave the rest of a seed alike.
+//
+// The stranger sees every frame and can send any, but has no key: what it
+// repeats is old, what it makes up has no tag that is right.
+
+#include <string.h>
+
+#include "harness/sim/adversary.h"
+#include "harness/sim/node.h"
+#include "kernel/base/assert.h"
+
+#define EPISODE_STEP (100 * NS_PER_MS)
+#define STRANGER_PAUSE (50 * NS_PER_MS)
+
+static u64
+below(u64 bound)
+{
+	return prng_below(&sim.fault_prng, bound);
+}
+
+void
+adversary_start(u64 until)
+{
+	for (u64 at = EPISODE_STEP; at < until; at += EPISODE_STEP) {
+		for (u32 kind = FAULT_DELAY; kind <= FAULT_EMPTY; kind++) {
+			// As many in a hundred seconds: a thousandth of it a step.
+			if (faults_hit(&sim.fault_prng, sim.faults.rate[kind] * 1000))
+				sim_event(at + below(EPISODE_STEP), EVENT_FAULT, 0,
+					  kind, 0);
+		}
+	}
+	if (sim.faults.rate[FAULT_REPLAY] || sim.faults.rate[FAULT_FORGE])
+		sim_event(STRANGER_PAUSE, EVENT_STRANGER, 0, 0, 0);
+}
+
+// A node in that state, or NULL.
+static struct sim_node *
+any_node(enum node_state state)
+{
+	u32 start = (u32)below(sim.nodes);
+
+	for (u32 i = 0; i < sim.nodes; i++) {
+		struct sim_node *node = &sim.node[(start + i) % sim.nodes];
+
+		if (node->state == state)
+			return node;
+	}
+	return NULL;
+}
+
+static void
+block(u32 from, u32 to, bool blocked)
+{
+	network_block(&sim.network, from, to, blocked);
+}
+
+static void
+partition(void)
+{
+	u64 one_side = 1 + below((1ull << MIN(sim.nodes, 32u)) - 2);
+
+	TRACE(TRACE_NO_NODE, "partition: nodes %lx from the others", one_side);
+	for (u32 a = 0; a < sim.nodes; a++) {
+		for (u32 b = 0; b < sim.nodes; b++) {
+			if ((one_side >> a % 32 & 1) != (one_side >> b % 32 & 1))
+				block(a, b, true);
+		}
+	}
+}
+
+// One node is not heard: by anybody, or by one other.
+static void
+one_way(void)
+{
+	u32 from = (u32)below(sim.nodes);
+	u32 only = below(2) ? (u32)below(sim.nodes) : SIM_NODES_MAX;
+
+	TRACE(from, "is not heard, by n%lu only if below 64", only);
+	for (u32 to = 0; to < sim.nodes; to++) {
+		if (only == SIM_NODES_MAX || to == only)
+			block(from, to, true);
+	}
+}
+
+static void
+slow(void)
+{
+	u32 from = (u32)below(sim.nodes);
+	u32 extra = (u32)(NS_PER_MS + below(150 * NS_PER_MS));
+	u64 until = sim.trace.now + 10 * NS_PER_MS + below(500 * NS_PER_MS);
+
+	TRACE(from, "is slow by %lu ns", extra);
+	for (u32 to = 0; to < sim.nodes; to++) {
+		if (below(2))
+			network_slow(&sim.network, from, to, extra, until);
+	}
+}
+
+static void
+join_all(void)
+{
+	for (u32 from = 0; from < sim.nodes; from++) {
+		for (u32 to = 0; to < sim.nodes; to++)
+			block(from, to, false);
+	}
+	TRACE(TRACE_NO_NODE, "all paths are joined", 0);
+}
+
+// Short ones hit what is under way, long ones outlast leases.
+static u64
+duration(void)
+{
+	return below(2) ? 5 * NS_PER_MS + below(300 * NS_PER_MS) :
+			  300 * NS_PER_MS + below(3700 * NS_PER_MS);
+}
+
+static void
+crash(bool empty)
+{
+	struct sim_node *node = any_node(below(8) ? NODE_UP : NODE_PAUSED);
+
+	if (!node || node->boot >= BOOTS_MAX - 2)
+		return;
+	node_crash(node, empty);
+	sim_event(sim.trace.now + duration(), EVENT_BOOT, node_index(node), 0, 0);
+}
+
+void
+adversary_begins(enum fault_kind kind)
+{
+	u64 end = sim.trace.now + duration();
+	struct sim_node *node = NULL;
+
+	if (sim.healed)
+		return;
+	sim.result->episodes[kind]++;
+	switch (kind) {
+	case FAULT_DELAY:
+		slow();
+		return;
+	case FAULT_PARTITION:
+		partition();
+		break;
+	case FAULT_ONEWAY:
+		one_way();
+		break;
+	case FAULT_PAUSE:
+		node = any_node(NODE_UP);
+		if (!node)
+			return;
+		node_pause(node);
+		break;
+	default:
+		crash(kind == FAULT_EMPTY);
+		return;
+	}
+	sim_event(end, EVENT_FAULT_END, node ? node_index(node) : 0, kind, 0);
+}
+
+void
+adversary_ends(enum fault_kind kind, u32 index)
+{
+	struct sim_node *node = &sim.node[index];
+
+	if (kind != FAULT_PAUSE)
+		join_all();
+	else if (node->state == NODE_PAUSED)
+		node_resume(node);
+}
+
+void
+adversary_heal(void)
+{
+	sim.healed = true;
+	sim.faults.rate[FAULT_DISK] = 0;
+	network_heal(&sim.network);
+	TRACE(TRACE_NO_NODE, "healed", 0);
+	for (u32 i = 0; i < sim.nodes; i++) {
+		struct sim_node *node = &sim.node[i];
+
+		if (node->state == NODE_PAUSED)
+			node_resume(node);
+		else if (node->state == NODE_OFF)
+			node_boot(node);
+	}
+}
+
+static const struct capture *
+any_capture(void)
+{
+	u32 kept = MIN(sim.network.captured, CAPTURES);
+
+	return kept ? &sim.network.capture[below(kept)] : NULL;
+}
+
+// To whom it was, back to who sent it, or to somebody else.
+static u32
+destination(const struct capture *capture)
+{
+	switch (below(6)) {
+	case 0:
+		return capture->from;
+	case 1:
+		return (u32)below(sim.nodes);
+	default:
+		return capture->to;
+	}
+}
+
+static void
+replay(void)
+{
+	const struct capture *capture = any_capture();
+	u32 to;
+
+	if (!capture)
+		return;
+	to = destination(capture);
+	TRACE(to, "a frame of n%lu, %lu ns old, comes again", capture->from,
+	      sim.trace.now - capture->at);
+	network_inject(&sim.network, to, capture, capture->bytes, capture->len);
+	sim.network.count.replayed++;
+}
+
+static void
+scramble(u8 *bytes, u32 from, u32 len, u64 count)
+{
+	while (count-- && len > from)
+		bytes[from + below(len - from)] = (u8)below(256);
+}
+
+// A captured frame, changed, cut or lengthened; or one of nothing but noise.
+static void
+forge(void)
+{
+	const struct capture *capture = any_capture();
+	static u8 bytes[FRAME_ROOM];
+	u32 len, to;
+
+	if (!capture)
+		return;
+	len = capture->len;
+	memcpy(bytes, capture->bytes, len);
+	switch (below(5)) {
+	case 0:
+		len = WIRE_ETHERNET + (u32)below(len - WIRE_ETHERNET);
+		break;
+	case 1:
+		scramble(bytes, WIRE_ETHERNET + 2, len, len);
+		break;
+	case 2:
+		scramble(bytes, WIRE_ETHERNET, len, 1 + below(4));
+		break;
+	case 3:
+		scramble(bytes, WIRE_ETHERNET, MIN(len, WIRE_BODY_AT), 1 + below(4));
+		break;
+	default:
+		bytes[WIRE_ETHERNET + 1] = (u8)(1 + below(5));
+		break;
+	}
+	to = destination(capture);
+	TRACE(to, "a forged frame comes, %lu bytes", len);
+	network_inject(&sim.network, to, capture, bytes, (u16)len);
+	sim.network.count.forged++;
+}
+
+void
+adversary_stranger(void)
+{
+	// Rates are for a hundred seconds; this comes about every STRANGER_PAUSE.
+	u32 each = 100 * NS_PER_SECOND / STRANGER_PAUSE;
+	u32 replays = sim.faults.rate[FAULT_REPLAY] / each + 1;
+	u32 forgeries = sim.faults.rate[FAULT_FORGE] / each + 1;
+
+	for (u32 i = 0; sim.faults.rate[FAULT_REPLAY] && i < replays; i++)
+		replay();
+	for (u32 i = 0; sim.faults.rate[FAULT_FORGE] && i < forgeries; i++)
+		forge();
+	sim_event(sim.trace.now + 1 + below(2 * STRANGER_PAUSE), EVENT_STRANGER, 0, 0, 0);
+}

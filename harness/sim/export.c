@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The tree's side of net/rcap's host: derive, withdraw, clean up, receive.
+//
+// Revoking cuts the tree and bumps the era; nodes and entries go later, a few at
+// a time, so that stale entries are met by requests meanwhile.
+
+#include "harness/sim/export.h"
+#include "harness/sim/node.h"
+#include "kernel/abi/errors.h"
+#include "kernel/abi/syscalls.h"
+#include "kernel/base/assert.h"
+
+#define CLEAN_STEPS 3u
+#define CLEAN_WAIT (20 * NS_PER_MS)
+
+static u32
+root_node(const struct sim_node *node, u32 env, enum model_store store)
+{
+	return node->lists[env].node[store + 1];
+}
+
+static void
+mint(struct sim_node *node, u32 env, enum model_store store)
+{
+	u32 count = store == STORE_PAGES ? ENV_PAGES : ENV_BLOCKS;
+	i64 slot = cap_mint(&node->tree, env, store + 1,
+			    store == STORE_PAGES ? CAP_FRAMES : CAP_BLOCKS,
+			    CAP_READ | CAP_WRITE | CAP_DERIVE, env * count, count);
+	u32 root;
+
+	ASSERT(slot == (i64)store + 1);
+	root = root_node(node, env, store);
+	node->entry[root] = RCAP_NONE;
+	node->row[root] = authority_add(&sim.model.authority, &(struct authority_cap){
+		.holder = { node_index(node), node->boot, 0 },
+		.owner = node_index(node), .owner_boot = node->boot,
+		.parent = AUTHORITY_NONE, .store = store,
+		.rights = CAP_READ | CAP_WRITE | CAP_DERIVE,
+		.base = env * count, .count = count, .slot = RCAP_NONE });
+}
+
+void
+export_boot(struct sim_node *node)
+{
+	cap_init(&node->tree, node->pool, TREE_NODES, node->lists, ENVS + 1);
+	node->fresh_count = 0;
+	for (u32 i = 0; i < CLEANS; i++)
+		node->clean[i].used = false;
+	own_init(&node->own, node->frame_info, FRAMES);
+	own_add(&node->own, 0, FRAMES);
+	for (u32 env = 0; env < ENVS; env++) {
+		own_take(&node->own, env * ENV_PAGES, ENV_PAGES, (u16)env, FRAME_OWNED);
+		own_take(&node->own, PAGES + OP_FRAMES + env, 1, (u16)env, FRAME_OWNED);
+		mint(node, env, STORE_PAGES);
+		mint(node, env, STORE_DISK);
+	}
+}
+
+// Ties a node to the entry that stands for it, and makes the model's row.
+static u32
+record(struct sim_node *node, u32 tree_node, u32 entry)
+{
+	const struct rcap_export *e = rcap_entry(node->rcap, entry);
+	const struct cap *cap = &node->pool[tree_node];
+	u32 holder = node_of_peer(node, e->peer);
+
+	ASSERT(e->node == tree_node && e->node_generation == cap->generation);
+	node->entry[tree_node] = entry;
+	node->row[tree_node] = authority_add(&sim.model.authority,
+					     &(struct authority_cap){
+		.holder = { holder, node_boot_of(holder, e->incarnation),
+			    e->environment },
+		.owner = node_index(node), .owner_boot = node->boot,
+		.parent = node->row[cap->parent],
+		.store = cap->type == CAP_FRAMES ? STORE_PAGES : STORE_DISK,
+		.rights = cap->rights, .base = (u32)cap->base, .count = (u32)cap->count,
+		.slot = entry, .generation = e->generation, .made_at = sim.trace.now });
+	TRACE(node_index(node), "entry %lu is for env %lu of n%lu, row %lu", entry,
+	      e->environment, holder, node->row[tree_node]);
+	model_row_made(&sim.model, node->row[tree_node]);
+	return node->row[tree_node];
+}
+
+// The entry that stands for a node, or RCAP_NONE.
+static u32
+find_entry(const struct sim_node *node, u32 tree_node)
+{
+	for (u32 entry = 0; entry < EXPORTS; entry++) {
+		const struct rcap_export *e = rcap_entry(node->rcap, entry);
+
+		if (e && e->node == tree_node &&
+		    e->node_generation == node->pool[tree_node].generation)
+			return entry;
+	}
+	return RCAP_NONE;
+}
+
+void
+export_record(struct sim_node *node)
+{
+	for (u32 i = 0; i < node->fresh_count; i++) {
+		u32 fresh = node->fresh[i];
+		const struct cap *cap = &node->pool[fresh];
+		u32 entry = find_entry(node, fresh);
+
+		if (entry != RCAP_NONE)
+			model_derived(&sim.model, record(node, fresh, entry));
+		else if (cap_is_live(&node->tree, fresh, cap->generation))
+			sim_failed(node_index(node), "a capability was derived for nobody");
+	}
+	node->fresh_count = 0;
+}
+
+// One node is gone from the tree: so is its entry.
+static void
+unexport(struct sim_node *node, u32 tree_node)
+{
+	u32 entry = node->entry[tree_node];
+
+	node->entry[tree_node] = RCAP_NONE;
+	if (entry != RCAP_NONE)
+		rcap_unexport(node->rcap, entry);
+}
+
+static bool
+clean_step(struct sim_node *node, const struct clean *clean)
+{
+	const struct cap *top = &node->pool[clean->node];
+	struct cap removed;
+	u32 gone;
+
+	if (top->type == CAP_NONE || top->generation != clean->generation)
+		return false;
+	if (clean->self)
+		gone = cap_remove_step(&node->tree, top->list, top->slot, true, &removed);
+	else
+		gone = cap_remove_cut_step(&node->tree, clean->node, &removed);
+	if (gone == CAP_NIL)
+		return false;
+	unexport(node, gone);
+	return true;
+}
+
+void
+export_clean(struct sim_node *node, u32 place, u32 boot)
+{
+	struct clean *clean = &node->clean[place];
+
+	if (node->state == NODE_OFF || node->boot != boot)
+		return;
+	for (u32 i = 0; i < CLEAN_STEPS && node->state == NODE_UP; i++) {
+		if (!clean_step(node, clean)) {
+			clean->used = false;
+			node_settle(node);
+			return;
+		}
+	}
+	sim_event(sim.trace.now + 1 + sim_below(CLEAN_WAIT), EVENT_CLEAN,
+		  node_index(node), place, boot);
+}
+
+// Cuts the tree now and leaves the removal for later, or does it at once when too
+// much is left already.
+static void
+withdraw(struct sim_node *node, u32 tree_node, bool self)
+{
+	struct clean clean = { true, self, tree_node, node->pool[tree_node].generation };
+	u32 place = 0;
+
+	cap_cut(&node->tree, tree_node, self);
+	rcap_revoked(node->rcap);
+	while (place < CLEANS && node->clean[place].used)
+		place++;
+	if (place < CLEANS) {
+		node->clean[place] = clean;
+		sim_event(sim.trace.now + 1 + sim_below(CLEAN_WAIT), EVENT_CLEAN,
+			  node_index(node), place, node->boot);
+		return;
+	}
+	while (clean_step(node, &clean))
+		continue;
+}
+
+bool
+export_grant(struct sim_node *node, u32 env, const struct authority_cap *wanted)
+{
+	u32 slot = wanted->store + 1, entry, remote, derived;
+	u8 uuid[16] = { 0 };
+	struct rcap_grant grant;
+
+	if (cap_check_derive(&node->tree, env, slot, REMOTE_LIST, wanted->rights,
+			     wanted->base, wanted->count))
+		return false;
+	node_uuid(wanted->holder.node, uuid);
+	grant = (struct rcap_grant){
+		.type = wanted->store == STORE_PAGES ? TYPE_FRAMES : TYPE_BLOCKS,
+		.rights = (u8)wanted->rights,
+		.peer = links_find(node->links, uuid),
+		.environment = wanted->holder.env,
+		.base = wanted->base, .count = wanted->count, .word = wanted->base };
+	if (grant.peer == LINK_NONE)
+		return false;
+	grant.incarnation = links_incarnation(node->links, grant.peer);
+	remote = cap_derive(&node->tree, env, slot, REMOTE_LIST, wanted->rights,
+			    wanted->base, wanted->count);
+	derived = node->lists[REMOTE_LIST].node[remote];
+	node->entry[derived] = RCAP_NONE;
+	node->row[derived] = AUTHORITY_NONE;
+	grant.node = derived;
+	grant.node_generation = node->pool[derived].generation;
+	entry = rcap_export(node->rcap, node_now(node), &grant);
+	if (entry == RCAP_NONE)
+		withdraw(node, derived, true);
+	else if (cap_is_live(&node->tree, derived, grant.node_generation))
+		record(node, derived, entry);
+	return entry != RCAP_NONE;
+}
+
+void
+export_revoke(struct sim_node *node, u32 tree_node)
+{
+	TRACE(node_index(node), "revokes row %lu", node->row[tree_node]);
+	withdraw(node, tree_node, true);
+	if (node->row[tree_node] != AUTHORITY_NONE)
+		authority_revoke(&sim.model.authority, node->row[tree_node], true,
+				 sim.trace.now);
+}
+
+void
+export_revoke_all(struct sim_node *node, u32 env)
+{
+	TRACE(node_index(node), "revokes all of environment %lu", node->env[env].id);
+	for (u32 store = 0; store < STORE_COUNT; store++) {
+		u32 root = root_node(node, env, store);
+
+		withdraw(node, root, false);
+		authority_revoke(&sim.model.authority, node->row[root], false,
+				 sim.trace.now);
+	}
+}
+
+// The holder's boot is over.
+static bool
+is_orphaned(const struct sim_node *node, u32 tree_node)
+{
+	u32 row = node->row[tree_node];
+	const struct party *holder;
+
+	if (row == AUTHORITY_NONE)
+		return false;
+	holder = &sim.model.authority.cap[row].holder;
+	return holder->boot != sim.boot[holder->node];
+}
+
+u32
+export_pick(const struct sim_node *node)
+{
+	const struct cap_list *list = &node->lists[REMOTE_LIST];
+	u32 start = (u32)sim_below(CAP_LIST_SLOTS), live = CAP_NIL;
+
+	for (u32 i = 0; i < CAP_LIST_SLOTS; i++) {
+		u32 at = list->node[(start + i) % CAP_LIST_SLOTS];
+
+		if (at == CAP_NIL || !cap_is_live(&node->tree, at,
+						  node->pool[at].generation))
+			continue;
+		if (is_orphaned(node, at))
+			return at;
+		live = at;
+	}
+	return live;
+}
+
+void
+export_check(const struct sim_node *node)
+{
+	u32 used = 0;
+
+	for (u32 i = 0; i < TREE_NODES; i++) {
+		const struct cap *cap = &node->pool[i];
+		const struct rcap_export *e;
+
+		if (cap->type == CAP_NONE || cap->list != REMOTE_LIST ||
+		    node->entry[i] == RCAP_NONE)
+			continue;
+		e = rcap_entry(node->rcap, node->entry[i]);
+		ASSERT(e && e->node == i && e->node_generation == cap->generation);
+		ASSERT(e->base == cap->base && e->count == cap->count);
+		ASSERT(e->rights == cap->rights);
+		used++;
+	}
+	for (u32 i = 0; i < EXPORTS; i++)
+		used -= rcap_entry(node->rcap, i) != NULL;
+	ASSERT(used == 0);
+}
+
+// ---- what net/rcap asks of its host
+
+bool
+rcap_host_walk(void *host, u32 tree_node, u32 generation)
+{
+	struct sim_node *node = host;
+
+	return cap_is_live(&node->tree, tree_node, generation);
+}
+
+static enum wire_code
+code_of(i64 error)
+{
+	switch (-error) {
+	case 0:
+		return CODE_NONE;
+	case E_RIGHTS:
+		return CODE_RIGHTS;
+	case E_RANGE:
+		return CODE_RANGE;
+	case E_DEPTH:
+		return CODE_DEPTH;
+	case E_LIST:
+	case E_TABLE:
+		return CODE_TABLE;
+	default:
+		return CODE_REVOKED;
+	}
+}
+
+enum wire_code
+rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
+		 u32 *tree_node, u32 *generation)
+{
+	struct sim_node *node = host;
+	const struct cap *cap = &node->pool[parent];
+	u32 slot;
+	i64 error = cap_check_derive(&node->tree, cap->list, cap->slot, REMOTE_LIST,
+				     rights, base, count);
+
+	if (error)
+		return code_of(error);
+	slot = cap_derive(&node->tree, cap->list, cap->slot, REMOTE_LIST, rights, base,
+			  count);
+	*tree_node = node->lists[REMOTE_LIST].node[slot];
+	*generation = node->pool[*tree_node].generation;
+	node->entry[*tree_node] = RCAP_NONE;
+	node->row[*tree_node] = AUTHORITY_NONE;
+	ASSERT(node->fresh_count < ARRAY_SIZE(node->fresh));
+	node->fresh[node->fresh_count++] = *tree_node;
+	return CODE_NONE;
+}
+
+void
+rcap_host_revoke(void *host, u32 tree_node, bool self)
+{
+	struct sim_node *node = host;
+
+	if (self && is_orphaned(node, tree_node))
+		authority_revoke(&sim.model.authority, node->row[tree_node], true,
+				 sim.trace.now);
+	else
+		model_revoked(&sim.model, node->row[tree_node], self);
+	withdraw(node, tree_node, self);
+}
+
+void
+rcap_host_grant_ended(void *host, u32 entry, u32 tree_node, u32 generation,
+		      enum wire_code code)
+{
+	struct sim_node *node = host;
+
+	TRACE(node_index(node), "the grant of entry %lu ended, code %lu", entry, code);
+	if (code == CODE_NONE || node->pool[tree_node].type == CAP_NONE ||
+	    node->pool[tree_node].generation != generation)
+		return;
+	node->entry[tree_node] = RCAP_NONE;	// the core has freed it
+	if (node->row[tree_node] != AUTHORITY_NONE)
+		authority_revoke(&sim.model.authority, node->row[tree_node], true,
+				 sim.trace.now);
+	withdraw(node, tree_node, true);
+}

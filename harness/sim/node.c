@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The host of one node's cores, and its life.
+//
+// Clocks run apart by up to two parts in a hundred and begin anywhere. A paused
+// node's card goes on receiving into BACKLOG frames; what it has missed it takes
+// when it goes on, late by its own clock as well.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/sim/credit.h"
+#include "harness/sim/disk.h"
+#include "harness/sim/export.h"
+#include "harness/sim/node.h"
+#include "harness/sim/seen.h"
+#include "harness/sim/work.h"
+#include "kernel/base/assert.h"
+
+#define DRIFT_MOST 20000	// parts in a million
+#define CREDIT_EACH 4u
+#define BATCH_ONE_IN 8u
+#define BATCH_NS (20 * NS_PER_US)
+
+u64
+node_now(const struct sim_node *node)
+{
+	i64 now = (i64)sim.trace.now;
+
+	return node->clock_offset + (u64)(now + now / 1000000 * node->clock_drift +
+					  now % 1000000 * node->clock_drift / 1000000);
+}
+
+// When the node's clock will show `local`.
+static u64
+global_time(const struct sim_node *node, u64 local)
+{
+	u64 now = node_now(node);
+	i64 wait = local > now ? (i64)MIN(local - now, 1000 * NS_PER_SECOND) : 0;
+
+	return sim.trace.now + (u64)(wait - wait * node->clock_drift / 1020000) + 1;
+}
+
+u32
+node_boot_of(u32 node, u64 incarnation)
+{
+	for (u32 boot = sim.node[node].boot; boot > 0; boot--) {
+		if (sim.node[node].incarnation[boot] == incarnation)
+			return boot;
+	}
+	return 0;
+}
+
+void
+node_uuid(u32 node, u8 uuid[16])
+{
+	memset(uuid, 0x5d, 16);
+	uuid[0] = (u8)node;
+}
+
+u32
+node_of_peer(const struct sim_node *node, u16 peer)
+{
+	struct link_info info;
+
+	if (!links_info(node->links, peer, &info) || info.uuid[0] >= sim.nodes)
+		sim_failed(node_index(node), "the core names a peer that is nobody");
+	return info.uuid[0];
+}
+
+static void
+fill_random(u8 *bytes, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		bytes[i] = (u8)prng_u64(&sim.prng);
+}
+
+static struct links_config
+make_links_config(struct sim_node *node)
+{
+	struct links_config config = {
+		.incarnation = prng_u64(&sim.prng) | 1,
+		.mtu = sim.mtu,
+		.peers_max = (u16)(sim.nodes + 1),
+		.windows_max = (u16)MIN(sim.nodes, 24u),
+		.handshakes_max = 8,
+		.key_agreements_max = 100,
+		.grant_pool = sim.grant_pool,
+		.landing_pool = sim.landing_pool,
+	};
+
+	node_uuid(node_index(node), config.uuid);
+	network_mac(node_index(node), config.mac);
+	memset(config.cluster_key, 0x77, sizeof(config.cluster_key));
+	fill_random(config.secret_key, sizeof(config.secret_key));
+	fill_random(config.entropy, sizeof(config.entropy));
+	return config;
+}
+
+static void *
+fresh_memory(void **memory, u64 size)
+{
+	u64 room = ALIGN_UP(size, 64ull);
+
+	free(*memory);
+	*memory = aligned_alloc(64, room);
+	if (!*memory)
+		sim_failed(TRACE_NO_NODE, "out of memory");
+	memset(*memory, 0, room);
+	return *memory;
+}
+
+static void
+start_cores(struct sim_node *node)
+{
+	struct links_config links = make_links_config(node);
+	const struct rcap_config rcap = {
+		.memory = node->memory[0],
+		.staging = node->staging[0],
+		.staging_count = STAGING,
+		.exports_max = EXPORTS,
+		.ops_max = OP_FRAMES,
+		.grants_max = 16,
+		.endpoints_max = ENVS,
+		.buffers_max = ENVS * 2,
+		.services_max = ENVS,
+	};
+	u64 size = links_memory_needed(&links);
+
+	node->incarnation[node->boot] = links.incarnation;
+	node->links = links_init(fresh_memory(&node->memory_links, size), size,
+				 &links, node_now(node));
+	if (!node->links)
+		sim_failed(node_index(node), "the links do not start");
+	size = rcap_memory_needed(&rcap, &links);
+	node->rcap = rcap_init(fresh_memory(&node->memory_rcap, size), size, &rcap,
+			       &links, node->links, node);
+	if (!node->rcap)
+		sim_failed(node_index(node), "the remote capabilities do not start");
+}
+
+void
+node_boot(struct sim_node *node)
+{
+	u32 index = node_index(node);
+
+	ASSERT(node->state == NODE_OFF);
+	node->boot++;
+	ASSERT(node->boot <= BOOTS_MAX);
+	sim.boot[index] = node->boot;
+	node->state = NODE_UP;
+	node->clock_offset = sim_below(1ull << 43);
+	node->clock_drift = (i64)sim_below(2 * DRIFT_MOST + 1) - DRIFT_MOST;
+	node->timer_at = NEVER;
+	node->idle_since = sim.trace.now;
+	start_cores(node);
+	TRACE(index, "boots, boot %lu, incarnation %lx", node->boot,
+	      node->incarnation[node->boot]);
+	export_boot(node);
+	work_boot(node);
+	node_settle(node);
+}
+
+static void
+drop_backlog(struct sim_node *node)
+{
+	for (u32 i = 0; i < node->backlog_count; i++)
+		network_done(&sim.network, node->backlog[i], false);
+	node->backlog_count = 0;
+}
+
+void
+node_crash(struct sim_node *node, bool empty)
+{
+	u32 index = node_index(node);
+
+	ASSERT(node->state != NODE_OFF);
+	TRACE(index, empty ? "crashes and forgets" : "crashes", 0);
+	node->state = NODE_OFF;
+	model_crashed(&sim.model, index);
+	sim.boot[index] = 0;
+	drop_backlog(node);
+	disk_crash(node, empty);
+	if (empty)
+		memset(node->memory, 0, PAGES * UNIT);
+	model_wrote(&sim.model, index, STORE_PAGES);
+}
+
+void
+node_pause(struct sim_node *node)
+{
+	ASSERT(node->state == NODE_UP);
+	node->state = NODE_PAUSED;
+	TRACE(node_index(node), "stands still", 0);
+}
+
+void
+node_resume(struct sim_node *node)
+{
+	u32 count = node->backlog_count;
+	u32 backlog[BACKLOG];
+
+	ASSERT(node->state == NODE_PAUSED);
+	node->state = NODE_UP;
+	node->idle_since = sim.trace.now;
+	node->timer_at = NEVER;		// the one that came meanwhile was not heard
+	TRACE(node_index(node), "goes on, with %lu frames", count);
+	memcpy(backlog, node->backlog, count * sizeof(backlog[0]));
+	node->backlog_count = 0;
+	for (u32 i = 0; i < count; i++)
+		node_frame(node, backlog[i]);
+	disk_resume(node);
+	node_settle(node);
+}
+
+// A line of the time-line for a frame that says something.
+static void
+tell_frame(u32 node, const struct sim_frame *bytes)
+{
+	struct wire_frame f;
+
+	if (wire_parse(&f, bytes->bytes, bytes->len) != WIRE_FINE) {
+		TRACE(node, "hears noise, %lu bytes", bytes->len);
+	} else if (f.header.kind == WIRE_HELLO) {
+		TRACE(node, "hears HELLO of n%lu", bytes->from);
+	} else if (f.header.kind == WIRE_IDLE) {
+		TRACE(node, "hears IDLE of n%lu", bytes->from);
+	} else if (f.header.kind == WIRE_REQUEST) {
+		TRACE(node, "hears REQUEST %lu of n%lu: operation %lu, part %lu",
+		      f.request.number, bytes->from, f.request.op, f.request.part);
+	} else if (f.header.kind == WIRE_RESPONSE) {
+		TRACE(node, "hears RESPONSE %lu of n%lu: status %lu, part %lu",
+		      f.response.number, bytes->from, f.response.status,
+		      f.response.part);
+	}
+}
+
+static u64
+frames_dropped(const struct sim_node *node)
+{
+	const struct links_counters *c = links_counters(node->links);
+	u64 sum = 0;
+
+	for (u32 i = 0; i < LINK_DROP_COUNT; i++)
+		sum += c->dropped[i];
+	return sum;
+}
+
+// What the core has done so far: derivations, changes, completions.
+static void
+tell_model(struct sim_node *node)
+{
+	struct rcap_completion completion;
+
+	export_record(node);
+	model_look(&sim.model, node_index(node), STORE_PAGES, sim.trace.now);
+	while (rcap_completion(node->rcap, &completion))
+		work_completed(node, &completion);
+}
+
+// A driver takes several frames before it goes on: this was not the last one.
+static void
+wait_for_more(struct sim_node *node)
+{
+	tell_model(node);
+	node->timer_at = sim.trace.now + 1 + sim_below(BATCH_NS);
+	sim_event(node->timer_at, EVENT_TIMER, node_index(node), 0, 0);
+}
+
+// A frame that no node sent so, one that was meant for another node, and one that
+// was taken before: none may have an effect, and each is counted by its reason.
+// BEACON and HELLO come before there is a session, and prove nothing by
+// themselves.
+static bool
+must_be_dropped(const struct sim_node *node, const struct sim_frame *frame)
+{
+	struct wire_frame f;
+	u8 mac[6];
+
+	if (frame->altered || wire_parse(&f, frame->bytes, frame->len) != WIRE_FINE)
+		return true;
+	if (f.header.kind == WIRE_BEACON || f.header.kind == WIRE_HELLO)
+		return false;
+	network_mac(node_index(node), mac);
+	return seen_before(node_index(node), f.tagged, f.tagged_len + WIRE_TAG) ||
+	       (frame->strange && memcmp(mac, frame->bytes, 6));
+}
+
+static void
+take_frame(struct sim_node *node, const struct sim_frame *frame)
+{
+	bool must = must_be_dropped(node, frame);
+	u64 before = frames_dropped(node);
+
+	rcap_input(node->rcap, node_now(node), frame->bytes, frame->len);
+	if (frames_dropped(node) == before) {
+		if (must)
+			sim_failed(node_index(node), "a frame was taken that must have "
+				   "no effect");
+		sim.heard[frame->to][frame->from] = sim.trace.now;
+	}
+}
+
+void
+node_frame(struct sim_node *node, u32 index)
+{
+	struct sim_frame *frame = &sim.network.frame[index];
+
+	if (node->state == NODE_OFF ||
+	    (node->state == NODE_PAUSED && node->backlog_count == BACKLOG)) {
+		network_done(&sim.network, index, false);
+		return;
+	}
+	if (node->state == NODE_PAUSED) {
+		node->backlog[node->backlog_count++] = index;
+		return;
+	}
+	trace_bytes(&sim.trace, frame->bytes, frame->len);
+	tell_frame(node_index(node), frame);
+	take_frame(node, frame);
+	network_done(&sim.network, index, true);
+	if (sim_below(BATCH_ONE_IN))
+		node_settle(node);
+	else
+		wait_for_more(node);
+}
+
+void
+node_timer(struct sim_node *node)
+{
+	if (node->state != NODE_UP || node->timer_at != sim.trace.now)
+		return;		// another one was set since
+	node->timer_at = NEVER;
+	node_settle(node);
+}
+
+static void
+set_timer(struct sim_node *node)
+{
+	u64 deadline = rcap_deadline(node->rcap);
+	u64 at;
+
+	if (deadline == NEVER)
+		return;
+	at = global_time(node, deadline);
+	if (at < node->timer_at) {
+		node->timer_at = at;
+		sim_event(at, EVENT_TIMER, node_index(node), 0, 0);
+	}
+}
+
+static void
+walk_invariants(struct sim_node *node)
+{
+	links_check(node->links);
+	rcap_check(node->rcap);
+	if (node->steps % CREDIT_EACH == 0)
+		credit_check(node);
+	if (++node->steps % 64 == 0) {
+		cap_check(&node->tree);
+		own_check(&node->own);
+		export_check(node);
+	}
+}
+
+void
+node_settle(struct sim_node *node)
+{
+	static u8 buffer[WIRE_FRAME_MAX];
+	u64 now = node_now(node);
+	u32 len;
+
+	ASSERT(node->state == NODE_UP);
+	tell_model(node);
+	rcap_tick(node->rcap, now);
+	tell_model(node);
+	while ((len = rcap_output(node->rcap, now, buffer)))
+		network_send(&sim.network, node_index(node), buffer, (u16)len);
+	walk_invariants(node);
+	set_timer(node);
+}
+
+// ---- what net/rcap asks of its host, as far as it is not the tree's or the disk's
+
+#define RING_FULL 1000u		// of a million frames, while frames are lost at all
+
+static u8 frame_buffer[WIRE_FRAME_MAX];
+static bool frame_buffer_used;
+
+u8 *
+rcap_host_buffer(void *host)
+{
+	(void)host;
+	ASSERT(!frame_buffer_used);
+	if (sim.network.faults.rate[FAULT_LOSS] &&
+	    faults_hit(&sim.network.prng, RING_FULL))
+		return NULL;
+	frame_buffer_used = true;
+	return frame_buffer;
+}
+
+void
+rcap_host_send(void *host, u8 *buffer, u32 len)
+{
+	struct sim_node *node = host;
+
+	ASSERT(frame_buffer_used && buffer == frame_buffer && len <= WIRE_FRAME_MAX);
+	frame_buffer_used = false;
+	if (len)
+		network_send(&sim.network, node_index(node), buffer, (u16)len);
+}
+
+void
+rcap_host_changed(void *host, u64 local, u32 len)
+{
+	struct sim_node *node = host;
+
+	if (!len || local >= PAGES * UNIT || len > PAGES * UNIT - local)
+		sim_failed(node_index(node), "memory that is not exported was changed");
+}
+
+bool
+rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
+{
+	const bool same = at[0] == expected[0] && at[1] == expected[1];
+
+	(void)host;
+	expected[0] = at[0];
+	expected[1] = at[1];
+	if (same) {
+		at[0] = desired[0];
+		at[1] = desired[1];
+	}
+	return same;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// A node's life: it starts, takes frames, sends frames, stands still, dies.
+
+#include "harness/sim/sim.h"
+
+void
+node_boot(struct sim_node *node);
+
+// It is dead at once. `empty`: memory and unflushed blocks are lost.
+void
+node_crash(struct sim_node *node, bool empty);
+
+void
+node_pause(struct sim_node *node);
+void
+node_resume(struct sim_node *node);
+
+// A frame has arrived at its card.
+void
+node_frame(struct sim_node *node, u32 frame);
+
+// The time that its core asked for has come.
+void
+node_timer(struct sim_node *node);
+
+// What has to be done after anything was done with its core: completions are
+// told, frames sent, changes judged, invariants walked, the timer set.
+void
+node_settle(struct sim_node *node);
+
+// Its clock.
+u64
+node_now(const struct sim_node *node);
+
+// A node's name: its number, in sixteen bytes.
+void
+node_uuid(u32 node, u8 uuid[16]);
+
+// The node whose peer this is.
+u32
+node_of_peer(const struct sim_node *node, u16 peer);
+
+// Which boot of a node had that incarnation; 0: none.
+u32
+node_boot_of(u32 node, u64 incarnation);

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Drawing one operation. Most make sense; one in some twenty lacks the right, is
+// out of range, or is not aligned, and has to be refused with that reason.
+//
+// So that the model can tell effects apart: a WRITE has at least eight bytes, an
+// MCAS swaps and a FETCH_ADD adds random words, open NOTIFYs have a word each.
+
+#include <string.h>
+
+#include "harness/sim/node.h"
+#include "harness/sim/operation.h"
+#include "kernel/base/assert.h"
+
+#define HOT_WORDS 4u		// of a page, for MCAS and FETCH_ADD
+#define NOTIFY_AT 2048u
+
+static const u8 wire_ops[DO_KINDS] = {
+	[DO_READ] = OP_READ, [DO_WRITE] = OP_WRITE, [DO_MCAS] = OP_MCAS,
+	[DO_ADD] = OP_FETCH_ADD, [DO_NOTIFY] = OP_NOTIFY, [DO_SEND] = OP_SEND,
+	[DO_BLOCK_READ] = OP_BLOCK_READ, [DO_BLOCK_WRITE] = OP_BLOCK_WRITE,
+	[DO_FLUSH] = OP_BLOCK_FLUSH, [DO_DERIVE] = OP_DERIVE,
+	[DO_REVOKE] = OP_REVOKE, [DO_DROP] = OP_DROP,
+};
+
+// How often each kind is drawn, of a capability for pages or for blocks.
+static const u8 weight[STORE_COUNT][DO_KINDS] = {
+	[STORE_PAGES] = {
+		[DO_READ] = 28, [DO_WRITE] = 28, [DO_MCAS] = 16, [DO_ADD] = 12,
+		[DO_NOTIFY] = 7, [DO_DERIVE] = 6, [DO_REVOKE] = 1, [DO_DROP] = 1,
+		[DO_BLOCK_READ] = 1,
+	},
+	[STORE_DISK] = {
+		[DO_BLOCK_READ] = 40, [DO_BLOCK_WRITE] = 40, [DO_FLUSH] = 10,
+		[DO_DERIVE] = 7, [DO_REVOKE] = 1, [DO_DROP] = 1, [DO_READ] = 1,
+	},
+};
+
+static u32
+rights_wanted(enum model_kind kind)
+{
+	switch (kind) {
+	case DO_READ:
+	case DO_BLOCK_READ:
+		return CAP_READ;
+	case DO_MCAS:
+	case DO_ADD:
+		return CAP_READ | CAP_WRITE;
+	case DO_DERIVE:
+	case DO_REVOKE:
+		return CAP_DERIVE;
+	case DO_DROP:
+		return 0;
+	default:
+		return CAP_WRITE;
+	}
+}
+
+static enum model_kind
+draw_kind(const struct held *held)
+{
+	enum model_kind kind = DO_READ;
+	const u8 *weights = weight[held->store];
+
+	for (u32 tries = 0; tries < 6; tries++) {
+		u64 at = sim_below(100);
+
+		for (kind = 0; at >= weights[kind]; kind++)
+			at -= weights[kind];
+		if (!(rights_wanted(kind) & ~held->rights) || sim_below(20) == 0)
+			break;
+	}
+	return kind;
+}
+
+static u32
+draw_len(void)
+{
+	switch (sim_below(8)) {
+	case 0:
+		return UNIT;
+	case 1:
+		return WIRE_PART - 8 + (u32)sim_below(16);
+	case 2:
+	case 3:
+		return 8 + (u32)sim_below(UNIT - 8);
+	default:
+		return 8 + (u32)sim_below(64);
+	}
+}
+
+// Bytes of the capability's range, and now and then bytes that are not.
+static u64
+draw_offset(const struct held *held, u32 len)
+{
+	u64 size = (u64)held->count * UNIT;
+
+	switch (sim_below(60)) {
+	case 0:
+		return size - len + 1 + sim_below(len);
+	case 1:
+		return UINT64_MAX - sim_below(len);
+	default:
+		return sim_below(size - len + 1);
+	}
+}
+
+static u64
+draw_word(const struct held *held, u32 len)
+{
+	u64 offset = sim_below(held->count) * UNIT + sim_below(HOT_WORDS) * 16;
+
+	if (len == 8)
+		offset += 8 * sim_below(2);
+	switch (sim_below(60)) {
+	case 0:
+		return offset + 4;
+	case 1:
+		return (u64)held->count * UNIT + offset;
+	default:
+		return offset;
+	}
+}
+
+// What the words hold now, if the guess is to be good.
+static void
+guess(const struct target *target, u64 offset, u32 len, u64 word[2])
+{
+	const struct held *held = target->held;
+	const struct authority_cap *row = &sim.model.authority.cap[held->row];
+	u64 at = (u64)row->base * UNIT + offset;
+
+	word[0] = prng_u64(&sim.prng);
+	word[1] = prng_u64(&sim.prng);
+	if (sim_below(4) && at + len <= PAGES * UNIT)
+		memcpy(word, sim.node[held->owner].memory[0] + at, len);
+	if (len == 8)
+		word[1] = 0;
+}
+
+static void
+draw_clause(const struct target *target, struct model_op *op,
+	    struct model_clause *clause)
+{
+	u64 upper = op->len == 16 ? UINT64_MAX : 0;
+	u64 size = (u64)target->held->count * UNIT;
+
+	*clause = (struct model_clause){ 0 };
+	guess(target, op->offset, op->len, clause->compare);
+	clause->compare_mask[0] = sim_below(3) ? UINT64_MAX : 0xffffffff;
+	clause->compare_mask[1] = upper;
+	clause->swap[0] = prng_u64(&sim.prng);
+	clause->swap[1] = prng_u64(&sim.prng) & upper;
+	clause->swap_mask[0] = sim_below(3) ? UINT64_MAX :
+					      prng_u64(&sim.prng) | 0xffffffff;
+	clause->swap_mask[1] = prng_u64(&sim.prng) & upper;
+	if (sim_below(3) == 0) {
+		clause->chain_len = sim_below(4) ? 8 + (u32)sim_below(200) : UNIT;
+		clause->chain_offset = sim_below(size - clause->chain_len + 1);
+	}
+}
+
+static void
+draw_mcas(const struct target *target, struct operation *o)
+{
+	struct model_op *op = &o->op;
+
+	op->len = sim_below(3) ? 8 : 16;
+	op->offset = draw_word(target->held, op->len);
+	op->clauses = 1 + (u32)sim_below(CLAUSES_MAX);
+	o->submit.clause_count = op->clauses;
+	for (u32 i = 0; i < op->clauses; i++) {
+		const struct model_clause *from = &op->clause[i];
+		struct rcap_clause *to = &o->submit.clause[i];
+
+		draw_clause(target, op, &op->clause[i]);
+		memcpy(to->compare, from->compare, sizeof(to->compare));
+		memcpy(to->compare_mask, from->compare_mask, sizeof(to->compare_mask));
+		memcpy(to->swap, from->swap, sizeof(to->swap));
+		memcpy(to->swap_mask, from->swap_mask, sizeof(to->swap_mask));
+		to->chain_offset = from->chain_offset;
+		to->chain_length = from->chain_len;
+	}
+}
+
+// For whom: any environment of any node, the asking one's own included.
+static void
+draw_derive(struct sim_node *node, const struct target *target, struct operation *o)
+{
+	u32 other = (u32)sim_below(sim.nodes);
+	struct wire_derive *derive = &o->submit.derive;
+	const struct held *held = target->held;
+	const struct sim_node *third;
+
+	if (other == target->owner)
+		other = node_index(node);
+	third = &sim.node[other];
+	node_uuid(other, derive->uuid);
+	derive->incarnation = third->incarnation[third->boot];
+	derive->environment = third->env[sim_below(ENVS)].id;
+	derive->rights = (u8)(held->rights & (u32)(1 + sim_below(CAP_ALL)));
+	if (!(derive->rights & (CAP_READ | CAP_WRITE)))
+		derive->rights = (u8)held->rights;
+	if (sim_below(20) == 0)
+		derive->rights = CAP_READ | CAP_WRITE | CAP_DERIVE;
+	derive->count = 1 + sim_below(held->count);
+	derive->base = sim_below(held->count - derive->count + 1);
+	if (sim_below(20) == 0)
+		derive->base++;
+	o->op.to = (struct party){ other, third->boot, derive->environment };
+	o->op.rights = derive->rights;
+	o->op.base = (u32)derive->base;
+	o->op.count = (u32)derive->count;
+}
+
+// What both sides have in common.
+static void
+begin(struct sim_node *node, u32 env, const struct target *target,
+      enum model_kind kind, struct operation *o)
+{
+	*o = (struct operation){ 0 };
+	o->op = (struct model_op){
+		.kind = kind,
+		.by = { node_index(node), node->boot, node->env[env].id },
+		.owner = target->owner, .owner_boot = target->owner_boot,
+		.cap = target->row,
+		.slot = target->remote.slot, .generation = target->remote.generation,
+		.forged = target->row == AUTHORITY_NONE && kind != DO_SEND,
+		.queue = (u32)sim_below(2),
+		.fenced = sim_below(6) == 0,
+		.payload = prng_u64(&sim.prng),
+		.add = prng_u64(&sim.prng),
+	};
+	o->submit.environment = o->op.by.env;
+	o->submit.remote = target->remote;
+}
+
+static void
+finish(struct operation *o)
+{
+	o->submit.op = wire_ops[o->op.kind];
+	o->submit.queue = o->op.queue;
+	o->submit.fenced = o->op.fenced;
+	o->submit.offset = o->op.offset;
+	o->submit.length = o->op.len;
+	o->submit.addend = o->op.add;
+}
+
+void
+operation_draw(struct sim_node *node, u32 env, const struct target *target,
+	       struct operation *o)
+{
+	const struct held *held = target->held;
+	enum model_kind kind = draw_kind(held);
+
+	begin(node, env, target, kind, o);
+	switch (kind) {
+	case DO_READ:
+	case DO_WRITE:
+		o->op.len = draw_len();
+		o->op.offset = draw_offset(held, o->op.len);
+		break;
+	case DO_MCAS:
+		draw_mcas(target, o);
+		break;
+	case DO_ADD:
+		o->op.len = 8;
+		o->op.offset = draw_word(held, 8);
+		break;
+	case DO_NOTIFY:
+		o->op.len = 4;
+		o->op.offset = sim_below(held->count) * UNIT + NOTIFY_AT +
+			       4 * (sim.model.ops % 512);
+		break;
+	case DO_BLOCK_READ:
+	case DO_BLOCK_WRITE:
+		o->op.len = UNIT;
+		o->op.offset = sim_below(held->count + (sim_below(20) == 0)) * UNIT;
+		break;
+	case DO_DERIVE:
+		draw_derive(node, target, o);
+		break;
+	default:
+		break;
+	}
+	finish(o);
+}
+
+void
+operation_message(struct sim_node *node, u32 env, const struct target *target,
+		  struct operation *o)
+{
+	begin(node, env, target, DO_SEND, o);
+	o->op.len = 8 + (u32)sim_below(MESSAGE_ROOM - 7);
+	finish(o);
+	o->submit.offset = SERVICE + sim_below(ENVS);
+}
+
+void
+operation_probe(struct sim_node *node, u32 env, const struct target *target,
+		struct operation *o)
+{
+	bool disk = target->held->store == STORE_DISK;
+
+	begin(node, env, target, disk ? DO_BLOCK_READ : DO_READ, o);
+	o->op.len = disk ? UNIT : 64;
+	o->op.fenced = false;
+	finish(o);
+}
+
+bool
+operation_writes(enum model_kind kind)
+{
+	return kind == DO_WRITE || kind == DO_BLOCK_WRITE || kind == DO_SEND;
+}
+
+void
+operation_fill(const struct model_op *op, u32 index, u8 *memory)
+{
+	u64 name = index;
+
+	if (!operation_writes(op->kind))
+		return;
+	model_payload(op, memory);
+	if (op->kind == DO_SEND)
+		memcpy(memory, &name, 8);
+}
+
+u32
+operation_memory(const struct model_op *op)
+{
+	u32 most = 0;
+
+	switch (op->kind) {
+	case DO_READ:
+	case DO_WRITE:
+	case DO_SEND:
+	case DO_BLOCK_READ:
+	case DO_BLOCK_WRITE:
+		return op->len;
+	case DO_MCAS:
+		for (u32 i = 0; i < op->clauses; i++)
+			most = MAX(most, op->clause[i].chain_len);
+		return most;
+	default:
+		return 0;
+	}
+}
+
+enum model_reason
+operation_reason(u8 code)
+{
+	static const u8 reasons[CODE_COUNT] = {
+		[CODE_SLOT] = WHY_SLOT, [CODE_GENERATION] = WHY_SLOT,
+		[CODE_INCARNATION] = WHY_LIFE, [CODE_HOLDER] = WHY_HOLDER,
+		[CODE_REVOKED] = WHY_REVOKED, [CODE_TYPE] = WHY_TYPE,
+		[CODE_RIGHTS] = WHY_RIGHTS, [CODE_RANGE] = WHY_RANGE,
+		[CODE_ALIGNMENT] = WHY_ARGUMENT, [CODE_SHAPE] = WHY_ARGUMENT,
+		[CODE_CANCELLED] = WHY_CANCELLED, [CODE_DEVICE] = WHY_DEVICE,
+		[CODE_PEER] = WHY_SESSION, [CODE_SESSION] = WHY_SESSION,
+		[CODE_WINDOWS] = WHY_SESSION,
+	};
+
+	ASSERT(code < CODE_COUNT);
+	// The others: something of the owner's, or of a third node's, is not there.
+	return code == CODE_NONE || reasons[code] ? reasons[code] : WHY_ROOM;
+}

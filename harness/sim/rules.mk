@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The simulator, twice: fast, and under sanitizers. Both are built from the cores'
+# own sources with NET_PLANTED defined, so that bugs can be planted by name.
+
+SIM_C := $(filter-out %_test.c,$(wildcard harness/sim/*.c)) \
+	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
+	kernel/base/siphash.c kernel/cap/cap.c kernel/own/own.c
+SIM_WARN := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
+SIM_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED $(SIM_WARN) -I. -MMD -MP
+SIM_CHECKED_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -DNET_PLANTED \
+	-fsanitize=address,undefined -fno-sanitize-recover=all $(SIM_WARN) -I. -MMD -MP
+SIM_SODIUM := $(B)/host/net/sodium/libsodium.o
+SIM_O := $(SIM_C:%.c=$(B)/harness/sim.o/%.o)
+SIM_CHECKED_O := $(SIM_C:%.c=$(B)/harness/sim-checked.o/%.o)
+
+ALL += $(B)/harness/sim
+
+$(B)/harness/sim.o/%.o: %.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SIM_FLAGS) -c -o $@ $<
+
+$(B)/harness/sim-checked.o/%.o: %.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SIM_CHECKED_FLAGS) -c -o $@ $<
+
+$(B)/harness/sim: $(SIM_O) $(SIM_SODIUM)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) -o $@ $^
+
+$(B)/harness/sim-checked: $(SIM_CHECKED_O) $(SIM_SODIUM)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^
+
+# NODES has a default for `make run`; the simulator's is its own.
+SEEDS ?= 1..1000
+FAULTS ?= swarm
+SIM_NODES := $(if $(filter file,$(origin NODES)),3..7,$(NODES))
+
+.PHONY: sim
+sim: $(B)/harness/sim ## the simulator: SEEDS=1..1000 NODES=3..7 FAULTS=swarm BUG= TRACE=
+	@$< --seeds $(SEEDS) --nodes $(SIM_NODES) --faults $(FAULTS) \
+		$(if $(BUG),--bug $(BUG)) $(if $(TRACE),--trace)
+
+-include $(SIM_O:.o=.d) $(SIM_CHECKED_O:.o=.d)

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One seed: the event loop, the two phases, the accounts at the end.
+//
+//	safety		nodes work while things go wrong
+//	healed		nothing goes wrong any more; they work on for a second
+//	quiet		SETTLE_NS: no new work; all that is open is answered
+//	probe		each environment uses all that it holds: every session is up
+//			again, and nothing is refused without a reason
+//	end		memory, frames, capabilities, credits and invariants are
+//			accounted for
+//
+// A seed in which too little was done is a failure too: a check of nothing
+// passes.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/sim/adversary.h"
+#include "harness/sim/disk.h"
+#include "harness/sim/export.h"
+#include "harness/sim/node.h"
+#include "harness/sim/planted.h"
+#include "harness/sim/seen.h"
+#include "harness/sim/work.h"
+#include "kernel/base/assert.h"
+
+#define AUDIT_NS (50 * NS_PER_MS)
+#define WORK_ON_NS NS_PER_SECOND
+#define SETTLE_NS (4 * NS_PER_SECOND)
+#define PROBE_NS NS_PER_SECOND
+#define SHOWN_LINES 60u
+#define DONE_LEAST_EACH 8u	// operations DONE, for each node
+
+struct sim sim;
+
+static u64 durable[SIM_NODES_MAX][BLOCKS];
+static struct change *newest[SIM_NODES_MAX][PAGES + BLOCKS];
+static u8 shadow[SIM_NODES_MAX][(PAGES + BLOCKS) * UNIT];
+
+// When each phase of the running seed ends.
+struct phases {
+	u64 heal, quiet, probe, end;
+	u32 probes_from;	// the first operation of the probe
+};
+
+static struct phases phases;
+
+void
+sim_event(u64 at, enum sim_event kind, u32 node, u32 a, u32 b)
+{
+	heap_add(&sim.heap, (struct event){ .at = MAX(at, sim.trace.now), .kind = kind,
+					    .node = node, .a = a, .b = b });
+}
+
+// ---- how a seed fails
+
+static void
+print_again(void)
+{
+	const struct run_options *o = &sim.options;
+
+	printf("again: make sim SEEDS=%" PRIu64 " NODES=%s FAULTS=%s", o->seed,
+	       o->nodes_text, o->faults_text);
+	if (o->planted)
+		printf(" BUG=%s", planted_name(o->planted));
+	printf(" TRACE=1\n");
+}
+
+noreturn_ static void
+fail(void)
+{
+	fflush(stdout);
+	exit(1);
+}
+
+// The last lines of the time-line, and how to see all of it.
+noreturn_ static void
+show_and_fail(void)
+{
+	print_again();
+	if (!sim.options.live) {
+		printf("the last of %" PRIu64 " lines of its time-line:\n",
+		       sim.trace.lines);
+		trace_print(&sim.trace, SHOWN_LINES);
+	}
+	fail();
+}
+
+static void
+print_op(const struct model *model, u32 index)
+{
+	const struct model_op *op = &model->op[index];
+
+	printf("op %u, %s of n%u (boot %u, environment %u) on n%u (boot %u), "
+	       "row %d, bytes %" PRIu64 "+%u",
+	       index, model_kind_word(op->kind), op->by.node, op->by.boot, op->by.env,
+	       op->owner, op->owner_boot, (int)op->cap, op->offset, op->len);
+}
+
+void
+model_failed(const struct model *model, u32 op, const char *what)
+{
+	printf("seed %" PRIu64 " failed at %.6f s: ", sim.options.seed,
+	       (double)sim.trace.now / 1e9);
+	if (op < model->ops) {
+		print_op(model, op);
+		printf(": ");
+	}
+	printf("%s\n", what);
+	show_and_fail();
+}
+
+void
+sim_failed(u32 node, const char *what)
+{
+	printf("seed %" PRIu64 " failed at %.6f s: ", sim.options.seed,
+	       (double)sim.trace.now / 1e9);
+	if (node != TRACE_NO_NODE)
+		printf("n%u: ", node);
+	printf("%s\n", what);
+	show_and_fail();
+}
+
+void
+assert_failed(const char *expression, const char *file, int line)
+{
+	printf("seed %" PRIu64 " failed at %.6f s: %s:%d: broken invariant: %s\n",
+	       sim.options.seed, (double)sim.trace.now / 1e9, file, line, expression);
+	show_and_fail();
+}
+
+// ---- the beginning
+
+static void
+set_store(u32 node, enum model_store kind, u8 *real, u8 *mirror, u32 units)
+{
+	u32 first = kind == STORE_PAGES ? 0 : PAGES;
+
+	sim.store[node * STORE_COUNT + kind] = (struct store){
+		.real = real, .shadow = mirror, .newest = &newest[node][first],
+		.durable = durable[node], .units = units };
+}
+
+static void
+clear_node(u32 index)
+{
+	struct sim_node *node = &sim.node[index];
+	void *links = node->memory_links, *rcap = node->memory_rcap;
+
+	memset(node, 0, sizeof(*node));
+	node->memory_links = links;
+	node->memory_rcap = rcap;
+	sim.boot[index] = 0;
+	memset(durable[index], 0, sizeof(durable[index]));
+	memset(newest[index], 0, sizeof(newest[index]));
+	memset(shadow[index], 0, sizeof(shadow[index]));
+	memset(sim.heard[index], 0, sizeof(sim.heard[index]));
+	set_store(index, STORE_PAGES, node->memory[0], shadow[index], PAGES);
+	set_store(index, STORE_DISK, node->disk[0], shadow[index] + PAGES * UNIT, BLOCKS);
+}
+
+// What the seed is like, before anything happens.
+static void
+draw_shape(void)
+{
+	const struct run_options *o = &sim.options;
+	const u16 pools[] = { 12, 32, 256 };
+	bool large;
+
+	sim.nodes = o->nodes_least +
+		    (u32)sim_below(o->nodes_most - o->nodes_least + 1);
+	large = sim.nodes > 16;
+	sim.mtu = sim_below(4) ? 1500 : 9000;
+	sim.grant_pool = large ? 512 : pools[sim_below(3)];
+	sim.landing_pool = large ? 512 : pools[sim_below(3)];
+	sim.work_ns = (large ? 400 : 30 + sim_below(60)) * NS_PER_MS;
+	phases.heal = 3 * NS_PER_SECOND + sim_below(large ? 1 : 3 * NS_PER_SECOND);
+	phases.quiet = phases.heal + WORK_ON_NS;
+	phases.probe = phases.quiet + SETTLE_NS;
+	phases.end = phases.probe + PROBE_NS;
+	phases.probes_from = MODEL_OPS_MAX;
+}
+
+static void
+start_seed(const struct run_options *options, struct run_result *result)
+{
+	static struct event events[EVENTS_MAX];
+	static u8 *history;
+
+	if (!history)
+		history = malloc(HISTORY_BYTES);
+	if (!history)
+		sim_failed(TRACE_NO_NODE, "out of memory");
+	sim.options = *options;
+	sim.result = result;
+	*result = (struct run_result){ 0 };
+	heap_init(&sim.heap, events, EVENTS_MAX);
+	trace_init(&sim.trace, options->live);
+	prng_seed(&sim.prng, options->seed);
+	prng_seed(&sim.fault_prng, ~options->seed);
+	sim.healed = false;
+	seen_clear();
+	planted_set(options->planted);
+	draw_shape();
+	faults_draw(&sim.faults, &sim.fault_prng, options->choice);
+	network_init(&sim.network, &sim.heap, &sim.trace, sim.nodes, EVENT_FRAME,
+		     options->seed ^ 0x5eed);
+	sim.network.faults = sim.faults;
+	for (u32 i = 0; i < sim.nodes; i++)
+		clear_node(i);
+	model_init(&sim.model, &sim.trace, sim.store, sim.nodes, history);
+	sim.model.boot = sim.boot;
+	// A dead node's requests: its lease by the slowest clock, and the disk.
+	sim.model.lease_ns = LINK_LEASE_NS * 103 / 100 + DISK_SLOWEST_NS;
+	for (u32 i = 0; i < sim.nodes; i++)
+		sim_event(sim_below(200 * NS_PER_MS), EVENT_BOOT, i, 0, 0);
+	adversary_start(phases.heal);
+	sim_event(AUDIT_NS, EVENT_AUDIT, 0, 0, 0);
+}
+
+// ---- on the way
+
+static u32
+open_operations(void)
+{
+	u32 open = 0;
+
+	for (u32 i = 0; i < sim.nodes; i++)
+		open += sim.node[i].pending_count;
+	return open;
+}
+
+static void
+audit(void)
+{
+	network_check(&sim.network);
+	heap_check(&sim.heap);
+	for (u32 i = 0; i < sim.nodes; i++)
+		work_audit(&sim.node[i]);
+	if (sim.healed && sim.trace.now >= phases.quiet && !sim.result->settle_ns &&
+	    !open_operations())
+		sim.result->settle_ns = sim.trace.now - phases.heal;
+	sim_event(sim.trace.now + AUDIT_NS, EVENT_AUDIT, 0, 0, 0);
+}
+
+static void
+work(struct sim_node *node, u32 boot)
+{
+	if (node->boot != boot || node->state == NODE_OFF ||
+	    sim.trace.now >= phases.quiet)
+		return;
+	if (node->state == NODE_UP)
+		work_burst(node);
+	sim_event(sim.trace.now + 1 + sim_below(2 * sim.work_ns), EVENT_WORK,
+		  node_index(node), 0, boot);
+}
+
+static void
+handle(const struct event *event)
+{
+	struct sim_node *node = &sim.node[event->node];
+
+	switch ((enum sim_event)event->kind) {
+	case EVENT_BOOT:
+		if (node->state == NODE_OFF)
+			node_boot(node);
+		break;
+	case EVENT_FRAME:
+		node_frame(node, event->a);
+		break;
+	case EVENT_TIMER:
+		node_timer(node);
+		break;
+	case EVENT_WORK:
+		work(node, event->b);
+		break;
+	case EVENT_CANCEL:
+		work_cancel(node, event->a, event->b);
+		break;
+	case EVENT_DISK:
+		disk_done(node, event->a, event->b);
+		break;
+	case EVENT_CLEAN:
+		export_clean(node, event->a, event->b);
+		break;
+	case EVENT_FAULT:
+		adversary_begins(event->a);
+		break;
+	case EVENT_FAULT_END:
+		adversary_ends(event->a, event->node);
+		break;
+	case EVENT_STRANGER:
+		adversary_stranger();
+		break;
+	case EVENT_AUDIT:
+		audit();
+		break;
+	}
+}
+
+static void
+run_until(u64 until)
+{
+	struct event event;
+
+	while (heap_take(&sim.heap, &event)) {
+		if (event.at >= until) {
+			heap_add(&sim.heap, event);
+			break;
+		}
+		ASSERT(event.at >= sim.trace.now);
+		sim.trace.now = event.at;
+		handle(&event);
+		sim.result->events++;
+	}
+	sim.trace.now = until;
+}
+
+// ---- the end
+
+static void
+check_sessions(const struct sim_node *node)
+{
+	struct link_info info;
+	u8 uuid[16];
+	u16 peer;
+
+	for (u32 i = 0; i < sim.nodes; i++) {
+		if (&sim.node[i] == node)
+			continue;
+		node_uuid(i, uuid);
+		peer = links_find(node->links, uuid);
+		if (peer == LINK_NONE || !links_info(node->links, peer, &info) ||
+		    info.state != LINK_STATE_UP)
+			sim_failed(node_index(node), "all is healed, and a session is not up");
+	}
+}
+
+static void
+check_probes(void)
+{
+	for (u32 i = phases.probes_from; i < sim.model.ops; i++) {
+		const struct model_op *op = &sim.model.op[i];
+
+		if (op->outcome == UNKNOWN_FINAL ||
+		    (op->outcome == NOT_DONE && op->reason == WHY_SESSION))
+			model_failed(&sim.model, i, "all is healed, and it was not done");
+	}
+}
+
+static void
+check_end(void)
+{
+	if (sim.model.ops && open_operations())
+		sim_failed(TRACE_NO_NODE, "all is healed, and an operation has no answer");
+	check_probes();
+	network_check(&sim.network);
+	for (u32 i = 0; i < sim.nodes; i++) {
+		struct sim_node *node = &sim.node[i];
+
+		check_sessions(node);
+		links_check(node->links);
+		rcap_check(node->rcap);
+		cap_check(&node->tree);
+		own_check(&node->own);
+		export_check(node);
+		if (node->own.free != OP_FRAMES)
+			sim_failed(i, "frames are missing");
+		sim.trace.hash ^= links_hash(node->links) * (2 * i + 1);
+		trace_bytes(&sim.trace, node->memory, sizeof(node->memory));
+		trace_bytes(&sim.trace, node->disk, sizeof(node->disk));
+		sim.trace.hash ^= rcap_hash(node->rcap);
+	}
+}
+
+static void
+fill_result(struct run_result *result)
+{
+	result->hash = sim.trace.hash;
+	result->virtual_ns = sim.trace.now;
+	result->nodes = sim.nodes;
+	result->operations = sim.model.ops;
+	result->frames = sim.network.count;
+	memcpy(result->answered, sim.model.answered, sizeof(result->answered));
+	memcpy(result->refused, sim.model.refused, sizeof(result->refused));
+	for (u32 k = 0; k < DO_KINDS; k++) {
+		for (u32 i = 0; i <= ORPHAN; i++)
+			result->outcome[i] += result->answered[k][i];
+	}
+	for (u32 i = 0; i < sim.model.ops; i++)
+		result->effects += sim.model.op[i].effects;
+}
+
+void
+run_seed(const struct run_options *options, struct run_result *result)
+{
+	start_seed(options, result);
+	run_until(phases.heal);
+	adversary_heal();
+	run_until(phases.probe);
+	phases.probes_from = sim.model.ops;
+	for (u32 i = 0; i < sim.nodes; i++)
+		work_probe(&sim.node[i]);
+	run_until(phases.end);
+	check_end();
+	fill_result(result);
+	if (result->outcome[DONE] < DONE_LEAST_EACH * sim.nodes)
+		sim_failed(TRACE_NO_NODE, "too few operations were done to tell anything");
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Which frames each node has taken in this seed, by their bytes: the second time
+// none of them may have any effect.
+
+#include "kernel/base/types.h"
+
+#define SEEN_ROOM (1u << 20)	// a power of two
+
+// Forgets all.
+void
+seen_clear(void);
+
+// True when the node has taken these bytes before; from now on it has.
+must_check bool
+seen_before(u32 node, const u8 *bytes, u32 len);

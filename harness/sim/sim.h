@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The simulated cluster: nodes that run the real cores, on one network, under
+// one clock and one generator, watched by the model.
+//
+// A node is what kernel/fabric is on a machine: it owns page frames (kernel/own),
+// a derivation tree (kernel/cap), a disk and two environments, feeds net/rcap and
+// carries out what it says. Everything about it that the seed decides is drawn in
+// work.c; node.c and export.c decide nothing.
+//
+// Frames of a node, by number:
+//	0..PAGES		exported, half of them each environment's
+//	..+OP_FRAMES		where the data of its own operations lie, one each
+//	..+MESSAGE_FRAMES	posted for messages, one for each environment
+
+#include "harness/sim/faults.h"
+#include "harness/sim/heap.h"
+#include "harness/sim/model.h"
+#include "harness/sim/network.h"
+#include "harness/sim/run.h"
+#include "kernel/cap/cap.h"
+#include "kernel/own/own.h"
+#include "net/rcap/rcap.h"
+
+#define ENVS 2u
+#define PAGES 8u
+#define ENV_PAGES (PAGES / ENVS)
+#define OP_FRAMES 40u
+#define MESSAGE_FRAMES ENVS
+#define FRAMES (PAGES + OP_FRAMES + MESSAGE_FRAMES)
+#define BLOCKS 8u
+#define ENV_BLOCKS (BLOCKS / ENVS)
+#define STAGING 6u
+#define DISK_QUEUE 4u
+#define EXPORTS 96u
+#define TREE_NODES 160u
+#define REMOTE_LIST ENVS	// of the tree: what remote environments hold
+#define HELD_MAX 12u		// capabilities that an environment has room for
+#define PAST 16u		// capabilities of earlier lives that are tried again
+#define BACKLOG 256u		// frames that a paused node's card keeps
+#define BOOTS_MAX 64u
+#define CLEANS 32u
+#define EVENTS_MAX 65536u
+#define SERVICE 0x5e41ce00ull	// + index of the environment
+#define MESSAGE_ROOM WIRE_SEND_MAX
+
+enum sim_event {
+	EVENT_BOOT,		// a node starts
+	EVENT_FRAME,		// a: frame on the way
+	EVENT_TIMER,		// a node's core wanted to be asked now
+	EVENT_WORK,		// a node's environments do something
+	EVENT_CANCEL,		// a: operation that is cancelled
+	EVENT_DISK,		// a: place in the disk's queue, b: boot
+	EVENT_CLEAN,		// a: place among the cleanings, b: boot
+	EVENT_FAULT,		// a: enum fault_kind, begins
+	EVENT_FAULT_END,	// a: enum fault_kind
+	EVENT_STRANGER,		// somebody on the wire sends something
+	EVENT_AUDIT,		// everything is looked at
+};
+
+enum node_state { NODE_OFF, NODE_UP, NODE_PAUSED };
+
+// A capability for another node's pages or blocks.
+struct held {
+	bool used;
+	struct rcap_remote remote;
+	u32 owner, owner_boot;
+	u32 row;		// of the model's authority
+	enum model_store store;
+	u32 rights;
+	u32 count;
+};
+
+struct sim_env {
+	u32 id;
+	struct held held[HELD_MAX];
+	u32 post;		// bit of each message buffer that is to be posted
+};
+
+// An operation on its way.
+struct pending {
+	bool used;
+	u32 op;			// the model's
+	u32 id;			// rcap's
+	u32 frame;
+};
+
+struct disk_op {
+	bool used;
+	u32 ticket;
+	enum wire_op op;
+	u32 block;
+	u8 *page;
+	u64 began;
+	bool landed;		// it has ended; the node was not told
+	bool failed;
+};
+
+// A node of the tree below which something was withdrawn.
+struct clean {
+	bool used, self;
+	u32 node, generation;
+};
+
+// Since when a node has been in its present session with another one.
+struct known_session {
+	u32 session, boot;
+	u64 since;
+};
+
+struct sim_node {
+	enum node_state state;
+	u32 boot;		// counts; 0: never yet
+	u64 incarnation[BOOTS_MAX + 1];
+	u64 clock_offset;
+	i64 clock_drift;	// parts in a million
+	u64 timer_at;		// when EVENT_TIMER comes; NEVER: none is wanted
+	u64 idle_since;		// it neither stood still nor started since then
+	void *memory_links, *memory_rcap;
+	struct links *links;
+	struct rcap *rcap;
+	u64 steps;
+	struct known_session session[SIM_NODES_MAX];
+	u32 next_env;		// ids are never used twice in a boot
+	struct held past[PAST];	// what environments held, in earlier boots too
+	u32 past_count;
+
+	struct cap_tree tree;
+	struct cap pool[TREE_NODES];
+	struct cap_list lists[ENVS + 1];
+	u32 entry[TREE_NODES];		// in the export table, or RCAP_NONE
+	u32 row[TREE_NODES];		// in the model
+	u32 fresh[8], fresh_count;	// nodes derived in this step
+	struct clean clean[CLEANS];
+
+	struct own own;
+	struct frame_info frame_info[FRAMES];
+	struct sim_env env[ENVS];
+	struct pending pending[OP_FRAMES];
+	u32 pending_count;
+	struct disk_op disk_op[DISK_QUEUE];
+	u64 block_written[BLOCKS];	// when; 0: it is as it was flushed
+	u32 backlog[BACKLOG], backlog_count;
+
+	u8 memory[FRAMES][UNIT] aligned_(64);
+	u8 disk[BLOCKS][UNIT];		// as it is read
+	u8 flushed[BLOCKS][UNIT];	// as it is after a power cut
+	u8 staging[STAGING][UNIT];
+};
+
+struct sim {
+	struct run_options options;
+	struct run_result *result;
+	struct heap heap;
+	struct trace trace;
+	struct prng prng;	// what environments do
+	struct prng fault_prng;	// when what goes wrong
+	struct faults faults;
+	u32 nodes;
+	u16 mtu;
+	u16 grant_pool, landing_pool;
+	u64 work_ns;		// mean time between a node's bursts
+	bool healed;
+	u64 heard[SIM_NODES_MAX][SIM_NODES_MAX];	// by the first, of the second
+	u32 boot[SIM_NODES_MAX];	// for the model
+	struct store store[SIM_NODES_MAX * STORE_COUNT];
+	struct sim_node node[SIM_NODES_MAX];
+	struct model model;
+	struct network network;
+};
+
+extern struct sim sim;
+
+// A line of the time-line.
+#define TRACE(node, format, ...) TRACE_(node, format, __VA_ARGS__, 0, 0, 0, 0)
+#define TRACE_(node, format, a, b, c, d, ...) \
+	trace_add(&sim.trace, node, format, (u64)(a), (u64)(b), (u64)(c), (u64)(d))
+
+static inline u64
+sim_below(u64 bound)
+{
+	return prng_below(&sim.prng, bound);
+}
+
+void
+sim_event(u64 at, enum sim_event kind, u32 node, u32 a, u32 b);
+
+// Reports that something is wrong with the run, and ends the process.
+noreturn_ void
+sim_failed(u32 node, const char *what);
+
+static inline u32
+node_index(const struct sim_node *node)
+{
+	return (u32)(node - sim.node);
+}

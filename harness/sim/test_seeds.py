@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The seeds of every test run, and that a seed is a run."""
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from simbed import CHECKED, SIM, build, hashes, passes, run, words  # noqa: E402
+
+REFUSALS = ("slot", "holder", "life", "revoked", "rights", "type", "range", "argument",
+            "cancelled", "session", "room", "device")
+BUGS = words("net/wire/bugs.def", 0)
+FAULTS = words("harness/sim/faults.def", 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    """Both builds of the simulator."""
+    build(SIM)
+    build(CHECKED)
+
+
+def counts(line: str) -> dict[str, int]:
+    """The numbers of a line like "refused: slot 3 holder 4"."""
+    return {word: int(count) for word, count in re.findall(r"(\w+) (\d+)", line)}
+
+
+def line_of(out: str, head: str) -> str:
+    """The line of an output that begins so."""
+    return re.search(f"^{head}.*", out, re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("seeds", ["1..250", "251..500", "501..750", "751..1000"])
+def test_seeds(seeds):
+    """All is well; and all of it has happened: a check of nothing passes."""
+    out = passes("--seeds", seeds)
+    assert "250 seeds" in out
+    refused = counts(line_of(out, "refused:"))
+    assert all(refused[reason] > 0 for reason in REFUSALS), refused
+    episodes = counts(line_of(out, "episodes:"))
+    assert episodes and all(episodes.values()), episodes
+    frames = counts(line_of(out, "frames:"))
+    assert frames and all(frames.values()), frames
+    for line in out.splitlines()[1:13]:
+        assert int(line.split()[1]) > 0, f"none of these was done: {line}"
+
+
+def test_seeds_under_sanitizers():
+    passes("--seeds", "1..20", program=CHECKED)
+
+
+def test_all_faults_at_once():
+    passes("--seeds", "1..50", "--faults", "all")
+
+
+def test_many_nodes():
+    out = passes("--seeds", "1..1", "--nodes", "64")
+    assert int(re.search(r"(\d+) operations", out)[1]) > 1000
+
+
+def test_a_seed_is_the_same_run_twice():
+    passes("--seeds", "1..20", "--twice")
+
+
+def test_a_seed_is_the_same_run_alone_and_in_another_build():
+    many = hashes("--seeds", "30..33")
+    assert len(set(many)) == 4
+    assert hashes("--seeds", "32") == [many[2]]
+    assert hashes("--seeds", "32", program=CHECKED) == [many[2]]
+
+
+def test_no_faults_means_none():
+    frames = counts(line_of(passes("--seeds", "1..10", "--faults", "none"), "frames:"))
+    assert frames.pop("sent") > 1000
+    assert not any(frames.values()), frames
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--seeds"], ["--seeds", "x"], ["--seeds", "5..3"], ["--seeds", "-1"], ["--nodes", "1"],
+    ["--nodes", "65"], ["--faults", "loss,"], ["--faults", "rain"], ["--bug", "nosuch"], ["7"]])
+def test_usage_errors(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("sim: ") and done.stderr.count("\n") == 1
+
+
+def test_help_names_everything():
+    out = passes("--help")
+    for word in [*BUGS, *FAULTS]:
+        assert re.search(rf"^  {word} ", out, re.MULTILINE), word
