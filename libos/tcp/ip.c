@@ -76,7 +76,7 @@ ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
 	ip[0] = 0x45;
 	ip[1] = 0;
 	be16_store(ip + 2, (u16)(IPV4_LEN + payload_len));
-	be16_store(ip + 4, net->ip_id++);
+	be16_store(ip + 4, 0);			// never fragmented (RFC 6864)
 	be16_store(ip + 6, 0x4000);		// do not fragment
 	ip[8] = TTL;
 	ip[9] = protocol;

@@ -68,6 +68,7 @@ net_init(void *memory, u64 size, const struct net_config *config, u64 now_ns)
 	net->config = *config;
 	net->now_ns = now_ns;
 	prng_seed(&net->prng, config->seed);
+	net->clock_offset = (u32)prng_u64(&net->prng);
 	net->conn = (struct tcp_conn *)(void *)(base + l.conns);
 	net->bucket = (u32 *)(void *)(base + l.buckets);
 	net->bucket_mask = bucket_count(config->conn_max) - 1;
@@ -95,6 +96,23 @@ net_init(void *memory, u64 size, const struct net_config *config, u64 now_ns)
 		dhcp_start(net);
 	}
 	return net;
+}
+
+bool
+ration_take(struct net *net, struct ration *ration, u32 each_second)
+{
+	u64 second = net->now_ns / NS_PER_SECOND;
+
+	ASSERT(each_second > 1);
+	if (second != ration->second) {
+		ration->second = second;
+		ration->left = each_second / 2 +
+			       (u32)prng_below(&net->prng, each_second);
+	}
+	if (!ration->left)
+		return false;
+	ration->left--;
+	return true;
 }
 
 bool

@@ -24,6 +24,12 @@ drop(struct net *net, enum net_drop why)
 bool
 control_put(struct net *net, const void *frame, u32 len);
 
+// Takes one of about `each_second` answers; false: there are none left. How many
+// there are is random: a stranger who can count them would learn from their
+// absence whether his forgery hit (CVE-2016-5696).
+bool
+ration_take(struct net *net, struct ration *ration, u32 each_second);
+
 // ip.c
 void
 ip_input(struct net *net, const u8 *frame, u32 len);

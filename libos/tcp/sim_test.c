@@ -90,6 +90,40 @@ test_random_links(void **state)
 	fprintf(stderr, "\n");
 }
 
+// As many connections as there are places, and far more than there are.
+static void
+run_many(u32 places, u32 streams, u32 loss)
+{
+	static struct sim sim;
+	struct net_config config[2] = { wire_config(1), wire_config(2) };
+
+	config[0].conn_max = STREAMS_MAX;
+	config[1].conn_max = (u16)places;
+	sim_start(&sim, places + streams, config);
+	sim.patient = true;
+	for (u32 side = 0; side < 2; side++)
+		sim.faults[side].loss = sim.faults[side].twice = loss;
+	for (u32 i = 0; i < streams; i++)
+		sim_open(&sim, (u32)prng_below(&sim.prng, 4000),
+			 (u32)prng_below(&sim.prng, 20000));
+	sim_run(&sim);
+	for (u32 i = 0; i < streams; i++)
+		assert_false(sim.stream[i].aborted);
+	assert_true(net_counters(sim.net[1])->accepted >= streams);
+	sim_end(&sim);
+}
+
+static void
+test_many_connections(void **state)
+{
+	(void)state;
+	run_many(STREAMS_MAX, STREAMS_MAX, 0);
+	run_many(STREAMS_MAX, STREAMS_MAX, 50);
+	run_many(4, STREAMS_MAX, 0);
+	run_many(4, 40, 20);
+	run_many(1, 10, 0);
+}
+
 struct download {
 	const char *name;
 	struct faults faults;
@@ -197,6 +231,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_links),
+		cmocka_unit_test(test_many_connections),
 		cmocka_unit_test(test_downloads),
 	};
 

@@ -233,22 +233,25 @@ struct heap_entry {
 	u32 conn;
 };
 
+// Answers to strangers left in this second.
+struct ration {
+	u64 second;
+	u32 left;
+};
+
 struct net {
 	struct net_config config;
 	struct net_counters counters;
 	struct prng prng;
 	u32 address, mask, gateway;
 	u64 now_ns;		// of the last call
-	u16 ip_id;
+	u32 clock_offset;	// of our timestamps: they do not tell the uptime
 
 	struct arp_entry arp[ARP_ENTRIES];
 	struct dhcp dhcp;
 	u16 listeners[TCP_LISTENERS_MAX];
 	u32 listener_count;
-	u64 challenge_second;
-	u32 challenges_left;
-	u64 rst_second;
-	u32 rsts_left;
+	struct ration challenges, resets;
 
 	u8 control[CONTROL_RING];
 	u32 control_head, control_tail;

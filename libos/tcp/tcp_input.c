@@ -15,16 +15,10 @@
 static void
 challenge(struct net *net, const struct tcp_conn *conn)
 {
-	u64 second = net->now_ns / NS_PER_SECOND;
-
 	drop(net, NET_DROP_WINDOW);
-	if (second != net->challenge_second) {
-		net->challenge_second = second;
-		net->challenges_left = CHALLENGES_A_SECOND;
-	}
-	if (!net->challenges_left || !conn->mac_known)
+	if (!conn->mac_known ||
+	    !ration_take(net, &net->challenges, CHALLENGES_A_SECOND))
 		return;
-	net->challenges_left--;
 	net->counters.challenges++;
 	send_ack(net, conn);
 }

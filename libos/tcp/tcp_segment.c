@@ -107,7 +107,7 @@ segment_parse(struct net *net, const struct ip_packet *p, struct segment *s)
 u32
 ts_clock(const struct net *net)
 {
-	return (u32)(net->now_ns / NS_PER_MS);
+	return (u32)(net->now_ns / NS_PER_MS) + net->clock_offset;
 }
 
 static u8 *
@@ -189,17 +189,10 @@ send_reset(struct net *net, const struct segment *s)
 {
 	bool acks = s->flags & FLAG_ACK;
 	u32 space = s->len + !!(s->flags & FLAG_SYN) + !!(s->flags & FLAG_FIN);
-	u64 second = net->now_ns / NS_PER_SECOND;
 
-	if (s->flags & FLAG_RST)
+	if (s->flags & FLAG_RST ||
+	    !ration_take(net, &net->resets, RSTS_A_SECOND))
 		return;
-	if (second != net->rst_second) {
-		net->rst_second = second;
-		net->rsts_left = RSTS_A_SECOND;
-	}
-	if (!net->rsts_left)
-		return;
-	net->rsts_left--;
 	net->counters.resets_sent++;
 	send_control(net, s, &(struct tcp_header){
 		.tuple = s->tuple,
