@@ -6,6 +6,8 @@
 //   H2  a processor that is idle or runs one environment with no deadline near
 //       has no timer set
 //   H3  the FPU registers hold the state of `current`; saved when it leaves
+//   H4  whenever a runnable environment runs nowhere, each processor with a slice
+//       for it is busy or has been told to look
 
 #include "kernel/sys/sched.h"
 #include "kernel/arch/x86_64/apic.h"

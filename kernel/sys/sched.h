@@ -19,8 +19,8 @@
 noreturn_ void
 sched_leave(void);
 
-// An environment became runnable, ended, or had its slices changed: its
-// processor looks again.
+// An environment became runnable or ended: the processor that runs it looks
+// again, or else every one on which it has a slice or was lent one.
 void
 sched_changed(const struct env *env);
 
