@@ -7,6 +7,7 @@ import http.client
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -258,3 +259,23 @@ def test_one_node_on_a_terminal(tmp_path):
         assert page(f"http://127.0.0.1:{port}/") == FRONT_PAGE
         person.type(b"\x01x")
         assert person.process.wait(20) == 0
+
+
+def test_debugger_attaches_to_a_node(tmp_path):
+    """make gdb NODE=1, with its own commands."""
+    if not shutil.which("gdb"):
+        pytest.skip("gdb is not installed")
+    env = {**os.environ, "NODE": "1", "STATE": str(tmp_path / "state"),
+           "PYTHONPATH": str(ROOT / "harness"), "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    words = ["/usr/bin/python3", "-m", "clusters.single", "gdb"]
+    with Cluster(tmp_path / "state", *DIRECT) as cluster:
+        done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True,
+                              timeout=SECONDS, check=False,
+                              input="deos envs\ndeos trace\ndeos program nothing\ndetach\n")
+        assert re.search(r"^ +\d+ +\d+ asleep +\d+  web$", done.stdout, re.MULTILINE), done
+        assert re.search(r"^ +\d+ ns env +\d+ halt ", done.stdout, re.MULTILINE), done
+        assert "no program 'nothing': there are" in done.stderr
+        assert cluster.get() == FRONT_PAGE
+        done = subprocess.run(words, cwd=ROOT, env={**env, "NODE": "7"}, capture_output=True,
+                              text=True, timeout=SECONDS, check=False)
+        assert (done.returncode, done.stderr) == (1, "gdb: no node 7: there are 1\n")
