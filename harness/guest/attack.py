@@ -41,9 +41,15 @@ class Attacker:
         self.before = accounts.everything(self.guest)
         self.calls = self.runs = 0
 
-    def run(self, command: str):
-        """Runs one program and looks at what it left."""
+    def run(self, command: str, beside: str):
+        """Runs one program, and where there is room a fuzzer beside it; looks at what
+        they left."""
+        since = len(self.guest.log())
+        beside_id = self.guest.background(beside, r"\n") if self.guest.smp > 1 else 0
         said = self.guest.run(command)
+        if beside_id:
+            self.guest.wait_for(rf"^\[{beside_id}\] fuzz: exited with status 0\n(?:.*\n)*?deos> ",
+                                since=since)
         name = command.split()[0]
         found = re.search(rf"^{name}: PASS (\d+) attempts$", said, re.M)
         if not found and not re.search(r"^\[\d+\] quit: (exited with status 42|died)", said, re.M):
@@ -70,6 +76,7 @@ def commands(seed: int):
 def attack(seconds: float, seed: int) -> str:
     """Attacks until the time is up; returns what was done."""
     until = time.monotonic() + seconds
+    chance = random.Random(-seed)
     with tempfile.TemporaryDirectory(prefix="deos-attack-") as folder:
         attackers = [Attacker(processors, Path(folder)) for processors in (1, 2)]
         try:
@@ -79,7 +86,7 @@ def attack(seconds: float, seed: int) -> str:
                         return (f"{sum(a.runs for a in attackers)} runs, "
                                 f"{sum(a.calls for a in attackers)} attempts")
                     try:
-                        attacker.run(command)
+                        attacker.run(command, f"fuzz {chance.randrange(1 << 32)} {ROUNDS}")
                     except (AssertionError, Failure) as error:
                         raise GuestError(
                             f"{command} on {attacker.guest.smp} processors:\n{error}") from None

@@ -114,8 +114,10 @@ class Guest(Machine):
             raise
 
     def wait_prompt(self):
-        """Waits for the shell's first prompt."""
+        """Waits for the shell's first prompt and, with a site, for its service."""
         self.wait_for("^" + PROMPT)
+        if len(self.modules) > 1:
+            self.wait_for(r"web: serving \d+ files")
 
     def press(self, keys: bytes):
         """Types bytes as they are."""

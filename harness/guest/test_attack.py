@@ -198,4 +198,6 @@ def test_killed_asleep(guest):
 
 def test_random_calls(guest):
     """Some thousand random system calls, always the same ones; `make attack` makes others."""
-    verdict(guest, f"fuzz {7000 * guest.smp} 20", 2000)
+    said = verdict(guest, f"fuzz {7000 * guest.smp} 20", 2000)
+    made = re.search(r"(\d+) accepted; (\d+) rings, (\d+) queues, (\d+) children$", said, re.M)
+    assert made and min(map(int, made.groups())) > 10, said

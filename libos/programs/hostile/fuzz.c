@@ -24,6 +24,9 @@
 struct progress {
 	u64 calls;
 	u64 accepted;
+	u64 rings;		// bound
+	u64 queues;
+	u64 children;		// started
 };
 
 static struct prng prng;
@@ -38,6 +41,7 @@ below(u64 bound)
 
 static struct progress *progress;
 static u64 arena_frame;
+static u32 arena_slot;
 
 static u64
 random_address(void)
@@ -110,7 +114,7 @@ bind_something(void)
 {
 	struct ring_spec *spec = (struct ring_spec *)(ARENA_VA + PAGE_SIZE * 150);
 	struct queue_spec *queue = (struct queue_spec *)(spec + 1);
-	u32 arena = startup_slot(ROLE_SHARED) + 1;
+	u32 arena = arena_slot;
 
 	*spec = (struct ring_spec){
 		.nic_slot = startup_slot(ROLE_NIC),
@@ -129,8 +133,45 @@ bind_something(void)
 		.region_frame = arena_frame,
 		.region_count = ARENA_FRAMES,
 	};
-	progress->accepted += sys_ring_bind(spec) >= 0;
-	progress->accepted += sys_queue_bind(queue) >= 0;
+	progress->rings += sys_ring_bind(spec) >= 0;
+	progress->queues += sys_queue_bind(queue) >= 0;
+}
+
+// A child of the child that runs code of its own: a loop of null calls, a plain
+// loop, or whatever bytes come.
+static void
+make_child(void)
+{
+	static const u8 codes[][4] = {
+		{ 0x0f, 0x05, 0xeb, 0xfc }, { 0xeb, 0xfe, 0xeb, 0xfc },
+	};
+	u64 code = ARENA_VA + below(ARENA_FRAMES) * PAGE_SIZE;
+	u64 frame = arena_frame + (code - ARENA_VA) / PAGE_SIZE;
+	u32 arena = arena_slot;
+	struct env_spec spec = {
+		.uarea_slot = arena,
+		.uarea_frame = random_frame(),
+		.quota = { .frames = 10 + (u32)below(10) },
+		.name = "fuzzed",
+	};
+	i64 env = sys_env_create(&spec);
+	i64 slot, slice;
+
+	if (env < 0)
+		return;
+	if (below(3))
+		memcpy((void *)code, codes[below(2)], 4);
+	else
+		scribble();
+	slot = sys_cap_derive(arena, (u32)env, CAP_READ | CAP_WRITE | CAP_EXECUTE,
+			      arena_frame, ARENA_FRAMES);
+	if (slot < 0 || sys_page_map((u32)env, code, (u32)slot, frame, 1,
+				     PROT_READ | PROT_EXECUTE))
+		return;
+	progress->children += sys_env_start((u32)env, code, code, 0) >= 0;
+	slice = sys_slice_alloc((u32)below(sys_info()->cpu_count), SLICE_ANY);
+	if (slice >= 0 && sys_slice_bind((u32)slice, (u32)env) == 0 && below(2))
+		sys_yield((u32)env);
 }
 
 static void
@@ -159,7 +200,6 @@ static int
 child(u64 seed)
 {
 	const struct startup_cap *page = startup_find(ROLE_SHARED, 0);
-	i64 arena;
 	struct cap_info info;
 
 	prng_seed(&prng, seed);
@@ -168,14 +208,17 @@ child(u64 seed)
 				    page->slot, page->base, 1,
 				    PROT_READ | PROT_WRITE));
 	progress = direct_address(page->base);
-	arena = need("take frames", sys_frame_alloc(FRAME_ANY, ARENA_FRAMES));
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)arena, &info));
+	arena_slot = (u32)need("take frames",
+			       sys_frame_alloc(FRAME_ANY, ARENA_FRAMES));
+	need("look", sys_cap_inspect(CAP_SLOT_SELF, arena_slot, &info));
 	arena_frame = info.base;
-	need("map", sys_page_map(CAP_SLOT_SELF, ARENA_VA, (u32)arena, arena_frame,
+	need("map", sys_page_map(CAP_SLOT_SELF, ARENA_VA, arena_slot, arena_frame,
 				 ARENA_FRAMES, PROT_READ | PROT_WRITE));
 	for (u32 i = 0; i < CALLS; i++) {
 		if (i % 100 == 0)
 			bind_something();
+		if (i % 50 == 25)
+			make_child();
 		if (below(4) == 0)
 			scribble();
 		fuzz_call();
@@ -216,7 +259,7 @@ run_round(u64 seed, const struct frame_run *page)
 		.argv = argv,
 		.grants = grants,
 		.grant_count = 1,
-		.quota = { .frames = 300, .slices = 1, .envs = 1, .rings = 2 },
+		.quota = { .frames = 350, .slices = 2, .envs = 2, .rings = 2 },
 		.cpu = (u32)(seed % sys_info()->cpu_count),
 		.slices = 1,
 	};
@@ -254,7 +297,8 @@ main(int argc, char **argv)
 	for (u64 i = 0; i < rounds; i++)
 		run_round(seed + i, &page);
 	verdict.attempts = (u32)progress->calls;
-	print("fuzz: %lu calls, %lu accepted\n", progress->calls,
-	      progress->accepted);
+	print("fuzz: %lu calls, %lu accepted; %lu rings, %lu queues, %lu "
+	      "children\n", progress->calls, progress->accepted,
+	      progress->rings, progress->queues, progress->children);
 	return verdict_end();
 }
