@@ -135,15 +135,15 @@ line_key(struct line *line, char key, struct line_echo *echo)
 	switch (key) {
 	case '\r':
 	case '\n':
-		echo_add(echo, "\r\n");
+		echo_add(echo, "\n");
 		return LINE_DONE;
 	case KEY_END_OF_TEXT:
-		echo_add(echo, "^C\r\n");
+		echo_add(echo, "^C\n");
 		return LINE_CANCELLED;
 	case KEY_END:
 		if (line->len)
 			return LINE_MORE;
-		echo_add(echo, "\r\n");
+		echo_add(echo, "\n");
 		return LINE_ENDED;
 	}
 	edit(line, key, echo);
