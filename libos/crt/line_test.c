@@ -78,7 +78,7 @@ test_echo(void **state)
 	assert_int_equal(line_key(&line, '\b', &echo), LINE_MORE);
 	assert_int_equal(echo.len, 0);
 	assert_int_equal(line_key(&line, '\r', &echo), LINE_DONE);
-	assert_memory_equal(echo.text, "\r\n", 2);
+	assert_memory_equal(echo.text, "\n", 1);
 }
 
 static void
