@@ -42,9 +42,12 @@ links_info(const struct links *links, u16 index, struct link_info *info)
 		.rtt_us = peer->rtt_us,
 		.heard_at = peer->heard_at,
 	};
-	if (peer->asker != LINK_NONE)
-		info->open = (u8)__builtin_popcountll(
-			links->asker[peer->asker].open);
+	if (peer->asker != LINK_NONE) {
+		const struct link_asker *asker = &links->asker[peer->asker];
+
+		info->open = (u8)__builtin_popcountll(asker->open);
+		info->open_frames = (u8)asker->frames;
+	}
 	__builtin_memcpy(info->uuid, peer->uuid, 16);
 	__builtin_memcpy(info->mac, peer->mac, 6);
 	return true;

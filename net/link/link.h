@@ -216,6 +216,7 @@ struct link_info {
 	u8 mac[6];
 	u8 state;		// enum link_state
 	u8 open;		// our requests
+	u8 open_frames;		// that they are
 	u8 grant;		// what the peer may have open here
 	u8 credit;		// what we may have open there
 	u16 carries;		// longest frame that the path is known to take

@@ -581,6 +581,36 @@ a_cancelled_operation_does_not_run_later(void **state)
 	rig_end(&rig);
 }
 
+// The request is on its way while it is cancelled, and comes after that.
+static void
+a_cancelled_number_is_used(void **state)
+{
+	u32 place = pair(1500), id, before;
+	struct rcap_submit s = rig_submit(&rig, 1, place, OP_FETCH_ADD, 0, 8, 0);
+	struct rcap *rcap = rig.node[1].rcap;
+	static struct rig_frame request;
+
+	(void)state;
+	s.addend = 1;
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	before = rig.node[1].completions;
+	rig.cut[1][0] = true;
+	rig.capture = true;
+	rig.captured = &request;
+	rig.captured_max = 1;
+	id = rcap_submit(rcap, rig.now, &s);
+	rig.capture = false;
+	rig.captured = NULL;
+	rig.cut[1][0] = false;
+	rcap_cancel(rcap, rig.now, id);
+	assert_true(rig_wait(&rig, 1, before + 1, NS_PER_SECOND));
+	expect(&rig.node[1].completion[before], RCAP_NOT_DONE, CODE_CANCELLED);
+	assert_int_equal(request.bytes[WIRE_ETHERNET + 1], WIRE_REQUEST);
+	rig_deliver(&rig, 0, request.bytes, request.len);
+	assert_int_equal(get64(far(0)), 1);
+	rig_end(&rig);
+}
+
 // ---- loss: every byte right, everything exactly once
 
 static void
@@ -645,6 +675,32 @@ one_at_a_time_under_faults(void **state)
 	rig_end(&rig);
 }
 
+// The owner's page changes all the time, as a whole; what was read of it in three
+// frames was there at one time.
+static void
+parts_of_two_runs_do_not_mix(void **state)
+{
+	u32 place = pair(1500);
+	struct rcap_submit s = rig_submit(&rig, 1, place, OP_READ, 0, 4096, 0);
+	struct rig_node *n = &rig.node[1];
+	u8 value = 0;
+
+	(void)state;
+	rig.loss = 200;
+	for (u32 i = 0; i < 100; i++) {
+		u32 before = n->completions;
+
+		assert_true(rcap_submit(n->rcap, rig.now, &s) != RCAP_NONE);
+		while (n->completions == before) {
+			memset(far(0), ++value, 4096);
+			rig_run(&rig, NS_PER_MS / 2);
+		}
+		for (u32 at = 1; at < 4096; at++)
+			assert_int_equal(*near(at), *near(0));
+	}
+	rig_end(&rig);
+}
+
 // Many at a time: each addition counts once, and each old value is seen once.
 static void
 many_at_a_time_under_faults(void **state)
@@ -694,7 +750,7 @@ silence(bool to_owner, bool from_owner)
 	struct rig_node *n = &rig.node[1];
 	struct rcap_submit s = rig_submit(&rig, 1, place, OP_FETCH_ADD, 0, 8, 0);
 	u32 count[3] = { 0, 0, 0 };
-	u64 value;
+	u64 value, cut_at;
 
 	s.addend = 1;
 	put64(far(0), 0);
@@ -707,7 +763,9 @@ silence(bool to_owner, bool from_owner)
 		}
 		assert_true(rcap_submit(n->rcap, rig.now, &s) != RCAP_NONE);
 	}
+	cut_at = rig.now;
 	assert_true(rig_wait(&rig, 1, 20, LINK_LEASE_NS / 4 * 9));
+	assert_true(rig.now >= cut_at + LINK_LAPSE_NS - 5 * NS_PER_MS);
 	value = get64(far(0));
 	for (u32 i = 0; i < 20; i++)
 		count[n->completion[i].outcome]++;
@@ -839,7 +897,9 @@ main(void)
 		cmocka_unit_test(a_slot_is_never_the_same_twice),
 		cmocka_unit_test(a_fenced_operation_waits_for_its_queue),
 		cmocka_unit_test(a_cancelled_operation_does_not_run_later),
+		cmocka_unit_test(a_cancelled_number_is_used),
 		cmocka_unit_test(one_at_a_time_under_faults),
+		cmocka_unit_test(parts_of_two_runs_do_not_mix),
 		cmocka_unit_test(many_at_a_time_under_faults),
 		cmocka_unit_test(silence_ends_every_wait_in_time),
 		cmocka_unit_test(a_new_life_knows_nothing_of_the_old_one),
