@@ -169,7 +169,7 @@ run_grant(struct rcap *rcap, struct asked *asked)
 	if (code != CODE_NONE)
 		owner_refuse(rcap, asked, code);
 	else
-		owner_ran(rcap, asked, NULL, 0);
+		owner_ran(rcap, asked, asked->payload, 0);
 }
 
 static enum wire_code
@@ -218,7 +218,7 @@ run_derive(struct rcap *rcap, struct asked *asked)
 	grant.count = d.count;
 	grant.word = d.word;
 	entry_add(rcap, &grant);
-	owner_ran(rcap, asked, NULL, 0);
+	owner_ran(rcap, asked, asked->payload, 0);
 	peer_dispatch(rcap, asked->now, grant.peer);
 }
 
@@ -233,5 +233,5 @@ run_revoke(struct rcap *rcap, struct asked *asked)
 	}
 	rcap_host_revoke(rcap->host, asked->entry->node,
 			 asked->request->op == OP_DROP);
-	owner_ran(rcap, asked, NULL, 0);
+	owner_ran(rcap, asked, asked->payload, 0);
 }

@@ -93,7 +93,7 @@ run_write(struct rcap *rcap, struct asked *asked)
 	slot->state = LINK_SLOT_PARTS;
 	slot->held |= (u8)fresh;
 	if (slot->held == all)
-		owner_ran(rcap, asked, NULL, 0);
+		owner_ran(rcap, asked, asked->payload, 0);
 }
 
 // ---- MCAS
@@ -199,7 +199,7 @@ void
 run_mcas(struct rcap *rcap, struct asked *asked)
 {
 	enum wire_code code = owner_check(rcap, asked);
-	const u8 *data = NULL;
+	const u8 *data = asked->payload;
 	u32 length;
 	u8 *at;
 
@@ -236,7 +236,7 @@ run_fetch_add(struct rcap *rcap, struct asked *asked)
 	asked->slot->old[0] = __atomic_fetch_add((u64 *)(void *)at, addend.value,
 						 __ATOMIC_SEQ_CST);
 	changed(rcap, at, 8);
-	owner_ran(rcap, asked, NULL, 0);
+	owner_ran(rcap, asked, asked->payload, 0);
 }
 
 void
@@ -252,5 +252,5 @@ run_notify(struct rcap *rcap, struct asked *asked)
 	at = place(rcap, asked->entry, asked->request->offset);
 	__atomic_fetch_add((u32 *)(void *)at, 1, __ATOMIC_SEQ_CST);
 	changed(rcap, at, 4);
-	owner_ran(rcap, asked, NULL, 0);
+	owner_ran(rcap, asked, asked->payload, 0);
 }

@@ -178,5 +178,5 @@ run_send(struct rcap *rcap, struct asked *asked)
 		return;
 	}
 	deliver(rcap, asked, index, endpoint);
-	owner_ran(rcap, asked, NULL, 0);
+	owner_ran(rcap, asked, asked->payload, 0);
 }

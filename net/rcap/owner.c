@@ -93,6 +93,8 @@ owner_check(struct rcap *rcap, struct asked *asked)
 
 // ---- answers
 
+static const u8 nothing[8];
+
 static void
 body_fill(const struct asked *asked, struct wire_response *body)
 {
@@ -133,7 +135,7 @@ owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
 	body.code = (u8)code;
 	body.held = asked->slot->state == LINK_SLOT_RUNNING ? HELD_ALL
 							    : asked->slot->held;
-	part_send(rcap, asked, &body, NULL, 0);
+	part_send(rcap, asked, &body, nothing, 0);
 }
 
 // Says that it is done, with the data in as many parts as the request wants.
@@ -181,7 +183,7 @@ static void
 tell_again(struct rcap *rcap, struct asked *asked)
 {
 	const struct link_slot *slot = asked->slot;
-	const u8 *data = NULL;
+	const u8 *data = nothing;
 	enum wire_code code;
 	u32 length = 0;
 

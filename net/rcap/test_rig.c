@@ -282,13 +282,13 @@ rig_boot(struct rig *rig, u32 index)
 
 	n->incarnation = prng_u64(&rig->prng) | 1;
 	configure(rig, n, &lc, &rc);
-	n->links_memory = zeroed(links_memory_needed(&lc));
-	n->rcap_memory = zeroed(rcap_memory_needed(&rc, &lc));
-	n->links = links_init(n->links_memory, links_memory_needed(&lc), &lc,
-			      rig->now);
+	n->links_size = links_memory_needed(&lc);
+	n->rcap_size = rcap_memory_needed(&rc, &lc);
+	n->links_memory = zeroed(n->links_size);
+	n->rcap_memory = zeroed(n->rcap_size);
+	n->links = links_init(n->links_memory, n->links_size, &lc, rig->now);
 	ASSERT(n->links);
-	n->rcap = rcap_init(n->rcap_memory, rcap_memory_needed(&rc, &lc), &rc, &lc,
-			    n->links, n);
+	n->rcap = rcap_init(n->rcap_memory, n->rcap_size, &rc, &lc, n->links, n);
 	ASSERT(n->rcap);
 	n->up = true;
 }
@@ -303,7 +303,8 @@ rig_start(struct rig *rig, u32 nodes, u64 seed, u16 mtu, u16 grant_pool)
 	rig->grant_pool = grant_pool;
 	rig->delay_ns = NS_PER_MS;
 	prng_seed(&rig->prng, seed);
-	rig->frame = zeroed(RIG_FRAMES * sizeof(*rig->frame));
+	rig->frame = calloc(RIG_FRAMES, sizeof(*rig->frame));
+	ASSERT(rig->frame);
 	for (u32 i = 0; i < nodes; i++) {
 		struct rig_node *n = &rig->node[i];
 

@@ -46,6 +46,7 @@ struct rig_node {
 	struct links *links;
 	struct rcap *rcap;
 	void *links_memory, *rcap_memory;
+	u64 links_size, rcap_size;
 	u8 *memory, *staging, *disk;
 	u8 buffer[WIRE_FRAME_MAX];
 	bool starved;		// no buffers for frames
