@@ -157,7 +157,7 @@ measure(struct link_peer *peer, const struct link_ask *ask, u64 now)
 static void
 overtake(struct links *links, struct link_peer *peer, u32 number)
 {
-	struct link_asker *asker = asker_of(links, peer);
+	struct link_asker *asker = &links->asker[peer->asker];
 	u64 older = asker->open & number_mask(peer->done, number - peer->done);
 
 	for (; older; older &= older - 1) {
@@ -174,10 +174,13 @@ void
 links_close(struct links *links, u64 now, u16 peer_index, u32 number)
 {
 	struct link_peer *peer = &links->peer[peer_index];
-	struct link_asker *asker = asker_of(links, peer);
 	struct link_ask *ask = ask_find(links, peer, number);
 
-	ASSERT(ask && asker->frames >= ask->frames);
+	ASSERT(ask);
+
+	struct link_asker *asker = &links->asker[peer->asker];
+
+	ASSERT(asker->frames >= ask->frames);
 	measure(peer, ask, now);
 	asker->open &= ~number_bit(number);
 	asker->unseen &= asker->open;

@@ -8,7 +8,7 @@
 #include "net/link/state.h"
 
 static const char *const drop_text[LINK_DROP_COUNT] = {
-#define X(name, sentence) [name] = sentence,
+#define X(name, sentence) [name] = (sentence),
 #include "net/link/drops.def"
 #undef X
 };

@@ -151,6 +151,7 @@ handshake_take(struct links *links, u64 now, struct link_peer *peer,
 {
 	struct link_handshake *h = &links->handshake[links->handshakes_free];
 
+	ASSERT(links->handshakes_free != LINK_NONE && h->peer == LINK_NONE);
 	peer->handshake = links->handshakes_free;
 	links->handshakes_free = h->next_free;
 	*h = (struct link_handshake){
@@ -174,18 +175,20 @@ static enum link_drop
 handshake_begin(struct links *links, u64 now, struct link_peer *peer,
 		const struct caller *caller)
 {
-	struct link_handshake *h = handshake_of(links, peer);
+	bool under_way = peer->handshake != LINK_NONE;
+	struct link_handshake *h = &links->handshake[under_way ? peer->handshake : 0];
 
-	if (h && h->incarnation == caller->incarnation &&
+	if (under_way && h->incarnation == caller->incarnation &&
 	    !__builtin_memcmp(h->public_key, caller->public_key, CRYPTO_KEY)) {
 		h->give_up_at = now + HANDSHAKE_NS;
 		return LINK_DROP_COUNT;
 	}
-	if (h && now - h->begun_at < LINK_IDLE_NS)
+	if (under_way && now - h->begun_at < LINK_IDLE_NS)
 		return LINK_DROP_BUDGET;
-	if ((!h && links->handshakes_free == LINK_NONE) || !budget_take(links, now))
+	if ((!under_way && links->handshakes_free == LINK_NONE) ||
+	    !budget_take(links, now))
 		return LINK_DROP_BUDGET;
-	if (h)
+	if (under_way)
 		handshake_end(links, peer);
 	h = handshake_take(links, now, peer, caller);
 	if (!pair_keys(links, peer, h)) {
@@ -270,8 +273,10 @@ hear_proven(struct links *links, u64 now, struct link_peer *peer,
 {
 	static const u8 nothing[NONCE_LEN];
 	bool named = __builtin_memcmp(hello->nonce_seen, nothing, NONCE_LEN);
-	bool fresh = !__builtin_memcmp(hello->nonce_seen, h->nonce, NONCE_LEN);
+	bool fresh;
 
+	ASSERT(h && h->peer == index_of(links, peer));
+	fresh = !__builtin_memcmp(hello->nonce_seen, h->nonce, NONCE_LEN);
 	put(h->mac, hello->mac, 6);
 	put(h->their_nonce, hello->nonce, NONCE_LEN);
 	h->mtu = MIN(hello->mtu, links->config.mtu);
@@ -315,7 +320,7 @@ hear_hello(struct links *links, u64 now, const struct wire_frame *frame)
 	if (drop != LINK_DROP_COUNT)
 		return drop;
 
-	struct link_handshake *h = handshake_of(links, peer);
+	struct link_handshake *h = &links->handshake[peer->handshake];
 
 	if (!proof_holds(h, frame))
 		return LINK_DROP_PROOF;
@@ -342,7 +347,7 @@ hello_fill(const struct links *links, const struct link_peer *peer,
 u32
 say_hello(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 {
-	struct link_handshake *h = handshake_of(links, peer);
+	struct link_handshake *h = &links->handshake[peer->handshake];
 	u32 body_len = WIRE_LENGTH(hello), proven;
 	u8 *at = buffer + WIRE_ETHERNET;
 	struct wire_hello hello;
@@ -356,6 +361,7 @@ say_hello(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 		.clock = clock_us(now),
 	};
 
+	ASSERT(h->peer == index_of(links, peer));
 	if (now - h->nonce_at >= NONCE_NS)
 		nonce_renew(links, now, peer, h);
 	hello_fill(links, peer, h, &hello);

@@ -20,7 +20,7 @@ length_fits(const struct rcap_op *op, const struct wire_response *r)
 		return true;	// it ran; what it read was not asked for again
 	if ((r->clause + 1u) * WIRE_LENGTH(clause) > op->operand_len)
 		return false;
-	wire_clause_load(&clause, op->operand + r->clause * WIRE_LENGTH(clause));
+	wire_clause_load(&clause, op->operand + (u64)r->clause * WIRE_LENGTH(clause));
 	return r->length == clause.chain_length;
 }
 
@@ -52,7 +52,7 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 		rcap->counters.mixed++;
 		return;
 	}
-	__builtin_memcpy(rcap->config.memory + op->local + r->part * WIRE_PART,
+	__builtin_memcpy(rcap->config.memory + op->local + wire_part_at(r->part),
 			 frame->payload, frame->payload_len);
 	op->have |= (u8)(1u << r->part);
 	op->answer_len = r->length;

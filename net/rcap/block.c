@@ -130,7 +130,7 @@ gather(struct rcap *rcap, struct asked *asked)
 	slot->op = request->op;
 	slot->state = LINK_SLOT_PARTS;
 	ASSERT(rcap->ticket[slot->ticket].state == TICKET_GATHER);
-	__builtin_memcpy(page_of(rcap, slot->ticket) + request->part * WIRE_PART,
+	__builtin_memcpy(page_of(rcap, slot->ticket) + wire_part_at(request->part),
 			 asked->payload, asked->payload_len);
 	slot->held |= (u8)(1u << request->part);
 	return true;

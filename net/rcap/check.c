@@ -48,13 +48,13 @@ check_open(const struct rcap *rcap)
 	u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW];
 	u32 open = 0;
 
-	for (u16 peer = 0; peer < links_peers_max(rcap->links); peer++) {
+	for (u32 peer = 0; peer < links_peers_max(rcap->links); peer++) {
 		struct link_info info;
 		u32 count;
 
-		if (!links_info(rcap->links, peer, &info))
+		if (!links_info(rcap->links, (u16)peer, &info))
 			break;
-		count = links_opened(rcap->links, peer, number, cookie);
+		count = links_opened(rcap->links, (u16)peer, number, cookie);
 		for (u32 i = 0; i < count; i++) {
 			const struct rcap_op *op = &rcap->op[cookie[i]];
 

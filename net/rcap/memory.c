@@ -57,12 +57,12 @@ parts_place(struct rcap *rcap, const struct asked *asked, u32 parts)
 
 	for (; parts; parts &= parts - 1) {
 		u32 part = (u32)__builtin_ctz(parts);
-		u32 from = (part - request->part) * WIRE_PART;
+		u64 from = wire_part_at(part - request->part);
 		u32 len = wire_part_len(request->length, false, part);
 
 		ASSERT(from + len <= asked->payload_len);
-		__builtin_memcpy(to + part * WIRE_PART, asked->payload + from, len);
-		changed(rcap, to + part * WIRE_PART, len);
+		__builtin_memcpy(to + wire_part_at(part), asked->payload + from, len);
+		changed(rcap, to + wire_part_at(part), len);
 	}
 }
 
@@ -101,7 +101,7 @@ run_write(struct rcap *rcap, struct asked *asked)
 static void
 clause_at(const struct asked *asked, u32 index, struct wire_clause *clause)
 {
-	wire_clause_load(clause, asked->payload + index * WIRE_LENGTH(clause));
+	wire_clause_load(clause, asked->payload + (u64)index * WIRE_LENGTH(clause));
 }
 
 static u32

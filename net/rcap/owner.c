@@ -152,7 +152,7 @@ owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 len
 	body.parts = (u8)wire_parts(length, whole);
 	for (u32 part = 0; part < body.parts; part++) {
 		body.part = (u8)part;
-		part_send(rcap, asked, &body, data + part * WIRE_PART,
+		part_send(rcap, asked, &body, data + wire_part_at(part),
 			  wire_part_len(length, whole, part));
 	}
 }

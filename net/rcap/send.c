@@ -38,7 +38,7 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 		len = 0;
 	} else if (!len && data) {
 		payload = rcap->config.memory + op->local +
-			  body->part * WIRE_PART;
+			  wire_part_at(body->part);
 		len = wire_part_len(data, whole, body->part);
 	}
 	rcap_host_send(rcap->host, buffer,

@@ -194,7 +194,7 @@ clauses_store(struct rcap_op *op, const struct rcap_submit *s)
 			.chain_length = c->chain_length,
 		};
 
-		wire_clause_store(op->operand + i * WIRE_LENGTH(clause), &clause);
+		wire_clause_store(op->operand + (u64)i * WIRE_LENGTH(clause), &clause);
 		op->chain_max = MAX(op->chain_max, c->chain_length);
 	}
 	op->operand_len = s->clause_count * WIRE_LENGTH(clause);

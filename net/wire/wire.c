@@ -28,7 +28,7 @@ const struct wire_op_info wire_op_info[OP_COUNT] = {
 #undef TELL
 
 static const char *const code_text[CODE_COUNT] = {
-#define X(name, number, sentence) [name] = sentence,
+#define X(name, number, sentence) [name] = (sentence),
 #include "net/wire/codes.def"
 #undef X
 };
@@ -98,7 +98,7 @@ clauses_fit(const struct wire_request *request, const u8 *payload, u32 len)
 	if (request->length != 8 && request->length != 16)
 		return false;
 	for (u32 i = 0; i < count; i++) {
-		wire_clause_load(&clause, payload + i * WIRE_LENGTH(clause));
+		wire_clause_load(&clause, payload + (u64)i * WIRE_LENGTH(clause));
 		if (clause.chain_length > WIRE_DATA_MAX ||
 		    clause.chain_offset > ~0ull - WIRE_DATA_MAX)
 			return false;

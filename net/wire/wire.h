@@ -214,12 +214,18 @@ struct wire_frame {
 must_check enum wire_flaw
 wire_parse(struct wire_frame *frame, const void *bytes, u32 len);
 
-// Parts that `length` bytes of data travel in, and the bytes of each. A part
-// exists even when there are no data.
+// Parts that `length` bytes of data travel in; where each begins, and its bytes.
+// A part exists even when there are no data.
 static inline u32
 wire_parts(u32 length, bool whole)
 {
 	return whole || length <= WIRE_PART ? 1 : length <= 2 * WIRE_PART ? 2 : 3;
+}
+
+static inline u64
+wire_part_at(u32 part)
+{
+	return (u64)part * WIRE_PART;
 }
 
 static inline u32
