@@ -14,13 +14,8 @@
 static bool
 link_to(const struct sim_node *node, u32 other, struct link_info *info)
 {
-	u8 uuid[16];
-	u16 peer;
+	u16 peer = node->state == NODE_UP ? node_peer(node, other) : LINK_NONE;
 
-	if (node->state != NODE_UP)
-		return false;
-	node_uuid(other, uuid);
-	peer = links_find(node->links, uuid);
 	return peer != LINK_NONE && links_info(node->links, peer, info) &&
 	       info->state == LINK_STATE_UP;
 }

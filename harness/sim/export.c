@@ -185,17 +185,15 @@ bool
 export_grant(struct sim_node *node, u32 env, const struct authority_cap *wanted)
 {
 	u32 slot = wanted->store + 1, entry, remote, derived;
-	u8 uuid[16] = { 0 };
 	struct rcap_grant grant;
 
 	if (cap_check_derive(&node->tree, env, slot, REMOTE_LIST, wanted->rights,
 			     wanted->base, wanted->count))
 		return false;
-	node_uuid(wanted->holder.node, uuid);
 	grant = (struct rcap_grant){
 		.type = wanted->store == STORE_PAGES ? TYPE_FRAMES : TYPE_BLOCKS,
 		.rights = (u8)wanted->rights,
-		.peer = links_find(node->links, uuid),
+		.peer = node_peer(node, wanted->holder.node),
 		.environment = wanted->holder.env,
 		.base = wanted->base, .count = wanted->count, .word = wanted->base };
 	if (grant.peer == LINK_NONE)

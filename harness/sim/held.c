@@ -120,17 +120,15 @@ steal(struct sim_node *node, struct target *target)
 {
 	struct sim_node *other = &sim.node[sim_below(sim.nodes)];
 	struct held *held;
-	u8 uuid[16];
 
 	if (other == node || other->state == NODE_OFF)
 		return false;
 	held = any_held(&other->env[sim_below(ENVS)]);
 	if (!held || held->owner == node_index(node))
 		return false;
-	node_uuid(held->owner, uuid);
 	target->held = held;
 	target->remote = held->remote;
-	target->remote.peer = links_find(node->links, uuid);
+	target->remote.peer = node_peer(node, held->owner);
 	return target->remote.peer != LINK_NONE;
 }
 
@@ -139,14 +137,12 @@ static bool
 remember(struct sim_node *node, struct target *target)
 {
 	u32 kept = MIN(node->past_count, PAST);
-	u8 uuid[16];
 
 	if (!kept)
 		return false;
 	target->held = &node->past[sim_below(kept)];
 	target->remote = target->held->remote;
-	node_uuid(target->held->owner, uuid);
-	target->remote.peer = links_find(node->links, uuid);
+	target->remote.peer = node_peer(node, target->held->owner);
 	return target->remote.peer != LINK_NONE;
 }
 
@@ -190,12 +186,10 @@ held_choose(struct sim_node *node, u32 env, struct target *target)
 bool
 held_service(struct sim_node *node, u32 other, struct target *target)
 {
-	u8 uuid[16];
 
-	node_uuid(other, uuid);
 	*target = (struct target){ .owner = other, .row = AUTHORITY_NONE };
 	target->remote.slot = WIRE_SLOT_NONE;
-	target->remote.peer = links_find(node->links, uuid);
+	target->remote.peer = node_peer(node, other);
 	if (target->remote.peer == LINK_NONE)
 		return false;
 	target->remote.incarnation = links_incarnation(node->links, target->remote.peer);

@@ -47,21 +47,29 @@ model_init(struct model *model, struct trace *trace, struct store *store,
 	history_init(&model->history, history_bytes);
 }
 
+static u64
+payload_word(const struct model_op *op, u32 index)
+{
+	u64 word = (op->payload + index) * 0x9e3779b97f4a7c15ull;
+
+	word ^= word >> 29;
+	return word * 0xbf58476d1ce4e5b9ull;
+}
+
 u8
 model_byte(const struct model_op *op, u32 at)
 {
-	u64 word = (op->payload + at / 8) * 0x9e3779b97f4a7c15ull;
-
-	word ^= word >> 29;
-	word *= 0xbf58476d1ce4e5b9ull;
-	return (u8)(word >> 8 * (at % 8));
+	return (u8)(payload_word(op, at / 8) >> 8 * (at % 8));
 }
 
 void
 model_payload(const struct model_op *op, u8 *bytes)
 {
-	for (u32 i = 0; i < op->len; i++)
-		bytes[i] = model_byte(op, i);
+	for (u32 at = 0; at < op->len; at += 8) {
+		u64 word = payload_word(op, at / 8);
+
+		memcpy(bytes + at, &word, MIN(8u, op->len - at));
+	}
 }
 
 u32

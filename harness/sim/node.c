@@ -57,6 +57,22 @@ node_uuid(u32 node, u8 uuid[16])
 	uuid[0] = (u8)node;
 }
 
+// Mostly where it was found before: in its boot a node keeps its place.
+u16
+node_peer(const struct sim_node *node, u32 other)
+{
+	static u16 guess[SIM_NODES_MAX][SIM_NODES_MAX];
+	u16 *place = &guess[node_index(node)][other];
+	struct link_info info;
+	u8 uuid[16];
+
+	if (links_info(node->links, *place, &info) && info.uuid[0] == other)
+		return *place;
+	node_uuid(other, uuid);
+	*place = links_find(node->links, uuid);
+	return *place;
+}
+
 u32
 node_of_peer(const struct sim_node *node, u16 peer)
 {

@@ -37,6 +37,10 @@ node_now(const struct sim_node *node);
 void
 node_uuid(u32 node, u8 uuid[16]);
 
+// The peer that a node is, or LINK_NONE.
+u16
+node_peer(const struct sim_node *node, u32 other);
+
 // The node whose peer this is.
 u32
 node_of_peer(const struct sim_node *node, u16 peer);

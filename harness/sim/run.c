@@ -324,14 +324,12 @@ static void
 check_sessions(const struct sim_node *node)
 {
 	struct link_info info;
-	u8 uuid[16];
 	u16 peer;
 
 	for (u32 i = 0; i < sim.nodes; i++) {
 		if (&sim.node[i] == node)
 			continue;
-		node_uuid(i, uuid);
-		peer = links_find(node->links, uuid);
+		peer = node_peer(node, i);
 		if (peer == LINK_NONE || !links_info(node->links, peer, &info) ||
 		    info.state != LINK_STATE_UP)
 			sim_failed(node_index(node), "all is healed, and a session is not up");

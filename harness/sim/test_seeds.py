@@ -33,7 +33,11 @@ def line_of(out: str, head: str) -> str:
     return re.search(f"^{head}.*", out, re.MULTILINE)[0]
 
 
-@pytest.mark.parametrize("seeds", ["1..250", "251..500", "501..750", "751..1000"])
+LONG = [pytest.param(seeds, marks=pytest.mark.long)
+        for seeds in ("251..500", "501..750", "751..1000")]
+
+
+@pytest.mark.parametrize("seeds", ["1..250", *LONG])
 def test_seeds(seeds):
     """All is well; and all of it has happened: a check of nothing passes."""
     out = passes("--seeds", seeds)

@@ -33,11 +33,7 @@ work_boot(struct sim_node *node)
 static bool
 is_poisoned(const u8 *bytes, u32 len)
 {
-	for (u32 i = 0; i < len; i++) {
-		if (bytes[i] != POISON)
-			return false;
-	}
-	return true;
+	return !len || (bytes[0] == POISON && !memcmp(bytes, bytes + 1, len - 1));
 }
 
 // A frame for the data of an operation, or NULL.
@@ -239,15 +235,15 @@ judge_memory(const struct sim_node *node, const struct pending *pending)
 	const struct model_op *op = &sim.model.op[pending->op];
 	const u8 *memory = node->memory[pending->frame];
 	u32 end = operation_memory(op);
+	u8 wanted[UNIT];
 
 	if (!is_poisoned(memory + end, UNIT - end))
 		sim_failed(node_index(node), "an answer reached beyond its length");
 	if (!operation_writes(op->kind))
 		return;
-	for (u32 i = op->kind == DO_SEND ? 8 : 0; i < op->len; i++) {
-		if (memory[i] != model_byte(op, i))
-			sim_failed(node_index(node), "the bytes to be written were changed");
-	}
+	operation_fill(op, pending->op, wanted);
+	if (memcmp(memory, wanted, op->len))
+		sim_failed(node_index(node), "the bytes to be written were changed");
 }
 
 static struct pending *

@@ -46,7 +46,7 @@ class Counter:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Build and run all tests.")
-    parser.add_argument("--quick", action="store_true", help="leave out tests that need QEMU")
+    parser.add_argument("--quick", action="store_true", help="leave out long tests and those that need QEMU")
     parser.add_argument("--build", default="build", metavar="DIR", help="build folder")
     parser.add_argument("--jobs", type=int, default=2, metavar="N",
                         help="test files side by side (1: in order, output at once)")
@@ -93,7 +93,7 @@ def main() -> int:
     if options.jobs > 1:
         words += ["-n", str(options.jobs), "--dist", "loadfile"]
     if options.quick:
-        words += ["-m", "not qemu"]
+        words += ["-m", "not qemu and not long"]
     counter = Counter()
     status = pytest.main(words + options.words, plugins=[counter])
     if not built:
