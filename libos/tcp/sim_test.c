@@ -63,6 +63,12 @@ run_random(struct sim *sim, u64 seed)
 	for (u32 side = 0; side < 2; side++)
 		random_faults(sim, side);
 	sim->pauses = prng_below(&sim->prng, 2);
+	// Now and then the peer does not scale windows, SACK, or tell the time.
+	for (u32 i = 0; i < ARRAY_SIZE(sim->stripped); i++) {
+		static const u8 kinds[] = { 0, 0, 0, 0, 3, 4, 4, 8 };
+
+		sim->stripped[i] = kinds[prng_below(&sim->prng, 8)];
+	}
 	sim->patient = true;
 	sim->aborts = !prng_below(&sim->prng, 4);
 	count = 1 + (u32)prng_below(&sim->prng, 6);

@@ -36,7 +36,8 @@
 #define ARP_ENTRIES 64u
 #define CONTROL_RING (32u * 1024)	// frames built at once: ARP, ICMP, RST, SYN-ACK
 #define SYN_ENTRIES 512u		// direct mapped
-#define TIMEWAIT_ENTRIES 1024u		// direct mapped
+#define TIMEWAIT_ENTRIES 1024u
+#define TIMEWAIT_WAYS 4u		// places where a record may be
 #define MSS_DEFAULT 536u		// of a peer that names none (RFC 9293, 3.7.1)
 #define MSS_MIN 64u
 #define RUNS_MAX 48u

@@ -164,6 +164,39 @@ time_wait_ends_or_makes_way(void **state)
 	peer_end(&p);
 }
 
+// Records are bounded: of those that share places the oldest makes way.
+static void
+time_wait_records_are_bounded(void **state)
+{
+	struct peer p = start();
+	struct tuple tuples[3000];
+	u32 kept = 0, recent = 0;
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(tuples); i++) {
+		struct tcp_conn *conn;
+
+		p.port = (u16)(1000 + i);
+		p.now += NS_PER_MS;
+		conn = peer_open(&p);
+		tuples[i] = conn->tuple;
+		tcp_close(p.net, p.now, conn);
+		assert_true(peer_expect(&p));
+		peer_send(&p, FLAG_ACK | FLAG_FIN, NULL, 0);
+		(void)peer_discard(&p);
+		assert_non_null(timewait_find(p.net, &tuples[i]));
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(tuples); i++) {
+		bool found = timewait_find(p.net, &tuples[i]);
+
+		kept += found;
+		recent += found && i >= ARRAY_SIZE(tuples) - 500;
+	}
+	assert_true(kept <= TIMEWAIT_ENTRIES && kept > TIMEWAIT_ENTRIES * 9 / 10);
+	assert_true(recent > 460);
+	peer_end(&p);
+}
+
 // A FIN ahead of missing bytes waits for them, and nothing behind it counts.
 static void
 end_comes_after_all_bytes(void **state)
@@ -448,6 +481,7 @@ main(void)
 		cmocka_unit_test(own_side_closes_first),
 		cmocka_unit_test(both_close_at_once),
 		cmocka_unit_test(time_wait_ends_or_makes_way),
+		cmocka_unit_test(time_wait_records_are_bounded),
 		cmocka_unit_test(end_comes_after_all_bytes),
 		cmocka_unit_test(orphans_are_bounded),
 		cmocka_unit_test(closed_windows_hold_no_orphans),

@@ -50,7 +50,8 @@ too_old(const struct tcp_conn *conn, const struct segment *s)
 }
 
 // Bytes that we have, or will not take: the peer needs to hear where we are,
-// each time. To anything else the answer is rationed.
+// each time; and perhaps it never does, since we have its link address wrong. To
+// anything else the answer is rationed.
 static void
 refuse(struct net *net, struct tcp_conn *conn, const struct segment *s)
 {
@@ -59,6 +60,7 @@ refuse(struct net *net, struct tcp_conn *conn, const struct segment *s)
 	} else if (s->len || s->flags & FLAG_FIN) {
 		drop(net, NET_DROP_WINDOW);
 		receive_twice(conn, s);
+		(void)ip_route_again(net, conn->tuple.peer, conn->peer_mac);
 		conn->ack_now = true;
 		conn_output(net, conn);
 	} else {

@@ -539,6 +539,31 @@ silent_peer_is_looked_up_again(void **state)
 	peer_end(&p);
 }
 
+// The same where the peer, not we, waits for an answer.
+static void
+repeating_peer_is_looked_up_again(void **state)
+{
+	struct peer p = start();
+	struct tcp_conn *conn = open_with(&p, 100);
+	u32 first;
+
+	(void)state;
+	(void)take_all(&p, &first);
+	ack_to(&p, first + 100);
+	p.net->arp[0] = (struct arp_entry){
+		.address = PEER_ADDRESS, .mac = { 2, 0, 0, 0, 0, 1 },
+		.resolved = true, .expires_at = NEVER_NS,
+	};
+	peer_send(&p, FLAG_ACK, "x", 1);
+	conn->peer_mac[5] ^= 0x40;
+	p.seq--;
+	peer_send(&p, FLAG_ACK, "x", 1);
+	assert_true(peer_take(&p));
+	assert_memory_equal(p.frame, peer_mac, 6);
+	tcp_abort(p.net, conn);
+	peer_end(&p);
+}
+
 int
 main(void)
 {
@@ -559,6 +584,7 @@ main(void)
 		cmocka_unit_test(narrow_path_is_learned),
 		cmocka_unit_test(silent_black_hole_is_suspected),
 		cmocka_unit_test(silent_peer_is_looked_up_again),
+		cmocka_unit_test(repeating_peer_is_looked_up_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

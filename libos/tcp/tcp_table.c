@@ -3,8 +3,8 @@
 // secret key (so that strangers cannot aim at one chain), the free list, the
 // lists of connections with news and with output, and TIME-WAIT.
 //
-// TIME-WAIT keeps no connection: a small record in a direct-mapped table stands
-// for it. A newer one in the same place displaces it, which is the bound. A
+// TIME-WAIT keeps no connection: a small record stands for it, in one of four
+// places. When all are taken the one that would expire first makes way. A
 // connection that is freed may still be linked in the news or output list; it is
 // passed over there, and its links survive reuse.
 
@@ -175,13 +175,27 @@ conn_gone(struct net *net, struct tcp_conn *conn)
 	conn_event(net, conn, TCP_GONE);
 }
 
+static struct timewait *
+timewait_set(struct net *net, const struct tuple *tuple)
+{
+	u32 set = tuple_hash(net, tuple) % (TIMEWAIT_ENTRIES / TIMEWAIT_WAYS);
+
+	return &net->timewait[set * TIMEWAIT_WAYS];
+}
+
 void
 conn_timewait(struct net *net, struct tcp_conn *conn)
 {
-	u32 at = tuple_hash(net, &conn->tuple) % TIMEWAIT_ENTRIES;
+	struct timewait *tw = timewait_set(net, &conn->tuple), *place = tw;
 
 	ASSERT(fin_acked(conn) && conn->fin_received);
-	net->timewait[at] = (struct timewait){
+	for (u32 i = 0; i < TIMEWAIT_WAYS; i++) {
+		if (!tw[i].tuple.peer || tw[i].expires_at < place->expires_at)
+			place = &tw[i];
+		if (!place->tuple.peer)
+			break;
+	}
+	*place = (struct timewait){
 		.tuple = conn->tuple,
 		.snd_nxt = conn->snd_nxt,
 		.rcv_nxt = conn->rcv_nxt,
@@ -216,16 +230,16 @@ conn_forget_all(struct net *net)
 struct timewait *
 timewait_find(struct net *net, const struct tuple *tuple)
 {
-	struct timewait *tw =
-		&net->timewait[tuple_hash(net, tuple) % TIMEWAIT_ENTRIES];
+	struct timewait *tw = timewait_set(net, tuple);
 
-	if (!same_tuple(&tw->tuple, tuple))
-		return NULL;
-	if (net->now_ns >= tw->expires_at) {
-		tw->tuple.peer = 0;
-		return NULL;
+	for (u32 i = 0; i < TIMEWAIT_WAYS; i++) {
+		if (!same_tuple(&tw[i].tuple, tuple))
+			continue;
+		if (net->now_ns < tw[i].expires_at)
+			return &tw[i];
+		tw[i].tuple.peer = 0;
 	}
-	return tw;
+	return NULL;
 }
 
 struct syn_entry *

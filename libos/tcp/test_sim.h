@@ -74,6 +74,7 @@ struct sim {
 	bool pauses;			// readers stop now and then
 	bool aborts;
 	bool patient;
+	u8 stripped[4];			// option kinds that no SYN carries; 0: none
 };
 
 static u8 *sim_text;
@@ -127,13 +128,38 @@ land(struct sim *sim)
 	return first;
 }
 
+// Takes options out of a SYN, as if the peer did not know them.
 static inline void
-put_on_link(struct sim *sim, u32 from, const u8 *bytes, u32 len)
+strip(const struct sim *sim, u8 *frame, u32 len)
+{
+	u8 *ip = frame + ETHERNET_LEN, *h = ip + IPV4_LEN, *end;
+	u32 tcp_len = len - ETHERNET_LEN - IPV4_LEN;
+	u64 sum;
+
+	if (be16_load(frame + 12) != ETHERTYPE_IPV4 || ip[9] != IPPROTO_TCP ||
+	    !(h[13] & FLAG_SYN))
+		return;
+	end = h + (h[12] >> 4) * 4;
+	for (u8 *at = h + TCP_LEN; at < end; at += *at == 1 ? 1 : at[1]) {
+		for (u32 i = 0; i < ARRAY_SIZE(sim->stripped); i++) {
+			if (*at > 1 && *at == sim->stripped[i])
+				memset(at, 1, at[1]);
+		}
+	}
+	be16_store(h + 16, 0);
+	sum = checksum_pseudo(be32_load(ip + 12), be32_load(ip + 16),
+			      IPPROTO_TCP, tcp_len);
+	be16_store(h + 16, checksum_finish(checksum_add(sum, h, tcp_len)));
+}
+
+static inline void
+put_on_link(struct sim *sim, u32 from, u8 *bytes, u32 len)
 {
 	const struct faults *f = &sim->faults[from];
 	u64 leaves = MAX(sim->line_free[from], sim->now);
 	u32 copies = 1 + chance(sim, f->twice);
 
+	strip(sim, bytes, len);
 	if (leaves - sim->now > f->queue_ns)
 		return;
 	sim->line_free[from] = leaves + (f->rate ? len * NS_PER_SECOND / f->rate : 0);
