@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "harness"))
 from clusters.failure import Failure    # noqa: E402
 from clusters.machine import Machine    # noqa: E402
+from clusters.site import MODE_FILE, header    # noqa: E402
 
 MAC = "52:54:00:de:05:01"
 ADDRESS = "ip=10.0.2.15/24 gw=10.0.2.2"
@@ -44,16 +45,12 @@ def build_folder() -> Path:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """A newc cpio archive of regular files: a site."""
+    """A site as it travels: the archive of these files."""
     out = bytearray()
-    for number, (name, content) in enumerate([*files.items(), ("TRAILER!!!", b"")], 1):
-        mode = 0 if name == "TRAILER!!!" else 0o100644
-        raw = name.encode()
-        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(raw) + 1, 0)
-        out += b"070701" + b"".join(b"%08X" % field for field in fields) + raw + b"\0"
-        out += bytes(-len(out) % 4) + content
-        out += bytes(-len(out) % 4)
-    return bytes(out)
+    for number, (name, content) in enumerate(files.items(), 1):
+        out += header(number, MODE_FILE, 0, len(content), name) + content
+        out += bytes(-len(content) % 4)
+    return bytes(out + header(0, 0, 0, 0, "TRAILER!!!"))
 
 
 class Guest(Machine):

@@ -54,6 +54,7 @@ FAULTS = {
     "iret-to-kernel": [(13, 0x8), (14, 0x1)], "iret-nested": PROTECTION,
     "iret-non-canonical": [PROTECTION, (14, 0x1)],
     "single-step": DEBUG, "single-step-syscall": DEBUG,
+    "single-step-shadow": DEBUG, "x87-waiting": NONE,
     "x87-divide": (16, 0), "sse-divide": [(19, 0), NONE],       # QEMU: none
     "bad-mxcsr": [PROTECTION, NONE], "fs-non-canonical": [PROTECTION, NONE],    # QEMU: none
     "gs-into-kernel": NO_READ,

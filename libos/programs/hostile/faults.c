@@ -128,6 +128,12 @@ DEED(iret_non_canonical, "mov %%rsp, %%rax; push $0x23; push %%rax; push $0x202;
 			 "push $0x2b; mov $0x800000000000, %%rax; push %%rax; iretq")
 DEED(single_step, "pushf; orq $0x100, (%%rsp); popf; nop; nop")
 DEED(step_syscall, "xor %%eax, %%eax; pushf; orq $0x100, (%%rsp); popf; syscall; nop")
+DEED(step_shadow, "mov %%ss, %%edx; xor %%eax, %%eax; pushf; orq $0x100, (%%rsp); "
+		  "popf; mov %%edx, %%ss; syscall; nop")
+// An exception that waits in the FPU while others run.
+DEED(x87_waiting, "sub $8, %%rsp; movw $0x37b, (%%rsp); fninit; fldcw (%%rsp); "
+		  "add $8, %%rsp; fldz; fld1; fdivp; mov $14, %%eax; "
+		  "mov $0xffffffff, %%edi; syscall; fninit")
 DEED(x87_divide, "sub $8, %%rsp; movw $0x37b, (%%rsp); fninit; fldcw (%%rsp); "
 		 "add $8, %%rsp; fldz; fld1; fdivp; fwait; nop")
 DEED(sse_divide, "sub $8, %%rsp; movl $0x1d80, (%%rsp); ldmxcsr (%%rsp); "
@@ -253,6 +259,8 @@ static const struct deed {
 	{ "iret-non-canonical", iret_non_canonical, NULL },
 	{ "single-step", single_step, NULL },
 	{ "single-step-syscall", step_syscall, NULL },
+	{ "single-step-shadow", step_shadow, NULL },
+	{ "x87-waiting", x87_waiting, NULL },
 	{ "x87-divide", x87_divide, NULL },
 	{ "sse-divide", sse_divide, NULL },
 	{ "bad-mxcsr", bad_mxcsr, NULL },
