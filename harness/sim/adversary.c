@@ -77,7 +77,8 @@ one_way(void)
 	u32 from = (u32)below(sim.nodes);
 	u32 only = below(2) ? (u32)below(sim.nodes) : SIM_NODES_MAX;
 
-	TRACE(from, "is not heard, by n%lu only if below 64", only);
+	TRACE(from, only == SIM_NODES_MAX ? "is not heard by anybody" :
+					    "is not heard by n%lu", only);
 	for (u32 to = 0; to < sim.nodes; to++) {
 		if (only == SIM_NODES_MAX || to == only)
 			block(from, to, true);

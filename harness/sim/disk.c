@@ -59,7 +59,9 @@ land(struct sim_node *node, const struct disk_op *op)
 		flush(node);
 		break;
 	}
-	TRACE(node_index(node), "disk: operation %lu on block %lu ends", op->op, op->block);
+	TRACE(node_index(node), op->op == OP_BLOCK_READ ? "disk: block %lu was read" :
+	      op->op == OP_BLOCK_WRITE ? "disk: block %lu was written" :
+					 "disk: it is flushed", op->block);
 	model_look(&sim.model, node_index(node), STORE_DISK, op->began);
 }
 
@@ -81,8 +83,7 @@ disk_done(struct sim_node *node, u32 place, u32 boot)
 	op->failed = faults_hit(&sim.fault_prng, sim.faults.rate[FAULT_DISK]);
 	if (op->failed) {
 		sim.result->episodes[FAULT_DISK]++;
-		TRACE(node_index(node), "disk: operation %lu on block %lu fails", op->op,
-		      op->block);
+		TRACE(node_index(node), "disk: an operation on block %lu fails", op->block);
 	}
 	if (!op->failed || (op->op == OP_BLOCK_WRITE && prng_below(&sim.fault_prng, 2)))
 		land(node, op);
@@ -102,9 +103,23 @@ disk_resume(struct sim_node *node)
 	}
 }
 
+// Of the writes that are at work when a node dies, half are still done.
+static void
+land_some(struct sim_node *node)
+{
+	for (u32 i = 0; i < DISK_QUEUE; i++) {
+		struct disk_op *op = &node->disk_op[i];
+
+		if (op->used && !op->landed && op->op == OP_BLOCK_WRITE &&
+		    prng_below(&sim.fault_prng, 2))
+			land(node, op);
+	}
+}
+
 void
 disk_crash(struct sim_node *node, bool empty)
 {
+	land_some(node);
 	memset(node->disk_op, 0, sizeof(node->disk_op));
 	if (!empty)
 		return;

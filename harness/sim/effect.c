@@ -201,7 +201,9 @@ take_effect(struct model *model, u32 index, u32 node, enum model_store kind,
 	u64 was[2], is[2];
 
 	op->effects++;
-	trace_add(model->trace, node, "effect of op %lu: %lu bytes in unit %lu at %lu",
+	trace_add(model->trace, node, !d->len ? "effect of op %lu" :
+		  kind == STORE_DISK ? "effect of op %lu: %lu bytes in block %lu at %lu" :
+				       "effect of op %lu: %lu bytes in page %lu at %lu",
 		  index, d->len, d->unit, d->offset);
 	if (op->kind == DO_WRITE) {
 		mark_placed(model, op, d);

@@ -192,10 +192,10 @@ node_crash(struct sim_node *node, bool empty)
 	ASSERT(node->state != NODE_OFF);
 	TRACE(index, empty ? "crashes and forgets" : "crashes", 0);
 	node->state = NODE_OFF;
+	disk_crash(node, empty);
 	model_crashed(&sim.model, index);
 	sim.boot[index] = 0;
 	drop_backlog(node);
-	disk_crash(node, empty);
 	if (empty)
 		memset(node->memory, 0, PAGES * UNIT);
 	model_wrote(&sim.model, index, STORE_PAGES);
@@ -228,26 +228,37 @@ node_resume(struct sim_node *node)
 	node_settle(node);
 }
 
-// A line of the time-line for a frame that says something.
+// Lines of the time-line for frames.
+static const char *const request_lines[OP_COUNT] = {
+#define X(name, number, type, rights, shortest, longest, repeat, sentence) \
+	[number] = "hears REQUEST %lu of n%lu: " #name ", part %lu",
+#include "net/wire/ops.def"
+#undef X
+};
+static const char *const response_lines[STATUS_COUNT] = {
+#define X(name, number, sentence) \
+	[number] = "hears RESPONSE %lu of n%lu: " #name ", part %lu",
+#include "net/wire/statuses.def"
+#undef X
+};
+
 static void
-tell_frame(u32 node, const struct sim_frame *bytes)
+tell_frame(u32 node, const struct sim_frame *frame)
 {
 	struct wire_frame f;
 
-	if (wire_parse(&f, bytes->bytes, bytes->len) != WIRE_FINE) {
-		TRACE(node, "hears noise, %lu bytes", bytes->len);
-	} else if (f.header.kind == WIRE_HELLO) {
-		TRACE(node, "hears HELLO of n%lu", bytes->from);
-	} else if (f.header.kind == WIRE_IDLE) {
-		TRACE(node, "hears IDLE of n%lu", bytes->from);
-	} else if (f.header.kind == WIRE_REQUEST) {
-		TRACE(node, "hears REQUEST %lu of n%lu: operation %lu, part %lu",
-		      f.request.number, bytes->from, f.request.op, f.request.part);
-	} else if (f.header.kind == WIRE_RESPONSE) {
-		TRACE(node, "hears RESPONSE %lu of n%lu: status %lu, part %lu",
-		      f.response.number, bytes->from, f.response.status,
-		      f.response.part);
-	}
+	if (wire_parse(&f, frame->bytes, frame->len) != WIRE_FINE)
+		TRACE(node, "hears noise, %lu bytes", frame->len);
+	else if (f.header.kind == WIRE_HELLO)
+		TRACE(node, "hears HELLO of n%lu", frame->from);
+	else if (f.header.kind == WIRE_IDLE)
+		TRACE(node, "hears IDLE of n%lu", frame->from);
+	else if (f.header.kind == WIRE_REQUEST)
+		TRACE(node, request_lines[f.request.op], f.request.number, frame->from,
+		      f.request.part);
+	else if (f.header.kind == WIRE_RESPONSE)
+		TRACE(node, response_lines[f.response.status], f.response.number,
+		      frame->from, f.response.part);
 }
 
 static u64

@@ -62,7 +62,7 @@ def test_all_faults_at_once():
 
 def test_many_nodes():
     out = passes("--seeds", "1..1", "--nodes", "64")
-    assert int(re.search(r"(\d+) operations", out)[1]) > 1000
+    assert int(re.search(r"(\d+) operations", out)[1]) > 500
 
 
 def test_a_seed_is_the_same_run_twice():

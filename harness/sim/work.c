@@ -15,6 +15,25 @@
 #include "kernel/base/assert.h"
 
 #define POISON 0xa5
+
+// Lines of the time-line: an operation's beginning, and its end by each code.
+#define ASKED(word) "op %lu: " word " on n%lu, row %ld, from byte %lu"
+static const char *const asked_lines[DO_KINDS] = {
+	ASKED("READ"), ASKED("WRITE"), ASKED("MCAS"), ASKED("FETCH_ADD"),
+	ASKED("NOTIFY"), ASKED("SEND"), ASKED("BLOCK_READ"), ASKED("BLOCK_WRITE"),
+	ASKED("BLOCK_FLUSH"), ASKED("DERIVE"), ASKED("REVOKE"), ASKED("DROP"),
+};
+static const char *const refused_lines[CODE_COUNT] = {
+#define X(name, number, sentence) [number] = "op %lu: NOT_DONE: " sentence,
+#include "net/wire/codes.def"
+#undef X
+};
+static const char *const unknown_lines[CODE_COUNT] = {
+#define X(name, number, sentence) [number] = "op %lu: UNKNOWN_FINAL: " sentence,
+#include "net/wire/codes.def"
+#undef X
+};
+
 // From the last sign of life to the answer, with what clocks may run apart, a
 // timer's grain and the longest that a frame is on its way.
 #define ANSWER_MOST_NS (2250 * NS_PER_MS * 103 / 100 + 60 * NS_PER_MS)
@@ -91,8 +110,8 @@ submit(struct sim_node *node, u32 env, const struct operation *o)
 		give_pending(node, pending);
 		return;
 	}
-	TRACE(node_index(node), "op %lu: kind %lu to n%lu, row %lx", pending->op,
-	      op->kind, op->owner, op->cap);
+	TRACE(node_index(node), asked_lines[op->kind], pending->op, op->owner,
+	      (i64)(i32)op->cap, op->offset);
 	if (sim_below(25) == 0)
 		sim_event(sim.trace.now + 1 + sim_below(5 * NS_PER_MS), EVENT_CANCEL,
 			  node_index(node), pending->op, node->boot);
@@ -278,6 +297,19 @@ forget_refused(struct sim_node *node, const struct model_op *op,
 	}
 }
 
+static void
+tell_completion(const struct sim_node *node, const struct rcap_completion *completion)
+{
+	const char *line = "op %lu: DONE";
+
+	ASSERT(completion->code < CODE_COUNT);
+	if (completion->outcome == RCAP_NOT_DONE)
+		line = refused_lines[completion->code];
+	else if (completion->outcome == RCAP_UNKNOWN_FINAL)
+		line = unknown_lines[completion->code];
+	TRACE(node_index(node), line, completion->tag);
+}
+
 void
 work_completed(struct sim_node *node, const struct rcap_completion *completion)
 {
@@ -294,8 +326,7 @@ work_completed(struct sim_node *node, const struct rcap_completion *completion)
 		.len = completion->length,
 	};
 
-	TRACE(node_index(node), "op %lu: outcome %lu, code %lu", pending->op,
-	      completion->outcome, completion->code);
+	tell_completion(node, completion);
 	if (completion->id != pending->id || completion->environment != op->by.env)
 		sim_failed(node_index(node), "a completion names another operation");
 	judge_memory(node, pending);
