@@ -10,9 +10,9 @@ import accounts
 
 pytestmark = pytest.mark.qemu
 
-TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack", "nested-faults",
-         "fresh-frames", "registers", "float", "entropy", "yield", "everywhere", "wake", "slices",
-         "move", "revoke-running", "revoke-asleep"]
+TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack", "nested-
+         faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
+         "everywhere", "wake", "slices", "move", "revoke-running", "revoke-asleep"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

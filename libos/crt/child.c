@@ -73,14 +73,35 @@ end_of(const struct child *child)
 	};
 }
 
+// It may still run on another processor when its capability has gone; its quota
+// comes back with its entry.
+static void
+wait_until_gone(const struct child *child)
+{
+	const volatile struct env_info *entry = entry_of(child);
+	struct wait_word word = {
+		.va = (u64)&entry->id,
+		.expected = child->id,
+	};
+
+	while (entry->id == child->id) {
+		i64 result = sys_wait(&word, 1, NEVER);
+
+		ASSERT(result == 0 || result == -E_AGAIN);
+	}
+}
+
 // The environment goes first: then nobody runs in its slices or memory.
 void
 child_reap(struct child *child, struct child_end *end)
 {
 	if (end)
 		*end = end_of(child);
-	if (child->env != SLOT_NONE)
+	if (child->env != SLOT_NONE) {
 		cap_drop_all(child->env);
+		if (child->id)
+			wait_until_gone(child);
+	}
 	for (u32 i = 0; i < child->slice_count; i++)
 		cap_drop_all(child->slices[i]);
 	if (child->memory != SLOT_NONE)

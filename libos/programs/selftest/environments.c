@@ -12,6 +12,7 @@
 #include "libos/programs/selftest/selftest.h"
 
 #define ROUNDS 200u
+#define REAPS 20u
 #define PATTERN 0x5ec2e75ec2e7ull
 
 static u32
@@ -76,6 +77,26 @@ busy(u64 ns)
 {
 	for (u64 until = now_ns() + ns; now_ns() < until;)
 		;
+}
+
+// When a child was taken down, wherever it ran, its quota is back.
+void
+test_reap(void)
+{
+	const volatile struct env_info *self = &env_table()[self_index()];
+	u32 frames = self->quota.frames;
+
+	for (u32 i = 0; i < REAPS; i++) {
+		struct helper h;
+
+		helper_start(&h, "count", i % sys_info()->cpu_count, NULL);
+		while (h.shared->count == 0)
+			sys_yield(SLOT_NONE);
+		helper_end(&h);
+		if (!check(self->quota.frames == frames && !self->used.envs,
+			   "the quota is back"))
+			return;
+	}
 }
 
 // A child without a slice runs when, and only when, time is given to it.

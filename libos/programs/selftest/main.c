@@ -29,6 +29,7 @@ static const struct test {
 	{ "registers", test_registers },
 	{ "float", test_float },
 	{ "entropy", test_entropy },
+	{ "reap", test_reap },
 	{ "yield", test_yield },
 	{ "everywhere", test_everywhere },
 	{ "wake", test_wake },

@@ -92,6 +92,8 @@ test_float(void);
 void
 test_entropy(void);
 void
+test_reap(void);
+void
 test_yield(void);
 void
 test_everywhere(void);
