@@ -337,9 +337,8 @@ every_interrupt(void)
 static void
 flags(void)
 {
-	struct wait_word word = { .va = (u64)scratch, .expected = 1 };
 	u64 seen = 0;
-	i64 result = SYS_wait;
+	i64 result;
 
 	__asm__ volatile("pushf; orq $0x3000, (%%rsp); andq $~0x200, (%%rsp); "
 			 "popf; pushf; pop %0" : "=r"(seen));
@@ -349,17 +348,35 @@ flags(void)
 			 "andq $~0x40000, %0; push %0; popf"
 			 : "=&r"(seen) : "r"(scratch) : "rax");
 	holds("an unaligned read with AC set", true);
-	// The kernel's string instructions go up, whatever was left: wait() clears
-	// a list on its stack by one.
-	__asm__ volatile("std; syscall; cld"
-			 : "+a"(result)
-			 : "D"(&word), "S"(1), "d"(1)
-			 : "rcx", "r11", "memory");
-	holds("a call with DF set", result == 0);
 	__asm__ volatile("pushf; orq $0x4000, (%%rsp); popf; syscall; "
 			 "pushf; andq $~0x4000, (%%rsp); popf"
 			 : "=a"(result) : "a"(SYS_null) : "rcx", "r11", "memory");
 	holds("a call with NT set", result == 0);
+}
+
+// The kernel's string instructions go up, whatever was left behind: a derivation
+// clears an entry of a table by one, and down from there lies another's.
+static void
+direction(void)
+{
+	struct frame_run page;
+	register u64 r10 __asm__("r10");
+	register u64 r8 __asm__("r8");
+	i64 slot;
+
+	need("take a frame", frames_take(1, &page));
+	for (u32 i = 0; i < 8; i++) {
+		r10 = page.frame;
+		r8 = 1;
+		__asm__ volatile("std; syscall; cld"
+				 : "=a"(slot)
+				 : "a"(SYS_cap_derive), "D"(page.slot),
+				   "S"(CAP_SLOT_SELF), "d"(CAP_READ), "r"(r10),
+				   "r"(r8)
+				 : "rcx", "r11", "memory");
+		holds("a call with DF set",
+		      slot > 0 && sys_cap_drop((u32)slot) == 0);
+	}
 }
 
 // Calls from a stack that is none: the kernel must not use it.
@@ -414,6 +431,7 @@ main(int argc, char **argv)
 		commit(&deeds[i]);
 	every_interrupt();
 	flags();
+	direction();
 	stackless_calls();
 	segment_bases();
 	return verdict_end();
