@@ -10,8 +10,8 @@ import accounts
 
 pytestmark = pytest.mark.qemu
 
-TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack", "nested-
-         faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
+TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
+         "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
          "everywhere", "wake", "slices", "move", "revoke-running", "revoke-asleep"]
 
 
