@@ -114,6 +114,29 @@ step_raw(struct world *w, struct program *p)
 	wire_give(w->net, w->now, frame, len);
 }
 
+// Options as a sane peer writes them.
+static void
+take_options(struct world *w, struct program *p, const struct peer *peer,
+	     struct tcp_header *t)
+{
+	u8 which = take8(p);
+	bool syn = t->flags & FLAG_SYN;
+
+	t->ts = which & 1;
+	t->ts_value = (u32)(w->now / NS_PER_MS) + (which & 2 ? take8(p) : 0);
+	t->ts_echo = ts_clock(w->net) - (which & 4 ? take8(p) : 0);
+	t->sack_permitted = syn && which & 8;
+	t->mss = syn && which & 16 ? take16(p) : 0;
+	t->scale = syn && which & 32 ? take8(p) : NO_SCALE;
+	while (!syn && t->sack_count < (which >> 6) && t->sack_count < 3) {
+		u32 start = take_near(p, peer->ack);
+
+		t->sack[t->sack_count++] = (struct seq_range){
+			start, start + take16(p)
+		};
+	}
+}
+
 static void
 step_segment(struct world *w, struct program *p)
 {
@@ -121,28 +144,53 @@ step_segment(struct world *w, struct program *p)
 	u32 source = 0x0a000010u + (u32)(peer - w->peer);
 	u8 frame[1600], *h = frame + HEADERS;
 	u8 flags = take8(p), shape = take8(p);
-	u32 seq = take_near(p, peer->seq), ack = take_near(p, peer->ack);
-	u16 window = shape & 1 ? take16(p) : 8192;
-	u32 options = shape & 2 ? take_bytes(p, h + TCP_LEN, take8(p) % 44u & ~3u) & ~3u
-				: 0;
-	u32 len = shape & 4 ? take16(p) % 1400u : 0;
+	struct tcp_header t = {
+		.tuple = { 0, peer->local_port, peer->port },
+		.seq = take_near(p, peer->seq),
+		.ack = take_near(p, peer->ack),
+		.window = shape & 1 ? take16(p) : 8192,
+		.flags = flags,
+		.scale = NO_SCALE,
+	};
+	u32 header_len, len = shape & 4 ? take16(p) % 1400u : 0;
 	u64 sum;
 
-	memset(h + TCP_LEN + options, shape, len);
-	be16_store(h, peer->port);
-	be16_store(h + 2, peer->local_port);
-	be32_store(h + 4, seq);
-	be32_store(h + 8, ack);
-	h[12] = (u8)((TCP_LEN + options) / 4 << 4);
-	h[13] = flags;
-	be16_store(h + 14, window);
-	be32_store(h + 16, 0);
-	len += TCP_LEN + options;
+	if (shape & 8)
+		take_options(w, p, peer, &t);
+	header_len = tcp_header_build(h, &t);
+	if (shape & 2) {		// or any bytes
+		header_len = TCP_LEN +
+			(take_bytes(p, h + TCP_LEN, take8(p) % 41u) & ~3u);
+		h[12] = (u8)(header_len / 4 << 4);
+	}
+	memset(h + header_len, shape, len);
+	peer->seq = t.seq + len + !!(flags & FLAG_SYN) + !!(flags & FLAG_FIN);
+	len += header_len;
 	sum = checksum_pseudo(source, w->net->address, IPPROTO_TCP, len);
 	be16_store(h + 16, checksum_finish(checksum_add(sum, h, len)));
-	peer->seq = seq + len - TCP_LEN - options + !!(flags & FLAG_SYN) +
-		    !!(flags & FLAG_FIN);
 	give_ip(w, frame, IPPROTO_TCP, len, source, w->net->address);
+}
+
+static void
+step_too_big(struct world *w, struct program *p)
+{
+	u32 number = take8(p) % PEERS;
+	struct peer *peer = &w->peer[number];
+	u8 frame[256] = { 0 }, *h = frame + HEADERS, *quoted = h + 8;
+	u32 len = 8 + IPV4_LEN + 8;
+
+	h[0] = 3;
+	h[1] = 4;
+	be16_store(h + 6, take16(p));
+	quoted[0] = 0x45;
+	quoted[9] = IPPROTO_TCP;
+	be32_store(quoted + 12, w->net->address);
+	be32_store(quoted + 16, 0x0a000010u + number);
+	be16_store(quoted + 20, peer->local_port);
+	be16_store(quoted + 22, peer->port);
+	be32_store(quoted + 24, take_near(p, peer->ack));
+	be16_store(h + 2, checksum_finish(checksum_add(0, h, len)));
+	give_ip(w, frame, IPPROTO_ICMP, len, 0x0a000010, w->net->address);
 }
 
 static void
@@ -202,13 +250,14 @@ step_arp(struct world *w, struct program *p)
 {
 	u8 frame[64] = { 0 }, *arp = frame + ETHERNET_LEN;
 
+	memcpy(frame, w->net->config.mac, 6);
 	be16_store(frame + 12, ETHERTYPE_ARP);
 	be16_store(arp, 1);
 	be16_store(arp + 2, ETHERTYPE_IPV4);
 	arp[4] = 6;
 	arp[5] = 4;
 	be16_store(arp + 6, 1 + take8(p) % 2);
-	arp[8] = take8(p);
+	arp[8] = take8(p);		// odd: a group's, a lie
 	be32_store(arp + 14, 0x0a000010 + take8(p) % 8u);
 	be32_store(arp + 24, take8(p) & 1 ? w->net->address : 0x0a000033);
 	wire_give(w->net, w->now, frame, 42);
@@ -354,7 +403,7 @@ step(struct world *w, struct program *p)
 	static void (*const steps[])(struct world *, struct program *) = {
 		step_segment, step_segment, step_segment, step_application,
 		step_application, step_raw, step_udp, step_dhcp, step_icmp,
-		step_arp,
+		step_arp, step_too_big,
 	};
 	u8 what = take8(p), frame[WIRE_FRAME_MAX];
 	u32 len, frames = 0;
@@ -398,6 +447,11 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	w.net = wire_net(&config, w.now);
 	if (!tcp_listen(w.net, PORT))
 		abort();
+	// As in a flood: every place for a handshake's record is taken.
+	for (u32 i = 0; kind & 64 && i < SYN_ENTRIES; i++) {
+		w.net->syn[i].tuple.peer = 1;
+		w.net->syn[i].expires_at = NEVER_NS;
+	}
 	for (u32 i = 0; i < PEERS; i++) {
 		w.peer[i] = (struct peer){ (u16)(1000 + i), PORT, i << 30, 0 };
 		ASSERT(((0x0a000010u + i) % PEERS) == i);
