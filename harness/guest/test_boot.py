@@ -60,6 +60,7 @@ def test_32_mib():
 def test_lease():
     """Without a word on the command line the address comes by DHCP."""
     with Guest(site=SITE, append="") as guest:
+        guest.wait_prompt()
         check_site(guest)
 
 

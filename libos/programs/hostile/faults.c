@@ -355,7 +355,8 @@ flags(void)
 }
 
 // The kernel's string instructions go up, whatever was left behind: a derivation
-// clears an entry of a table by one, and down from there lies another's.
+// clears an entry of a table by one, and down from there lies another's. (The
+// emulator clears the flag in any case; processors do as the kernel asks.)
 static void
 direction(void)
 {
