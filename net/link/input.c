@@ -111,7 +111,7 @@ hear_newest(struct links *links, u64 now, struct link_peer *peer,
 // ---- frames of a session
 
 static void
-hear_path(struct links *links, struct link_peer *peer,
+hear_rest(struct links *links, struct link_peer *peer,
 	  const struct wire_frame *frame)
 {
 	if (frame->header.length > peer->carries_here) {
@@ -119,9 +119,11 @@ hear_path(struct links *links, struct link_peer *peer,
 		if (frame->header.length == WIRE_WHOLE_MTU)
 			say_add(links, peer, SAY_PATH);
 	}
-	if (frame->header.kind == WIRE_IDLE)
-		peer->carries_there = MAX(peer->carries_there,
-					  frame->idle.carries);
+	if (frame->header.kind != WIRE_IDLE)
+		return;
+	peer->carries_there = MAX(peer->carries_there, frame->idle.carries);
+	if (frame->idle.answer)
+		say_add(links, peer, SAY_IDLE);
 }
 
 static enum link_drop
@@ -223,7 +225,7 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	first = !peer->rx_newest;
 	if (sequence_mark(peer, header->sequence))
 		hear_newest(links, now, peer, header, first);
-	hear_path(links, peer, frame);
+	hear_rest(links, peer, frame);
 	// An echo may be old news; what counts is what is known by now.
 	if (!session_live(links, now, peer))
 		return LINK_DROP_LEASE;

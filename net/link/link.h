@@ -22,6 +22,8 @@
 #define LINK_LEASE_NS NS_PER_SECOND
 #define LINK_LAPSE_NS (LINK_LEASE_NS / 8 * 9)	// after the last sign of life
 #define LINK_IDLE_NS (LINK_LEASE_NS / 4)
+#define LINK_DANGER_NS (LINK_LEASE_NS / 8 * 5)	// without an echo; in quiet it is 1/2
+#define LINK_URGENT_NS (LINK_LEASE_NS / 32)	// between IDLE frames then
 #define LINK_BEACON_NS NS_PER_SECOND
 #define LINK_RTO_MIN_NS (2 * NS_PER_MS)
 #define LINK_RTO_MAX_NS (LINK_LEASE_NS / 4)

@@ -445,6 +445,21 @@ a_quiet_link_stays_up(void **state)
 	rig_end(&rig);
 }
 
+// A fifth of all frames is lost, each way, and nothing but IDLE frames is said: the
+// session stands.
+static void
+loss_alone_does_not_end_a_session(void **state)
+{
+	(void)state;
+	captured_pair(1);
+	rig.capture = false;
+	rig.loss = 200;
+	rig_run(&rig, 600 * NS_PER_SECOND);
+	assert_int_equal(links_counters(rig.node[0].links)->lapses, 0);
+	assert_int_equal(links_counters(rig.node[1].links)->lapses, 0);
+	rig_end(&rig);
+}
+
 // Clocks count microseconds in 32 bits: a session lives across their wrap, and
 // numbers and echoes with it.
 static void
@@ -572,6 +587,7 @@ main(void)
 		cmocka_unit_test(a_small_pool_serves_everybody),
 		cmocka_unit_test(the_idle_are_granted_nothing),
 		cmocka_unit_test(a_quiet_link_stays_up),
+		cmocka_unit_test(loss_alone_does_not_end_a_session),
 		cmocka_unit_test(clocks_wrap),
 		cmocka_unit_test(the_table_makes_room_for_who_is_alive),
 		cmocka_unit_test(configurations_are_checked),

@@ -71,7 +71,7 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	siphash_copy(&hash, data, payload, len);
 	le64_store(data + len, siphash_end(&hash, data + (len & ~7u), tagged));
 	peer_due_changed(links, peer,
-			 MIN(peer->due, now + session_quiet_ns(links, peer)));
+			 MIN(peer->due, session_idle_due(links, peer)));
 	return WIRE_ETHERNET + tagged + WIRE_TAG;
 }
 
@@ -107,7 +107,10 @@ u32
 say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 {
 	static const u8 zeros[WIRE_WHOLE_MTU];
-	struct wire_idle idle = { .carries = peer->carries_here };
+	struct wire_idle idle = {
+		.carries = peer->carries_here,
+		.answer = now - peer->proven_at >= LINK_DANGER_NS,
+	};
 	u32 fixed = WIRE_HEADER + WIRE_LENGTH(idle) + WIRE_TAG, pad = 0;
 
 	if (peer->mtu >= WIRE_WHOLE_MTU && peer->carries_there < WIRE_WHOLE_MTU &&

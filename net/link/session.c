@@ -119,15 +119,19 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	peer_due_changed(links, peer, session_due(links, peer));
 }
 
-// How long nothing may be sent: less when we ask for credit and have no request
-// open whose header would ask.
+// When an IDLE frame is due at the latest. Earlier when we ask for credit and have
+// no request open whose header would ask; and, so that loss does not end a session,
+// when most of the lease has gone by without an echo.
 u64
-session_quiet_ns(const struct links *links, const struct link_peer *peer)
+session_idle_due(const struct links *links, const struct link_peer *peer)
 {
 	bool asks = peer->want && (peer->asker == LINK_NONE ||
 				   !links->asker[peer->asker].frames);
+	u64 due = peer->sent_at + (asks ? RTO_START_NS : LINK_IDLE_NS);
+	u64 urgent = MAX(peer->sent_at + LINK_URGENT_NS,
+			 peer->proven_at + LINK_DANGER_NS);
 
-	return asks ? RTO_START_NS : LINK_IDLE_NS;
+	return MIN(due, urgent);
 }
 
 u64
@@ -141,7 +145,7 @@ session_due(const struct links *links, const struct link_peer *peer)
 	if (peer->state == LINK_STATE_UP) {
 		due = MIN(lapse, ask_due(links, peer));
 		if (!(peer->say & SAY_IDLE))
-			due = MIN(due, peer->sent_at + session_quiet_ns(links, peer));
+			due = MIN(due, session_idle_due(links, peer));
 	}
 	return MIN(due, handshake_due(handshake_of(links, peer)));
 }
@@ -154,7 +158,7 @@ session_timer(struct links *links, u64 now, struct link_peer *peer)
 		ask_timer(links, now, peer);
 		if (now >= peer->sent_at + LINK_IDLE_NS)
 			grant_idle(links, peer);
-		if (now >= peer->sent_at + session_quiet_ns(links, peer))
+		if (now >= session_idle_due(links, peer))
 			say_add(links, peer, SAY_IDLE);
 	}
 	// Who stood still finds it lapsed and over in one.

@@ -264,7 +264,7 @@ session_live(struct links *links, u64 now, struct link_peer *peer);
 void
 session_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
-session_quiet_ns(const struct links *links, const struct link_peer *peer);
+session_idle_due(const struct links *links, const struct link_peer *peer);
 u64
 session_due(const struct links *links, const struct link_peer *peer);
 

@@ -188,6 +188,7 @@ parts_of_two_runs_do_not_mix(void **state)
 			memset(far(0), ++value, 4096);
 			rig_run(&rig, NS_PER_MS / 2);
 		}
+		expect(&n->completion[before], RCAP_DONE, CODE_NONE);
 		for (u32 at = 1; at < 4096; at++)
 			assert_int_equal(*near(at), *near(0));
 	}

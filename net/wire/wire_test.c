@@ -99,7 +99,7 @@ make_hello(void)
 static void
 make_idle(void)
 {
-	struct wire_idle idle = { .carries = WIRE_WHOLE_MTU };
+	struct wire_idle idle = { .carries = WIRE_WHOLE_MTU, .answer = 1 };
 
 	wire_idle_store(frame + WIRE_BODY_AT, &idle);
 	seal(WIRE_IDLE, WIRE_LENGTH(idle), NULL, 0);
