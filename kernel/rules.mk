@@ -19,6 +19,7 @@ KERNEL_C := $(filter-out %_test.c %_fuzz.c,$(wildcard kernel/base/*.c \
 	kernel/dev/*.c kernel/sys/*.c kernel/fabric/*.c kernel/main/*.c))
 KERNEL_S := $(wildcard kernel/arch/x86_64/*.S)
 KERNEL_O := $(KERNEL_C:%.c=$(B)/%.o) $(KERNEL_S:%.S=$(B)/%.S.o)
+# and net/'s cores, NET_O (net/rules.mk, which is read later)
 KERNEL_LD := kernel/arch/x86_64/kernel.ld
 
 ALL += $(B)/deos.elf
@@ -42,16 +43,17 @@ $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 	$(Q)$(PYTHON) kernel/main/symbols.py < /dev/null > $(@:.o=.S)
 	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
 
-$(B)/kernel/pass1.elf: $(KERNEL_O) $(B)/kernel/empty_symbols.o $(KERNEL_LD)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(B)/kernel/empty_symbols.o
+.SECONDEXPANSION:
+$(B)/kernel/pass1.elf: $(KERNEL_O) $$(NET_O) $(B)/kernel/empty_symbols.o $(KERNEL_LD)
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(B)/kernel/empty_symbols.o
 
 $(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
 	$(Q)$(CROSS)nm -n $< | $(PYTHON) kernel/main/symbols.py > $(@:.o=.S)
 	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
 
-$(B)/deos.debug: $(KERNEL_O) $(B)/kernel/symbols.o $(KERNEL_LD)
+$(B)/deos.debug: $(KERNEL_O) $$(NET_O) $(B)/kernel/symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(B)/kernel/symbols.o
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(B)/kernel/symbols.o
 
 $(B)/deos.elf: $(B)/deos.debug
 	$(call say,OBJCOPY,$@)

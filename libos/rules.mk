@@ -19,7 +19,7 @@ LFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
 	-Wframe-larger-than=8192 -I. -MMD -MP
 
-LIBOS_ROOMS := crt mem thread io tcp http
+LIBOS_ROOMS := crt mem thread io remote tcp http
 LIBOS_C := $(filter-out %_test.c %_fuzz.c,$(wildcard \
 	$(LIBOS_ROOMS:%=libos/%/*.c) kernel/base/*.c))
 LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=libos/%/*.S))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -72,6 +73,8 @@ class Supervisor:
         self.deadline = 0.0
         self.written: dict | None = None
         self.on_ready = lambda: None
+        # The nodes of one run are one cluster, and of no other run on the same link.
+        self.append = f"cluster={secrets.token_hex(8)} {options.append}".rstrip()
 
     # ---- the run ----
 
@@ -132,7 +135,7 @@ class Supervisor:
         build = self.tools.parent
         try:
             write_script(folder, build / "deos.elf",
-                         [build / "boot.cpio", folder / "site.cpio"], self.options.append)
+                         [build / "boot.cpio", folder / "site.cpio"], self.append)
         except BootError as error:
             raise Failure(str(error)) from error
 
@@ -148,7 +151,7 @@ class Supervisor:
             netdev=self.uplink.netdev(number), inside=self.uplink.inside(),
             kernel=boot / "deos.elf" if direct else None,
             modules=[boot / "boot.cpio", boot / "site.cpio"] if direct else [],
-            append=options.append, disk=self.make_disk(number))
+            append=self.append, disk=self.make_disk(number))
         node = Node(number, free_port(), machine)
         self.nodes[number] = node
         self.start_node(node)

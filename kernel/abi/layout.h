@@ -22,3 +22,5 @@
 #define SLICES_PER_CPU 64u
 #define RINGS_MAX 16u
 #define QUEUES_MAX 8u
+#define FABRIC_QUEUES_MAX 8u
+#define ENDPOINTS_MAX 16u

@@ -29,7 +29,7 @@ struct quota {
 	u32 frames;
 	u32 slices;
 	u32 envs;
-	u32 rings;		// packet rings and block queues
+	u32 rings;		// packet rings, block and fabric queues, endpoints
 };
 
 #define ENV_NAME_SIZE 16

@@ -5,10 +5,12 @@
 // SOSP '97, section 3). The kernel writes them in place; a reader may see a
 // change half-way across two words, never within one.
 //
-// Of their words, wait() is told of these: console_typed; frames_free; and the
-// entry of an environment when it is made, starts, ends, is dead, or is free
-// again. A sleeper on another one looks at it only when something else wakes it.
+// Of their words, wait() is told of these: console_typed; frames_free; `changes` of
+// the fabric; and the entry of an environment when it is made, starts, ends, is
+// dead, or is free again. A sleeper on another one looks at it only when something
+// else wakes it.
 
+#include "kernel/abi/fabric.h"
 #include "kernel/abi/layout.h"
 #include "kernel/abi/syscalls.h"
 
@@ -16,6 +18,8 @@
 #define TABLE_ENVS_OFFSET 0x10000ull
 #define TABLE_SLICES_OFFSET 0x20000ull
 #define TABLE_RINGS_OFFSET 0x30000ull
+#define TABLE_LINKS_OFFSET 0x40000ull
+#define TABLE_FABRIC_OFFSET 0x50000ull
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u
@@ -107,6 +111,8 @@ enum frame_state {
 	FRAME_TABLE,		// page table or other kernel memory, charged to the owner
 	FRAME_LIMBO,		// released, but a device or a sleeper still refers to it
 };
+
+STATIC_ASSERT(sizeof(struct fabric_link) * FABRIC_LINKS_MAX <= 0x10000);
 
 struct frame_info {
 	u16 owner;		// index in the env table, or OWNER_NONE

@@ -47,6 +47,7 @@ enum startup_role {
 	ROLE_BLOCKS,
 	ROLE_IMAGE,		// frames that hold the program itself
 	ROLE_SHARED,		// frames shared with the parent
+	ROLE_FABRIC,		// service numbers
 };
 
 struct startup_cap {

@@ -14,6 +14,7 @@
 #include "kernel/base/cpio.h"
 #include "kernel/base/elf.h"
 #include "kernel/base/string.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/slice.h"
@@ -145,6 +146,8 @@ give_everything(struct uarea *uarea, const struct boot_info *boot)
 	if (sys_info.disk_blocks)
 		give(uarea, ROLE_BLOCKS, CAP_BLOCKS, all, 0,
 		     sys_info.disk_blocks, 0);
+	if (fabric_on())
+		give(uarea, ROLE_FABRIC, CAP_FABRIC, all, 0, FABRIC_SERVICE_NONE, 0);
 	give_module(uarea, ROLE_BOOT_ARCHIVE,
 		    CAP_READ | CAP_EXECUTE | CAP_DERIVE, &boot->module[0]);
 	if (boot->module_count > 1)
@@ -172,7 +175,8 @@ first_env(const struct boot_info *boot)
 		.frames = (u32)frames.free,
 		.slices = cpu_count * SLICES_PER_CPU,
 		.envs = ENVS_MAX - 1,
-		.rings = RINGS_MAX + QUEUES_MAX,
+		.rings = RINGS_MAX + QUEUES_MAX + FABRIC_QUEUES_MAX +
+			 ENDPOINTS_MAX,
 	};
 	spec.uarea_frame = own_find(&frames, FRAME_ANY, 1);
 	own_take(&frames, spec.uarea_frame, 1, FIRST, FRAME_OWNED);

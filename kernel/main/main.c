@@ -18,6 +18,7 @@
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/main/console.h"
 #include "kernel/main/devices.h"
 #include "kernel/main/entropy.h"
@@ -27,12 +28,14 @@
 #include "kernel/main/provoke.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/removal.h"
+#include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 
 // Every slot of every list, so that nobody can take another's.
-#define CAP_POOL_SIZE (ENVS_MAX * CAP_LIST_SLOTS)
+#define LISTS (ENVS_MAX + FABRIC_LISTS)
+#define CAP_POOL_SIZE (LISTS * CAP_LIST_SLOTS)
 
 extern u64 __stack_chk_guard;
 
@@ -42,7 +45,7 @@ noreturn_ void
 kernel_secondary(u64 index);
 
 static struct cap cap_pool[CAP_POOL_SIZE];
-static struct cap_list cap_lists[ENVS_MAX];
+static struct cap_list cap_lists[LISTS];
 static struct boot_info boot;
 
 // Before anything can go wrong: what a panic looks at. Changes the stack
@@ -144,13 +147,14 @@ kernel_main(u32 magic, u64 information)
 	acpi_init();
 	start_interrupts();
 	env_init();
-	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, ENVS_MAX);
+	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, LISTS);
 	removal_init();
 	slice_init();
 	run_floor();
 	devices_init();
 	smp_start();
 	fill_info();
+	fabric_init(boot.cmdline, frames.count <= SMALL_NODE_FRAMES);
 	tables_share();
 	console_listen();
 	kernel_map_complete();

@@ -10,6 +10,7 @@
 // environment's page table and goes through the direct map, so SMAP stays on.
 
 #include "kernel/abi/errors.h"
+#include "kernel/abi/fabric.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/sys/env.h"
 

@@ -19,14 +19,17 @@
 // operations that the device takes.
 
 #include "kernel/sys/queue.h"
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/disk.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/tables.h"
 
 #define QUEUE_NONE 0xffffffffu
+#define QUEUE_FABRIC 0xfffffffeu
 
 struct queue {
 	bool bound;		// the entry is in use
@@ -51,11 +54,12 @@ struct queue {
 // An operation with the device.
 struct operation {
 	bool open;
-	u32 queue;		// QUEUE_NONE: an orphan
+	bool withdrawn;		// a peer's that is an orphan by now
+	u32 queue;		// QUEUE_NONE: an orphan; QUEUE_FABRIC: a peer's
 	u32 count;		// blocks and frames
 	u64 block;
-	u64 frame;
-	u64 tag;
+	u64 frame;		// of a queue's: pinned
+	u64 tag;		// of a peer's: its ticket
 };
 
 static struct queue queues[QUEUES_MAX];
@@ -63,6 +67,7 @@ static struct operation operations[DISK_FLIGHTS_MAX];
 static u32 free_operations[DISK_FLIGHTS_MAX];
 static u32 free_count;
 static u32 orphans;
+static u32 fabric_open;		// operations of peers with the device
 static u32 turn;		// the queue that goes on first
 
 static void
@@ -110,7 +115,7 @@ held_back(const struct queue_submit *s)
 	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
 		const struct operation *o = &operations[i];
 
-		if (o->open && o->queue == QUEUE_NONE &&
+		if (o->open && (o->queue == QUEUE_NONE || o->withdrawn) &&
 		    s->block < o->block + o->count &&
 		    o->block < s->block + s->count)
 			return true;
@@ -154,7 +159,7 @@ start(struct queue *q, const struct queue_submit *s)
 static u32
 share(void)
 {
-	u32 bound = 0;
+	u32 bound = fabric_on();
 
 	for (u32 i = 0; i < QUEUES_MAX; i++)
 		bound += queues[i].bound;
@@ -217,6 +222,14 @@ finish(u32 index, bool succeeded)
 	struct operation *o = &operations[index];
 
 	ASSERT(index < DISK_FLIGHTS_MAX && o->open);
+	if (o->queue == QUEUE_FABRIC) {
+		o->open = false;
+		free_operations[free_count++] = index;
+		orphans -= o->withdrawn;
+		fabric_open--;
+		fabric_block_done((u32)o->tag, succeeded);
+		return;
+	}
 	if (o->count)
 		own_unpin(&frames, o->frame, o->count);
 	o->open = false;
@@ -254,6 +267,8 @@ service(void)
 		if (q->stalled)
 			take_submissions(q, submit_head(q));
 	}
+	if (fabric_deadline() == 0)
+		fabric_work(clock_ns());
 	disk_push();
 }
 
@@ -447,5 +462,49 @@ queue_cap_gone(u32 cap_node)
 		q->running = false;					// U1
 		q->stalled = false;
 		env_hint(q->owner);
+	}
+}
+
+enum queue_fabric
+queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical)
+{
+	struct queue_submit s = { .block = block, .count = op != QUEUE_FLUSH };
+	struct disk_op disk = { op, s.count, s.count ? block : 0, physical };
+	struct operation *o;
+	u32 index;
+
+	if (!disk_works() || (op != QUEUE_READ && disk_facts()->read_only) ||
+	    (s.count && block >= disk_facts()->blocks))
+		return QUEUE_FABRIC_FAILED;
+	if (!free_count || !disk_room() || fabric_open >= share() ||
+	    (s.count && held_back(&s)))
+		return QUEUE_FABRIC_FULL;
+	index = free_operations[free_count - 1];
+	o = &operations[index];
+	if (!disk_start(&disk, index))
+		return QUEUE_FABRIC_DONE;
+	*o = (struct operation){
+		.open = true,
+		.queue = QUEUE_FABRIC,
+		.count = s.count,
+		.block = disk.block,
+		.tag = ticket,
+	};
+	free_count--;
+	fabric_open++;
+	return QUEUE_FABRIC_STARTED;
+}
+
+void
+queue_fabric_withdrawn(u64 block, u64 count)
+{
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		struct operation *o = &operations[i];
+
+		if (!o->open || o->queue != QUEUE_FABRIC || o->withdrawn ||
+		    !o->count || o->block - block >= count)
+			continue;
+		o->withdrawn = true;
+		orphans++;
 	}
 }

@@ -6,7 +6,7 @@
 //
 // Everything here runs under the kernel lock.
 
-#include "kernel/base/types.h"
+#include "kernel/abi/queue.h"
 
 // Starts the disk and says in sys_info how many blocks it has. Once, at boot,
 // after pci_scan() and when frames can be taken. Without a disk nothing happens.
@@ -23,3 +23,22 @@ queue_destroy(u32 index);
 // their blocks starts before they are done.
 void
 queue_cap_gone(u32 cap_node);
+
+// Operations of other nodes (kernel/fabric/blocks.c): one more queue, whose pages
+// are the kernel's.
+enum queue_fabric {
+	QUEUE_FABRIC_STARTED,	// fabric_block_done() follows
+	QUEUE_FABRIC_FULL,	// later
+	QUEUE_FABRIC_DONE,	// there was nothing to do
+	QUEUE_FABRIC_FAILED,	// the disk does not do that
+};
+
+// Starts one on a block (none for a flush). The device learns of it by
+// disk_push().
+must_check enum queue_fabric
+queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical);
+
+// A peer's capability for these blocks is gone: what it had begun counts as an
+// orphan's from now on.
+void
+queue_fabric_withdrawn(u64 block, u64 count);

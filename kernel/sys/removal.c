@@ -16,6 +16,7 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
@@ -49,6 +50,7 @@ frames_gone(const struct cap *removed, u32 node)
 
 	ring_cap_gone(node);
 	queue_cap_gone(node);
+	fabric_cap_gone(node);
 	losers |= 1ull << index;
 	lost[index].first = before ? MIN(lost[index].first, removed->base)
 				   : removed->base;
@@ -104,6 +106,10 @@ apply(const struct cap *removed, u32 node)
 {
 	bool root = removed->depth == 0;
 
+	if (removed->list >= FABRIC_LIST_FIRST) {
+		fabric_export_gone(removed, node);
+		return;
+	}
 	switch ((enum cap_type)removed->type) {
 	case CAP_FRAMES:
 		frames_gone(removed, node);
@@ -125,6 +131,21 @@ apply(const struct cap *removed, u32 node)
 		break;
 	case CAP_BLOCKS:
 		queue_cap_gone(node);
+		break;
+	case CAP_FABRIC:
+		fabric_cap_gone(node);
+		break;
+	case CAP_FABRIC_QUEUE:
+		if (root)
+			fabric_queue_destroy((u32)removed->base);
+		break;
+	case CAP_ENDPOINT:
+		if (root)
+			endpoint_destroy((u32)removed->base);
+		break;
+	case CAP_REMOTE:
+		if (root)
+			remote_gone(removed->base);
 		break;
 	case CAP_NIC:
 		ring_cap_gone(node);

@@ -15,12 +15,14 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/ring_state.h"
 
 #define RECEIVE_BUFFERS 256u
 #define RECEIVE_BUFFERS_SMALL 128u
-#define SMALL_NODE_FRAMES (48 * MIB / PAGE_SIZE)
+
+STATIC_ASSERT(FABRIC_BUFFERS <= RECEIVE_BUFFERS / 2);
 
 struct ring rings[RINGS_MAX];
 

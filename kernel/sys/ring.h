@@ -6,7 +6,9 @@
 //
 // Everything here runs under the kernel lock.
 
-#include "kernel/base/types.h"
+#include "kernel/abi/layout.h"
+
+#define SMALL_NODE_FRAMES (48 * MIB / PAGE_SIZE)	// up to here pools are halved
 
 // Starts the network interface and says so in sys_info. Once, at boot, after
 // pci_scan() and when frames can be taken. Without an interface nothing happens.
@@ -35,6 +37,17 @@ ring_watched(u64 frame, u32 offset);
 // before that.
 void
 ring_rx_settle(void);
+
+// Takes back what the interface is done with.
+void
+ring_collect_sent(void);
+
+// When the interface is to be looked at without an interrupt or a kick: then it may
+// hold frames of the fabric. NEVER otherwise.
+u64
+ring_look_deadline(void);
+void
+ring_look(u64 now);
 
 // Before a processor halts: takes what came and what was sent without an
 // interrupt. Two loads when there is nothing.

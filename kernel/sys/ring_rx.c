@@ -14,13 +14,18 @@
 // under load that is all it does: an interrupt would only stop it on its way
 // there. What it does not fetch waits at the device.
 //
+// The fabric does not wait for programs: while frames for it are expected the
+// device interrupts whoever is awake, and otherwise it is looked at each LOOK_NS.
+//
 // Invariant R1: a processor leaves the scheduler with receive interrupts off
 // only when the owner of every receiving ring is awake.
 
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
@@ -30,6 +35,7 @@
 // the next interrupt, kick, or processor that wants to halt.
 #define BATCHES_MAX 4u
 
+#define LOOK_NS NS_PER_MS
 #define ETHERTYPE_OFFSET 12u
 #define MAC_MASK 0xffffffffffffull
 
@@ -39,6 +45,7 @@ STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
 static u32 order[RINGS_MAX];
 static u32 order_count;
 static bool quiet;		// receive interrupts are off
+static u64 looked_at;
 
 void
 ring_rx_order(void)
@@ -87,8 +94,10 @@ deliver(const struct nic_received *r)
 	u32 takers = 0;
 
 	ASSERT(r->len >= NIC_ETHERNET_LEN);
-	if (be16_load(r->frame + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC)
+	if (be16_load(r->frame + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC) {
+		fabric_input(r->frame, r->len);
 		return 0;
+	}
 	filter_load(&window, r->frame, r->len);
 	for (u32 i = 0; i < order_count; i++) {
 		struct ring *ring = &rings[order[i]];
@@ -139,7 +148,9 @@ batch(void)
 		if (takers >> i & 1)
 			env_hint(rings[i].owner);
 	}
-	quiet = all_awake();
+	looked_at = clock_ns();
+	quiet = (order_count || !fabric_on()) && all_awake() &&
+		!fabric_expects(looked_at);
 	return nic_receive_end(!quiet);
 }
 
@@ -150,6 +161,23 @@ ring_rx_poll(void)
 		return;
 	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
 		;
+	if (fabric_deadline() <= looked_at)
+		fabric_work(looked_at);
+}
+
+void
+ring_look(u64 now)
+{
+	if (now < ring_look_deadline())
+		return;
+	looked_at = now;
+	ring_rx_poll();
+}
+
+u64
+ring_look_deadline(void)
+{
+	return quiet && fabric_on() ? looked_at + LOOK_NS : NEVER;
 }
 
 void

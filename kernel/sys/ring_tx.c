@@ -19,7 +19,9 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/env.h"
+#include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
 
 #define DESCRIPTORS_A_FRAME (RING_PIECES_MAX + 1u)
@@ -61,16 +63,17 @@ ring_tx_init(void)
 	ASSERT(free_count == NIC_FLIGHTS_MAX && capacity > 0);
 }
 
-// Descriptors that one ring may occupy.
+// Descriptors that one ring may occupy. Half are the fabric's, where there is one.
 static u32
 share(void)
 {
+	u32 shared = fabric_on() ? capacity / 2 : capacity;
 	u32 bound = 0;
 
 	for (u32 i = 0; i < RINGS_MAX; i++)
 		bound += rings[i].bound;
 	ASSERT(bound > 0);
-	return MAX(capacity / bound, DESCRIPTORS_A_FRAME);
+	return MAX(shared / bound, DESCRIPTORS_A_FRAME);
 }
 
 // Marks the descriptor at `sequence` done and advances tx_done past everything
@@ -253,8 +256,12 @@ ring_tx_collect(void)
 	if (!nic_sent_waiting())
 		return;
 	for (u32 i = 0; i < NIC_FLIGHTS_MAX && nic_sent(&flight_index); i++) {
-		u32 index = land(flight_index);
+		u32 index = RING_NONE;
 
+		if (flight_index >= NIC_FLIGHTS_MAX)
+			fabric_sent(flight_index);
+		else
+			index = land(flight_index);
 		if (index != RING_NONE)
 			moved |= 1u << index;
 	}
@@ -262,6 +269,12 @@ ring_tx_collect(void)
 		if (moved >> i & 1)
 			show_progress(&rings[i]);
 	}
+}
+
+void
+ring_collect_sent(void)
+{
+	ring_tx_collect();
 }
 
 // Lets rings that had to wait go on, a different one first each time. Returns

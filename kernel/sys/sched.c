@@ -16,6 +16,7 @@
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
@@ -278,11 +279,25 @@ show_free_frames(void)
 	wait_hint_table(&sys_info.frames_free, sizeof(sys_info.frames_free));
 }
 
+// What the fabric and the interface want without being asked; when the boot
+// processor is to look again.
+static u64
+turn_network(const struct cpu *cpu, u64 now, u64 next)
+{
+	ring_look(now);
+	if (now >= fabric_deadline())
+		fabric_work(now);
+	if (cpu->index != 0)
+		return next;
+	return MIN(next, MIN(fabric_deadline(), ring_look_deadline()));
+}
+
 static void
 schedule(struct cpu *cpu)
 {
 	for (;;) {
 		u64 now = clock_ns();
+		u64 network = turn_network(cpu, now, NEVER);
 		u64 next = look_at_sleepers(cpu, now);
 		bool rivals;
 
@@ -297,6 +312,7 @@ schedule(struct cpu *cpu)
 		env_reap();
 		show_free_frames();
 		ring_rx_settle();
+		next = MIN(next, network);
 		if (cpu->reschedule)
 			continue;	// that woke somebody
 		set_timer(cpu, rivals ? MIN(next, cpu->slice_end_ns) : next, now);

@@ -9,6 +9,8 @@ extern struct sys_info sys_info;
 extern struct env_info env_table[ENVS_MAX];
 extern struct slice_info slice_table[CPUS_MAX][SLICES_PER_CPU];
 extern struct ring_info ring_table[RINGS_MAX];
+extern struct fabric_link link_table[FABRIC_LINKS_MAX];
+extern struct fabric_info fabric_info;
 
 // Maps them, and the frame table, into the part of every address space that is
 // set aside for them. Once, at boot.

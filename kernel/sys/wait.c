@@ -120,6 +120,15 @@ wait_hint_table(const void *object, u64 len)
 	hint_watchers(physical_of(object), len);
 }
 
+// The first byte may lie inside a word.
+void
+wait_hint_memory(u64 physical, u32 len)
+{
+	u64 first = ALIGN_DOWN(physical, sizeof(u32));
+
+	hint_watchers(first, physical + len - first);
+}
+
 struct wait_checked {
 	struct env_wait wait[WAIT_WORDS_MAX];
 };

@@ -14,6 +14,11 @@ wait_look(struct env *env, u64 now_ns);
 void
 wait_forget(struct env *env);
 
+// Hints who watches a word in `len` bytes of memory from `physical` on, which a
+// peer has changed.
+void
+wait_hint_memory(u64 physical, u32 len);
+
 // Hints every sleeper that watches a word in these bytes of an exported table.
 void
 wait_hint_table(const void *object, u64 len);

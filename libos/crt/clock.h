@@ -37,6 +37,21 @@ ring_table(void)
 						   TABLE_RINGS_OFFSET);
 }
 
+// fabric_info()->links entries.
+static inline const volatile struct fabric_link *
+link_table(void)
+{
+	return (const volatile struct fabric_link *)(TABLES_BASE +
+						     TABLE_LINKS_OFFSET);
+}
+
+static inline const volatile struct fabric_info *
+fabric_info(void)
+{
+	return (const volatile struct fabric_info *)(TABLES_BASE +
+						     TABLE_FABRIC_OFFSET);
+}
+
 // sys_info()->frame_count entries.
 static inline const volatile struct frame_info *
 frame_table(void)

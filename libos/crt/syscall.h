@@ -11,6 +11,7 @@
 // CAP_SLOT_SELF is the caller itself.
 
 #include "kernel/abi/errors.h"
+#include "kernel/abi/fabric.h"
 #include "kernel/abi/queue.h"
 #include "kernel/abi/ring.h"
 #include "kernel/abi/syscalls.h"
@@ -246,6 +247,28 @@ must_check static inline i64
 sys_trace_read(u32 machine, struct trace_event *events, u32 max)
 {
 	return syscall_3(SYS_trace_read, machine, (u64)events, max);
+}
+
+// Binds a fabric queue in the caller's frames. Returns its slot.
+must_check static inline i64
+sys_fabric_bind(const struct fabric_spec *spec)
+{
+	return syscall_3(SYS_fabric_bind, (u64)spec, 0, 0);
+}
+
+// Hands over the operations that the queue holds.
+must_check static inline i64
+sys_fabric_kick(u32 queue)
+{
+	return syscall_3(SYS_fabric_kick, queue, 0, 0);
+}
+
+// Makes an endpoint of a queue, under a service's number or
+// FABRIC_SERVICE_NONE. Returns its slot.
+must_check static inline i64
+sys_endpoint_open(u32 fabric, u32 queue, u64 service)
+{
+	return syscall_3(SYS_endpoint_open, fabric, queue, service);
 }
 
 // Drops a capability however many calls it takes. Returns 0 or an error.

@@ -5,14 +5,15 @@
 //   web   when there is a site archive and a network interface: nearly all
 //         memory, half of the slices of processor 0, the interface
 //   sh    when there is a console: the reserve, and a share of everything else
+//   far   when the command line asks for it (far=PAGES): `remote serve`, which
+//         lends that many pages, and the disk's blocks to read, to other nodes
 //
 // A service that ends is started again, later each time it fails soon after
 // its start; one that refuses its arguments (STATUS_USAGE) is left alone.
 //
 // Words of the kernel's command line that init knows: ip=ADDRESS/LENGTH,
-// gw=ADDRESS and time=SECONDS (given on to web), quiet (says nothing but
-// failures). Others are
-// the kernel's.
+// gw=ADDRESS and time=SECONDS (given on to web), far=PAGES, quiet (says nothing
+// but failures). Others are the kernel's.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -31,11 +32,14 @@
 #define RESERVE_FRAMES_MIN 768u		// for the shell: 3 MiB
 #define RESERVE_FRAMES_MAX 16384u
 #define KEPT_FRAMES 32u			// init's own
+#define FAR_PAGES_MAX 1024u
+#define FAR_FRAMES 256u			// beside its pages
+#define FAR_IMAGE_FRAMES 64u		// init's, for it
 #define RETRY_MIN_NS (100 * NS_PER_MS)
 #define RETRY_MAX_NS (10 * NS_PER_SECOND)
 #define STEADY_NS (10 * NS_PER_SECOND)	// lived that long: not failing
 
-enum { SERVICE_GRANTS_MAX = 8, SERVICE_ARGUMENTS_MAX = 8, SERVICE_COUNT = 2 };
+enum { SERVICE_GRANTS_MAX = 8, SERVICE_ARGUMENTS_MAX = 8, SERVICE_COUNT = 3 };
 
 struct service {
 	const char *name;
@@ -56,9 +60,11 @@ struct service {
 static struct archive boot;
 static struct service web = { .name = "web" };
 static struct service shell = { .name = "sh" };
-static struct service *const services[SERVICE_COUNT] = { &web, &shell };
+static struct service far = { .name = "remote" };
+static struct service *const services[SERVICE_COUNT] = { &web, &shell, &far };
 static struct timers timers;
 static bool quiet;
+static u64 far_pages;
 
 static void
 add_argument(struct service *s, char *word)
@@ -77,11 +83,27 @@ add_grant(struct service *s, enum startup_role role, u32 rights)
 }
 
 static void
+want_far(char *pages)
+{
+	if (!string_to_u64(pages, &far_pages) || far_pages < 1 ||
+	    far_pages > FAR_PAGES_MAX) {
+		print("init: far= takes 1 to %u pages\n", FAR_PAGES_MAX);
+		return;
+	}
+	far.wanted = true;
+	add_argument(&far, (char *)(u64)"serve");
+	add_argument(&far, pages);
+	add_argument(&far, (char *)(u64)"ro");
+}
+
+static void
 read_command_line(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "quiet"))
 			quiet = true;
+		else if (string_starts(argv[i], "far="))
+			want_far(argv[i] + strlen("far="));
 		else if (string_starts(argv[i], "ip=") ||
 			 string_starts(argv[i], "gw=") ||
 			 string_starts(argv[i], "time="))
@@ -106,13 +128,23 @@ divide(void)
 	u32 cpus = sys_info()->cpu_count;
 	u32 reserve = MIN(MAX(left / 8, RESERVE_FRAMES_MIN), RESERVE_FRAMES_MAX);
 
+	far.quota = (struct quota){
+		.frames = (u32)far_pages + FAR_FRAMES,
+		.rings = 2,
+	};
+	far.slices = SHELL_SLICES;
+	far.cpu = cpus - 1;
+	far.wanted &= startup_find(ROLE_FABRIC, 0) && far.quota.frames < left / 2;
+	if (far.wanted)
+		left -= far.quota.frames + FAR_IMAGE_FRAMES;
 	reserve = MIN(reserve, left / 2);
 	web.quota = (struct quota){ .frames = left - reserve, .rings = 2 };
 	web.slices = WEB_SLICES;
 	shell.quota = (struct quota){
 		.frames = (web.wanted ? reserve : left) - MIN(reserve / 4,
 							      KEPT_FRAMES),
-		.slices = cpus * SLICES_PER_CPU - WEB_SLICES - SHELL_SLICES - 8,
+		.slices = cpus * SLICES_PER_CPU - WEB_SLICES - 2 * SHELL_SLICES -
+			  8,
 		.envs = ENVS_MAX - 8,
 		.rings = RINGS_MAX - web.quota.rings,
 	};
@@ -131,6 +163,9 @@ prepare(void)
 	add_grant(&web, ROLE_CONSOLE, CAP_WRITE);
 	add_grant(&web, ROLE_NIC, use);
 	add_grant(&web, ROLE_SITE_ARCHIVE, CAP_READ);
+	add_grant(&far, ROLE_CONSOLE, CAP_WRITE);
+	add_grant(&far, ROLE_FABRIC, use);
+	add_grant(&far, ROLE_BLOCKS, CAP_READ | CAP_DERIVE);
 	add_grant(&shell, ROLE_CONSOLE, use | CAP_DERIVE);
 	add_grant(&shell, ROLE_MACHINE, use | CAP_DERIVE);
 	add_grant(&shell, ROLE_BOOT_ARCHIVE,
@@ -138,6 +173,7 @@ prepare(void)
 	add_grant(&shell, ROLE_SITE_ARCHIVE, CAP_READ | CAP_DERIVE);
 	add_grant(&shell, ROLE_NIC, use | CAP_DERIVE);
 	add_grant(&shell, ROLE_BLOCKS, use | CAP_DERIVE);
+	add_grant(&shell, ROLE_FABRIC, use | CAP_DERIVE);
 	divide();
 }
 
@@ -244,6 +280,7 @@ main(int argc, char **argv)
 	}
 	add_argument(&web, (char *)(u64)web.name);
 	add_argument(&shell, (char *)(u64)shell.name);
+	add_argument(&far, (char *)(u64)far.name);
 	read_command_line(argc, argv);
 	prepare();
 	if (!web.wanted && !quiet)

@@ -173,6 +173,21 @@ random_u64(u64 *v)
 	return ok;
 }
 
+// Compares and swaps 16 aligned bytes in one step; leaves in `expected` what was
+// there.
+static inline bool
+cmpxchg16(u64 at[2], u64 expected[2], const u64 desired[2])
+{
+	bool same;
+
+	__asm__ volatile("lock cmpxchg16b %1"
+			 : "=@ccz"(same), "+m"(*(unsigned __int128 *)(void *)at),
+			   "+a"(expected[0]), "+d"(expected[1])
+			 : "b"(desired[0]), "c"(desired[1])
+			 : "memory");
+	return same;
+}
+
 static inline void
 cpu_pause(void)
 {

@@ -79,6 +79,7 @@ static const struct command {
 	{ "rings", "", "lists the packet rings", show_rings },
 	{ "caps", "[ID]", "lists capabilities: the shell's, or a child's",
 	  show_caps },
+	{ "links", "", "lists the links to other nodes", show_links },
 	{ "mem", "", "shows the memory of the node and of the shell",
 	  show_memory },
 	{ "trace", "[N]", "shows the kernel's newest trace events", show_trace },

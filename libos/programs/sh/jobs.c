@@ -42,6 +42,8 @@ static const struct need {
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "raid", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "remote", ROLE_FABRIC, USE },
+	{ "remote", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },

@@ -62,6 +62,8 @@ show_rings(int argc, char **argv);
 void
 show_caps(int argc, char **argv);
 void
+show_links(int argc, char **argv);
+void
 show_memory(int argc, char **argv);
 void
 show_trace(int argc, char **argv);

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two and three nodes on the switch: pages and blocks of one used by another.
+
+`remote hammer` compares every byte, old value and clause with a model, so that an
+operation that ran twice, or not at all, fails it. SEED=n replays.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+
+import pytest
+
+import accounts
+from fabricbed import FAULTS, Fabric
+from guest import PATIENCE_S, archive
+
+pytestmark = pytest.mark.qemu
+
+SEED = int(os.environ.get("SEED", "1"))
+BLOCK = 4096
+OPERATIONS = 10_000
+
+
+@pytest.fixture(name="disk")
+def fixture_disk(tmp_path):
+    """Makes disks, by name, from their content."""
+    def make(name: str, content: bytes):
+        path = tmp_path / name
+        path.write_bytes(content.ljust(256 * BLOCK, b"\0"))
+        return path
+    return make
+
+
+def counted(node, *sentences: str) -> str:
+    """What `links` shows, once it has these sentences: the table lags a little."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        said = node.run("links")
+        if all(sentence in said for sentence in sentences) or time.monotonic() > until:
+            assert [sentence for sentence in sentences if sentence not in said] == [], said
+            return said
+        time.sleep(0.05)
+
+
+def passed(said: str) -> bool:
+    """Whether a program's verdict is good."""
+    return re.search(r"^remote: PASS ", said, re.M) is not None
+
+
+def test_read_and_write():
+    """What one node writes another reads; afterwards nothing is left behind."""
+    with Fabric(3) as fabric:
+        one, two, three = fabric.nodes
+        before = [accounts.everything(node) for node in (one, three)]
+        job = two.background("remote serve 16", "remote: serving 16 pages\n")
+        assert "remote: wrote 6 bytes" in one.run(f"remote write {two.mac} 3 hello")
+        said = three.run(f"remote read {two.mac} 3 16")
+        assert "68 65 6c 6c 6f 00" in said and "remote: read 16 bytes" in said
+        assert "no session with a node" in one.run("remote read ff:ff 0")
+        assert [accounts.everything(node) for node in (one, three)] == before
+        counted(two, ", 0 of ")
+        two.run(f"kill {job}")
+
+
+def test_hammer_through_faults(disk):
+    """10,000 mixed operations on pages and blocks through a bad network."""
+    with Fabric(2, seed=SEED, faults=FAULTS, each={2: {"disk": disk("disk", b"")}}) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 16 rw", "serving 16 pages and the disk\n")
+        said = one.run(f"remote hammer {two.mac} {OPERATIONS} {SEED}", 100)
+        assert passed(said), said
+        assert f"PASS {OPERATIONS} operations" in said and " 0 not done, 0 unknown" in said
+        counted(one, "a wrong tag")
+        counted(two, "a wrong tag")
+
+
+def test_three_nodes_hammer_each_other(disk):
+    """Each node serves one and hammers another, at the same time."""
+    each = {number: {"disk": disk(f"disk{number}", b"")} for number in (1, 2, 3)}
+    with Fabric(3, seed=SEED, faults=FAULTS, each=each) as fabric:
+        for node in fabric.nodes:
+            node.background("remote serve 16 rw", "serving 16 pages and the disk\n")
+        since = []
+        for node, other in zip(fabric.nodes, fabric.nodes[1:] + fabric.nodes[:1]):
+            since.append(len(node.log()))
+            node.type(f"remote hammer {other.mac} {OPERATIONS // 3} {SEED}")
+        for node, start in zip(fabric.nodes, since):
+            said = node.wait_for(r"^remote: (PASS|FAIL) .*\n", 100, start)
+            assert said[1] == "PASS", said[0]
+
+
+@pytest.mark.parametrize("faults", ["", FAULTS], ids=["clean", "faults"])
+def test_refusals(faults):
+    """What must be refused is, with its own code; it touches nothing and the link stays."""
+    with Fabric(2, seed=SEED, faults=faults) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        said = one.run(f"remote refuse {two.mac}", 60)
+        assert passed(said), said
+        counted(two, "outside the range", "lacks a right", "another kind of object",
+                "not aligned", "nobody offers that service")
+
+
+def test_file_of_a_remote_disk(disk):
+    """A file is read from another node's disk, block by block; unasked, nothing is lent."""
+    text = "".join(random.Random(SEED).choices("abcdefgh\n", k=20_000))
+    image = archive({"readme": b"short\n", "folder/text": text.encode()})
+    each = {2: {"disk": disk("disk", image), "append": "cluster=test far=8"}}
+    with Fabric(2, each=each) as fabric:
+        one, two = fabric.nodes
+        two.wait_for("remote: serving 8 pages and the disk\n")
+        assert text in one.run(f"remote cat {two.mac} folder/text")
+        assert "no file 'none' on that disk" in one.run(f"remote cat {two.mac} none")
+        assert "nobody offers that service" in two.run(f"remote cat {one.mac} readme")
+
+
+def test_without_a_cluster(tmp_path):
+    """Without a name nothing is sent; another name is another cluster."""
+    each = {2: {"append": ""}, 3: {"append": "cluster=other"},
+            4: {"append": "cluster=test key=00ff"}}
+    capture = tmp_path / "frames"
+    with Fabric(4, each=each) as fabric:
+        one, two, three, four = fabric.nodes
+        fabric.switch.control.must(f"pcap {capture}")
+        two.run("uptime")
+        one.wait_for("deos> ")
+        assert "names no cluster" in two.run("links")
+        assert "joined no cluster" in two.run("remote read 0 0")
+        assert "no session" in one.run(f"remote read {three.mac} 0")
+        for node in (three, four):
+            said = node.run("links")
+            assert "fabric on" in said and one.mac not in said
+        fabric.switch.control.must("pcap off")
+        frames = capture.read_bytes()
+        sent = bytes.fromhex(two.mac.replace(":", "")) + b"\x88\xb5"
+        assert sent not in frames
+        assert bytes.fromhex(one.mac.replace(":", "")) + b"\x88\xb5" in frames
+
+
+def test_no_entropy():
+    """A node without entropy does not join, and says so."""
+    with Fabric(1, cpu="max,-rdrand", entropy=False) as fabric:
+        assert "no source of entropy" in fabric.nodes[0].run("links")
+        assert "this node joins no cluster" in fabric.nodes[0].log()

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Fabric queues: submission and completion rings for operations on what other
+// nodes have granted. A queue lies in FABRIC_QUEUE_FRAMES consecutive frames of
+// the environment that binds it, and moves data between its region of frames
+// and other nodes.
+//
+// The environment fills submit[head % FABRIC_SUBMIT_SLOTS], advances
+// submit_head and calls fabric_kick(); the kernel takes what it finds (each
+// submission is copied once), and writes complete[complete_head %
+// FABRIC_COMPLETE_SLOTS] before it advances complete_head. Operations complete
+// in any order; `tag` says which is which. Frames that an operation names are
+// pinned until it completes. At most FABRIC_OPEN_MAX are open at a time: more
+// wait in the ring.
+//
+// A completion has one of three outcomes, and for two of them a code of
+// net/wire/codes.def. What the queue itself refuses (its region, the slot) is
+// NOT_DONE with the code that fits.
+
+#include "kernel/abi/layout.h"
+
+#define FABRIC_SUBMIT_SLOTS 32u
+#define FABRIC_COMPLETE_SLOTS 64u
+#define FABRIC_OPEN_MAX 48u
+#define FABRIC_CLAUSES_MAX 3u
+#define FABRIC_QUEUE_FRAMES 4u
+#define FABRIC_SERVICE_NONE (~0ull)
+
+// READ to FLUSH work on a REMOTE capability: `offset` counts bytes from the start
+// of its range, `local` is a byte of the queue's region (frame * PAGE_SIZE and
+// more), `length` as the table of docs/protocol says.
+enum fabric_op {
+	FABRIC_NONE,
+	FABRIC_READ,		// offset, length -> local
+	FABRIC_WRITE,		// local -> offset, length
+	FABRIC_MCAS,		// offset, length 8 or 16, clauses; a chained read -> local
+	FABRIC_FETCH_ADD,	// offset, length 8, addend
+	FABRIC_NOTIFY,		// offset, length 4
+	FABRIC_SEND,		// local, length -> an endpoint, or a service of `node`
+	FABRIC_BLOCK_READ,	// offset, length 4096 -> local
+	FABRIC_BLOCK_WRITE,	// local -> offset, length 4096
+	FABRIC_BLOCK_FLUSH,
+	FABRIC_GRANT,		// a part of an own capability for somebody of `node`
+	FABRIC_DERIVE,		// a part of a REMOTE capability, by its owner
+	FABRIC_REVOKE,		// what came from a REMOTE capability
+	FABRIC_DROP,		// a REMOTE capability at its owner
+	FABRIC_CANCEL,		// the operation of this queue with tag `offset`
+	FABRIC_POST,		// local, length: a buffer for an ENDPOINT; completes
+				// when a message lies in it
+	FABRIC_ACCEPT,		// a place for a capability; completes when one came
+	FABRIC_OP_COUNT
+};
+
+// MCAS: the first clause with (old & compare_mask) == (compare & compare_mask)
+// is applied: (old & ~swap_mask) | (swap & swap_mask) is stored, and then
+// chain_length bytes from chain_offset are read.
+struct fabric_clause {
+	u64 compare[2];
+	u64 compare_mask[2];
+	u64 swap[2];
+	u64 swap_mask[2];
+	u64 chain_offset;
+	u32 chain_length;
+	u32 reserved;
+};
+
+// GRANT and DERIVE: who gets it, and what. `base` is in units of the capability:
+// for GRANT as in its range, for DERIVE from the start of it.
+struct fabric_target {
+	u64 incarnation;	// of `node`
+	u32 environment;	// id there
+	u32 rights;
+	u64 base;
+	u64 count;
+	u64 word;		// shown to the other
+};
+
+struct fabric_submit {
+	u64 tag;
+	u8 op;			// enum fabric_op
+	u8 fenced;		// not before all earlier ones to that node
+	u16 node;		// index in the table of links: SEND to a service, GRANT,
+				// DERIVE
+	u32 slot;		// the capability: REMOTE; FABRIC for SEND to a service;
+				// ENDPOINT for POST; what is granted for GRANT
+	u64 offset;		// as above; a service's number
+	u64 local;
+	u32 length;
+	u32 clause_count;
+	union {
+		struct fabric_clause clause[FABRIC_CLAUSES_MAX];
+		struct fabric_target target;
+		u64 addend;
+	};
+};
+
+enum fabric_outcome {
+	FABRIC_DONE,		// it has run, once
+	FABRIC_NOT_DONE,	// it has not run and never will
+	FABRIC_UNKNOWN_FINAL,	// it may have run; it cannot run later
+};
+
+#define FABRIC_CLAUSE_NONE 255u
+
+struct fabric_complete {
+	u64 tag;
+	u8 outcome;		// enum fabric_outcome
+	u8 code;		// of net/wire/codes.def
+	u8 clause;		// MCAS: which one matched, or FABRIC_CLAUSE_NONE
+	u8 op;
+	u32 length;		// bytes that came to `local`
+	u64 old[2];		// MCAS, FETCH_ADD: what was there. ACCEPT: units
+	// POST: who sent the message. ACCEPT: who gave the capability.
+	u64 incarnation;
+	u64 word;		// ACCEPT
+	u32 environment;	// POST
+	u32 slot;		// ACCEPT: of the capability
+	u16 node;
+	u8 type;		// ACCEPT: enum fabric_type
+	u8 rights;		// ACCEPT
+	u32 reserved;
+};
+
+// What a REMOTE capability names at its owner.
+enum fabric_type {
+	FABRIC_FRAMES = 1,
+	FABRIC_BLOCKS = 2,
+	FABRIC_ENDPOINT = 3,
+};
+
+struct fabric_control {
+	u32 complete_head;	// written by the kernel
+	u32 submit_tail;	// written by the kernel: taken from the ring
+	u8 reserved0[56];
+	u32 submit_head;	// written by the environment
+	u32 complete_tail;	// written by the environment
+	u8 reserved1[56];
+	struct fabric_complete complete[FABRIC_COMPLETE_SLOTS];
+	struct fabric_submit submit[FABRIC_SUBMIT_SLOTS];
+};
+
+STATIC_ASSERT(sizeof(struct fabric_submit) == 280);
+STATIC_ASSERT(sizeof(struct fabric_complete) == 64);
+STATIC_ASSERT(sizeof(struct fabric_control) <=
+	      FABRIC_QUEUE_FRAMES * PAGE_SIZE);
+
+// fabric_bind: a FABRIC capability with WRITE, the queue's frames, and the region
+// that data may lie in, both under capabilities for frames with READ and WRITE.
+struct fabric_spec {
+	u32 fabric_slot;
+	u32 queue_slot;
+	u64 queue_frame;
+	u32 region_slot;
+	u32 reserved;
+	u64 region_frame;
+	u64 region_count;
+};
+
+// The range of a REMOTE capability: units from the start of what was granted,
+// behind a number of the kernel's own.
+#define REMOTE_UNIT_BITS 40
+#define REMOTE_UNIT(base) ((base) & ((1ull << REMOTE_UNIT_BITS) - 1))
+
+// Exported tables (kernel/abi/tables.h): links to other nodes, by index, and
+// what the fabric counts.
+enum fabric_state {
+	FABRIC_OFF,		// no `cluster=` word: nothing is sent
+	FABRIC_ON,
+	FABRIC_NO_NIC,		// none, or its MTU is below 1500
+	FABRIC_NO_ENTROPY,
+	FABRIC_NO_MEMORY,
+};
+
+enum fabric_link_state {
+	FABRIC_LINK_FREE,
+	FABRIC_LINK_DOWN,
+	FABRIC_LINK_UP,
+	FABRIC_LINK_LAPSED,	// over, but requests may still run there
+};
+
+struct fabric_link {
+	u8 uuid[16];
+	u64 incarnation;
+	u8 mac[6];
+	u8 state;		// enum fabric_link_state
+	u8 open;		// our requests
+	u8 grant;		// what the peer may have open here
+	u8 credit;		// what we may have open there
+	u16 carries;		// longest frame that the path is known to take
+	u32 session;		// 0: none; counts on
+	u32 rtt_us;
+	u64 heard_at;		// ns since boot
+};
+
+#define FABRIC_LINKS_MAX 128u
+#define FABRIC_DROPS_MAX 24u
+#define FABRIC_CODES_MAX 32u
+#define FABRIC_WIRE_OPS_MAX 16u
+
+struct fabric_info {
+	u32 state;		// enum fabric_state
+	u32 links;		// entries in use, from 0 on
+	u32 changes;		// counts changes of a link's state: wait on it
+	u32 exports;		// capabilities held by others
+	u32 exports_max;
+	u32 operations;		// open, of all environments
+	u8 uuid[16];		// this node's
+	u64 received;		// frames
+	u64 sent;
+	u64 dropped[FABRIC_DROPS_MAX];	// by net/link/drops.def
+	u64 sessions;
+	u64 lapses;
+	u64 resends;
+	u64 timeouts;
+	u64 completed[3];	// by outcome
+	u64 executed[FABRIC_WIRE_OPS_MAX];
+	u64 repeated;
+	u64 refused[FABRIC_CODES_MAX];
+	u64 walks;
+	u64 no_buffer;
+};
+
+STATIC_ASSERT(sizeof(struct fabric_link) == 56);

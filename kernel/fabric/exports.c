@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What environments here have granted to others: nodes of the derivation tree in
+// lists of their own, and for each the entry of the export table that a frame
+// names it by.
+//
+// Granting derives a node below the environment's capability. When a capability
+// is removed, what was granted from it is removed before it, as with any other
+// (sys/removal.c), and its entry is freed in the same operation. What a peer
+// revokes is cut off in O(1) and swept away later, a bounded number at a time.
+
+#include "kernel/abi/errors.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/base/assert.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/env.h"
+#include "kernel/sys/queue.h"
+#include "kernel/sys/tables.h"
+
+#define SWEEP_STEP 64u
+
+static struct place {
+	u32 entry;		// in the export table, or NONE
+	u32 pending;		// of the environment that granted it, or NONE
+} places[PLACES_MAX];
+
+static u32 sweep = PLACES_MAX;	// next place to look at
+static bool sweep_again;
+
+void
+exports_init(void)
+{
+	for (u32 i = 0; i < PLACES_MAX; i++)
+		places[i] = (struct place){ NONE, NONE };
+	fabric_info.exports_max = FABRIC_LISTS * (CAP_LIST_SLOTS - 1);
+}
+
+static u32
+place_of(const struct cap *cap)
+{
+	ASSERT(cap->list >= FABRIC_LIST_FIRST &&
+	       cap->list < FABRIC_LIST_FIRST + FABRIC_LISTS);
+	return (cap->list - FABRIC_LIST_FIRST) * CAP_LIST_SLOTS + cap->slot;
+}
+
+enum wire_code
+wire_code_of(i64 error)
+{
+	switch (-error) {
+	case 0:
+		return CODE_NONE;
+	case E_SLOT:
+		return CODE_SLOT;
+	case E_TYPE:
+		return CODE_TYPE;
+	case E_RIGHTS:
+		return CODE_RIGHTS;
+	case E_RANGE:
+		return CODE_RANGE;
+	case E_DEPTH:
+		return CODE_DEPTH;
+	default:
+		return CODE_TABLE;
+	}
+}
+
+// A list with room.
+static u32
+list_find(void)
+{
+	for (u32 i = 0; i < FABRIC_LISTS; i++) {
+		if (!cap_room(&caps, FABRIC_LIST_FIRST + i))
+			return FABRIC_LIST_FIRST + i;
+	}
+	return NONE;
+}
+
+static const struct cap *
+derive(u32 list, u32 slot, u32 target, u32 rights, u64 base, u64 count)
+{
+	u32 got = cap_derive(&caps, list, slot, target, rights, base, count);
+	const struct cap *cap = cap_at(&caps, target, got);
+
+	places[place_of(cap)] = (struct place){ NONE, NONE };
+	fabric_info.exports++;
+	return cap;
+}
+
+// Of a grant that did not come about. Its holder may have had it for a moment and
+// derived from it: then it is swept away with that.
+static void
+undo(const struct cap *cap)
+{
+	struct cap removed;
+	u32 node;
+
+	places[place_of(cap)] = (struct place){ NONE, NONE };
+	if (cap->child != CAP_NIL) {
+		rcap_host_revoke(NULL, cap_node(&caps, cap), true);
+		return;
+	}
+	node = cap_remove_step(&caps, cap->list, cap->slot, true, &removed);
+	ASSERT(node != CAP_NIL);
+	fabric_info.exports--;
+}
+
+enum wire_code
+rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
+		 u32 *node, u32 *node_generation)
+{
+	const struct cap *cap = &caps.pool[parent];
+	u32 list = list_find();
+	i64 error;
+
+	(void)host;
+	ASSERT(parent < caps.pool_size && cap->type != CAP_NONE);
+	if (list == NONE)
+		return CODE_TABLE;
+	error = cap_check_derive(&caps, cap->list, cap->slot, list, rights, base,
+				 count);
+	if (error)
+		return wire_code_of(error);
+	cap = derive(cap->list, cap->slot, list, rights, base, count);
+	*node = cap_node(&caps, cap);
+	*node_generation = cap->generation;
+	return CODE_NONE;
+}
+
+static u8
+wire_type(u8 type)
+{
+	switch (type) {
+	case CAP_FRAMES:
+		return TYPE_FRAMES;
+	case CAP_BLOCKS:
+		return TYPE_BLOCKS;
+	case CAP_ENDPOINT:
+		return TYPE_ENDPOINT;
+	default:
+		return TYPE_NONE;
+	}
+}
+
+static enum wire_code
+grant_check(const struct fabric_queue *queue, const struct fabric_submit *s,
+	    u32 list)
+{
+	const struct fabric_target *t = &s->target;
+	const struct cap *cap = cap_at(&caps, queue->owner, s->slot);
+
+	if (!cap)
+		return CODE_SLOT;
+	if (wire_type(cap->type) == TYPE_NONE)
+		return CODE_TYPE;
+	if (t->rights & ~WIRE_RIGHTS)
+		return CODE_RIGHTS;
+	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
+		return CODE_PEER;
+	if (links_incarnation(fabric.links, s->node) != t->incarnation)
+		return CODE_INCARNATION;
+	if (list == NONE)
+		return CODE_TABLE;
+	return wire_code_of(cap_check_derive(&caps, queue->owner, s->slot, list,
+					     t->rights, t->base, t->count));
+}
+
+enum wire_code
+export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	const struct fabric_target *t = &s->target;
+	u32 list = list_find(), entry, node;
+	enum wire_code code = grant_check(queue, s, list);
+	const struct cap *cap;
+	struct pending *p;
+
+	if (code != CODE_NONE)
+		return code;
+	cap = derive(queue->owner, s->slot, list, t->rights, t->base, t->count);
+	node = cap_node(&caps, cap);
+	p = pending_take(queue, PENDING_GRANT, s);
+	p->id = place_of(cap);
+	places[p->id].pending = (u32)(p - pendings);
+	entry = rcap_export(fabric.rcap, clock_ns(), &(struct rcap_grant){
+		.type = wire_type(cap->type),
+		.rights = (u8)t->rights,
+		.peer = s->node,
+		.incarnation = t->incarnation,
+		.environment = t->environment,
+		.node = node,
+		.node_generation = cap->generation,
+		.base = t->base,
+		.count = t->count,
+		.word = t->word,
+	});
+	if (entry != RCAP_NONE) {
+		// Unless it has ended already, and taken the node along.
+		if (places[p->id].pending == (u32)(p - pendings))
+			places[p->id].entry = entry;
+		return CODE_NONE;
+	}
+	undo(cap);
+	pending_end(p, &(struct fabric_complete){
+		.outcome = FABRIC_NOT_DONE,
+		.code = CODE_TABLE,
+	});
+	return CODE_NONE;
+}
+
+static void
+grant_told(u32 pending, enum fabric_outcome outcome, enum wire_code code)
+{
+	ASSERT(pending < PENDING_MAX && pendings[pending].kind == PENDING_GRANT);
+	pending_end(&pendings[pending], &(struct fabric_complete){
+		.outcome = (u8)outcome,
+		.code = (u8)code,
+	});
+}
+
+void
+rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
+		      enum wire_code code)
+{
+	const struct cap *cap = &caps.pool[node];
+	struct place *place;
+	u32 pending;
+
+	(void)host;
+	if (cap->type == CAP_NONE || cap->generation != node_generation) {
+		// The node went before its entry was known.
+		if (code == CODE_NONE)
+			rcap_unexport(fabric.rcap, entry);
+		return;
+	}
+	place = &places[place_of(cap)];
+	pending = place->pending;
+	place->pending = NONE;
+	place->entry = entry;
+	if (code != CODE_NONE)
+		undo(cap);
+	if (pending != NONE)
+		grant_told(pending, code == CODE_NONE ? FABRIC_DONE
+				    : code == CODE_SESSION ? FABRIC_UNKNOWN_FINAL
+							   : FABRIC_NOT_DONE, code);
+}
+
+bool
+rcap_host_walk(void *host, u32 node, u32 node_generation)
+{
+	(void)host;
+	return cap_is_live(&caps, node, node_generation);
+}
+
+void
+rcap_host_revoke(void *host, u32 node, bool self)
+{
+	(void)host;
+	ASSERT(caps.pool[node].type != CAP_NONE &&
+	       caps.pool[node].list >= FABRIC_LIST_FIRST);
+	cap_cut(&caps, node, self);
+	rcap_revoked(fabric.rcap);
+	sweep_again = true;
+	fabric.due = 0;
+}
+
+void
+fabric_export_gone(const struct cap *removed, u32 node)
+{
+	struct place *place = &places[place_of(removed)];
+	struct place was = *place;
+
+	(void)node;
+	*place = (struct place){ NONE, NONE };
+	fabric_info.exports--;
+	rcap_revoked(fabric.rcap);
+	if (removed->type == CAP_BLOCKS)
+		queue_fabric_withdrawn(removed->base, removed->count);
+	if (was.entry != NONE)
+		rcap_unexport(fabric.rcap, was.entry);
+	if (was.pending != NONE)
+		grant_told(was.pending, FABRIC_UNKNOWN_FINAL, CODE_REVOKED);
+}
+
+// Removes nodes that are not live any more. Below them are only nodes of the same
+// lists, which are looked at as well. Returns whether there is more to do now.
+bool
+exports_sweep_step(void)
+{
+	if (sweep == PLACES_MAX && sweep_again) {
+		sweep = 0;
+		sweep_again = false;
+	}
+	for (u32 i = 0; i < SWEEP_STEP && sweep < PLACES_MAX; i++, sweep++) {
+		u32 list = FABRIC_LIST_FIRST + sweep / CAP_LIST_SLOTS;
+		u32 slot = sweep % CAP_LIST_SLOTS;
+		const struct cap *cap = cap_at(&caps, list, slot);
+		struct cap removed;
+		u32 node;
+
+		if (!cap || cap_is_live(&caps, cap_node(&caps, cap),
+					cap->generation))
+			continue;
+		node = cap_remove_step(&caps, list, slot, true, &removed);
+		ASSERT(node != CAP_NIL);
+		fabric_export_gone(&removed, node);
+		// A leaf below it went first: this place again.
+		if (removed.list != list || removed.slot != slot)
+			sweep_again = true;
+	}
+	return sweep < PLACES_MAX || sweep_again;
+}

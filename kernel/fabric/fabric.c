@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The fabric's start, and its turns: frames and time go in, answers, frames and
+// completions come out. No decision of the protocol stands here.
+//
+// A turn runs in whoever holds the kernel lock: after a batch of received frames,
+// a kick, a disk's interrupt, or when the boot processor's timer says that
+// something is due. Its work is bounded by the receive buffers, the pool of
+// operations and the pool of transmit buffers.
+
+#include "kernel/fabric/fabric.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/disk.h"
+#include "kernel/dev/nic.h"
+#include "kernel/fabric/key.h"
+#include "kernel/fabric/state.h"
+#include "kernel/main/entropy.h"
+#include "kernel/main/kprintf.h"
+#include "kernel/sys/sched.h"
+#include "kernel/sys/tables.h"
+#include "kernel/sys/wait.h"
+
+#define BUFFER_NARROW 2048u	// for frames of an MTU of 1500
+#define TRANSMIT_BUFFERS 64u
+#define TRANSMIT_BUFFERS_SMALL 32u
+#define WINDOWS 16u		// peers that are talked to at a time
+#define WINDOWS_SMALL 8u
+#define KEY_AGREEMENTS 16u	// a second, about 1 ms each
+#define DROPS_ROOM 16u		// operations of the kernel's own
+#define GRANTS_MAX 64u
+#define BUSY_NS (10 * NS_PER_MS)
+#define STARVED_NS NS_PER_MS
+#define SMALL 2u		// divides pools on small nodes
+
+STATIC_ASSERT(WIRE_ETHERNET + WIRE_MTU_MIN <= BUFFER_NARROW);
+
+struct fabric fabric = { .due = NEVER };
+
+// What names the node for good: the firmware's UUID, else its address.
+static void
+node_uuid(u8 uuid[16])
+{
+	static const u8 zero[16];
+
+	memcpy(uuid, sys_info.node_uuid, 16);
+	if (!memcmp(uuid, zero, 16))
+		memcpy(uuid + 10, sys_info.nic_mac, 6);
+}
+
+static bool
+start(const u8 key[32], bool small)
+{
+	u32 part = small ? SMALL : 1;
+	struct links_config lc = {
+		.incarnation = sys_info.incarnation,
+		.mtu = nic_facts()->mtu,
+		.peers_max = FABRIC_LINKS_MAX,
+		.windows_max = small ? WINDOWS_SMALL : WINDOWS,
+		.handshakes_max = 8,
+		.key_agreements_max = KEY_AGREEMENTS,
+		.grant_pool = (u16)(FABRIC_REQUEST_BUFFERS / part),
+		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),
+	};
+	struct rcap_config rc = {
+		.memory = direct(0),
+		.staging_count = disk_facts() ? STAGING_MAX : 0,
+		.exports_max = PLACES_MAX,
+		.ops_max = PENDING_MAX + DROPS_ROOM,
+		.grants_max = GRANTS_MAX,
+		.endpoints_max = ENDPOINTS_MAX,
+		.buffers_max = PENDING_MAX,
+		.services_max = ENDPOINTS_MAX,
+	};
+	u64 links_size, rcap_size;
+
+	node_uuid(lc.uuid);
+	memcpy(lc.mac, nic_facts()->mac, 6);
+	memcpy(lc.cluster_key, key, 32);
+	if (!entropy_fill(lc.secret_key, 32) || !entropy_fill(lc.entropy, 32))
+		return false;
+	links_size = links_memory_needed(&lc);
+	rcap_size = rcap_memory_needed(&rc, &lc);
+	if (rc.staging_count)
+		rc.staging = boot_frames(STAGING_MAX);
+	fabric.links = links_init(boot_frames(ALIGN_UP(links_size, PAGE_SIZE) /
+					      PAGE_SIZE),
+				  links_size, &lc, clock_ns());
+	ASSERT(fabric.links);
+	fabric.rcap = rcap_init(boot_frames(ALIGN_UP(rcap_size, PAGE_SIZE) /
+					    PAGE_SIZE),
+				rcap_size, &rc, &lc, fabric.links, NULL);
+	ASSERT(fabric.rcap);
+	transmit_init(small ? TRANSMIT_BUFFERS_SMALL : TRANSMIT_BUFFERS,
+		      nic_facts()->mtu < WIRE_WHOLE_MTU
+			      ? BUFFER_NARROW
+			      : ALIGN_UP((u32)WIRE_FRAME_MAX, 64u));
+	memcpy(fabric_info.uuid, lc.uuid, 16);
+	memset(&lc, 0, sizeof(lc));
+	return true;
+}
+
+void
+fabric_init(char *cmdline, bool small)
+{
+	u8 key[32];
+
+	if (!key_take(cmdline, key))
+		return;
+	if (!nic_facts() || nic_facts()->mtu < WIRE_MTU_MIN) {
+		fabric_info.state = FABRIC_NO_NIC;
+		kprintf("fabric: no interface that takes %u bytes: this node "
+			"joins no cluster\n", WIRE_MTU_MIN);
+		return;
+	}
+	if (!sys_info.incarnation || !start(key, small)) {
+		fabric_info.state = FABRIC_NO_ENTROPY;
+		kprintf("fabric: no source of entropy: this node joins no "
+			"cluster\n");
+		return;
+	}
+	pending_init();
+	exports_init();
+	fabric_info.state = FABRIC_ON;
+	fabric.on = true;
+	fabric.due = 0;
+}
+
+bool
+fabric_on(void)
+{
+	return fabric.on;
+}
+
+void
+fabric_input(const u8 *frame, u32 len)
+{
+	u64 now;
+
+	if (!fabric.on)
+		return;
+	now = clock_ns();
+	if (len > WIRE_BODY_AT && (frame[WIRE_ETHERNET + 1] == WIRE_REQUEST ||
+				   frame[WIRE_ETHERNET + 1] == WIRE_RESPONSE))
+		fabric.busy_until = now + BUSY_NS;
+	rcap_input(fabric.rcap, now, frame, len);
+	fabric.due = 0;
+}
+
+bool
+fabric_expects(u64 now)
+{
+	return fabric.on && now < fabric.busy_until;
+}
+
+static void
+completed(const struct rcap_completion *c)
+{
+	struct pending *p = &pendings[c->tag];
+
+	if (c->tag == PENDING_MAX) {
+		remotes_dropped();
+		return;
+	}
+	ASSERT(c->tag < PENDING_MAX && p->kind == PENDING_OPERATION);
+	pending_end(p, &(struct fabric_complete){
+		.outcome = c->outcome,
+		.code = c->code,
+		.clause = c->clause,
+		.length = c->length,
+		.old = { c->old[0], c->old[1] },
+	});
+}
+
+static void
+output(u64 now)
+{
+	u8 *buffer;
+	u32 len;
+
+	do {
+		buffer = rcap_host_buffer(NULL);
+		if (!buffer)
+			return;
+		len = rcap_output(fabric.rcap, now, buffer);
+		rcap_host_send(NULL, buffer, len);
+	} while (len);
+}
+
+void
+fabric_work(u64 now)
+{
+	struct rcap_completion c;
+	bool more;
+
+	if (!fabric.on)
+		return;
+	blocks_settle(now);
+	rcap_tick(fabric.rcap, now);
+	while (rcap_completion(fabric.rcap, &c))
+		completed(&c);
+	queues_resume();
+	more = exports_sweep_step();
+	more |= remotes_drop_step(now);
+	output(now);
+	transmit_push();
+	disk_push();
+	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
+	if (transmit_starved())
+		fabric.due = MAX(fabric.due, now + STARVED_NS);
+	fabric.due = MIN(fabric.due, show_links(now));
+	if (this_cpu()->index != 0 && fabric.due < cpus[0].timer_at_ns)
+		sched_kick(0);
+}
+
+u64
+fabric_deadline(void)
+{
+	return fabric.due;
+}
+
+void
+rcap_host_changed(void *host, u64 local, u32 len)
+{
+	(void)host;
+	wait_hint_memory(local, len);
+}
+
+bool
+rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
+{
+	(void)host;
+	return cmpxchg16(at, expected, desired);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Fabric queues: binding, taking submissions, writing completions, the end.
+//
+// What a queue may touch is settled when it is bound: a capability for the
+// fabric, the frames of the queue, a region of frames. Each submission is copied
+// out of shared memory once; submit.c compares it with that and with the
+// capability that it names. A queue ends when one of the capabilities under it
+// goes: what it had started is cancelled, belongs to nobody, and keeps its frames
+// pinned until it has ended.
+//
+// Invariants F1, F2: state.h.
+
+#include "kernel/abi/errors.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/call.h"
+
+struct fabric_queue fabric_queues[FABRIC_QUEUES_MAX];
+static u32 turn;		// the queue that goes on first
+
+void
+queue_complete(struct fabric_queue *queue, const struct fabric_complete *c)
+{
+	ASSERT(queue->running);						// F1
+	queue->control->complete[queue->completed % FABRIC_COMPLETE_SLOTS] = *c;
+	queue->completed++;
+	__atomic_store_n(&queue->control->complete_head, queue->completed,
+			 __ATOMIC_RELEASE);
+	env_hint(queue->owner);
+}
+
+// Room for one more, with the pool and in the completion ring, whose tail the
+// program may have set to anything (F2).
+static bool
+has_room(const struct fabric_queue *queue)
+{
+	u32 tail = __atomic_load_n(&queue->control->complete_tail,
+				   __ATOMIC_ACQUIRE);
+	u32 unread = MIN(queue->completed - tail, FABRIC_COMPLETE_SLOTS);
+
+	return unread + queue->open < FABRIC_COMPLETE_SLOTS &&
+	       queue->open < FABRIC_OPEN_MAX && pending_room();
+}
+
+static u32
+submit_head(const struct fabric_queue *queue)
+{
+	return __atomic_load_n(&queue->control->submit_head, __ATOMIC_ACQUIRE);
+}
+
+static void
+take_submissions(struct fabric_queue *queue, u32 head)
+{
+	struct fabric_submit s;
+
+	queue->stalled = false;
+	if (head - queue->taken > FABRIC_SUBMIT_SLOTS)
+		return;
+	for (u32 i = 0; i < FABRIC_SUBMIT_SLOTS && queue->taken != head; i++) {
+		if (!has_room(queue)) {
+			queue->stalled = true;
+			break;
+		}
+		memcpy(&s, &queue->control->submit[queue->taken %
+						   FABRIC_SUBMIT_SLOTS],
+		       sizeof(s));
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		queue->taken++;
+		submit_one(queue, &s);
+	}
+	__atomic_store_n(&queue->control->submit_tail, queue->taken,
+			 __ATOMIC_RELEASE);
+}
+
+void
+queues_resume(void)
+{
+	turn = (turn + 1) % FABRIC_QUEUES_MAX;
+	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
+		struct fabric_queue *queue =
+			&fabric_queues[(turn + i) % FABRIC_QUEUES_MAX];
+
+		if (queue->running && queue->stalled)
+			take_submissions(queue, submit_head(queue));
+	}
+}
+
+struct bind_checked {
+	struct fabric_spec spec;
+	u32 index;		// free entry
+	u32 fabric_node;
+	u32 memory_node;
+	u32 region_node;
+};
+
+static i64
+check_authority(const struct env *env, struct bind_checked *c)
+{
+	const struct fabric_spec *s = &c->spec;
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, env->index, s->fabric_slot, CAP_FABRIC,
+			       CAP_WRITE, &cap);
+
+	if (error)
+		return error;
+	c->fabric_node = cap_node(&caps, cap);
+	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
+			     s->queue_frame, FABRIC_QUEUE_FRAMES, &cap);
+	if (error)
+		return error;
+	c->memory_node = cap_node(&caps, cap);
+	error = check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
+			     s->region_frame, s->region_count, &cap);
+	if (error)
+		return error;
+	c->region_node = cap_node(&caps, cap);
+	return 0;
+}
+
+i64
+check_fabric_bind(struct call *call)
+{
+	struct bind_checked *c = CHECKED(call, struct bind_checked);
+	i64 error;
+
+	if (!fabric.on)
+		return -E_ABSENT;
+	error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
+	if (error)
+		return error;
+	error = check_authority(call->env, c);
+	if (error)
+		return error;
+	for (c->index = 0; c->index < FABRIC_QUEUES_MAX; c->index++) {
+		if (!fabric_queues[c->index].bound)
+			break;
+	}
+	if (c->index == FABRIC_QUEUES_MAX)
+		return -E_TABLE;
+	error = quota_check_rings(call->env, 1);
+	return error ? error : cap_room(&caps, call->env->index);
+}
+
+i64
+do_fabric_bind(struct call *call)
+{
+	const struct bind_checked *c = CHECKED(call, struct bind_checked);
+	struct fabric_queue *queue = &fabric_queues[c->index];
+
+	ASSERT(!queue->bound && queue->open == 0);
+	*queue = (struct fabric_queue){
+		.bound = true,
+		.running = true,
+		.owner = call->env->index,
+		.fabric_node = c->fabric_node,
+		.memory_node = c->memory_node,
+		.region_node = c->region_node,
+		.region_first = c->spec.region_frame,
+		.region_count = c->spec.region_count,
+		.control = frame_memory(c->spec.queue_frame),
+	};
+	memset(queue->control, 0, sizeof(*queue->control));
+	quota_take_rings(call->env, 1);
+
+	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_FABRIC_QUEUE,
+			    CAP_READ | CAP_WRITE, c->index, 1);
+
+	ASSERT(slot > 0);
+	return slot;
+}
+
+struct kick_checked {
+	struct fabric_queue *queue;
+	u32 head;
+};
+
+i64
+check_fabric_kick(struct call *call)
+{
+	struct kick_checked *c = CHECKED(call, struct kick_checked);
+	const struct cap *cap;
+	i64 error = check_cap(call, call->a[0], CAP_FABRIC_QUEUE, 0, &cap);
+
+	if (error)
+		return error;
+	c->queue = &fabric_queues[cap->base];
+	ASSERT(c->queue->bound);
+	if (!c->queue->running)
+		return -E_STATE;
+	c->head = submit_head(c->queue);
+	return c->head - c->queue->taken <= FABRIC_SUBMIT_SLOTS ? 0 : -E_ARGUMENT;
+}
+
+i64
+do_fabric_kick(struct call *call)
+{
+	const struct kick_checked *c = CHECKED(call, struct kick_checked);
+
+	take_submissions(c->queue, c->head);
+	fabric_work(clock_ns());
+	return 0;
+}
+
+// It takes and completes nothing any more.
+static void
+stop(struct fabric_queue *queue)
+{
+	u32 index = (u32)(queue - fabric_queues);
+
+	queue->stalled = false;
+	endpoints_queue_gone(index);
+	pending_orphan(index);
+	queue->running = false;
+	fabric.due = 0;
+}
+
+void
+fabric_queue_destroy(u32 index)
+{
+	ASSERT(index < FABRIC_QUEUES_MAX && fabric_queues[index].bound);
+
+	struct fabric_queue *queue = &fabric_queues[index];
+
+	if (queue->running)
+		stop(queue);
+	quota_return_rings(&envs[queue->owner], 1);
+	*queue = (struct fabric_queue){ 0 };
+}
+
+void
+fabric_cap_gone(u32 node)
+{
+	if (!fabric.on)
+		return;
+	endpoints_cap_gone(node);
+	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
+		struct fabric_queue *queue = &fabric_queues[i];
+
+		if (!queue->running ||
+		    (queue->fabric_node != node && queue->memory_node != node &&
+		     queue->region_node != node))
+			continue;
+		stop(queue);
+		env_hint(queue->owner);
+	}
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What other nodes have granted to environments here: a REMOTE capability in an
+// environment's list, and a record of what it is called at its owner. Those
+// numbers never enter user memory.
+//
+// The owner's kernel checks every access. This one checks what it alone knows:
+// that the capability is in the caller's list, and how far a part of it that was
+// derived here is narrower than what the owner granted. Such a part is used under
+// the name of the environment that the owner granted to.
+//
+// A record whose capability went tells the owner so (DROP) as soon as there is
+// room, a few at a time.
+
+#include "kernel/base/assert.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/env.h"
+
+#define REMOTES_MAX 512u
+#define DROPS_MAX 16u		// on their way
+
+enum { REMOTE_FREE, REMOTE_HELD, REMOTE_DROPPING };
+
+static struct remote {
+	struct rcap_remote name;
+	u32 environment;	// id of whom it was granted to
+	u8 state;
+} remotes[REMOTES_MAX];
+static u32 waiting;		// records that are to tell their owner
+static u32 drops;		// on their way
+
+STATIC_ASSERT(REMOTES_MAX <= 1u << (64 - REMOTE_UNIT_BITS));
+
+static u64
+unit_bytes(const struct cap *cap)
+{
+	return cap->count << PAGE_SHIFT;
+}
+
+// Shifts and bounds an operation through a part that was derived here.
+static enum wire_code
+narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit *r)
+{
+	u64 shift = REMOTE_UNIT(cap->base) << PAGE_SHIFT;
+	const struct wire_op_info *info = &wire_op_info[s->op];
+
+	if ((cap->rights & info->rights) != info->rights)
+		return CODE_RIGHTS;
+	if (s->op == FABRIC_DERIVE) {
+		if (r->derive.rights & ~(u32)cap->rights)
+			return CODE_RIGHTS;
+		if (r->derive.base >= cap->count || !r->derive.count ||
+		    r->derive.count > cap->count - r->derive.base)
+			return CODE_RANGE;
+		r->derive.base += REMOTE_UNIT(cap->base);
+		return CODE_NONE;
+	}
+	// The whole of it is not the part's to give up or to take back.
+	if (s->op == FABRIC_REVOKE || s->op == FABRIC_DROP)
+		return CODE_RIGHTS;
+	if (s->offset > unit_bytes(cap) ||
+	    s->length > unit_bytes(cap) - s->offset)
+		return CODE_RANGE;
+	r->offset += shift;
+	for (u32 i = 0; i < MIN(r->clause_count, WIRE_CLAUSES_MAX); i++) {
+		struct rcap_clause *c = &r->clause[i];
+
+		if (c->chain_offset > unit_bytes(cap) ||
+		    c->chain_length > unit_bytes(cap) - c->chain_offset)
+			return CODE_RANGE;
+		c->chain_offset += shift;
+	}
+	return CODE_NONE;
+}
+
+enum wire_code
+remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
+	     struct rcap_submit *r)
+{
+	const struct remote *remote;
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, queue->owner, s->slot, CAP_REMOTE, 0, &cap);
+
+	if (error)
+		return wire_code_of(error);
+	remote = &remotes[cap->base >> REMOTE_UNIT_BITS];
+	ASSERT(remote->state == REMOTE_HELD);
+	r->remote = remote->name;
+	r->environment = remote->environment;
+	return cap->depth ? narrow(cap, s, r) : CODE_NONE;
+}
+
+static u32
+record_find(void)
+{
+	for (u32 i = 0; i < REMOTES_MAX; i++) {
+		if (remotes[i].state == REMOTE_FREE)
+			return i;
+	}
+	return NONE;
+}
+
+static u32
+env_of(u32 id)
+{
+	for (u64 left = env_started; left; left &= left - 1) {
+		u32 i = (u32)__builtin_ctzll(left);
+
+		if (envs[i].info->id == id)
+			return i;
+	}
+	return NONE;
+}
+
+enum wire_code
+rcap_host_granted(void *host, const struct rcap_remote *remote,
+		  const struct wire_grant *grant)
+{
+	u32 env = env_of(grant->environment), record = record_find();
+	struct pending *place;
+	i64 slot;
+
+	(void)host;
+	if (env == NONE)
+		return CODE_ENVIRONMENT;
+	place = pending_accept(env);
+	if (!place || cap_room(&caps, env))
+		return CODE_PLACE;
+	if (record == NONE || grant->count >> REMOTE_UNIT_BITS)
+		return CODE_TABLE;
+	slot = cap_mint(&caps, env, SLOT_NONE, CAP_REMOTE, grant->rights,
+			(u64)record << REMOTE_UNIT_BITS, grant->count);
+	ASSERT(slot > 0);
+	remotes[record] = (struct remote){ *remote, grant->environment,
+					   REMOTE_HELD };
+	pending_end(place, &(struct fabric_complete){
+		.outcome = FABRIC_DONE,
+		.old = { grant->count },
+		.incarnation = remote->incarnation,
+		.word = grant->word,
+		.slot = (u32)slot,
+		.node = remote->peer,
+		.type = grant->type,
+		.rights = grant->rights,
+	});
+	return CODE_NONE;
+}
+
+void
+remote_gone(u64 base)
+{
+	struct remote *remote = &remotes[base >> REMOTE_UNIT_BITS];
+
+	ASSERT(remote->state == REMOTE_HELD);
+	remote->state = REMOTE_DROPPING;
+	waiting++;
+	fabric.due = 0;
+}
+
+// Tells one owner. Returns whether there is more to do now.
+bool
+remotes_drop_step(u64 now)
+{
+	for (u32 i = 0; i < REMOTES_MAX && waiting && drops < DROPS_MAX; i++) {
+		struct remote *remote = &remotes[i];
+		struct rcap_submit r = {
+			.tag = PENDING_MAX,
+			.environment = remote->environment,
+			.queue = NONE,
+			.op = OP_DROP,
+			.remote = remote->name,
+		};
+
+		if (remote->state != REMOTE_DROPPING)
+			continue;
+		if (rcap_submit(fabric.rcap, now, &r) == RCAP_NONE)
+			return false;
+		drops++;
+		waiting--;
+		remote->state = REMOTE_FREE;
+	}
+	return waiting && drops < DROPS_MAX;
+}
+
+void
+remotes_dropped(void)
+{
+	ASSERT(drops > 0);
+	drops--;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// What the files of kernel/fabric share; nobody else includes it.
+//
+// A pending operation is one that an environment's queue has submitted and not
+// got a completion for, whatever kind: with net/rcap, a grant on its way, a
+// buffer that waits for a message, a place that waits for a capability. When its
+// queue goes, it belongs to nobody (queue NONE), and its frames stay pinned until
+// it has ended.
+//
+// Invariants:
+//   F1  `control` of a queue is touched only while it is running
+//   F2  open operations + completions not yet read <= FABRIC_COMPLETE_SLOTS
+//   F3  frames of a pending operation are pinned
+//   F4  a place in the extra lists that holds a capability knows its entry in the
+//       export table, or the core is about to tell it
+
+#include "kernel/abi/fabric.h"
+#include "kernel/fabric/fabric.h"
+#include "net/rcap/rcap.h"
+
+#define NONE 0xffffffffu
+#define PENDING_MAX (FABRIC_QUEUES_MAX * FABRIC_OPEN_MAX)
+#define PLACES_MAX (FABRIC_LISTS * CAP_LIST_SLOTS)
+#define STAGING_MAX 16u
+
+struct fabric {
+	bool on;
+	struct links *links;
+	struct rcap *rcap;
+	u64 due;		// see fabric_deadline()
+	u64 busy_until;		// see fabric_expects()
+};
+extern struct fabric fabric;
+
+struct fabric_queue {
+	bool bound;
+	bool running;
+	bool stalled;		// submissions wait for room
+	u32 owner;		// index of the environment
+	u32 fabric_node;	// capabilities that it was bound under
+	u32 memory_node;
+	u32 region_node;
+	u64 region_first;
+	u64 region_count;
+	struct fabric_control *control;
+	u32 taken;
+	u32 completed;
+	u32 open;
+};
+extern struct fabric_queue fabric_queues[FABRIC_QUEUES_MAX];
+
+enum pending_kind {
+	PENDING_FREE,
+	PENDING_OPERATION,	// with net/rcap; `id`
+	PENDING_GRANT,		// `id`: its place in the extra lists
+	PENDING_POST,		// `id`: the endpoint
+	PENDING_ACCEPT,
+};
+
+struct pending {
+	u8 kind;
+	u8 op;			// enum fabric_op
+	u32 queue;		// NONE: an orphan
+	u32 id;
+	u32 next_free;
+	u64 tag;
+	u64 serial;		// order of submission
+	u64 pin_frame;
+	u32 pin_count;
+};
+extern struct pending pendings[PENDING_MAX];
+
+// pending.c
+struct pending *
+pending_take(struct fabric_queue *queue, enum pending_kind kind,
+	     const struct fabric_submit *s);
+void
+pending_pin(struct pending *pending, u64 local, u32 len);
+// Ends it; completes it where it has a queue: `c` says how, but for tag and op.
+void
+pending_end(struct pending *pending, const struct fabric_complete *c);
+bool
+pending_room(void);
+void
+pending_init(void);
+// All of a queue belong to nobody from now on.
+void
+pending_orphan(u32 queue);
+struct pending *
+pending_accept(u32 env);
+
+// queue.c
+void
+queue_complete(struct fabric_queue *queue, const struct fabric_complete *c);
+void
+queues_resume(void);
+
+// submit.c
+void
+submit_one(struct fabric_queue *queue, const struct fabric_submit *s);
+
+// exports.c
+enum wire_code
+export_grant(struct fabric_queue *queue, const struct fabric_submit *s);
+void
+exports_init(void);
+bool
+exports_sweep_step(void);
+
+// remotes.c
+enum wire_code
+remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
+	     struct rcap_submit *r);
+bool
+remotes_drop_step(u64 now);
+void
+remotes_dropped(void);
+
+// endpoints.c
+enum wire_code
+endpoint_post(struct fabric_queue *queue, const struct fabric_submit *s);
+void
+endpoints_queue_gone(u32 queue);
+void
+endpoints_cap_gone(u32 node);
+
+// blocks.c
+bool
+blocks_settle(u64 now);
+
+// transmit.c
+void
+transmit_init(u32 buffers, u32 size);
+void
+transmit_push(void);
+bool
+transmit_starved(void);
+
+// show.c: refreshes the exported tables, or says when it wants to.
+u64
+show_links(u64 now);
+
+// exports.c: an error of kernel/cap in the words of the wire.
+enum wire_code
+wire_code_of(i64 error);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One submission: checked against the queue and the caller's capabilities, then
+// given to whom it concerns. Whatever is wrong with it comes as its completion,
+// NOT_DONE with a code of the wire's, so that there is one way to learn how an
+// operation ended.
+
+#include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/base/assert.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/env.h"
+
+STATIC_ASSERT(FABRIC_READ == (int)OP_READ && FABRIC_NOTIFY == (int)OP_NOTIFY);
+STATIC_ASSERT(FABRIC_SEND == (int)OP_SEND && FABRIC_DROP == (int)OP_DROP);
+STATIC_ASSERT(FABRIC_BLOCK_READ == (int)OP_BLOCK_READ);
+STATIC_ASSERT(FABRIC_GRANT == (int)OP_GRANT && FABRIC_DERIVE == (int)OP_DERIVE);
+STATIC_ASSERT(FABRIC_CLAUSES_MAX == WIRE_CLAUSES_MAX);
+STATIC_ASSERT(FABRIC_CLAUSE_NONE == WIRE_CLAUSE_NONE);
+STATIC_ASSERT(FABRIC_DONE == (int)RCAP_DONE);
+STATIC_ASSERT(FABRIC_NOT_DONE == (int)RCAP_NOT_DONE);
+STATIC_ASSERT(FABRIC_UNKNOWN_FINAL == (int)RCAP_UNKNOWN_FINAL);
+
+// Bytes of local memory that the operation reads or fills.
+static u32
+local_bytes(const struct fabric_submit *s)
+{
+	u32 most = 0;
+
+	switch (s->op) {
+	case FABRIC_READ:
+	case FABRIC_WRITE:
+	case FABRIC_SEND:
+	case FABRIC_BLOCK_READ:
+	case FABRIC_BLOCK_WRITE:
+	case FABRIC_POST:
+		return s->length;
+	case FABRIC_MCAS:
+		for (u32 i = 0; i < MIN(s->clause_count, FABRIC_CLAUSES_MAX); i++)
+			most = MAX(most, s->clause[i].chain_length);
+		return most;
+	default:
+		return 0;
+	}
+}
+
+static bool
+in_region(const struct fabric_queue *queue, u64 local, u64 len)
+{
+	u64 first = queue->region_first << PAGE_SHIFT;
+	u64 size = queue->region_count << PAGE_SHIFT;
+
+	return local >= first && local - first <= size &&
+	       len <= size - (local - first);
+}
+
+static void
+clauses_copy(const struct fabric_submit *s, struct rcap_submit *r)
+{
+	r->clause_count = s->clause_count;
+	for (u32 i = 0; i < MIN(s->clause_count, FABRIC_CLAUSES_MAX); i++) {
+		const struct fabric_clause *c = &s->clause[i];
+
+		r->clause[i] = (struct rcap_clause){
+			.compare = { c->compare[0], c->compare[1] },
+			.compare_mask = { c->compare_mask[0], c->compare_mask[1] },
+			.swap = { c->swap[0], c->swap[1] },
+			.swap_mask = { c->swap_mask[0], c->swap_mask[1] },
+			.chain_offset = c->chain_offset,
+			.chain_length = c->chain_length,
+		};
+	}
+}
+
+// What the third party is called on the wire.
+static bool
+target_copy(const struct fabric_submit *s, struct rcap_submit *r)
+{
+	const struct fabric_target *t = &s->target;
+	struct link_info info;
+
+	if (!links_info(fabric.links, s->node, &info))
+		return false;
+	__builtin_memcpy(r->derive.uuid, info.uuid, sizeof(info.uuid));
+	r->derive.incarnation = t->incarnation;
+	r->derive.environment = t->environment;
+	r->derive.rights = (u8)t->rights;
+	r->derive.base = t->base;
+	r->derive.count = t->count;
+	r->derive.word = t->word;
+	return t->rights <= WIRE_RIGHTS;
+}
+
+// A message to whoever offers a service: needs authority over its number.
+static enum wire_code
+service_check(const struct fabric_queue *queue, const struct fabric_submit *s,
+	      struct rcap_submit *r)
+{
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, queue->owner, s->slot, CAP_FABRIC,
+			       CAP_WRITE, &cap);
+
+	if (error)
+		return wire_code_of(error);
+	if (!cap_covers(cap, s->offset, 1))
+		return CODE_RANGE;
+	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
+		return CODE_PEER;
+	r->remote = (struct rcap_remote){
+		.incarnation = links_incarnation(fabric.links, s->node),
+		.slot = WIRE_SLOT_NONE,
+		.peer = s->node,
+	};
+	r->environment = envs[queue->owner].info->id;
+	return CODE_NONE;
+}
+
+static bool
+names_service(const struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	const struct cap *cap = cap_at(&caps, queue->owner, s->slot);
+
+	return s->op == FABRIC_SEND && cap && cap->type == CAP_FABRIC;
+}
+
+// Fills in what goes to the core, checked as far as this node can.
+static enum wire_code
+operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
+		struct rcap_submit *r)
+{
+	enum wire_code code;
+
+	*r = (struct rcap_submit){
+		.queue = (u32)(queue - fabric_queues),
+		.op = s->op,
+		.fenced = s->fenced != 0,
+		.offset = s->offset,
+		.length = s->length,
+		.local = s->local,
+	};
+	if (s->op == FABRIC_MCAS)
+		clauses_copy(s, r);
+	if (s->op == FABRIC_FETCH_ADD)
+		r->addend = s->addend;
+	if (s->op == FABRIC_DERIVE && !target_copy(s, r))
+		return CODE_NODE;
+	code = names_service(queue, s) ? service_check(queue, s, r)
+				       : remote_check(queue, s, r);
+	if (code != CODE_NONE)
+		return code;
+	return rcap_sensible(r) ? CODE_NONE : CODE_SHAPE;
+}
+
+static enum wire_code
+operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	struct rcap_submit r;
+	enum wire_code code = operation_check(queue, s, &r);
+	struct pending *p;
+
+	if (code != CODE_NONE)
+		return code;
+	p = pending_take(queue, PENDING_OPERATION, s);
+	pending_pin(p, s->local, local_bytes(s));
+	r.tag = (u64)(p - pendings);
+	p->id = rcap_submit(fabric.rcap, clock_ns(), &r);
+	ASSERT(p->id != RCAP_NONE);
+	return CODE_NONE;
+}
+
+static enum wire_code
+accept_submit(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	pending_take(queue, PENDING_ACCEPT, s);
+	return CODE_NONE;
+}
+
+// Of the operation that it names, the completion tells what became of it. A
+// buffer and a grant on its way cannot be called back.
+static enum wire_code
+cancel(const struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	u32 index = (u32)(queue - fabric_queues);
+
+	for (u32 i = 0; i < PENDING_MAX; i++) {
+		struct pending *p = &pendings[i];
+
+		if (p->kind == PENDING_FREE || p->queue != index ||
+		    p->tag != s->offset)
+			continue;
+		if (p->kind == PENDING_ACCEPT) {
+			pending_end(p, &(struct fabric_complete){
+				.outcome = FABRIC_NOT_DONE,
+				.code = CODE_CANCELLED,
+			});
+			return CODE_NONE;
+		}
+		if (p->kind != PENDING_OPERATION)
+			return CODE_TYPE;
+		rcap_cancel(fabric.rcap, clock_ns(), p->id);
+		return CODE_NONE;
+	}
+	return CODE_SLOT;
+}
+
+static enum wire_code
+dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	if (s->op == FABRIC_NONE || s->op >= FABRIC_OP_COUNT)
+		return CODE_SHAPE;
+	if (!in_region(queue, s->local, local_bytes(s)) && local_bytes(s))
+		return CODE_RANGE;
+	switch (s->op) {
+	case FABRIC_GRANT:
+		return export_grant(queue, s);
+	case FABRIC_POST:
+		return endpoint_post(queue, s);
+	case FABRIC_ACCEPT:
+		return accept_submit(queue, s);
+	case FABRIC_CANCEL:
+		return cancel(queue, s);
+	default:
+		return operation_submit(queue, s);
+	}
+}
+
+void
+submit_one(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	enum wire_code code = dispatch(queue, s);
+
+	if (code == CODE_NONE && s->op != FABRIC_CANCEL)
+		return;
+	queue_complete(queue, &(struct fabric_complete){
+		.tag = s->tag,
+		.op = s->op,
+		.outcome = code == CODE_NONE ? FABRIC_DONE : FABRIC_NOT_DONE,
+		.code = (u8)code,
+	});
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames on their way out, each in a buffer of the kernel's. When all are with the
+// interface, a frame is as good as lost: the link sends it again.
+
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/dev/nic.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/ring.h"
+#include "kernel/sys/tables.h"
+
+#define BUFFERS_MAX 64u
+#define DESCRIPTORS_A_FRAME 2u	// its beginning, which the driver copies, and the rest
+
+static struct {
+	u8 *memory;
+	u64 physical;
+	u32 size;		// of a buffer
+	u32 count;
+	u32 free_count;
+	u16 free[BUFFERS_MAX];
+	bool pushed;		// the interface knows of everything
+	bool starved;		// something could not be sent
+} pool;
+
+void
+transmit_init(u32 buffers, u32 size)
+{
+	u64 pages = ALIGN_UP((u64)buffers * size, PAGE_SIZE) / PAGE_SIZE;
+
+	ASSERT(buffers <= BUFFERS_MAX && size % 64 == 0);
+	pool.memory = boot_frames(pages);
+	pool.physical = physical_of(pool.memory);
+	pool.size = size;
+	pool.count = buffers;
+	pool.pushed = true;
+	for (u32 i = 0; i < buffers; i++)
+		pool.free[pool.free_count++] = (u16)i;
+}
+
+static void
+give_back(u32 index)
+{
+	ASSERT(index < pool.count && pool.free_count < pool.count);
+	pool.free[pool.free_count++] = (u16)index;
+}
+
+u8 *
+rcap_host_buffer(void *host)
+{
+	(void)host;
+	if (!pool.free_count)
+		ring_collect_sent();
+	if (!pool.free_count || nic_room() < DESCRIPTORS_A_FRAME) {
+		pool.starved = true;
+		return NULL;
+	}
+	return pool.memory + pool.free[--pool.free_count] * pool.size;
+}
+
+void
+rcap_host_send(void *host, u8 *buffer, u32 len)
+{
+	u32 index = (u32)(buffer - pool.memory) / pool.size;
+	struct nic_frame frame = {
+		.header_len = NIC_ETHERNET_LEN,
+		.piece_count = 1,
+	};
+
+	(void)host;
+	ASSERT(index < pool.count && len <= pool.size);
+	if (len <= NIC_ETHERNET_LEN || nic_room() < DESCRIPTORS_A_FRAME ||
+	    len > NIC_ETHERNET_LEN + nic_facts()->mtu) {
+		give_back(index);
+		return;
+	}
+	memcpy(nic_header(), buffer, NIC_ETHERNET_LEN);
+	frame.piece[0] = (struct nic_piece){
+		pool.physical + index * pool.size + NIC_ETHERNET_LEN,
+		len - NIC_ETHERNET_LEN,
+	};
+	nic_send(&frame, NIC_FLIGHTS_MAX + index);
+	sys_info.nic_tx_frames++;
+	pool.pushed = false;
+}
+
+void
+fabric_sent(u32 cookie)
+{
+	give_back(cookie - NIC_FLIGHTS_MAX);
+	if (pool.starved)
+		fabric.due = 0;
+	pool.starved = false;
+}
+
+void
+transmit_push(void)
+{
+	if (pool.pushed)
+		return;
+	pool.pushed = true;
+	nic_push();
+}
+
+bool
+transmit_starved(void)
+{
+	return pool.starved;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Attempts on another node that must be refused, each with its own code, touching
+// nothing and leaving the link alone. The page keeps a pattern, which is read again
+// after each attempt that names it.
+
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/crt/status.h"
+#include "libos/crt/syscall.h"
+#include "libos/programs/remote/remote.h"
+
+#define PAGES 2u
+#define BYTES (PAGES * 4096u)
+
+enum code {
+#define X(name, number, sentence) name = number,
+#include "net/wire/codes.def"
+#undef X
+};
+
+static struct far pages, readable;
+static u32 attempts, failures;
+static u16 node;
+
+static void
+expect(const char *what, i64 result, i64 expected)
+{
+	attempts++;
+	if (result == expected)
+		return;
+	failures++;
+	print("remote: %s: %s, not %s\n", what, far_error_text(result),
+	      far_error_text(expected));
+}
+
+static void
+holds(const char *what, bool value)
+{
+	attempts++;
+	if (value)
+		return;
+	failures++;
+	print("remote: does not hold: %s\n", what);
+}
+
+static i64
+attempt(struct fabric_submit s)
+{
+	struct fabric_complete c;
+	i64 error;
+
+	s.tag = --io.tags;
+	s.local = s.local ? s.local : fabric_local(region_page(1));
+	error = fabric_run(&fabric, &s, &c);
+	return error ? error : far_result(&c);
+}
+
+static void
+untouched(void)
+{
+	const u8 *bytes = region_page(4);
+	bool same = true;
+
+	for (u32 page = 0; page < PAGES; page++) {
+		expect("to read the page", far_read(&pages, page * PAGE_SIZE,
+						    region_page(4), 4096), 0);
+		for (u32 i = 0; i < 4096; i++)
+			same &= bytes[i] == (u8)(i * 7 + page);
+	}
+	holds("the pages are untouched", same);
+}
+
+static struct fabric_submit
+operation(u32 op, u32 slot, u64 offset, u32 length)
+{
+	return (struct fabric_submit){
+		.op = (u8)op, .slot = slot, .offset = offset, .length = length,
+		.clause_count = op == FABRIC_MCAS,
+	};
+}
+
+static void
+outside_range(void)
+{
+	static const struct { u64 offset; u32 length; } spans[] = {
+		{ BYTES, 1 }, { BYTES - 1, 2 }, { BYTES - 4095, 4096 },
+		{ BYTES + 4096, 8 }, { 1ull << 40, 8 }, { 1ull << 63, 8 },
+		{ ~0ull - 4096, 8 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(spans); i++) {
+		expect("to read outside", attempt(operation(FABRIC_READ,
+			pages.slot, spans[i].offset, spans[i].length)),
+		       FAR_CODE(CODE_RANGE));
+		expect("to write outside", attempt(operation(FABRIC_WRITE,
+			pages.slot, spans[i].offset, spans[i].length)),
+		       FAR_CODE(CODE_RANGE));
+	}
+	expect("to add outside", attempt(operation(FABRIC_FETCH_ADD, pages.slot,
+		BYTES, 8)), FAR_CODE(CODE_RANGE));
+	expect("to notify outside", attempt(operation(FABRIC_NOTIFY, pages.slot,
+		BYTES, 4)), FAR_CODE(CODE_RANGE));
+	expect("to swap outside", attempt(operation(FABRIC_MCAS, pages.slot,
+		BYTES, 8)), FAR_CODE(CODE_RANGE));
+}
+
+static void
+chained_outside(void)
+{
+	struct fabric_submit s = operation(FABRIC_MCAS, pages.slot, 0, 8);
+
+	s.clause[0].swap_mask[0] = ~0ull;
+	s.clause[0].chain_offset = BYTES;
+	s.clause[0].chain_length = 8;
+	expect("to chain a read outside", attempt(s), FAR_CODE(CODE_RANGE));
+}
+
+static void
+wrong_rights(void)
+{
+	u32 slot = readable.slot;
+
+	expect("to write what may be read", attempt(operation(FABRIC_WRITE, slot,
+		0, 8)), FAR_CODE(CODE_RIGHTS));
+	expect("to swap it", attempt(operation(FABRIC_MCAS, slot, 0, 8)),
+	       FAR_CODE(CODE_RIGHTS));
+	expect("to add to it", attempt(operation(FABRIC_FETCH_ADD, slot, 0, 8)),
+	       FAR_CODE(CODE_RIGHTS));
+	expect("to notify it", attempt(operation(FABRIC_NOTIFY, slot, 0, 4)),
+	       FAR_CODE(CODE_RIGHTS));
+	expect("to revoke what came from it", attempt(operation(FABRIC_REVOKE,
+		slot, 0, 0)), FAR_CODE(CODE_RIGHTS));
+	expect("to read it", attempt(operation(FABRIC_READ, slot, 0, 8)), 0);
+}
+
+static void
+wrong_kind(void)
+{
+	expect("to read a block of pages", attempt(operation(FABRIC_BLOCK_READ,
+		pages.slot, 0, 4096)), FAR_CODE(CODE_TYPE));
+	expect("to write one", attempt(operation(FABRIC_BLOCK_WRITE, pages.slot,
+		0, 4096)), FAR_CODE(CODE_TYPE));
+	expect("to send to pages", attempt(operation(FABRIC_SEND, pages.slot, 0,
+		8)), FAR_CODE(CODE_TYPE));
+	expect("to add in between", attempt(operation(FABRIC_FETCH_ADD,
+		pages.slot, 4, 8)), FAR_CODE(CODE_ALIGNMENT));
+	expect("to swap in between", attempt(operation(FABRIC_MCAS, pages.slot,
+		8, 16)), FAR_CODE(CODE_ALIGNMENT));
+	expect("to add 4 bytes", attempt(operation(FABRIC_FETCH_ADD, pages.slot,
+		0, 4)), FAR_CODE(CODE_SHAPE));
+	expect("to read nothing", attempt(operation(FABRIC_READ, pages.slot, 0,
+		0)), FAR_CODE(CODE_SHAPE));
+	expect("to read too much", attempt(operation(FABRIC_READ, pages.slot, 0,
+		4097)), FAR_CODE(CODE_SHAPE));
+}
+
+static void
+forged(void)
+{
+	expect("an empty slot", attempt(operation(FABRIC_READ, 250, 0, 8)),
+	       FAR_CODE(CODE_SLOT));
+	expect("a slot that is none", attempt(operation(FABRIC_READ, 1u << 20,
+		0, 8)), FAR_CODE(CODE_SLOT));
+	expect("own frames", attempt(operation(FABRIC_READ, region.slot, 0, 8)),
+	       FAR_CODE(CODE_TYPE));
+	for (u32 op = FABRIC_OP_COUNT; op < 256; op += 17)
+		expect("an operation that is none", attempt(operation(op,
+			pages.slot, 0, 8)), FAR_CODE(CODE_SHAPE));
+}
+
+// A part that was derived here is as narrow as it says, and the node can be asked
+// for no more than what the whole holds.
+static void
+narrowed(void)
+{
+	struct cap_info info;
+	i64 slot, error = sys_cap_inspect(CAP_SLOT_SELF, pages.slot, &info);
+
+	if (error)
+		return;
+	slot = sys_cap_derive(pages.slot, CAP_SLOT_SELF, CAP_READ, info.base + 1,
+			      1);
+	holds("a part is derived", slot > 0);
+	expect("to read the part", attempt(operation(FABRIC_READ, (u32)slot, 0,
+		4096)), 0);
+	holds("it is the second page", *region_page(1) == 1);
+	expect("to read behind the part", attempt(operation(FABRIC_READ,
+		(u32)slot, 4096, 8)), FAR_CODE(CODE_RANGE));
+	expect("to write to the part", attempt(operation(FABRIC_WRITE, (u32)slot,
+		0, 8)), FAR_CODE(CODE_RIGHTS));
+}
+
+static void
+no_service(void)
+{
+	struct fabric_submit s = operation(FABRIC_SEND, fabric.fabric_slot,
+					   FAR_SERVICE + 77, 8);
+
+	s.node = node;
+	expect("a service that nobody offers", attempt(s),
+	       FAR_CODE(CODE_SERVICE));
+	s.node = FABRIC_LINKS_MAX - 1;
+	expect("a node that is none", attempt(s), FAR_CODE(CODE_PEER));
+}
+
+static i64
+ask(enum far_asked kind)
+{
+	struct far_ask a = { .kind = kind };
+	u32 slot;
+
+	return far_ask(&io, node, &a, region_page(0), &slot);
+}
+
+// Once it is taken back, it is refused. When that is told depends on how far the
+// owner has come: then the slot of its table is another's, or nobody's.
+static void
+revoked(enum far_asked how)
+{
+	i64 result;
+
+	expect("to ask for it to be taken back", ask(how), 0);
+	do
+		result = attempt(operation(FABRIC_WRITE, pages.slot, 0, 8));
+	while (!result);
+	holds("what was taken back is refused",
+	      result == FAR_CODE(CODE_REVOKED) || result == FAR_CODE(CODE_SLOT) ||
+	      result == FAR_CODE(CODE_GENERATION));
+	result = attempt(operation(FABRIC_READ, readable.slot, 0, 8));
+	holds("all of it",
+	      result == FAR_CODE(CODE_REVOKED) || result == FAR_CODE(CODE_SLOT) ||
+	      result == FAR_CODE(CODE_GENERATION));
+}
+
+static void
+open_pages(void)
+{
+	ask_or_exit(node, FAR_ASK_PAGES, CAP_READ | CAP_WRITE | CAP_DERIVE, 0,
+		    PAGES, &pages);
+	ask_or_exit(node, FAR_ASK_PAGES, CAP_READ, 0, PAGES, &readable);
+	for (u32 page = 0; page < PAGES; page++) {
+		for (u32 i = 0; i < 4096; i++)
+			region_page(1)[i] = (u8)(i * 7 + page);
+		expect("to write the page", far_write(&pages, page * PAGE_SIZE,
+						      region_page(1), 4096), 0);
+	}
+}
+
+int
+refuse(int argc, char **argv)
+{
+	u32 session;
+
+	(void)argc;
+	node = node_or_exit(argv[2]);
+	session = link_table()[node].session;
+	open_pages();
+	outside_range();
+	chained_outside();
+	wrong_rights();
+	wrong_kind();
+	forged();
+	no_service();
+	untouched();
+	narrowed();
+	revoked(FAR_ASK_REVOKE);
+	holds("the link is the same", link_table()[node].session == session &&
+	      link_table()[node].state == FABRIC_LINK_UP);
+	print("remote: %s %u attempts%s\n", failures ? "FAIL" : "PASS", attempts,
+	      failures ? ", see above" : " refused");
+	return failures ? STATUS_FAILED : STATUS_OK;
+}

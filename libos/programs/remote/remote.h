@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Pages and blocks of other nodes, from the shell:
+//
+//	remote serve PAGES [ro|rw]		offers PAGES fresh pages, and the disk's
+//						blocks to read or to write too
+//	remote read NODE PAGE [BYTES]
+//	remote write NODE PAGE TEXT
+//	remote cat NODE FILE			of a cpio archive on NODE's disk
+//	remote hammer NODE [OPERATIONS [SEED]]
+//	remote refuse NODE			what must be refused, is
+//	remote pulse NODE			until NODE fails; then how that was told
+//
+// NODE is the index of a link, the beginning of a UUID, or a MAC address. Each
+// prints one verdict line that begins with "remote:".
+
+#include "libos/remote/ask.h"
+
+#define REGION_PAGES 32u
+
+extern struct fabric_queue fabric;
+extern struct frame_run region;
+extern struct far_io io;
+
+// Page `number` of the region.
+u8 *
+region_page(u32 number);
+
+// Asks NODE and opens what comes, or says why not and ends the program.
+u16
+node_or_exit(const char *name);
+void
+ask_or_exit(u16 node, enum far_asked kind, u32 rights, u64 first, u64 count,
+	    struct far *far);
+
+int
+serve(int argc, char **argv);
+int
+cat(int argc, char **argv);
+int
+hammer(int argc, char **argv);
+int
+refuse(int argc, char **argv);
+int
+pulse(int argc, char **argv);

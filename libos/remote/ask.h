@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// How programs here meet those of other nodes: a program offers FAR_SERVICE
+// (libos/programs/remote/serve.c); another sends it a far_ask, with a place ready,
+// and gets a capability or nothing.
+
+#include "libos/remote/far.h"
+
+#define FAR_SERVICE 0x66617201ull
+
+enum far_asked {
+	FAR_ASK_PAGES = 1,
+	FAR_ASK_BLOCKS,
+	FAR_ASK_REVOKE,		// take back everything that was granted
+	FAR_ASK_FREE,		// and give the pages back to the kernel
+};
+
+struct far_ask {
+	u32 kind;		// enum far_asked
+	u32 rights;		// CAP_READ, CAP_WRITE, CAP_DERIVE
+	u64 first;		// page of those that are offered, or block
+	u64 count;		// 0: all from there on
+	u64 word;		// comes back with the grant
+};
+
+// Asks a node; `buffer` lies in the region. *slot is that of the capability (for
+// PAGES and BLOCKS). Returns 0 or an error; -E_TIMEOUT when nothing came.
+must_check i64
+far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot);

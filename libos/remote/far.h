@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Far memory and blocks: one interface for what a capability names, whether it is
+// this node's (frames, blocks) or another's (REMOTE). Offsets count bytes from the
+// start of the capability's range; buffers lie in the region of struct far_io.
+//
+// Results are 0, or an error that far_error_text() has a sentence for. Of a
+// remote operation that ended FAR_UNKNOWN it is not known whether it ran; it
+// cannot run any more. Every other error means that it did not run.
+
+#include "libos/io/fabric.h"
+#include "libos/io/queue.h"
+
+#define FAR_CODE(code) (-1000 - (i64)(code))	// refused: net/wire/codes.def
+#define FAR_UNKNOWN (-2000)
+
+// What operations go through. Zero it, fill in what there is, keep it.
+struct far_io {
+	struct fabric_queue *fabric;	// NULL: local capabilities only
+	const struct frame_run *region;
+	u64 tags;
+};
+
+enum far_kind {
+	FAR_FRAMES,
+	FAR_BLOCKS,
+	FAR_REMOTE,
+};
+
+struct far {
+	enum far_kind kind;
+	struct far_io *io;
+	u32 slot;
+	u64 units;		// of 4 KiB
+	u8 *memory;		// FAR_FRAMES
+	struct queue queue;	// FAR_BLOCKS
+	u64 first_block;
+};
+
+// Opens what a slot of the caller's names. Frames of the caller must be mapped in
+// the direct window. Returns 0, or -E_TYPE, or what the kernel refused.
+must_check i64
+far_open(struct far *far, struct far_io *io, u32 slot);
+void
+far_close(struct far *far);
+
+must_check i64
+far_read(struct far *far, u64 offset, void *buffer, u32 len);
+must_check i64
+far_write(struct far *far, u64 offset, const void *buffer, u32 len);
+
+// Compares and swaps 8 aligned bytes; *old is what was there.
+must_check i64
+far_cas(struct far *far, u64 offset, u64 expected, u64 desired, u64 *old);
+
+// Adds to 8 aligned bytes; *old is what was there.
+must_check i64
+far_add(struct far *far, u64 offset, u64 addend, u64 *old);
+
+// Adds one to 4 aligned bytes and wakes who waits for them.
+must_check i64
+far_notify(struct far *far, u64 offset);
+
+// Blocks, counted from the start of the range; a buffer of one page.
+must_check i64
+far_block_read(struct far *far, u64 block, void *buffer);
+must_check i64
+far_block_write(struct far *far, u64 block, const void *buffer);
+must_check i64
+far_block_flush(struct far *far);
+
+const char *
+far_error_text(i64 result);
+
+// How a completion reads as such a result.
+i64
+far_result(const struct fabric_complete *complete);
