@@ -126,6 +126,15 @@ links_postpone(struct links *links, u64 now, u16 peer_index, u32 number)
 	ask->passed = 0;
 }
 
+void
+links_progress(struct links *links, u16 peer_index, u32 number)
+{
+	struct link_ask *ask = ask_find(links, &links->peer[peer_index], number);
+
+	ASSERT(ask);
+	ask->copies = MIN(ask->copies, 2);
+}
+
 static void
 ask_again(struct links *links, struct link_peer *peer, u32 number)
 {

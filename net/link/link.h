@@ -147,6 +147,11 @@ links_close(struct links *links, u64 now, u16 peer, u32 number);
 void
 links_postpone(struct links *links, u64 now, u16 peer, u32 number);
 
+// A part of its answer has come, not all: the path is no reason to wait longer with
+// each copy.
+void
+links_progress(struct links *links, u16 peer, u32 number);
+
 // Sends it again when the timer runs out at the latest; called with each copy.
 void
 links_sent(struct links *links, u64 now, u16 peer, u32 number);

@@ -61,6 +61,8 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	op->old[1] = r->old_high;
 	if (op->have == (1u << r->parts) - 1)
 		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
+	else
+		links_progress(rcap->links, op->peer, op->number);
 }
 
 void
