@@ -114,6 +114,8 @@ struct rcap_service {
 
 #pragma GCC diagnostic pop
 
+STATIC_ASSERT(LINK_PEER_BYTES + sizeof(struct rcap_lanes) <= 256);		// K7
+
 struct rcap {
 	struct rcap_config config;
 	struct links *links;
