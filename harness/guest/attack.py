@@ -23,6 +23,7 @@ from clusters.failure import Failure
 from guest import Guest, GuestError
 
 ROUNDS = 20             # children of one run of the fuzzer
+BESIDE = 50             # of the one beside it, which is silent and lasts longer
 PROGRAMS = ["faults", "wild", "thief", "forge", "raid", "exhaust"]
 ENDINGS = ["sending", "reading", "writing", "upcall", "writing-child", "waiting-child",
            "yielding", "deep"]
@@ -45,7 +46,7 @@ class Attacker:
         """Runs one program, and where there is room a fuzzer beside it; looks at what
         they left."""
         since = len(self.guest.log())
-        beside_id = self.guest.background(beside, r"\n") if self.guest.smp > 1 else 0
+        beside_id = self.guest.background(beside, "") if self.guest.smp > 1 else 0
         said = self.guest.run(command)
         if beside_id:
             self.guest.wait_for(rf"^\[{beside_id}\] fuzz: exited with status 0\n(?:.*\n)*?deos> ",
@@ -86,7 +87,8 @@ def attack(seconds: float, seed: int) -> str:
                         return (f"{sum(a.runs for a in attackers)} runs, "
                                 f"{sum(a.calls for a in attackers)} attempts")
                     try:
-                        attacker.run(command, f"fuzz {chance.randrange(1 << 32)} {ROUNDS}")
+                        attacker.run(command,
+                                     f"fuzz {chance.randrange(1 << 32)} {BESIDE} quiet")
                     except (AssertionError, Failure) as error:
                         raise GuestError(
                             f"{command} on {attacker.guest.smp} processors:\n{error}") from None

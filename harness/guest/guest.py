@@ -130,15 +130,17 @@ class Guest(Machine):
         found = self.wait_for(r"((?:^(?!deos> ).*\n)*?)^deos> ", seconds, head.end())
         return found[1]
 
-    def background(self, command: str, says: str = "") -> int:
-        """Starts a program in the background; returns its id, once it has said something,
-        lest that falls into the next command's echo."""
+    def background(self, command: str, says: str | None = None) -> int:
+        """Starts a program in the background; returns its id, once it has said something
+        (or what matches `says`; "" for a silent one), lest that falls into the next
+        command's echo."""
         since = len(self.log())
         said = self.run(command + " &")
         found = re.search(r"^\[(\d+)\] ", said, re.M)
         if not found:
             raise GuestError(f"{command} did not start: {said}")
-        self.wait_for(says or f"{command.split()[0]}: .*\n", since=since)
+        says = f"{command.split()[0]}: .*\n" if says is None else says
+        self.wait_for(says, since=since)
         return int(found[1])
 
     def check(self):
