@@ -70,9 +70,10 @@ partition(void)
 	}
 }
 
-// One node is not heard: by anybody, or by one other.
+// One node is not heard, by anybody or by one other; what it hears itself may come
+// late, so that others' last requests arrive when they have given up.
 static void
-one_way(void)
+one_way(u64 until)
 {
 	u32 from = (u32)below(sim.nodes);
 	u32 only = below(2) ? (u32)below(sim.nodes) : SIM_NODES_MAX;
@@ -80,8 +81,13 @@ one_way(void)
 	TRACE(from, only == SIM_NODES_MAX ? "is not heard by anybody" :
 					    "is not heard by n%lu", only);
 	for (u32 to = 0; to < sim.nodes; to++) {
-		if (only == SIM_NODES_MAX || to == only)
-			block(from, to, true);
+		u32 late = (u32)below(100 * NS_PER_MS);
+
+		if (only != SIM_NODES_MAX && to != only)
+			continue;
+		block(from, to, true);
+		if (below(2))
+			network_slow(&sim.network, to, from, late, until);
 	}
 }
 
@@ -109,12 +115,19 @@ join_all(void)
 	TRACE(TRACE_NO_NODE, "all paths are joined", 0);
 }
 
-// Short ones hit what is under way, long ones outlast leases.
+// Short ones hit what is under way, long ones outlast leases, and some end just
+// about when a lease does.
 static u64
 duration(void)
 {
-	return below(2) ? 5 * NS_PER_MS + below(300 * NS_PER_MS) :
-			  300 * NS_PER_MS + below(3700 * NS_PER_MS);
+	switch (below(3)) {
+	case 0:
+		return 5 * NS_PER_MS + below(300 * NS_PER_MS);
+	case 1:
+		return LINK_LEASE_NS * 7 / 8 + below(LINK_LEASE_NS / 2);
+	default:
+		return 300 * NS_PER_MS + below(3700 * NS_PER_MS);
+	}
 }
 
 static void
@@ -145,7 +158,7 @@ adversary_begins(enum fault_kind kind)
 		partition();
 		break;
 	case FAULT_ONEWAY:
-		one_way();
+		one_way(end);
 		break;
 	case FAULT_PAUSE:
 		node = any_node(NODE_UP);

@@ -8,7 +8,7 @@
 // The longest latency. With the clocks' drift it stays within the eighth of a
 // lease that a requester waits longer than an owner executes; what a slower
 // device would mean stands in docs/simulator.md.
-#define DISK_SLOWEST_NS (60 * NS_PER_MS)
+#define DISK_SLOWEST_NS (30 * NS_PER_MS)
 
 // An operation of the queue of that boot has ended.
 void

@@ -249,12 +249,13 @@ fail_unexplained(const struct model *model, u32 node, enum model_store kind,
 		     "a page changed, and no operation explains it");
 }
 
-// The operation, among WRITEs or the others, that it was and that was allowed it.
+// The first operation from `from` on, among WRITEs or the others, that it was and
+// that was allowed it; MODEL_OPS_MAX: none.
 static u32
-find_op(const struct model *model, u32 node, enum model_store kind,
+find_op(const struct model *model, u32 from, u32 node, enum model_store kind,
 	const struct difference *d, bool writes)
 {
-	for (u32 i = model->first_open; i < model->ops; i++) {
+	for (u32 i = from; i < model->ops; i++) {
 		const struct model_op *op = &model->op[i];
 
 		if ((op->kind == DO_WRITE) == writes &&
@@ -265,15 +266,21 @@ find_op(const struct model *model, u32 node, enum model_store kind,
 }
 
 // A byte that a NOTIFY has changed may be what some WRITE would have put there,
-// but hardly the other way round: a WRITE is at least eight bytes.
+// but hardly the other way round: a WRITE is at least eight bytes. Its last part
+// may be shorter, and be what two WRITEs would have put there; then neither is
+// charged with it.
 static u32
 judge_difference(struct model *model, u32 node, enum model_store kind,
 		 const struct difference *d)
 {
-	u32 index = find_op(model, node, kind, d, false);
+	u32 index = find_op(model, model->first_open, node, kind, d, false);
 
-	if (index == MODEL_OPS_MAX)
-		index = find_op(model, node, kind, d, true);
+	if (index == MODEL_OPS_MAX) {
+		index = find_op(model, model->first_open, node, kind, d, true);
+		if (index != MODEL_OPS_MAX && d->len < 8 &&
+		    find_op(model, index + 1, node, kind, d, true) != MODEL_OPS_MAX)
+			return index;
+	}
 	if (index == MODEL_OPS_MAX)
 		fail_unexplained(model, node, kind, d);
 	take_effect(model, index, node, kind, d);

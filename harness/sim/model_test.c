@@ -151,12 +151,12 @@ answer(u32 op, enum model_outcome outcome, enum model_reason reason, u64 old)
 		.clause = NO_CLAUSE });
 }
 
-static void
-write_in_parts(void **state)
+#define CASE(name) static void name(void **state __attribute__((unused)))
+
+CASE(write_in_parts)
 {
 	u32 op = submit(DO_WRITE, pages, 100, 3000);
 
-	(void)state;
 	GOOD(place(op, STORE_PAGES, 1400, 2800));
 	GOOD(place(op, STORE_PAGES, 0, 1400));
 	GOOD(place(op, STORE_PAGES, 2800, 3000));
@@ -164,26 +164,22 @@ write_in_parts(void **state)
 	BAD(answer(op, DONE, WHY_NONE, 0), "it was answered twice");
 }
 
-static void
-write_with_a_hole(void **state)
+CASE(write_with_a_hole)
 {
 	u32 op = submit(DO_WRITE, pages, 100, 3000);
 
-	(void)state;
 	GOOD(place(op, STORE_PAGES, 0, 1400));
 	GOOD(place(op, STORE_PAGES, 2800, 3000));
 	BAD(answer(op, DONE, WHY_NONE, 0), "it is DONE, and a byte of it is not there");
 }
 
 // The old value comes back after another's write: the same part placed again.
-static void
-write_twice(void **state)
+CASE(write_twice)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 64);
 	struct model_op other = op_of(DO_WRITE, pages, 0, 64);
 	u32 second;
 
-	(void)state;
 	other.payload = 1234;
 	GOOD(place(op, STORE_PAGES, 0, 64));
 	second = model_submit(&model, &other);
@@ -191,94 +187,76 @@ write_twice(void **state)
 	BAD(place(op, STORE_PAGES, 0, 64), "it had effect twice");
 }
 
-static void
-write_of_nobody(void **state)
+CASE(write_of_nobody)
 {
-	(void)state;
 	*memory(STORE_PAGES, 17) = 1;
 	BAD(model_look(&model, 1, STORE_PAGES, trace.now),
 	    "a page changed, and no operation explains it");
 }
 
-static void
-write_of_two_pages(void **state)
+CASE(write_of_two_pages)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 64);
 
-	(void)state;
 	*memory(STORE_PAGES, UNIT) = 1;
 	BAD(place(op, STORE_PAGES, 0, 64), "a page changed, and no operation explains it");
 }
 
-static void
-late_write(void **state)
+CASE(late_write)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 64);
 
-	(void)state;
 	GOOD(answer(op, NOT_DONE, WHY_SESSION, 0));
 	BAD(place(op, STORE_PAGES, 0, 64), "it had effect after NOT_DONE was reported");
 }
 
-static void
-late_unknown(void **state)
+CASE(late_unknown)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 64);
 
-	(void)state;
 	GOOD(answer(op, UNKNOWN_FINAL, WHY_SESSION, 0));
 	BAD(place(op, STORE_PAGES, 0, 64),
 	    "it had effect after UNKNOWN_FINAL was reported");
 }
 
-static void
-not_done_that_was(void **state)
+CASE(not_done_that_was)
 {
 	u32 op = submit(DO_ADD, pages, 8, 8);
 
-	(void)state;
 	GOOD(add_word(8, 5));
 	BAD(answer(op, NOT_DONE, WHY_SESSION, 0),
 	    "NOT_DONE was reported, and it has had effect");
 }
 
-static void
-add_once(void **state)
+CASE(add_once)
 {
 	u32 op = submit(DO_ADD, pages, 8, 8);
 
-	(void)state;
 	GOOD(add_word(8, 5));
 	BAD(answer(op, DONE, WHY_NONE, 5), "its old value is not what it found");
 	GOOD(answer(op, DONE, WHY_NONE, 0));
 }
 
-static void
-add_twice(void **state)
+CASE(add_twice)
 {
 	u32 op = submit(DO_ADD, pages, 8, 8);
 
-	(void)state;
 	(void)op;
 	GOOD(add_word(8, 5));
 	BAD(add_word(8, 5), "it had effect twice");
 }
 
-static void
-add_never(void **state)
+CASE(add_never)
 {
 	u32 op = submit(DO_ADD, pages, 8, 8);
 
-	(void)state;
 	BAD(answer(op, DONE, WHY_NONE, 0), "it is DONE, and its effect was not seen");
 }
 
-static void
-notify(void **state)
+CASE(notify)
 {
 	u32 op = submit(DO_NOTIFY, pages, 8, 4);
 
-	(void)state;
 	GOOD(add_word(8, 1));
 	GOOD(answer(op, DONE, WHY_NONE, 0));
 	op = submit(DO_NOTIFY, pages, 8, 4);
@@ -306,32 +284,26 @@ answer_mcas(u32 op, u64 old, u8 clause)
 		.outcome = DONE, .old = { old, 0 }, .clause = clause });
 }
 
-static void
-mcas(void **state)
+CASE(mcas)
 {
 	u32 op = submit_mcas(0, 0xabcd);
 
-	(void)state;
 	GOOD(add_word(16, 0xabcd));
 	BAD(answer_mcas(op, 77, 0), "it is DONE, and its effect was not seen");
 	BAD(answer_mcas(op, 0, NO_CLAUSE), "its clause is not the first that matches");
 	GOOD(answer_mcas(op, 0, 1));
 }
 
-static void
-mcas_beyond_its_mask(void **state)
+CASE(mcas_beyond_its_mask)
 {
-	(void)state;
 	submit_mcas(0, 0xabcd);
 	BAD(add_word(16, 0x1abcd), "a page changed, and no operation explains it");
 }
 
-static void
-mcas_without_match(void **state)
+CASE(mcas_without_match)
 {
 	u32 op = submit_mcas(12, 1);
 
-	(void)state;
 	BAD(answer_mcas(op, 3, NO_CLAUSE), "its bytes were never so since its submission");
 	GOOD(answer_mcas(op, 0, NO_CLAUSE));
 }
@@ -344,13 +316,11 @@ answer_read(u32 op, const u8 *bytes, u32 len)
 }
 
 // A READ tells of one moment since it was asked, not of two, not of before.
-static void
-read_of_one_moment(void **state)
+CASE(read_of_one_moment)
 {
 	u8 before[UNIT], between[UNIT], mixed[UNIT];
 	u32 first = submit(DO_WRITE, pages, 0, 64), read;
 
-	(void)state;
 	memcpy(before, memory(STORE_PAGES, 0), UNIT);
 	GOOD(place(first, STORE_PAGES, 0, 32));
 	memcpy(between, memory(STORE_PAGES, 0), UNIT);
@@ -366,12 +336,10 @@ read_of_one_moment(void **state)
 	GOOD(answer_read(read, between, 128));
 }
 
-static void
-without_right(void **state)
+CASE(without_right)
 {
 	u32 op = submit(DO_WRITE, narrow, 0, 8);
 
-	(void)state;
 	for (u32 i = 0; i < 8; i++)
 		*memory(STORE_PAGES, UNIT + i) = model_byte(&model.op[op], i);
 	BAD(model_look(&model, 1, STORE_PAGES, trace.now), "it had effect without the right");
@@ -382,36 +350,30 @@ without_right(void **state)
 	GOOD(answer(op, NOT_DONE, WHY_RIGHTS, 0));
 }
 
-static void
-out_of_range(void **state)
+CASE(out_of_range)
 {
 	u32 op = submit(DO_READ, narrow, UNIT - 4, 8);
 
-	(void)state;
 	BAD(answer_read(op, real[0], 8), "done out of range");
 	GOOD(answer(op, NOT_DONE, WHY_RANGE, 0));
 }
 
-static void
-of_another_holder(void **state)
+CASE(of_another_holder)
 {
 	struct model_op op = op_of(DO_READ, pages, 0, 8);
 	u32 index;
 
-	(void)state;
 	op.by.env = 8;
 	index = model_submit(&model, &op);
 	BAD(answer_read(index, real[2], 8), "done for one who does not hold it");
 	GOOD(answer(index, NOT_DONE, WHY_HOLDER, 0));
 }
 
-static void
-revoked(void **state)
+CASE(revoked)
 {
 	u32 child = grant(STORE_PAGES, RIGHTS, 0, 1);
 	u32 early, late;
 
-	(void)state;
 	model.authority.cap[child].parent = pages;
 	early = submit(DO_WRITE, child, 0, 8);
 	BAD(answer(early, NOT_DONE, WHY_REVOKED, 0),
@@ -427,23 +389,19 @@ revoked(void **state)
 	GOOD(answer(late, NOT_DONE, WHY_REVOKED, 0));
 }
 
-static void
-across_boots(void **state)
+CASE(across_boots)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 8);
 
-	(void)state;
 	boot[1] = 2;
 	BAD(place(op, STORE_PAGES, 0, 8),
 	    "it had effect in another boot than it was meant for");
 }
 
-static void
-of_a_dead_node(void **state)
+CASE(of_a_dead_node)
 {
 	u32 op = submit(DO_WRITE, pages, 0, 16);
 
-	(void)state;
 	model_crashed(&model, 0);
 	GOOD(place(op, STORE_PAGES, 0, 8));
 	trace.now += 2 * NS_PER_SECOND;
@@ -451,14 +409,12 @@ of_a_dead_node(void **state)
 	    "it had effect when the lease of its dead node was over");
 }
 
-static void
-flushed_blocks(void **state)
+CASE(flushed_blocks)
 {
 	u32 first = submit(DO_BLOCK_WRITE, blocks, 0, UNIT), second, flush;
 	struct model_op op = op_of(DO_BLOCK_WRITE, blocks, 0, UNIT);
 	u8 old[UNIT];
 
-	(void)state;
 	op.payload = 4321;
 	GOOD(place(first, STORE_DISK, 0, UNIT));
 	GOOD(answer(first, DONE, WHY_NONE, 0));
@@ -474,13 +430,11 @@ flushed_blocks(void **state)
 	BAD(model_power_cut(&model, 1), "a block lost what had been flushed");
 }
 
-static void
-messages(void **state)
+CASE(messages)
 {
 	u32 op = submit(DO_SEND, AUTHORITY_NONE, 0, 40);
 	u8 bytes[40], wrong[40];
 
-	(void)state;
 	model_payload(&model.op[op], bytes);
 	memcpy(wrong, bytes, sizeof(bytes));
 	wrong[20] ^= 1;
@@ -513,12 +467,10 @@ derive_row(u32 rights)
 	model_derived(&model, row);
 }
 
-static void
-derivations(void **state)
+CASE(derivations)
 {
 	u32 op = submit_derive(CAP_READ);
 
-	(void)state;
 	BAD(answer(op, DONE, WHY_NONE, 0), "it is DONE, and its effect was not seen");
 	BAD(derive_row(CAP_WRITE), "a capability was derived, and no operation asked for it");
 	GOOD(derive_row(CAP_READ));
@@ -528,13 +480,49 @@ derivations(void **state)
 	    "a capability was revoked, and no operation asked for it");
 }
 
-static void
-fences(void **state)
+// A NOTIFY of a dead node and one of another: the word alone does not tell whose.
+CASE(twins)
+{
+	u32 lost = submit(DO_NOTIFY, pages, 8, 4), other;
+
+	model_crashed(&model, 0);
+	other = submit(DO_NOTIFY, pages, 8, 4);
+	GOOD(add_word(8, 1));
+	GOOD(answer(other, DONE, WHY_NONE, 0));
+	assert_int_equal(model.op[lost].effects, 0);
+	GOOD(add_word(8, 1));
+	BAD(add_word(8, 1), "it had effect twice");
+}
+
+// Of numbers that nobody held when they were used, and somebody does later.
+CASE(early)
+{
+	struct model_op op = op_of(DO_WRITE, AUTHORITY_NONE, 0, 8);
+	u32 index, row;
+
+	op.forged = true;
+	op.slot = 5;
+	op.generation = 2;
+	index = model_submit(&model, &op);
+	row = grant(STORE_PAGES, RIGHTS, 0, 1);
+	model.authority.cap[row].slot = 5;
+	model.authority.cap[row].generation = 3;
+	model_row_made(&model, row);
+	for (u32 i = 0; i < 8; i++)
+		*memory(STORE_PAGES, i) = model_byte(&model.op[index], i);
+	BAD(model_look(&model, 1, STORE_PAGES, trace.now),
+	    "a page changed, and no operation explains it");
+	model.authority.cap[row].generation = 2;
+	model_row_made(&model, row);
+	GOOD(model_look(&model, 1, STORE_PAGES, trace.now));
+	GOOD(answer(index, DONE, WHY_NONE, 0));
+}
+
+CASE(fences)
 {
 	struct model_op op = op_of(DO_WRITE, pages, 64, 8);
 	u32 first = submit(DO_WRITE, pages, 0, 8), second;
 
-	(void)state;
 	op.fenced = true;
 	second = model_submit(&model, &op);
 	BAD(place(second, STORE_PAGES, 0, 8),
@@ -575,6 +563,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(messages, start, stop),
 		cmocka_unit_test_setup_teardown(derivations, start, stop),
 		cmocka_unit_test_setup_teardown(fences, start, stop),
+		cmocka_unit_test_setup_teardown(twins, start, stop),
+		cmocka_unit_test_setup_teardown(early, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

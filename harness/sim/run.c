@@ -31,7 +31,7 @@
 #define SETTLE_NS (4 * NS_PER_SECOND)
 #define PROBE_NS NS_PER_SECOND
 #define SHOWN_LINES 60u
-#define DONE_LEAST_EACH 8u	// operations DONE, for each node
+#define DONE_LEAST_EACH 4u	// operations DONE, for each node
 
 struct sim sim;
 
@@ -161,20 +161,29 @@ clear_node(u32 index)
 	set_store(index, STORE_DISK, node->disk[0], shadow[index] + PAGES * UNIT, BLOCKS);
 }
 
+// Buffers for three frames of each other node: with less than that somebody may
+// have to wait for as long as the others have something to say. Or plenty.
+static u16
+draw_pool(void)
+{
+	const u16 pools[] = { (u16)MAX(12u, 3 * (sim.nodes - 1)), 32, 256 };
+
+	return MAX(pools[sim_below(3)], pools[0]);
+}
+
 // What the seed is like, before anything happens.
 static void
 draw_shape(void)
 {
 	const struct run_options *o = &sim.options;
-	const u16 pools[] = { 12, 32, 256 };
 	bool large;
 
 	sim.nodes = o->nodes_least +
 		    (u32)sim_below(o->nodes_most - o->nodes_least + 1);
 	large = sim.nodes > 16;
 	sim.mtu = sim_below(4) ? 1500 : 9000;
-	sim.grant_pool = large ? 512 : pools[sim_below(3)];
-	sim.landing_pool = large ? 512 : pools[sim_below(3)];
+	sim.grant_pool = draw_pool();
+	sim.landing_pool = draw_pool();
 	sim.work_ns = (large ? 400 : 30 + sim_below(60)) * NS_PER_MS;
 	phases.heal = 3 * NS_PER_SECOND + sim_below(large ? 1 : 3 * NS_PER_SECOND);
 	phases.quiet = phases.heal + WORK_ON_NS;
@@ -213,7 +222,7 @@ start_seed(const struct run_options *options, struct run_result *result)
 	model_init(&sim.model, &sim.trace, sim.store, sim.nodes, history);
 	sim.model.boot = sim.boot;
 	// A dead node's requests: its lease by the slowest clock, and the disk.
-	sim.model.lease_ns = LINK_LEASE_NS * 103 / 100 + DISK_SLOWEST_NS;
+	sim.model.lease_ns = LINK_LEASE_NS * 105 / 100 + DISK_SLOWEST_NS;
 	for (u32 i = 0; i < sim.nodes; i++)
 		sim_event(sim_below(200 * NS_PER_MS), EVENT_BOOT, i, 0, 0);
 	adversary_start(phases.heal);
@@ -336,6 +345,22 @@ check_sessions(const struct sim_node *node)
 	}
 }
 
+// While nothing but the stranger, duplication, reordering and disks goes wrong, no
+// session may ever end: not by a refused access, a forged frame or a repeated one.
+static void
+check_undisturbed(const struct sim_node *node)
+{
+	const struct links_counters *c = links_counters(node->links);
+	const u32 *rate = sim.faults.rate;
+
+	if (rate[FAULT_LOSS] || rate[FAULT_CORRUPT] || rate[FAULT_DELAY] ||
+	    rate[FAULT_PARTITION] || rate[FAULT_ONEWAY] || rate[FAULT_PAUSE] ||
+	    rate[FAULT_CRASH] || rate[FAULT_EMPTY])
+		return;
+	if (c->lapses || c->sessions != sim.nodes - 1)
+		sim_failed(node_index(node), "a session ended that nothing disturbed");
+}
+
 static void
 check_probes(void)
 {
@@ -359,6 +384,7 @@ check_end(void)
 		struct sim_node *node = &sim.node[i];
 
 		check_sessions(node);
+		check_undisturbed(node);
 		links_check(node->links);
 		rcap_check(node->rcap);
 		cap_check(&node->tree);

@@ -56,6 +56,13 @@ def test_seeds_under_sanitizers():
     passes("--seeds", "1..20", program=CHECKED)
 
 
+def test_no_session_ends_by_what_is_refused():
+    out = passes("--seeds", "1..50", "--faults", "duplicate,reorder,replay,forge,disk")
+    frames = counts(line_of(out, "frames:"))
+    assert frames["forged"] > 1000 and frames["replayed"] > 1000
+    assert sum(counts(line_of(out, "refused:")).values()) > 1000
+
+
 def test_all_faults_at_once():
     passes("--seeds", "1..50", "--faults", "all")
 
