@@ -5,7 +5,10 @@
 //
 //	three that were sent later have come to the peer, this one not
 //	three that were sent later are answered, this one is not
-//	its timer ran out: srtt + 4 rttvar, doubled with each copy
+//	its timer ran out: srtt + 4 rttvar, doubled each time in a row
+//
+// The first two only when it was sent more than a round trip ago: frames may
+// overtake each other a little.
 //
 // `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
 // [done, next) span less than that, so a bit stands for one number.
@@ -39,7 +42,7 @@ rto_ns(const struct link_peer *peer, const struct link_ask *ask)
 			  ? (u64)(peer->rtt_us + 4 * peer->rtt_var_us) * NS_PER_US
 			  : RTO_START_NS;
 
-	rto = MAX(rto, LINK_RTO_MIN_NS) << MIN(ask->copies - (ask->copies > 0), 7);
+	rto = MAX(rto, LINK_RTO_MIN_NS) << MIN(ask->backoff, 7);
 	return MIN(rto, LINK_RTO_MAX_NS);
 }
 
@@ -132,7 +135,15 @@ links_progress(struct links *links, u16 peer_index, u32 number)
 	struct link_ask *ask = ask_find(links, &links->peer[peer_index], number);
 
 	ASSERT(ask);
-	ask->copies = MIN(ask->copies, 2);
+	ask->backoff = 0;
+}
+
+static bool
+round_trip_ago(const struct link_peer *peer, const struct link_ask *ask, u64 now)
+{
+	u64 tolerance = (u64)(peer->rtt_us + peer->rtt_us / 4) * NS_PER_US;
+
+	return now - ask->sent_at >= tolerance;
 }
 
 static void
@@ -162,9 +173,10 @@ measure(struct link_peer *peer, const struct link_ask *ask, u64 now)
 		((error < 0 ? -error : error) - (i64)peer->rtt_var_us) / 4);
 }
 
-// Those that were sent before `number`, and are open while it is answered.
+// Those that were sent before `number`, and are open while it is answered: the
+// path works, so they wait no longer than they must.
 static void
-overtake(struct links *links, struct link_peer *peer, u32 number)
+overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 {
 	struct link_asker *asker = &links->asker[peer->asker];
 	u64 older = asker->open & number_mask(peer->done, number - peer->done);
@@ -172,9 +184,12 @@ overtake(struct links *links, struct link_peer *peer, u32 number)
 	for (; older; older &= older - 1) {
 		struct link_ask *ask = &asker->at[__builtin_ctzll(older)];
 
+		ask->backoff = 0;
 		if (ask->postponed || number_diff(number, ask->after) < 0)
 			continue;
-		if (++ask->passed >= PASSED_MAX)
+		if (ask->passed < PASSED_MAX)
+			ask->passed++;
+		if (ask->passed == PASSED_MAX && round_trip_ago(peer, ask, now))
 			ask_again(links, peer, ask->number);
 	}
 }
@@ -197,7 +212,7 @@ links_close(struct links *links, u64 now, u16 peer_index, u32 number)
 	if (!PLANTED(BUG_CREDIT_LEAK))
 		asker->frames -= ask->frames;
 	links->landing -= ask->landing;
-	overtake(links, peer, number);
+	overtake(links, now, peer, number);
 	while (peer->done != peer->next && !(asker->open & number_bit(peer->done)))
 		peer->done++;
 	if (asker->frames <= peer->credit)
@@ -226,7 +241,8 @@ links_opened(const struct links *links, u16 peer, u32 number[WIRE_WINDOW],
 
 // A header told which of our requests have come.
 void
-ask_seen(struct links *links, struct link_peer *peer, u32 newest, u64 seen)
+ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
+	 u64 seen)
 {
 	struct link_asker *asker = asker_of(links, peer);
 	u32 ahead = peer->next - 1 - newest;	// numbers it has not heard of
@@ -240,7 +256,8 @@ ask_seen(struct links *links, struct link_peer *peer, u32 newest, u64 seen)
 		struct link_ask *ask = &asker->at[__builtin_ctzll(gap)];
 		u32 later = newest + 1 - ask->after;
 
-		if (ask->postponed || number_diff(newest + 1, ask->after) <= 0)
+		if (ask->postponed || number_diff(newest + 1, ask->after) <= 0 ||
+		    !round_trip_ago(peer, ask, now))
 			continue;
 		seen &= behind;
 		if (__builtin_popcountll(seen & number_mask(ask->after, later)) >=
@@ -262,6 +279,8 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 		if (now < ask->sent_at + rto_ns(peer, ask))
 			continue;
 		links->counters.timeouts++;
+		if (ask->backoff < 255)
+			ask->backoff++;
 		if (!ask->postponed && peer->timeouts < 255)
 			peer->timeouts++;
 		ask_again(links, peer, ask->number);

@@ -105,7 +105,7 @@ hear_newest(struct links *links, u64 now, struct link_peer *peer,
 	grant_acknowledged(links, peer, header->turn_seen);
 	grant_wanted(links, peer, header->want);
 	credit_heard(links, peer, header->grant, header->turn);
-	ask_seen(links, peer, header->seen_newest, header->seen);
+	ask_seen(links, now, peer, header->seen_newest, header->seen);
 }
 
 // ---- frames of a session

@@ -129,9 +129,10 @@ struct link_ask {
 	u32 after;		// numbers from here on were sent later
 	u8 frames, landing;
 	u8 copies;		// sent so far
+	u8 backoff;		// timers that ran out since a word of its answer came
 	u8 passed;		// later ones that were answered since
 	u8 postponed;
-	u8 reserved[7];
+	u8 reserved[6];
 };
 
 struct link_asker {
@@ -270,7 +271,7 @@ session_due(const struct links *links, const struct link_peer *peer);
 
 // ask.c: open requests
 void
-ask_seen(struct links *links, struct link_peer *peer, u32 newest, u64 seen);
+ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest, u64 seen);
 void
 ask_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
