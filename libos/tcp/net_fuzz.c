@@ -129,10 +129,10 @@ take_options(struct world *w, struct program *p, const struct peer *peer,
 	t->mss = syn && which & 16 ? take16(p) : 0;
 	t->scale = syn && which & 32 ? take8(p) : NO_SCALE;
 	while (!syn && t->sack_count < (which >> 6) && t->sack_count < 3) {
-		u32 start = take_near(p, peer->ack);
+		u32 end = take_near(p, peer->ack);
 
 		t->sack[t->sack_count++] = (struct seq_range){
-			start, start + take16(p)
+			end - take16(p) % 4000u, end
 		};
 	}
 }

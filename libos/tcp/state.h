@@ -36,7 +36,7 @@
 #define ARP_ENTRIES 64u
 #define CONTROL_RING (32u * 1024)	// frames built at once: ARP, ICMP, RST, SYN-ACK
 #define SYN_ENTRIES 512u		// direct mapped
-#define TIMEWAIT_ENTRIES 1024u
+#define TIMEWAIT_SETS 256u
 #define TIMEWAIT_WAYS 4u		// places where a record may be
 #define MSS_DEFAULT 536u		// of a peer that names none (RFC 9293, 3.7.1)
 #define MSS_MIN 64u
@@ -267,7 +267,7 @@ struct net {
 	u32 ready_first, ready_last;
 	u32 out_first, out_last;
 	struct syn_entry syn[SYN_ENTRIES];
-	struct timewait timewait[TIMEWAIT_ENTRIES];
+	struct timewait timewait[TIMEWAIT_SETS][TIMEWAIT_WAYS];
 };
 
 // A received IPv4 packet, checked.

@@ -178,9 +178,7 @@ conn_gone(struct net *net, struct tcp_conn *conn)
 static struct timewait *
 timewait_set(struct net *net, const struct tuple *tuple)
 {
-	u32 set = tuple_hash(net, tuple) % (TIMEWAIT_ENTRIES / TIMEWAIT_WAYS);
-
-	return &net->timewait[set * TIMEWAIT_WAYS];
+	return net->timewait[tuple_hash(net, tuple) % TIMEWAIT_SETS];
 }
 
 void
@@ -223,8 +221,10 @@ conn_forget_all(struct net *net)
 	}
 	for (u32 i = 0; i < SYN_ENTRIES; i++)
 		net->syn[i] = (struct syn_entry){ 0 };
-	for (u32 i = 0; i < TIMEWAIT_ENTRIES; i++)
-		net->timewait[i].tuple.peer = 0;
+	for (u32 i = 0; i < TIMEWAIT_SETS; i++) {
+		for (u32 j = 0; j < TIMEWAIT_WAYS; j++)
+			net->timewait[i][j].tuple.peer = 0;
+	}
 }
 
 struct timewait *
