@@ -397,13 +397,37 @@ read_frame(struct world *w, const u8 *frame, u32 len)
 		read_segment(w, &packet);
 }
 
+// A whole handshake by a peer with SACK and timestamps, so that few bytes lead
+// to what comes after.
+static void
+step_open(struct world *w, struct program *p)
+{
+	u8 number = take8(p) % PEERS, frame[WIRE_FRAME_MAX];
+	// peer, flags, shape, sequence and acknowledgement as known, options
+	u8 syn[] = { number, FLAG_SYN, 8, 0, 0, 1 | 8 };
+	u8 ack[] = { number, FLAG_ACK, 8, 0, 0, 1 };
+	struct program say = { syn, syn + sizeof(syn) };
+	u32 len;
+
+	w->peer[number].port = (u16)(1000 + number + (take8(p) << 8));
+	w->peer[number].local_port = PORT;
+	step_segment(w, &say);
+	while ((len = wire_take(w->net, w->now, frame)))
+		read_frame(w, frame, len);
+	say = (struct program){ ack, ack + sizeof(ack) };
+	step_segment(w, &say);
+	news(w);
+	if (w->conn_count)
+		step_send(w, w->conn[w->conn_count - 1], p);
+}
+
 static void
 step(struct world *w, struct program *p)
 {
 	static void (*const steps[])(struct world *, struct program *) = {
 		step_segment, step_segment, step_segment, step_application,
 		step_application, step_raw, step_udp, step_dhcp, step_icmp,
-		step_arp, step_too_big,
+		step_arp, step_too_big, step_open,
 	};
 	u8 what = take8(p), frame[WIRE_FRAME_MAX];
 	u32 len, frames = 0;
