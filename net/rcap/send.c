@@ -47,14 +47,17 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 }
 
 // Sends what the owner is not known to have of an open operation, or asks again.
+// What was once sent in parts stays so, as it was counted, when the path turns out
+// to carry more; when it turns out to carry less, what went whole goes on in parts.
 void
 op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
 {
-	bool whole = links_whole(rcap->links, op->peer);
+	bool whole = links_whole(rcap->links, op->peer) && !op->parted;
 	struct wire_request body;
 	u32 data, parts, missing;
 
 	ASSERT(op->state == OP_STATE_OPEN);
+	op->parted = !whole;
 	body_fill(op, whole, &body);
 	data = wire_request_data(&body);
 	parts = op->cancelled ? 1 : wire_parts(data, whole);

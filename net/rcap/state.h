@@ -63,7 +63,8 @@ struct rcap_op {
 	u8 have;		// bit of each part of the answer that came
 	u8 held;		// bit of each part of the request that the owner has
 	u8 frames;		// of the request, as counted while WAITING
-	u8 reserved[2];
+	u8 parted;		// it was sent in parts, and stays so
+	u8 reserved;
 	u8 operand[WIRE_OPERAND_MAX];
 };
 
