@@ -7,10 +7,26 @@
 #include "harness/sim/history.h"
 #include "kernel/base/assert.h"
 
+// So many equal bytes part two changes of one step; by chance they are not equal.
+#define GAP 32u
+
 void
 history_init(struct history *history, u8 *bytes)
 {
 	*history = (struct history){ .bytes = bytes };
+}
+
+// Where a difference that begins at `first` ends: before GAP equal bytes.
+static u32
+end_of(const u8 *real, const u8 *shadow, u32 first)
+{
+	u32 end = first + 1;
+
+	for (u32 at = end; at < UNIT && at - end < GAP; at++) {
+		if (real[at] != shadow[at])
+			end = at + 1;
+	}
+	return end;
 }
 
 bool
@@ -19,15 +35,14 @@ history_differs(const struct store *store, u32 *unit, struct difference *found)
 	for (; *unit < store->units; ++*unit) {
 		const u8 *real = store->real + (u64)*unit * UNIT;
 		const u8 *shadow = store->shadow + (u64)*unit * UNIT;
-		u32 first = 0, last = UNIT;
+		u32 first = 0;
 
 		if (!memcmp(real, shadow, UNIT))
 			continue;
 		while (real[first] == shadow[first])
 			first++;
-		while (real[last - 1] == shadow[last - 1])
-			last--;
-		*found = (struct difference){ *unit, first, last - first };
+		*found = (struct difference){ *unit, first,
+					      end_of(real, shadow, first) - first };
 		return true;
 	}
 	return false;

@@ -45,7 +45,7 @@ struct difference {
 	u32 unit, offset, len;
 };
 
-// Finds the first unit from `*unit` on that differs, and where.
+// Finds the first unit from `*unit` on that differs, and the first range in it.
 must_check bool
 history_differs(const struct store *store, u32 *unit, struct difference *found);
 

@@ -46,7 +46,8 @@ class Counter:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Build and run all tests.")
-    parser.add_argument("--quick", action="store_true", help="leave out long tests and those that need QEMU")
+    parser.add_argument("--quick", action="store_true",
+                        help="leave out long tests and those that need QEMU")
     parser.add_argument("--build", default="build", metavar="DIR", help="build folder")
     parser.add_argument("--jobs", type=int, default=2, metavar="N",
                         help="test files side by side (1: in order, output at once)")
