@@ -187,6 +187,22 @@ CASE(write_twice)
 	BAD(place(op, STORE_PAGES, 0, 64), "it had effect twice");
 }
 
+// The two parts around one that was placed before, and written over since.
+CASE(write_in_two_places)
+{
+	u32 op = submit(DO_WRITE, pages, 0, 3000), other;
+	struct model_op over = op_of(DO_WRITE, pages, 1400, 64);
+
+	over.payload = 7;
+	GOOD(place(op, STORE_PAGES, 1368, 2736));
+	other = model_submit(&model, &over);
+	GOOD(place(other, STORE_PAGES, 0, 64));
+	for (u32 i = 0; i < 1368; i++)
+		*memory(STORE_PAGES, i) = model_byte(&model.op[op], i);
+	GOOD(place(op, STORE_PAGES, 2736, 3000));
+	GOOD(answer(op, DONE, WHY_NONE, 0));
+}
+
 CASE(write_of_nobody)
 {
 	*memory(STORE_PAGES, 17) = 1;
@@ -540,6 +556,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(write_in_parts, start, stop),
 		cmocka_unit_test_setup_teardown(write_with_a_hole, start, stop),
 		cmocka_unit_test_setup_teardown(write_twice, start, stop),
+		cmocka_unit_test_setup_teardown(write_in_two_places, start, stop),
 		cmocka_unit_test_setup_teardown(write_of_nobody, start, stop),
 		cmocka_unit_test_setup_teardown(write_of_two_pages, start, stop),
 		cmocka_unit_test_setup_teardown(late_write, start, stop),
