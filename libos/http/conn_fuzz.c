@@ -86,12 +86,12 @@ take(struct http_conn *conn, struct transcript *t, u64 now, u64 room)
 	struct http_output out;
 
 	while (room && http_conn_output(conn, now, &out)) {
-		bool head_only = conn->response.head_only;
-
 		if (out.kind != HTTP_OUTPUT_SEND) {
 			t->over = true;
 			return;
 		}
+		// Only of a response that was begun.
+		bool head_only = conn->response.head_only;
 		u64 n = MIN(out.piece.len_bytes, room);
 
 		ASSERT(!t->over && n > 0 && n < OUTPUT_MAX - t->len);
