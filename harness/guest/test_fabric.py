@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import struct
 import time
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 import accounts
 from fabricbed import FAULTS, Fabric
 from guest import PATIENCE_S, archive
+from switchbed import wait_for
 
 pytestmark = pytest.mark.qemu
 
@@ -146,3 +148,109 @@ def test_no_entropy():
     with Fabric(1, cpu="max,-rdrand", entropy=False) as fabric:
         assert "no source of entropy" in fabric.nodes[0].run("links")
         assert "this node joins no cluster" in fabric.nodes[0].log()
+
+
+def test_node_paused():
+    """A node stands still: the one who waits hears it within the lease; then no add is
+    lost or has run twice."""
+    with Fabric(2) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        since = len(one.log())
+        one.type(f"remote pulse {two.mac}")
+        one.wait_for("pulse begins", since=since)
+        two.pause()
+        one.wait_for(r"pulse ended after \d+ ms: the session ended", since=since)
+        two.resume()
+        one.wait_for("it is back, as it was: no add was lost or ran twice", since=since)
+
+
+def test_node_killed():
+    """A node loses power and comes back: another life, where old capabilities are void."""
+    with Fabric(2) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        since = len(one.log())
+        one.type(f"remote pulse {two.mac}")
+        one.wait_for("pulse begins", since=since)
+        two.kill()
+        one.wait_for(r"pulse ended after \d+ ms: the session ended", since=since)
+        two.start()
+        two.wait_prompt()
+        one.wait_for("it is back, another life: the capability is of an earlier life", since=since)
+
+
+def captured(path) -> list[bytes]:
+    """The fabric's frames of a capture file (pcap)."""
+    data, at, frames = path.read_bytes(), 24, []
+    while at + 16 <= len(data):
+        length = struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at + 16:at + 16 + length])
+        at += 16 + length
+    return [frame for frame in frames if frame[12:14] == b"\x88\xb5"]
+
+
+def dropped(node) -> int:
+    """Frames that had no effect."""
+    return sum(int(n) for n in re.findall(r"^dropped (\d+): ", node.run("links"), re.M))
+
+
+def session(node) -> str:
+    """The first link's incarnation and the number of sessions."""
+    said = node.run("links")
+    return re.search(r" up +(\S+)", said)[1] + re.search(r"sessions: (\d+)", said)[1]
+
+
+def send_again(intruder, frames: list[bytes]):
+    """All of them, no faster than a switch's queue takes them, from the intruder's own
+    address, so that the switch goes on to bring each node what is for it."""
+    for at in range(0, len(frames), 50):
+        intruder.send(*[frame[:6] + intruder.mac + frame[12:] for frame in frames[at:at + 50]])
+        time.sleep(0.02)
+
+
+def test_replayed_frames(tmp_path):
+    """Frames of before, sent again by somebody on the link, have no effect; nor have they
+    in a node's next life."""
+    path = tmp_path / "frames"
+    with Fabric(2, seed=SEED) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        fabric.switch.control.must(f"pcap {path}")
+        assert passed(one.run(f"remote hammer {two.mac} 300 {SEED}"))
+        one.run(f"remote write {two.mac} 0 before")
+        fabric.switch.control.must("pcap off")
+        frames = captured(path)
+        assert len(frames) > 400
+        said = one.run(f"remote write {two.mac} 0 after") + \
+            one.run(f"remote read {two.mac} 0 16")
+        assert "after" in said
+        before, lost, intruder = session(two), dropped(two), fabric.switch.connect(3)
+        send_again(intruder, frames)
+        wait_for(lambda: dropped(two) >= lost + len(frames) // 3, 30)
+        assert "after" in one.run(f"remote read {two.mac} 0 16")
+        assert session(two) == before
+        two.restart()
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        counted(two, " up ")
+        lost = dropped(two)
+        send_again(intruder, frames)
+        wait_for(lambda: dropped(two) >= lost + len(frames) // 3, 30)
+        assert "00 00 00 00" in one.run(f"remote read {two.mac} 0 16")
+        assert "0 of " in two.run("links")
+
+
+def test_hostile_programs():
+    """Fabric queues abused: alone, and with operations on another node open at the end."""
+    with Fabric(2, smp=2) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        one.run(f"remote read {two.mac} 0")
+        before = accounts.everything(one)
+        said = one.run("trespass", 60)
+        assert re.search(r"^trespass: PASS \d{4} attempts$", said, re.M), said
+        for how in ("leave", "fault"):
+            for _ in range(5):
+                assert "trespass: leaves" in one.run(f"trespass {how} {two.mac}")
+        wait_for(lambda: accounts.everything(one) == before, 20)
+        counted(two, ", 0 of ")

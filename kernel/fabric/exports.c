@@ -167,7 +167,7 @@ enum wire_code
 export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 {
 	const struct fabric_target *t = &s->target;
-	u32 list = list_find(), entry, node;
+	u32 list = list_find(), entry, node, place;
 	enum wire_code code = grant_check(queue, s, list);
 	const struct cap *cap;
 	struct pending *p;
@@ -177,8 +177,8 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 	cap = derive(queue->owner, s->slot, list, t->rights, t->base, t->count);
 	node = cap_node(&caps, cap);
 	p = pending_take(queue, PENDING_GRANT, s);
-	p->id = place_of(cap);
-	places[p->id].pending = (u32)(p - pendings);
+	p->id = place = place_of(cap);
+	places[place].pending = (u32)(p - pendings);
 	entry = rcap_export(fabric.rcap, clock_ns(), &(struct rcap_grant){
 		.type = wire_type(cap->type),
 		.rights = (u8)t->rights,
@@ -193,8 +193,8 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 	});
 	if (entry != RCAP_NONE) {
 		// Unless it has ended already, and taken the node along.
-		if (places[p->id].pending == (u32)(p - pendings))
-			places[p->id].entry = entry;
+		if (places[place].pending == (u32)(p - pendings))
+			places[place].entry = entry;
 		return CODE_NONE;
 	}
 	undo(cap);

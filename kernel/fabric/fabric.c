@@ -211,7 +211,8 @@ fabric_work(u64 now)
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
 	fabric.due = MIN(fabric.due, show_links(now));
-	if (this_cpu()->index != 0 && fabric.due < cpus[0].timer_at_ns)
+	// The boot processor's timer keeps the time.
+	if (fabric.due < cpus[0].timer_at_ns)
 		sched_kick(0);
 }
 

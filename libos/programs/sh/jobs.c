@@ -45,6 +45,7 @@ static const struct need {
 	{ "remote", ROLE_FABRIC, USE },
 	{ "remote", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },
 	{ "wild", ROLE_MACHINE, CAP_READ },
