@@ -47,7 +47,7 @@ class RemoteDisks:
 
 
 def all_rows() -> list[Row]:
-    return [Row(operation, mtu, "auth", f"{operation.name} mtu{mtu}")
+    return [Row(operation, mtu, f"{operation.name} mtu{mtu}")
             for mtu in MTUS for operation in OPERATIONS]
 
 

@@ -6,9 +6,9 @@ asks; all pairs stand still but the one being measured. The floor is the operati
 frames alone, in number and size, asked with floor=ping (kernel/dev/ping.h) of a node
 with floor=echo.
 
-DEOS's side is the program PROGRAM of the boot archive. Without it in there, `fabric` and
-`block` measure the other systems only. Both nodes are booted with `fabric=auth` or
-`fabric=noauth` on the command line and are typed, when their prompts are there:
+DEOS's side is the program PROGRAM of the boot archive (libos/programs/remote-bench).
+Without it in there, `fabric` and `block` measure the other systems only. Both nodes join
+one cluster and are typed, when their prompts are there:
 
     first node:   run remote-bench serve
     second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT
@@ -188,9 +188,9 @@ class FloorPair:
 class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
-    def __init__(self, session: Session, mtu: int, auth: str) -> None:
+    def __init__(self, session: Session, mtu: int) -> None:
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
-                      f"quiet fabric={auth}", core=core, mtu=mtu,
+                      f"quiet cluster=bench{mtu}", core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
                  for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
         for node in nodes:
@@ -239,7 +239,6 @@ class Row:
 
     operation: Operation
     mtu: int
-    auth: str  # auth or noauth; the benchmark that knows no difference says auth
     name: str
 
 
@@ -251,32 +250,25 @@ class RemoteBench:
         self.session, self.name, self.linux, self.peer_name = session, name, linux, peer_name
         self.rows = [row for row in rows if re.search(session.cases, row.name)]
         self.samples, self.tails = Samples(), Samples()
-        self.ways: dict[tuple[str, int], set[str]] = {}
-        self.pairs: dict[tuple, LinuxPair | FloorPair | DeosPair] = {}
+        self.ways: dict[str, set[str]] = {}
+        self.pairs: dict[tuple[str, int], LinuxPair | FloorPair | DeosPair] = {}
         self.instructions: dict[str, float | None] = {}
 
-    def pair(self, label: str, mtu: int, auth: str = ""):
+    def pair(self, label: str, mtu: int):
         """The pair of a system, booted when it is first wanted."""
-        key = (label, mtu, auth)
+        key = (label, mtu)
         if key not in self.pairs:
             session = self.session
-            session.progress(f"{self.name}: booting {label}, MTU {mtu} {auth}")
+            session.progress(f"{self.name}: booting {label}, MTU {mtu}")
             if label == "peer":
                 self.pairs[key] = LinuxPair(session.pair, Hosts.pair(), mtu, session.cpu)
                 self.linux.start(self.pairs[key])
             elif label == "floor":
                 self.pairs[key] = FloorPair(session, mtu)
             else:
-                self.pairs[key] = DeosPair(session, mtu, auth)
+                self.pairs[key] = DeosPair(session, mtu)
             self.pairs[key].pause()
         return self.pairs[key]
-
-    def groups(self) -> dict[tuple[Operation, int], list[Row]]:
-        """Rows that differ in nothing that Linux and the floor know."""
-        groups: dict[tuple[Operation, int], list[Row]] = {}
-        for row in self.rows:
-            groups.setdefault((row.operation, row.mtu), []).append(row)
-        return groups
 
     def add(self, row: Row, label: str, figure: Figure) -> None:
         """One more run of a system, or of one of Linux's ways."""
@@ -284,30 +276,29 @@ class RemoteBench:
         if figure.p99_us is not None:
             self.tails.add(row.name, label, figure.p99_us)
 
-    def measure_deos(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
-        for row in rows:
-            pair = self.pair("deos", mtu, row.auth)
-            pair.resume()
-            report = pair.ask(operation)
-            pair.pause()
-            self.add(row, "deos", report.figure(operation, operation.bytes))
-
-    def measure_peer(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
-        pair = self.pair("peer", mtu)
+    def measure_deos(self, row: Row) -> None:
+        pair = self.pair("deos", row.mtu)
         pair.resume()
-        values = self.linux.measure(pair, operation)
+        report = pair.ask(row.operation)
         pair.pause()
-        self.ways.setdefault((operation.name, mtu), set()).update(values)
-        for row in rows:
-            for way, value in values.items():
-                self.add(row, way, value)
+        self.add(row, "deos", report.figure(row.operation, row.operation.bytes))
 
-    def measure_floor(self, operation: Operation, mtu: int, rows: list[Row]) -> None:
-        pair = self.pair("floor", mtu)
+    def measure_peer(self, row: Row) -> None:
+        pair = self.pair("peer", row.mtu)
+        pair.resume()
+        values = self.linux.measure(pair, row.operation)
+        pair.pause()
+        self.ways.setdefault(row.name, set()).update(values)
+        for way, value in values.items():
+            self.add(row, way, value)
+
+    def measure_floor(self, row: Row) -> None:
+        operation = row.operation
+        pair = self.pair("floor", row.mtu)
         pair.resume()
         report = pair.ask(operation, operation.count * operation.blocks)
         pair.pause()
-        for row in rows if report is not None else []:
+        if report is not None:
             each = operation.bytes // operation.blocks
             self.add(row, "floor", report.figure(operation, each))
 
@@ -328,7 +319,7 @@ class RemoteBench:
 
     def fastest(self, row: Row) -> str | None:
         """The way in which Linux is best at a row, by its median."""
-        ways = self.ways.get((row.operation.name, row.mtu), set())
+        ways = self.ways.get(row.name, set())
         if not ways:
             return None
         best = min if row.operation.better == "lower" else max
@@ -342,7 +333,7 @@ class RemoteBench:
         if way is not None:
             for value in self.samples.get(row.name, way):
                 self.samples.add(row.name, "peer", value)
-            others = sorted(self.ways[row.operation.name, row.mtu])
+            others = sorted(self.ways[row.name])
             if len(others) > 1:
                 extra["peer_ways"] = {name: rounded(self.samples.middle(row.name, name))
                                       for name in others}
@@ -363,11 +354,11 @@ class RemoteBench:
                    "floor": self.measure_floor}
         try:
             for number in range(1, self.session.rounds + 1):
-                for (operation, mtu), rows in self.groups().items():
+                for row in self.rows:
                     self.session.progress(f"{self.name}: round {number}/{self.session.rounds}, "
-                                          f"{operation.name} mtu{mtu}")
+                                          f"{row.name}")
                     for label in self.session.systems:
-                        measure[label](operation, mtu, rows)
+                        measure[label](row)
             return [self.row(row) for row in self.rows]
         finally:
             for pair in self.pairs.values():

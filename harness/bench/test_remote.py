@@ -145,8 +145,8 @@ def test_a_row_s_value(value, expected):
 
 def test_case_names_are_the_contract_s():
     fabric = [row.name for row in bench_fabric.all_rows()]
-    assert len(fabric) == len(set(fabric)) == 24
-    assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 noauth"} <= set(fabric)
+    assert len(fabric) == len(set(fabric)) == 12
+    assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 auth"} <= set(fabric)
     assert {row.name for row in bench_block.all_rows()} == {
         f"{name} mtu{mtu}" for mtu in (1500, 9000)
         for name in ("read 4KiB d1", "read 4KiB d32", "write 4KiB d1", "read 128KiB")}
@@ -185,8 +185,9 @@ class Ways:
     """Two ways of Linux; the second is faster in the median, the first once."""
 
     def __init__(self) -> None:
-        self.rounds = iter([{"slow": 5.0, "fast": 6.0}, {"slow": 9.0, "fast": 4.0},
-                            {"slow": 9.0, "fast": 3.0}])
+        self.rounds = (values for values in [
+            {"slow": 5.0, "fast": 6.0}, {"slow": 9.0, "fast": 4.0}, {"slow": 9.0, "fast": 3.0}]
+            for _mtu in remote.MTUS)
 
     def measure(self, pair, operation):
         assert pair.running
@@ -197,18 +198,19 @@ class Ways:
 def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
     log: list[str] = []
     operation = remote.Operation("read 8B", "read", 8, "median", answered=8)
-    rows = [remote.Row(operation, 1500, auth, f"read 8B mtu1500 {auth}")
-            for auth in ("auth", "noauth")]
+    rows = [remote.Row(operation, mtu, f"read 8B mtu{mtu} auth") for mtu in remote.MTUS]
     made = session.Session(session.LABELS, 3, 1, "", HERE, None, None, None)
     monkeypatch.setattr(made, "progress", lambda text: None)
     bench = remote.RemoteBench(made, "fabric", rows, Ways(), "Linux")
     bench.pairs = {
-        ("deos", 1500, "auth"): Pair("auth", log, [2.0, 2.0, 8.0]),
-        ("deos", 1500, "noauth"): Pair("noauth", log, [1.0, 1.0, 1.0]),
-        ("peer", 1500, ""): Pair("peer", log, []),
-        ("floor", 1500, ""): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
+        ("deos", 1500): Pair("deos", log, [2.0, 2.0, 8.0]),
+        ("peer", 1500): Pair("peer", log, []),
+        ("floor", 1500): Pair("floor", log, [0.5, 0.5, 0.5, 9.0]),
+        ("deos", 9000): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
+        ("peer", 9000): Pair("peer", log, []),
+        ("floor", 9000): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
     first, second = bench.run()
-    assert log == ["auth", "noauth", "peer", "floor"] * 3 + ["floor"]
+    assert log == ["deos", "peer", "floor", "deos 9000", "peer", "floor"] * 3 + ["floor"]
     assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
     assert (first["ratio_to_peer"], first["ratio_to_floor"]) == (2, 4)
     assert first["peer_name"] == "Linux, fast" and first["peer_ways"] == {"slow": 9, "fast": 4}
@@ -248,7 +250,7 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
         (tmp_path / name).touch()
     made = session.Session(session.LABELS, 1, 1, "", tmp_path, deos.Build(tmp_path, tmp_path),
                            None, None)
-    nodes = remote.DeosPair(made, 9000, "noauth")
+    nodes = remote.DeosPair(made, 9000)
     report = nodes.ask(bench_block.OPERATIONS[1])
     assert Console.typed == [
         ("10.9.0.10", "run remote-bench serve"),
@@ -256,8 +258,20 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     assert report.operations == 100
     owner, asker = (machine.node for machine in nodes.machines)
     assert (owner.core, asker.core) == (rig.GUEST_CORE, rig.LOAD_CORE)
-    assert owner.mtu == asker.mtu == 9000 and "fabric=noauth" in owner.append
+    assert owner.mtu == asker.mtu == 9000
+    assert owner.append == asker.append and "cluster=" in owner.append
     assert owner.disk_mib and not asker.disk_mib
+
+
+def test_every_operation_is_within_the_program_s_bounds():
+    folder = HERE.parent.parent / "libos/programs/remote-bench"
+    header, source = ((folder / name).read_text() for name in ("bench.h", "main.c"))
+    count_max = int(re.search(r"#define COUNT_MAX (\d+)u", header)[1])
+    slots = (HERE.parent.parent / "kernel/abi/fabric.h").read_text()
+    open_max = int(re.search(r"#define FABRIC_SUBMIT_SLOTS (\d+)u", slots)[1])
+    for operation in OPERATIONS:
+        assert f'{{ "{operation.verb}", FABRIC_' in source
+        assert operation.count <= count_max and operation.floor_flights <= open_max
 
 
 def test_programs_of_a_boot_archive(tmp_path):

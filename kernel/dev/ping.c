@@ -13,6 +13,7 @@
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/sort.h"
 #include "kernel/dev/echo.h"
 #include "kernel/dev/nic.h"
 #include "kernel/main/kprintf.h"
@@ -135,28 +136,13 @@ wait(void)
 	ping.halted_ns += ping.woken_ns - from_ns;
 }
 
-// Shell's sort: the samples are few and in no bad order.
-static void
-sort(u32 *values, u32 count)
-{
-	for (u32 gap = count / 2; gap > 0; gap /= 2) {
-		for (u32 i = gap; i < count; i++) {
-			u32 value = values[i], at = i;
-
-			for (; at >= gap && values[at - gap] > value; at -= gap)
-				values[at] = values[at - gap];
-			values[at] = value;
-		}
-	}
-}
-
 static void
 print(u64 took_ns)
 {
 	u32 count = ping.plan.operations;
 
 	ASSERT(count >= 1 && count <= PING_OPERATIONS_MAX);
-	sort(ping.sample_ns, count);
+	sort_u32(ping.sample_ns, count);
 	kprintf("floor: ping operations=%u took_ns=%lu busy_ns=%lu median_ns=%u "
 		"min_ns=%u p99_ns=%u\n",
 		count, (unsigned long)took_ns,

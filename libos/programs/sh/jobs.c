@@ -44,6 +44,8 @@ static const struct need {
 	{ "raid", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "remote", ROLE_FABRIC, USE },
 	{ "remote", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "remote-bench", ROLE_FABRIC, USE },
+	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },

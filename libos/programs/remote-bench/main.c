@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// remote-bench: what it is asked to do (bench.h says what that means), checked against
+// its bounds, and what it takes: a region, a fabric queue, what the other node grants.
+
+#include "kernel/base/prng.h"
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+#include "libos/crt/status.h"
+#include "libos/crt/syscall.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
+#include "libos/programs/remote-bench/bench.h"
+#include "libos/remote/ask.h"
+#include "libos/remote/lend.h"
+#include "libos/remote/node.h"
+
+#define REGION_PAGES OPEN_MAX
+#define PATIENCE_NS (5 * NS_PER_SECOND)
+#define SEED 1u
+
+STATIC_ASSERT(LEND_BUFFER_BYTES <= REGION_PAGES * PAGE_SIZE);
+
+struct fabric_queue fabric;
+struct far target;
+static struct frame_run region;
+static struct far_io io = { .fabric = &fabric, .region = &region };
+static struct prng prng;
+
+static const struct {
+	const char *name;
+	enum fabric_op op;
+	bool blocks;
+} operations[] = {
+	{ "read", FABRIC_READ, false },
+	{ "write", FABRIC_WRITE, false },
+	{ "cas", FABRIC_MCAS, false },
+	{ "block-read", FABRIC_BLOCK_READ, true },
+	{ "block-write", FABRIC_BLOCK_WRITE, true },
+};
+
+u8 *
+flight_buffer(const struct plan *plan, u32 flight, u32 part)
+{
+	return direct_address(region.frame + flight * plan->parts + part);
+}
+
+void
+fail(const char *why)
+{
+	print("remote-bench: failed: %s\n", why);
+	sys_env_exit(STATUS_FAILED);
+}
+
+u64
+random_below(u64 bound)
+{
+	return prng_below(&prng, bound);
+}
+
+static void
+prepare(void)
+{
+	u32 slot = startup_slot(ROLE_FABRIC);
+	i64 error;
+
+	if (slot == SLOT_NONE)
+		fail("this node has joined no cluster");
+	prng_seed(&prng, SEED);
+	error = frames_take(REGION_PAGES, &region);
+	if (!error)
+		error = fabric_open(&fabric, slot, &region);
+	if (error)
+		fail(far_error_text(error));
+}
+
+static int
+serve(void)
+{
+	static struct lend lend;
+	i64 error;
+
+	prepare();
+	error = lend_open(&lend, &io, direct_address(region.frame), MEMORY_PAGES,
+			  CAP_READ | CAP_WRITE);
+	if (error)
+		fail(far_error_text(error));
+	print("remote-bench: serving\n");
+	fail(far_error_text(lend_run(&lend)));
+}
+
+static bool
+number(const char *word, u64 most, u32 *value)
+{
+	u64 read;
+
+	if (!string_to_u64(word, &read) || read < 1 || read > most)
+		return false;
+	*value = (u32)read;
+	return true;
+}
+
+// Words: OPERATION BYTES FLIGHTS COUNT. False: not within the bounds.
+static bool
+plan_read(char **word, struct plan *plan)
+{
+	u32 i = 0;
+
+	while (i < ARRAY_SIZE(operations) && strcmp(word[0], operations[i].name))
+		i++;
+	if (i == ARRAY_SIZE(operations) ||
+	    !number(word[1], OPEN_MAX * BLOCK_SIZE, &plan->bytes) ||
+	    !number(word[2], OPEN_MAX, &plan->flights) ||
+	    !number(word[3], COUNT_MAX, &plan->count))
+		return false;
+	plan->op = operations[i].op;
+	plan->blocks = operations[i].blocks;
+	plan->part_bytes = MIN(plan->bytes, (u32)BLOCK_SIZE);
+	plan->parts = plan->bytes / plan->part_bytes;
+	if (plan->op == FABRIC_MCAS && plan->bytes != sizeof(u64))
+		return false;
+	if (plan->blocks ? plan->bytes % BLOCK_SIZE != 0
+			 : plan->bytes > BLOCK_SIZE)
+		return false;
+	return plan->parts * plan->flights <= OPEN_MAX;
+}
+
+static void
+open_target(const char *name, struct plan *plan)
+{
+	u16 node = node_wait(name, now_ns() + PATIENCE_NS);
+	struct far_ask ask = {
+		.kind = plan->blocks ? FAR_ASK_BLOCKS : FAR_ASK_PAGES,
+		.rights = CAP_READ | CAP_WRITE,
+	};
+	u32 slot = SLOT_NONE;
+	i64 error;
+
+	if (node == NODE_NONE)
+		fail("no session with that node");
+	error = far_ask(&io, node, &ask, direct_address(region.frame), &slot);
+	if (!error)
+		error = far_open(&target, &io, slot);
+	if (error)
+		fail(far_error_text(error));
+	plan->places = target.units * PAGE_SIZE / plan->bytes;
+	if (!plan->places)
+		fail("that node has less than one operation's bytes");
+}
+
+static int
+usage(void)
+{
+	print("usage: remote-bench serve\n"
+	      "       remote-bench ask NODE read|write|cas|block-read|block-write "
+	      "BYTES FLIGHTS COUNT\n"
+	      "       at most 4096 bytes (cas: 8) or whole blocks, %u blocks and "
+	      "operations under way, %u in all\n", OPEN_MAX, COUNT_MAX);
+	return STATUS_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct plan plan;
+
+	if (argc == 2 && !strcmp(argv[1], "serve"))
+		return serve();
+	if (argc != 7 || strcmp(argv[1], "ask") || !plan_read(argv + 3, &plan))
+		return usage();
+	prepare();
+	open_target(argv[2], &plan);
+	check(&plan);
+	run(&plan);
+	return STATUS_OK;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The timed part. A flight is a place for one operation; its number is the tag of
+// the fabric's operations in it. Each time all completions are taken and the next
+// operations put before the queue is kicked, once. The first operations only warm
+// up: nothing of them is counted.
+//
+// With one flight the program looks at the completion ring again and again, as
+// perftest and the asking side of the floor do; with several it sleeps, for then
+// the next answer is seldom far.
+//
+// A swap expects what the flight's own last swap of that word left there, so each
+// is compared with a model.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/sort.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/programs/remote-bench/bench.h"
+
+#define WARM_UP 64u
+#define WORDS 512u		// of the page that swaps are on
+
+struct flight {
+	u64 begun_ns;
+	u32 missing;		// completions still to come
+	u32 word;		// that is being swapped
+};
+
+static const struct plan *plan;
+static struct flight flights[OPEN_MAX];
+static u64 words[WORDS];
+static u32 sample_ns[COUNT_MAX];
+static u32 begun, ended;
+static u64 counted_from_ns;
+static bool waiting;		// something was put since the last kick
+
+static void
+put(const struct fabric_submit *submit)
+{
+	if (!fabric_put(&fabric, submit))
+		fail("the queue has no room");
+	waiting = true;
+}
+
+static void
+put_swap(u32 number)
+{
+	struct flight *f = &flights[number];
+	u64 mine = WORDS / plan->flights;
+
+	f->word = (u32)random_below(mine) * plan->flights + number;
+	ASSERT(f->word < WORDS);
+	put(&(struct fabric_submit){
+		.tag = number,
+		.op = FABRIC_MCAS,
+		.slot = target.slot,
+		.offset = f->word * sizeof(u64),
+		.length = sizeof(u64),
+		.clause_count = 1,
+		.clause[0] = {
+			.compare = { words[f->word] },
+			.compare_mask = { ~0ull },
+			.swap = { words[f->word] + 1 },
+			.swap_mask = { ~0ull },
+		},
+	});
+}
+
+static void
+put_parts(u32 number)
+{
+	u64 offset = random_below(plan->places) * plan->bytes;
+
+	for (u32 part = 0; part < plan->parts; part++)
+		put(&(struct fabric_submit){
+			.tag = number,
+			.op = (u8)plan->op,
+			.slot = target.slot,
+			.offset = offset + part * plan->part_bytes,
+			.length = plan->part_bytes,
+			.local = fabric_local(flight_buffer(plan, number, part)),
+		});
+}
+
+static void
+begin(u32 number)
+{
+	struct flight *f = &flights[number];
+
+	ASSERT(f->missing == 0);
+	f->begun_ns = now_ns();
+	f->missing = plan->parts;
+	begun++;
+	if (plan->op == FABRIC_MCAS)
+		put_swap(number);
+	else
+		put_parts(number);
+}
+
+static void
+end(u32 number)
+{
+	u64 now = now_ns();
+
+	if (ended >= WARM_UP)
+		sample_ns[ended - WARM_UP] = (u32)MIN(
+			now - flights[number].begun_ns, (u64)0xffffffff);
+	ended++;
+	if (ended == WARM_UP)
+		counted_from_ns = now;
+	if (begun < plan->count + WARM_UP)
+		begin(number);
+}
+
+static void
+take(const struct fabric_complete *c)
+{
+	struct flight *f = &flights[c->tag];
+
+	ASSERT(c->tag < plan->flights && f->missing > 0);
+	if (c->outcome != FABRIC_DONE)
+		fail(far_error_text(far_result(c)));
+	if (plan->op == FABRIC_MCAS && c->old[0] != words[f->word]++)
+		fail("a swap found another value than the last one left");
+	if (--f->missing == 0)
+		end((u32)c->tag);
+}
+
+static bool
+take_all(void)
+{
+	struct fabric_complete complete;
+	bool any = false;
+
+	while (fabric_take(&fabric, &complete)) {
+		take(&complete);
+		any = true;
+	}
+	return any;
+}
+
+static void
+wait(void)
+{
+	struct wait_set set;
+
+	if (plan->flights == 1)
+		return;
+	wait_begin(&set);
+	fabric_watch(&fabric, &set);
+	wait_sleep(&set);
+}
+
+static void
+report(u64 took_ns)
+{
+	sort_u32(sample_ns, plan->count);
+	print("remote-bench: operations=%u took_ns=%lu median_ns=%u min_ns=%u "
+	      "p99_ns=%u\n",
+	      plan->count, took_ns, sample_ns[plan->count / 2], sample_ns[0],
+	      sample_ns[(plan->count - 1) * 99 / 100]);
+}
+
+void
+run(const struct plan *what)
+{
+	i64 error;
+
+	plan = what;
+	ASSERT(plan->count >= 1 && plan->count <= COUNT_MAX);
+	for (u32 i = 0; i < plan->flights; i++)
+		begin(i);
+	while (ended < plan->count + WARM_UP) {
+		error = waiting ? fabric_flush(&fabric) : 0;
+		if (error)
+			fail(far_error_text(error));
+		waiting = false;
+		if (!take_all())
+			wait();
+	}
+	report(now_ns() - counted_from_ns);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Lending: buffers for questions are always posted, each question is answered with
+// a grant or not at all, and grants that did not come about are told on the console.
+
+#include "libos/remote/lend.h"
+#include "kernel/base/string.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+#include "libos/crt/syscall.h"
+#include "libos/remote/ask.h"
+
+#define TAG_GRANT 0xffffull
+
+static i64
+offer_open(struct lend_offer *offer, u32 root, u32 rights)
+{
+	struct cap_info info;
+	i64 result = sys_cap_inspect(CAP_SLOT_SELF, root, &info);
+
+	if (result)
+		return result;
+	offer->root = root;
+	offer->rights = rights | CAP_DERIVE;
+	offer->base = info.base;
+	offer->count = info.count;
+	result = sys_cap_derive(root, CAP_SLOT_SELF, offer->rights, info.base,
+				info.count);
+	offer->slot = result < 0 ? SLOT_NONE : (u32)result;
+	return MIN(result, 0);
+}
+
+static u8 *
+post_buffer(const struct lend *lend, u64 tag)
+{
+	return lend->buffers + tag * LEND_POST_BYTES;
+}
+
+static bool
+post(struct lend *lend, u64 tag)
+{
+	struct fabric_submit s = {
+		.tag = tag,
+		.op = FABRIC_POST,
+		.slot = lend->endpoint,
+		.local = fabric_local(post_buffer(lend, tag)),
+		.length = LEND_POST_BYTES,
+	};
+
+	return fabric_put(lend->io->fabric, &s);
+}
+
+static void
+give(struct lend *lend, const struct lend_offer *offer, const struct far_ask *ask,
+     const struct fabric_complete *from)
+{
+	struct fabric_submit s = {
+		.tag = TAG_GRANT,
+		.op = FABRIC_GRANT,
+		.slot = offer->slot,
+		.node = from->node,
+		.target = {
+			.incarnation = from->incarnation,
+			.environment = from->environment,
+			.rights = ask->rights & offer->rights,
+			.base = offer->base + ask->first,
+			.count = ask->count ? ask->count
+					    : offer->count - ask->first,
+			.word = ask->word,
+		},
+	};
+
+	if (offer->slot == SLOT_NONE || ask->first >= offer->count ||
+	    !fabric_put(lend->io->fabric, &s))
+		print("%s: node %u asked for what is not offered\n",
+		      program_name(), from->node);
+}
+
+static void
+take_back(const struct lend_offer *offer)
+{
+	if (offer->slot != SLOT_NONE && sys_cap_revoke(offer->slot))
+		print("%s: cannot revoke\n", program_name());
+}
+
+static void
+answer(struct lend *lend, const struct fabric_complete *from)
+{
+	struct far_ask ask;
+
+	if (from->length != sizeof(ask))
+		return;
+	memcpy(&ask, post_buffer(lend, from->tag), sizeof(ask));
+	switch (ask.kind) {
+	case FAR_ASK_PAGES:
+		give(lend, &lend->pages, &ask, from);
+		break;
+	case FAR_ASK_BLOCKS:
+		give(lend, &lend->blocks, &ask, from);
+		break;
+	case FAR_ASK_REVOKE:
+		take_back(&lend->pages);
+		take_back(&lend->blocks);
+		break;
+	case FAR_ASK_FREE:
+		cap_drop_all(lend->pages.root);
+		lend->pages.slot = SLOT_NONE;
+		break;
+	default:
+		break;
+	}
+}
+
+i64
+lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
+	  u32 block_rights)
+{
+	static const struct lend_offer none = { SLOT_NONE, SLOT_NONE, 0, 0, 0 };
+	u32 disk = block_rights ? startup_slot(ROLE_BLOCKS) : SLOT_NONE;
+	i64 result = sys_frame_alloc(FRAME_ANY, pages);
+
+	*lend = (struct lend){
+		.io = io, .buffers = buffers, .pages = none, .blocks = none,
+	};
+	if (result >= 0)
+		result = offer_open(&lend->pages, (u32)result,
+				    CAP_READ | CAP_WRITE);
+	if (!result && disk != SLOT_NONE)
+		result = offer_open(&lend->blocks, disk, block_rights);
+	if (!result)
+		result = sys_endpoint_open(io->fabric->fabric_slot,
+					   io->fabric->slot, FAR_SERVICE);
+	lend->endpoint = (u32)result;
+	for (u64 i = 0; i < LEND_POSTS && result >= 0; i++)
+		result = post(lend, i) ? 0 : -E_STATE;
+	return MIN(result, 0);
+}
+
+i64
+lend_run(struct lend *lend)
+{
+	struct fabric_complete complete;
+	i64 error;
+
+	while (!(error = fabric_flush(lend->io->fabric))) {
+		if (!fabric_next(lend->io->fabric, &complete, NEVER))
+			continue;
+		if (complete.op == FABRIC_POST) {
+			if (complete.outcome != FABRIC_DONE)
+				break;
+			answer(lend, &complete);
+			if (!post(lend, complete.tag))
+				break;
+		} else if (complete.outcome != FABRIC_DONE) {
+			print("%s: a grant ended: %s\n", program_name(),
+			      far_error_text(far_result(&complete)));
+		}
+	}
+	return error;
+}

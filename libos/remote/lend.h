@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The answering side of libos/remote/ask.h: fresh pages, and blocks of the disk,
+// lent to whoever of the cluster asks. For tests, trials and measurements, and
+// started only where somebody says so. What is granted comes from one capability
+// each, so that taking it back is one call.
+
+#include "libos/remote/far.h"
+
+#define LEND_PAGES_MAX 1024u
+#define LEND_POSTS 8u
+#define LEND_POST_BYTES 256u
+#define LEND_BUFFER_BYTES (LEND_POSTS * LEND_POST_BYTES)
+
+// What is granted from; SLOT_NONE when there is none.
+struct lend_offer {
+	u32 root;
+	u32 slot;		// derived from it: revoked as a whole
+	u32 rights;
+	u64 base;
+	u64 count;
+};
+
+struct lend {
+	struct far_io *io;
+	u8 *buffers;
+	u32 endpoint;
+	struct lend_offer pages;
+	struct lend_offer blocks;
+};
+
+// Takes `pages` fresh pages and opens FAR_SERVICE; with block_rights the disk's
+// blocks are offered too, where there is a disk. `buffers` are LEND_BUFFER_BYTES of
+// the region. Returns 0 or an error, and the program is to end.
+must_check i64
+lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
+	  u32 block_rights);
+
+// Answers until that cannot go on. Returns why; 0 when the endpoint ended.
+i64
+lend_run(struct lend *lend);
