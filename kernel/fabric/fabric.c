@@ -28,6 +28,7 @@
 #define TRANSMIT_BUFFERS_SMALL 32u
 #define WINDOWS 16u		// peers that are talked to at a time
 #define WINDOWS_SMALL 8u
+#define STAGING_SMALL 16u
 #define KEY_AGREEMENTS 16u	// a second, about 1 ms each
 #define DROPS_ROOM 16u		// operations of the kernel's own
 #define GRANTS_MAX 64u
@@ -66,7 +67,7 @@ start(const u8 key[32], bool small)
 	};
 	struct rcap_config rc = {
 		.memory = direct(0),
-		.staging_count = disk_facts() ? STAGING_MAX : 0,
+		.staging_count = small ? STAGING_SMALL : STAGING_MAX,
 		.exports_max = PLACES_MAX,
 		.ops_max = PENDING_MAX + DROPS_ROOM,
 		.grants_max = GRANTS_MAX,
@@ -76,6 +77,8 @@ start(const u8 key[32], bool small)
 	};
 	u64 links_size, rcap_size;
 
+	if (!disk_facts())
+		rc.staging_count = 0;
 	node_uuid(lc.uuid);
 	memcpy(lc.mac, nic_facts()->mac, 6);
 	memcpy(lc.cluster_key, key, 32);
@@ -84,7 +87,7 @@ start(const u8 key[32], bool small)
 	links_size = links_memory_needed(&lc);
 	rcap_size = rcap_memory_needed(&rc, &lc);
 	if (rc.staging_count)
-		rc.staging = boot_frames(STAGING_MAX);
+		rc.staging = boot_frames(rc.staging_count);
 	fabric.links = links_init(boot_frames(ALIGN_UP(links_size, PAGE_SIZE) /
 					      PAGE_SIZE),
 				  links_size, &lc, clock_ns());
