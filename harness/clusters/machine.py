@@ -32,6 +32,7 @@ from .failure import Failure
 from .process import end, how_it_ended, last_line, spawn
 
 QEMU = "qemu-system-x86_64"
+MTU = 1500
 QMP_SECONDS = 10.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
@@ -48,6 +49,7 @@ class Machine:
     mac: str = "52:54:00:00:00:01"
     uuid: str | None = None
     netdev: str | None = None  # with id=net; None: no network card
+    mtu: int = MTU  # that the network card tells the node
     kernel: Path | None = None  # None: the card's ROM boots from the network
     modules: list[Path] = field(default_factory=list)
     append: str = ""
@@ -112,7 +114,8 @@ class Machine:
         if self.netdev is not None:
             boot = "bootindex=0" if self.kernel is None else "romfile="
             words += ["-netdev", self.netdev,
-                      "-device", f"virtio-net-pci,netdev=net,mac={self.mac},{boot}"]
+                      "-device", f"virtio-net-pci,netdev=net,mac={self.mac},{boot}"
+                                 + (f",host_mtu={self.mtu}" if self.mtu != MTU else "")]
         if self.disk is not None:
             words += ["-drive", f"if=none,id=disk,format=raw,file={self._inside_folder(self.disk)}",
                       "-device", "virtio-blk-pci,drive=disk"]

@@ -37,11 +37,11 @@ def fixture_disk(tmp_path):
     return make
 
 
-def counted(node, *sentences: str) -> str:
-    """What `links` shows, once it has these sentences: the table lags a little."""
+def counted(node, *sentences: str, verb: str = "links") -> str:
+    """What the verb shows, once it has these sentences: the table lags a little."""
     until = time.monotonic() + PATIENCE_S
     while True:
-        said = node.run("links")
+        said = node.run(verb)
         if all(sentence in said for sentence in sentences) or time.monotonic() > until:
             assert [sentence for sentence in sentences if sentence not in said] == [], said
             return said

@@ -29,7 +29,8 @@
 #define RING_CONTROL_FRAMES 3u
 #define RING_FRAMES (RING_CONTROL_FRAMES + \
 		     RING_SLOTS * RING_BUFFER_SIZE / (u32)PAGE_SIZE)
-#define RING_MTU_MAX 1514u	// bytes of a frame, without checksum
+#define RING_MTU_MAX 1514u	// bytes of a frame, without checksum; longer ones are
+				// dropped, and counted in sys_info
 #define RING_PIECES_MAX 3u
 #define RING_HEADER_COPY 96u	// leading bytes of piece 0 copied and checked
 #define RING_REGIONS_MAX 4u

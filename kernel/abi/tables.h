@@ -39,13 +39,14 @@ struct sys_info {
 	u32 console_typed;	// counts typed bytes: wait on it, then read
 	u32 nic_count;		// 0 or 1
 	u8 nic_mac[6];
-	u16 nic_mtu;		// payload bytes of a frame
+	u16 nic_mtu;		// payload bytes of a ring's frame, at most 1500
 	u32 nic_checksum;	// not 0: the device completes checksums
 	u64 disk_blocks;	// 0: no disk
 	u64 nic_rx_frames;
 	u64 nic_rx_unclaimed;	// no filter took them
 	u64 nic_tx_frames;
 	u8 node_uuid[16];	// SMBIOS type 1, or zero
+	u64 nic_rx_too_long;	// not the fabric's, and longer than a ring's
 };
 
 enum env_state {

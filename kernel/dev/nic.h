@@ -20,7 +20,8 @@
 #define NIC_HEADER_MAX 96u	// bytes of a frame that nic_header() has room for
 #define NIC_PIECES_MAX 3u	// pieces behind the header
 #define NIC_FLIGHTS_MAX 256u	// frames with the device at any time
-#define NIC_MTU_MAX 1500u	// payload bytes of a frame
+#define NIC_MTU_MAX 9000u	// payload bytes of a frame
+#define NIC_MTU_STANDARD 1500u	// where the device does not say
 #define NIC_ETHERNET_LEN 14u	// addresses and EtherType
 
 struct nic_facts {
@@ -44,13 +45,14 @@ struct nic_frame {
 
 struct nic_received {
 	u8 *frame;		// kernel memory; the device wrote it
-	u32 len;		// 14..NIC_MTU_MAX + 14
+	u32 len;		// 14..facts->mtu + 14
 	u32 buffer;		// for nic_give_back()
 };
 
-// Finds and starts the interface, with `buffers` receive buffers of 2 KiB (a
-// power of two, at most 256). `interrupt` runs on the boot processor when frames
-// came, or when sent ones were asked for. Boot only. False: there is none.
+// Finds and starts the interface, with `buffers` receive buffers (a power of
+// two, at most 256), each for the longest frame. `interrupt` runs on the boot
+// processor when frames came, or when sent ones were asked for. Boot only.
+// False: there is none.
 must_check bool
 nic_init(void (*interrupt)(u32 argument), u32 buffers);
 

@@ -3,8 +3,12 @@
 // and one transmit queue, one interrupt vector, no offload that would make
 // frames larger than the wire's.
 //
-// A receive buffer is one descriptor for the virtio header and the frame. A
-// frame to send is one descriptor for the virtio header and the frame's copied
+// A receive buffer is one descriptor for the virtio header and the frame, as long
+// as the MTU that the device tells makes it: 256 of them are 384 KiB with 1500
+// bytes, 2272 KiB with 9000. Merged buffers would make that less, and every jumbo
+// frame a list; they are not asked for.
+//
+// A frame to send is one descriptor for the virtio header and the frame's copied
 // beginning, in a slot that belongs to the chain's first descriptor, and one
 // for each piece behind it.
 //
@@ -35,7 +39,7 @@
 #define QUEUE_RECEIVE 0u
 #define QUEUE_TRANSMIT 1u
 #define MTU_MIN 68u			// RFC 791
-#define BUFFER_LEN 2048u
+#define BUFFER_ALIGN 64u		// no cache line belongs to two frames
 #define SLOT_LEN 128u
 
 #define HEADER_NEEDS_CHECKSUM 1u
@@ -52,8 +56,6 @@ struct net_header {
 
 STATIC_ASSERT(sizeof(struct net_header) == 12);
 STATIC_ASSERT(sizeof(struct net_header) + NIC_HEADER_MAX <= SLOT_LEN);
-STATIC_ASSERT(sizeof(struct net_header) + NIC_ETHERNET_LEN + NIC_MTU_MAX <=
-	      BUFFER_LEN);
 STATIC_ASSERT(NIC_PIECES_MAX + 1 <= VIRTQUEUE_PIECES_MAX);
 STATIC_ASSERT(NIC_FLIGHTS_MAX >= VIRTQUEUE_SIZE_MAX);
 
@@ -67,6 +69,7 @@ static struct {
 	u8 *slots;
 	u64 slots_physical;
 	u32 buffer_count;
+	u32 buffer_len;
 	bool present;
 	bool failed;		// the device broke the rules
 	bool stopped;		// and has confirmed its reset
@@ -76,7 +79,7 @@ static bool
 read_facts(void)
 {
 	struct virtio *v = &net.device;
-	u16 mtu = NIC_MTU_MAX, status = STATUS_LINK_UP;
+	u16 mtu = NIC_MTU_STANDARD, status = STATUS_LINK_UP;
 
 	if (!(v->features & FEATURE_MAC) ||
 	    !virtio_config(v, CONFIG_MAC, net.facts.mac, 6) ||
@@ -104,8 +107,10 @@ take_memory(u32 buffers)
 	u32 slots_len = net.transmit.ring.size * SLOT_LEN;
 
 	net.buffer_count = MIN(buffers, (u32)net.receive.ring.size);
+	net.buffer_len = ALIGN_UP((u32)sizeof(struct net_header) +
+				  NIC_ETHERNET_LEN + net.facts.mtu, BUFFER_ALIGN);
 	net.buffers = boot_frames(
-		ALIGN_UP(net.buffer_count * BUFFER_LEN, PAGE_SIZE) / PAGE_SIZE);
+		ALIGN_UP(net.buffer_count * net.buffer_len, PAGE_SIZE) / PAGE_SIZE);
 	net.buffers_physical = physical_of(net.buffers);
 	net.slots = boot_frames(ALIGN_UP(slots_len, PAGE_SIZE) / PAGE_SIZE);
 	net.slots_physical = physical_of(net.slots);
@@ -196,11 +201,12 @@ nic_receive(struct nic_received *received)
 
 		ASSERT(buffer < net.buffer_count);
 		if (len < NIC_ETHERNET_LEN ||
-		    len > NIC_ETHERNET_LEN + NIC_MTU_MAX) {
+		    len > NIC_ETHERNET_LEN + net.facts.mtu) {
 			nic_give_back(buffer);
 			continue;
 		}
-		received->frame = net.buffers + buffer * BUFFER_LEN + header_len;
+		received->frame = net.buffers + buffer * net.buffer_len +
+				  header_len;
 		received->len = len;
 		received->buffer = buffer;
 		return true;
@@ -214,7 +220,7 @@ void
 nic_give_back(u32 buffer)
 {
 	struct virtqueue_piece piece = {
-		net.buffers_physical + buffer * BUFFER_LEN, BUFFER_LEN,
+		net.buffers_physical + buffer * net.buffer_len, net.buffer_len,
 	};
 
 	ASSERT(buffer < net.buffer_count);

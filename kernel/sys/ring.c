@@ -26,6 +26,13 @@ STATIC_ASSERT(FABRIC_BUFFERS <= RECEIVE_BUFFERS / 2);
 
 struct ring rings[RINGS_MAX];
 
+// Payload bytes of a ring's frames: the fabric alone sends and takes longer ones.
+static u16
+ring_mtu(void)
+{
+	return MIN(nic_facts()->mtu, (u16)(RING_MTU_MAX - NIC_ETHERNET_LEN));
+}
+
 static void
 interrupt(u32 argument)
 {
@@ -48,7 +55,7 @@ ring_init(void)
 	const struct nic_facts *nic = nic_facts();
 
 	memcpy(sys_info.nic_mac, nic->mac, sizeof(sys_info.nic_mac));
-	sys_info.nic_mtu = nic->mtu;
+	sys_info.nic_mtu = ring_mtu();
 	sys_info.nic_checksum = nic->checksum;
 	sys_info.nic_count = 1;
 	ring_tx_init();
@@ -210,7 +217,7 @@ bind_egress(struct ring *ring, const struct bind_checked *c)
 		.mac = egress_mac(ring->info->mac),
 		.forges = c->rights & CAP_FORGE,
 		.checksum = nic_facts()->checksum,
-		.len_max = (u32)nic_facts()->mtu + EGRESS_LEN_MIN,
+		.len_max = ring_mtu() + NIC_ETHERNET_LEN,
 	};
 	egress_narrow(e, &all);
 	e->span[0] = (struct egress_span){ s->ring_frame, RING_FRAMES };

@@ -7,7 +7,8 @@
 // broadcast or multicast goes to every ring that accepts it. With at most
 // RINGS_MAX rings a scan of eight-word compares is as good as a trie.
 //
-// The fabric's frames are the kernel's and go to no ring.
+// The fabric's frames are the kernel's and go to no ring. Neither do frames that
+// are longer than RING_MTU_MAX, which an interface with a larger MTU may take.
 //
 // The device interrupts only while somebody sleeps who may want a frame. A
 // program that is awake takes what has come when it kicks its ring or waits, and
@@ -39,7 +40,7 @@
 #define ETHERTYPE_OFFSET 12u
 #define MAC_MASK 0xffffffffffffull
 
-STATIC_ASSERT(RING_MTU_MAX == NIC_MTU_MAX + NIC_ETHERNET_LEN);
+STATIC_ASSERT(RING_MTU_MAX == NIC_MTU_STANDARD + NIC_ETHERNET_LEN);
 STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
 
 static u32 order[RINGS_MAX];
@@ -70,7 +71,7 @@ put(struct ring *ring, const struct nic_received *r)
 	u32 slot = ring->rx_head % RING_SLOTS;
 	u32 tail = shared_load(&ring->control->rx_tail);
 
-	ASSERT(ring->running && r->len <= RING_BUFFER_SIZE);
+	ASSERT(ring->running && r->len <= RING_MTU_MAX);
 	if (ring->rx_head - tail >= RING_SLOTS) {
 		ring->info->rx_dropped++;
 		shared_store(&ring->control->rx_dropped,
@@ -98,6 +99,10 @@ deliver(const struct nic_received *r)
 		fabric_input(r->frame, r->len);
 		return 0;
 	}
+	if (r->len > RING_MTU_MAX) {
+		sys_info.nic_rx_too_long++;
+		return 0;
+	}
 	filter_load(&window, r->frame, r->len);
 	for (u32 i = 0; i < order_count; i++) {
 		struct ring *ring = &rings[order[i]];
@@ -110,6 +115,7 @@ deliver(const struct nic_received *r)
 		if (!many)
 			break;
 	}
+	sys_info.nic_rx_unclaimed += takers == 0;
 	return takers;
 }
 
@@ -140,7 +146,6 @@ batch(void)
 		u32 who = deliver(&r);
 
 		sys_info.nic_rx_frames++;
-		sys_info.nic_rx_unclaimed += who == 0;
 		takers |= who;
 		nic_give_back(r.buffer);
 	}

@@ -188,10 +188,10 @@ show_rings(int argc, char **argv)
 		      r->filter_count, r->rx_frames, r->rx_dropped,
 		      r->tx_frames, r->tx_refused);
 	}
-	print("interface: %lu frames received, %lu of them unclaimed, %lu "
-	      "sent\n",
+	print("interface: %lu frames received, %lu of them unclaimed and %lu "
+	      "too long for a ring, %lu sent\n",
 	      sys_info()->nic_rx_frames, sys_info()->nic_rx_unclaimed,
-	      sys_info()->nic_tx_frames);
+	      sys_info()->nic_rx_too_long, sys_info()->nic_tx_frames);
 }
 
 static const char *
