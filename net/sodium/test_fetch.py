@@ -16,7 +16,9 @@ APT = """#!/bin/sh
 for word; do
 \tcase $word in
 \tupdate) exit ${UPDATE:-0} ;;
-\tsource) [ -n "${SOURCE-}" ] && exit 1; cp "$ARCHIVE" libsodium_9.orig.tar.gz; exit 0 ;;
+\tsource) [ -n "${SOURCE-}" ] && exit 1; cp "$ARCHIVE" libsodium_9.orig.tar.gz
+\t\t[ -z "${DEBIAN-}" ] || cp "$DEBIAN" libsodium_9.debian.tar.gz
+\t\texit 0 ;;
 \tesac
 done
 """
@@ -90,3 +92,36 @@ def test_a_machine_without_the_distribution(machine):
     done, _ = machine({"sources.list": "deb https://elsewhere.example/ nodistro main\n"})
     assert done.returncode == 1
     assert f"no source of {CODENAME}" in done.stderr and done.stderr.count("\n") == 1
+
+
+PATCH = """--- a/src/libsodium/a/b.c
++++ b/src/libsodium/a/b.c
+@@ -1 +1 @@
+-old
++mended
+"""
+
+
+def write_debian(folder: Path, patch: str) -> Path:
+    """The archive that holds Debian's part of a source package."""
+    patches = folder / "debian/patches"
+    patches.mkdir(parents=True)
+    (patches / "series").write_text("# in order\nmend.patch\n")
+    (patches / "mend.patch").write_text(patch)
+    with tarfile.open(folder / "debian.tar.gz", "w:gz") as archive:
+        archive.add(folder / "debian", "debian")
+    return folder / "debian.tar.gz"
+
+
+@pytest.mark.parametrize("patch, status", [(PATCH, 0), (PATCH.replace("old", "other"), 1)])
+def test_debians_patches_are_applied(machine, tmp_path, patch, status):
+    (tmp_path / "x-9/src/libsodium/a/b.c").write_text("old\n")
+    with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "x-9", "libsodium-9")
+    done, out = machine({"sources.list": f"deb {OURS}\n"},
+                        DEBIAN=str(write_debian(tmp_path, patch)))
+    assert done.returncode == status, done.stderr
+    if status:
+        assert "patches of libsodium do not apply" in done.stderr
+    else:
+        assert (out / "source/a/b.c").read_text() == "mended\n"
