@@ -68,14 +68,18 @@ def test_read_and_write():
         two.run(f"kill {job}")
 
 
-def test_hammer_through_faults(disk):
+@pytest.mark.parametrize("mtu", [1500, 9000])
+def test_hammer_through_faults(disk, mtu):
     """10,000 mixed operations on pages and blocks through a bad network."""
-    with Fabric(2, seed=SEED, faults=FAULTS, each={2: {"disk": disk("disk", b"")}}) as fabric:
+    with Fabric(2, seed=SEED, faults=FAULTS, mtu=mtu,
+                each={2: {"disk": disk("disk", b"")}}) as fabric:
         one, two = fabric.nodes
         two.background("remote serve 16 rw", "serving 16 pages and the disk\n")
         said = one.run(f"remote hammer {two.mac} {OPERATIONS} {SEED}", 100)
         assert passed(said), said
-        assert f"PASS {OPERATIONS} operations" in said and " 0 not done, 0 unknown" in said
+        assert f"PASS {OPERATIONS} operations" in said
+        # A node that its host lets stand still loses its lease; else nothing is in doubt.
+        assert " 0 not done, 0 unknown" in said or ", 0 lapsed" not in one.run("links"), said
         counted(one, "a wrong tag")
         counted(two, "a wrong tag")
 
@@ -118,6 +122,27 @@ def test_file_of_a_remote_disk(disk):
         assert text in one.run(f"remote cat {two.mac} folder/text")
         assert "no file 'none' on that disk" in one.run(f"remote cat {two.mac} none")
         assert "nobody offers that service" in two.run(f"remote cat {one.mac} readme")
+
+
+@pytest.mark.parametrize("mtu", [1500, 9000])
+def test_whole_pages_where_the_path_carries_them(mtu):
+    """A page goes in one frame where interfaces and switch take it, in parts elsewhere."""
+    with Fabric(2, seed=SEED, mtu=mtu) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        one.wait_for("deos> ")
+        if mtu > 1500:
+            # Later it may not: a link that was kept waiting does without for a while.
+            wait_for(lambda: longest_frame(one) > BLOCK, PATIENCE_S)
+        said = one.run(f"remote hammer {two.mac} 500 {SEED}")
+        assert passed(said), said
+        assert mtu > 1500 or longest_frame(one) < BLOCK
+
+
+def longest_frame(node) -> int:
+    """What the path of the first link is known to carry."""
+    found = re.search(r" up +\S+ +\d+ +\d+ +\d+ +(\d+)", node.run("links"))
+    return int(found[1]) if found else 0
 
 
 def test_without_a_cluster(tmp_path):
@@ -252,5 +277,7 @@ def test_hostile_programs():
         for how in ("leave", "fault"):
             for _ in range(5):
                 assert "trespass: leaves" in one.run(f"trespass {how} {two.mac}")
+        said = one.run(f"fuzz {SEED} 40", 60)
+        assert re.search(r"^fuzz: PASS \d+ attempts$", said, re.M), said
         wait_for(lambda: accounts.everything(one) == before, 20)
         counted(two, ", 0 of ")

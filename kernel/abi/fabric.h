@@ -168,7 +168,6 @@ enum fabric_state {
 	FABRIC_ON,
 	FABRIC_NO_NIC,		// none, or its MTU is below 1500
 	FABRIC_NO_ENTROPY,
-	FABRIC_NO_MEMORY,
 };
 
 enum fabric_link_state {

@@ -37,6 +37,7 @@
 #define SMALL 2u		// divides pools on small nodes
 
 STATIC_ASSERT(WIRE_ETHERNET + WIRE_MTU_MIN <= BUFFER_NARROW);
+STATIC_ASSERT(WIRE_WHOLE_MTU <= NIC_MTU_MAX);
 
 struct fabric fabric = { .due = NEVER };
 

@@ -55,6 +55,9 @@ show_counters(void)
 	const struct links_counters *l = links_counters(fabric.links);
 	const struct rcap_counters *r = rcap_counters(fabric.rcap);
 
+	fabric_info.operations = 0;
+	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++)
+		fabric_info.operations += fabric_queues[i].open;
 	fabric_info.received = l->received;
 	fabric_info.sent = l->sent;
 	memcpy(fabric_info.dropped, l->dropped, sizeof(l->dropped));

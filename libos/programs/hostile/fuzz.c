@@ -115,7 +115,9 @@ bind_something(void)
 {
 	struct ring_spec *spec = (struct ring_spec *)(ARENA_VA + PAGE_SIZE * 150);
 	struct queue_spec *queue = (struct queue_spec *)(spec + 1);
+	struct fabric_spec *fabric = (struct fabric_spec *)(queue + 1);
 	u32 arena = arena_slot;
+	i64 fabric_queue;
 
 	*spec = (struct ring_spec){
 		.nic_slot = startup_slot(ROLE_NIC),
@@ -134,6 +136,19 @@ bind_something(void)
 		.region_frame = arena_frame,
 		.region_count = ARENA_FRAMES,
 	};
+	*fabric = (struct fabric_spec){
+		.fabric_slot = startup_slot(ROLE_FABRIC),
+		.queue_slot = arena,
+		.queue_frame = arena_frame + 140,
+		.region_slot = arena,
+		.region_frame = arena_frame,
+		.region_count = ARENA_FRAMES,
+	};
+	// The quota has room for two of all of these.
+	fabric_queue = below(2) ? sys_fabric_bind(fabric) : -E_ABSENT;
+	if (fabric_queue >= 0 &&
+	    sys_endpoint_open(fabric->fabric_slot, (u32)fabric_queue, below(9)) < 0)
+		scribble();
 	progress->rings += sys_ring_bind(spec) >= 0;
 	progress->queues += sys_queue_bind(queue) >= 0;
 }
@@ -258,7 +273,7 @@ static void
 run_round(u64 seed, const struct frame_run *page)
 {
 	static const enum startup_role roles[] = {
-		ROLE_NIC, ROLE_BLOCKS, ROLE_MACHINE, ROLE_CONSOLE,
+		ROLE_NIC, ROLE_BLOCKS, ROLE_MACHINE, ROLE_CONSOLE, ROLE_FABRIC,
 	};
 	char text[24];
 	char *argv[] = { "fuzz", "child", text, NULL };

@@ -16,7 +16,7 @@
 
 #define JOB_SLICES 2u
 #define JOB_FRAMES_MAX 4096u		// 16 MiB
-#define GRANTS_MAX 5u
+#define GRANTS_MAX 6u
 #define POLL_NS (50 * NS_PER_MS)	// for jobs beyond what one wait takes
 
 struct job jobs[JOBS_MAX];
@@ -38,6 +38,7 @@ static const struct need {
 	{ "fuzz", ROLE_NIC, USE | CAP_DERIVE },
 	{ "fuzz", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "fuzz", ROLE_MACHINE, CAP_READ | CAP_DERIVE },
+	{ "fuzz", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
