@@ -182,7 +182,7 @@ def test_started_process_dies_with_its_parent(tmp_path):
     with subprocess.Popen([sys.executable, "-c", source % str(COMMAND.parent)], cwd=tmp_path,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
-        wait_for(lambda: b"sleep" in open(f"/proc/{pid}/cmdline", "rb").read(), "exec")
+        wait_for(lambda: open(f"/proc/{pid}/cmdline", "rb").read().startswith(b"sleep"), "exec")
         assert process.identity(pid)
         parent.kill()
         wait_for(lambda: process.identity(pid) is None, "the child's end")

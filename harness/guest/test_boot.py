@@ -91,6 +91,7 @@ def test_no_entropy():
         guest.wait_for("^boot: no source of entropy$")
         guest.wait_for("^DEOS: .* incarnation 0{16}$")
         guest.wait_for("web: random bytes: this node has no such device$")
+        guest.wait_for("init: web exited with status 2$")
         assert "hello: environment" in guest.run("hello")
 
 

@@ -23,7 +23,7 @@ def test_help_names_every_command(guest):
     """`help` has a line for each command that the tests here use."""
     names = re.findall(r"^  (\w+) ", guest.run("help"), re.M)
     assert names == ["help", "ls", "run", "kill", "envs", "frames", "slices", "rings", "caps",
-                     "mem", "trace", "uptime", "poweroff", "reboot"]
+                     "links", "mem", "trace", "uptime", "poweroff", "reboot"]
 
 
 def test_tables_agree(guest):

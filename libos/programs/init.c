@@ -9,7 +9,8 @@
 //         lends that many pages, and the disk's blocks to read, to other nodes
 //
 // A service that ends is started again, later each time it fails soon after
-// its start; one that refuses its arguments (STATUS_USAGE) is left alone.
+// its start; one that cannot be helped by it (STATUS_USAGE: wrong arguments,
+// or a device that the node lacks) is left alone.
 //
 // Words of the kernel's command line that init knows: ip=ADDRESS/LENGTH,
 // gw=ADDRESS and time=SECONDS (given on to web), far=PAGES, quiet (says nothing

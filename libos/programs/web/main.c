@@ -55,11 +55,13 @@ fail(u32 status, const char *what, const char *why)
 	sys_env_exit(status);
 }
 
+// What the node lacks, another start would not find either.
 static void
 must(i64 error, const char *what)
 {
 	if (error)
-		fail(STATUS_FAILED, what, error_text(error));
+		fail(error == -E_ABSENT ? STATUS_USAGE : STATUS_FAILED, what,
+		     error_text(error));
 }
 
 static void
