@@ -19,21 +19,22 @@ ECHO_MAC = "52:54:00:00:00:01"
 FIELDS = ("operations", "took_ns", "busy_ns", "median_ns", "min_ns", "p99_ns")
 
 
-def node(folder: Path, name: str, append: str) -> Machine:
+def node(folder: Path, name: str, append: str, mtu: int = 1500) -> Machine:
     """One end of a cable that is a unix socket; the echo side listens."""
     side = "on" if name == "echo" else "off"
     return Machine(folder, name=name, memory_mib=64, kernel=KERNEL, append=append,
-                   mac=ECHO_MAC if name == "echo" else "52:54:00:00:00:02",
+                   mtu=mtu, mac=ECHO_MAC if name == "echo" else "52:54:00:00:00:02",
                    netdev=f"stream,id=net,server={side},addr.type=unix,addr.path=cable")
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("plan", ["1x102,1x78,1,200", "1x102,3x1450,32,500",
-                                  "3x1450,1x78,1,200,spin"])
-def test_ping_ends_with_figures_that_agree(tmp_path, plan):
-    with node(tmp_path, "echo", "floor=echo") as echo:
+@pytest.mark.parametrize("mtu, plan", [
+    (1500, "1x102,1x78,1,200"), (1500, "1x102,3x1450,32,500"), (1500, "3x1450,1x78,1,200,spin"),
+    (9000, "1x102,1x4198,32,500"), (9000, "1x9014,1x9014,1,200")])
+def test_ping_ends_with_figures_that_agree(tmp_path, mtu, plan):
+    with node(tmp_path, "echo", "floor=echo", mtu) as echo:
         echo.wait_for("floor: echoing frames")
-        with node(tmp_path, "ping", f"floor=ping,{ECHO_MAC},{plan}") as ping:
+        with node(tmp_path, "ping", f"floor=ping,{ECHO_MAC},{plan}", mtu) as ping:
             said = ping.wait_for(r"^floor: ping (.*)\n", 20)[1]
     seen = {name: int(value) for name, value in (word.split("=") for word in said.split())}
     assert tuple(seen) == FIELDS
@@ -48,6 +49,7 @@ def test_ping_ends_with_figures_that_agree(tmp_path, plan):
 
 
 @pytest.mark.qemu
-def test_a_plan_that_is_none_is_refused(tmp_path):
-    with node(tmp_path, "echo", f"floor=ping,{ECHO_MAC},9x102,1x78,1,200") as wrong:
-        wrong.wait_for(r"^PANIC: floor=ping,52:54:00:00:00:01,9x102,1x78,1,200: not MAC,AxB")
+@pytest.mark.parametrize("plan", ["9x102,1x78,1,200", "1x102,1x1515,1,200"])
+def test_a_plan_that_is_none_is_refused(tmp_path, plan):
+    with node(tmp_path, "echo", f"floor=ping,{ECHO_MAC},{plan}") as wrong:
+        wrong.wait_for(rf"^PANIC: floor=ping,52:54:00:00:00:01,{plan}: not MAC,AxB")

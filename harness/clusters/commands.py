@@ -16,7 +16,7 @@ from typing import NoReturn
 from . import console, doctor
 from .client import NotUp, request
 from .failure import Failure, Usage
-from .machine import QEMU
+from .machine import MTU, QEMU
 from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
 from .process import is_alive, need
 from .report import Report
@@ -30,7 +30,8 @@ GROUPS = re.compile(r"\w+(,\w+)*([:>]\w+(,\w+)*)+")
 FAULTS = {"loss": "frames lost, in percent", "delay": "ms on the way",
           "jitter": "ms of random delay more", "dup": "frames doubled, in percent",
           "reorder": "frames held back behind later ones, in percent",
-          "corrupt": "frames with a flipped bit, in percent"}
+          "corrupt": "frames with a flipped bit, in percent",
+          "mtu": "bytes: longer frames are lost; 0: none"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,7 +61,7 @@ def size(text: str) -> int:
 
 
 def fault(text: str) -> str:
-    """A number of the switch's: percent or milliseconds."""
+    """A number of the switch's: percent, milliseconds or bytes."""
     if not re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number like 5 or 0.5")
     return text
@@ -81,7 +82,7 @@ def up(words: argparse.Namespace) -> int:
         raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
                     "what there is (--firmware bios)")
     options = Options(words.nodes, words.site, words.port, words.boot, words.net, words.smp,
-                      words.mem >> 20, words.disk or 0, words.append)
+                      words.mem >> 20, words.disk or 0, words.append, words.mtu)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -357,6 +358,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
            help="auto is tap for root, socket for others (at most 16 nodes)")
     option("--smp", type=whole(1, 64), default=1, metavar="K", help="processors of a node")
     option("--mem", type=size, default=size("256M"), metavar="M", help="default 256M")
+    option("--mtu", type=whole(MTU, 9000), default=MTU, metavar="M",
+           help=f"bytes that a node's interface takes, for the fabric's frames (default {MTU})")
     option("--disk", type=size, metavar="SIZE", help="an empty disk for each node")
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
     option("--detach", action="store_true", help="return when it is ready; `down` ends it")
@@ -367,7 +370,8 @@ def add_link(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", type=whole(1, 255), nargs="?", metavar="NODE",
                         help="default: all nodes, those to come included")
     for name, text in FAULTS.items():
-        parser.add_argument(f"--{name}", type=fault, metavar="P" if "percent" in text else "MS",
+        metavar = "P" if "percent" in text else "M" if "bytes" in text else "MS"
+        parser.add_argument(f"--{name}", type=fault, metavar=metavar,
                             help=text.replace("%", "%%"))
     parser.add_argument("--seed", type=whole(0, (1 << 64) - 1), metavar="S",
                         help="begins the random draws anew")

@@ -33,6 +33,7 @@ class Options:
     memory_mib: int
     disk_bytes: int
     append: str
+    mtu: int
 
 
 def choose(wanted: str) -> str:

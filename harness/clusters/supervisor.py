@@ -112,7 +112,7 @@ class Supervisor:
                         f"not {options.nodes}")
         check_port(options.port)
         self.prepare_boot()
-        self.uplink = UPLINKS[net](self.state.folder, self.tools)
+        self.uplink = UPLINKS[net](self.state.folder, self.tools, options.mtu)
         self.uplink.start(list(range(1, options.nodes + 1)))
         self.listener = unixpath.listen(self.state.control)
         self.selector.register(self.listener, selectors.EVENT_READ)
@@ -148,7 +148,7 @@ class Supervisor:
         machine = Machine(
             folder, f"node-{number}", memory_mib=options.memory_mib, smp=options.smp,
             mac=mac_of(folder, number), uuid=uuid_of(folder, number),
-            netdev=self.uplink.netdev(number), inside=self.uplink.inside(),
+            netdev=self.uplink.netdev(number), inside=self.uplink.inside(), mtu=options.mtu,
             kernel=boot / "deos.elf" if direct else None,
             modules=[boot / "boot.cpio", boot / "site.cpio"] if direct else [],
             append=self.append, disk=self.make_disk(number))

@@ -19,7 +19,10 @@ import pytest
 
 from clusters.options import ROOT, free_port
 from clusters.rig import (COMMAND, DIRECT, FRONT_PAGE, SECONDS, Cluster, Terminal, is_silent,
-                          links, namespaces, needs_tap, one_line, page, processes_of, run)
+                          links, namespaces, needs_tap, one_line, page, processes_of, run,
+                          wait_for)
+
+WHOLE_PAGE = 4184   # bytes behind the Ethernet header of a page's frame
 
 pytestmark = pytest.mark.qemu
 
@@ -60,6 +63,19 @@ def test_up_status_down(net, boot, nodes, tmp_path):
     assert sorted(path.name for path in cluster.state.iterdir()) == sorted(
         [f"node-{n}.{end}" for n in range(1, nodes + 1) for end in ("log", "qemu")] + ["up.log"])
     assert "no cluster is up" in cluster.fails("status")
+
+
+@pytest.mark.parametrize("net", ["socket", "bridge"])
+def test_long_frames(net, tmp_path):
+    """The fabric has them, the website beside it stays at 1500 bytes."""
+    needs_tap(net)
+    with Cluster(tmp_path / "state", "-n", 2, "--net", net, "--boot", "direct", "--mtu", 9000,
+                 "--append", "far=8") as cluster:
+        assert cluster.get() == page(cluster.node(2)["url"]) == FRONT_PAGE
+        line = rf"{cluster.node(2)['mac']} up( +\w+){{4}} +{WHOLE_PAGE} "
+        wait_for(lambda: re.search(line, cluster.run("console", 1, input="links\n").stdout),
+                 "a page in one frame")
+    assert "is not a number from 1500 to 9000" in one_line(run("up", "--mtu", "1499"), 2)
 
 
 def test_life_of_a_node(tmp_path):
@@ -165,7 +181,7 @@ def test_faults_reach_the_links(tmp_path):
         cluster.run("heal")
         assert page(cluster.node(1)["url"]) == FRONT_PAGE
         said = cluster.run("link", 2, "--loss", "100", "--delay", "1.5", "--seed", 77).stdout
-        assert said == "seed 77\nnode 2: loss=100 dup=0 reorder=0 corrupt=0 delay=1.5 jitter=0\n"
+        assert said == "seed 77\nnode 2: loss=100 dup=0 reorder=0 corrupt=0 delay=1.5 jitter=0 mtu=0\n"
         assert is_silent(cluster.node(2)["url"])
         cluster.run("link", "--loss", "0", "--dup", "10", "--reorder", "10")
         for node in cluster.status()["nodes"]:

@@ -45,9 +45,10 @@ class Uplink:
     name = ""
     has_switch = True
 
-    def __init__(self, folder: Path, tools: Path) -> None:
+    def __init__(self, folder: Path, tools: Path, mtu: int) -> None:
         self.folder = folder
         self.tools = tools
+        self.mtu = mtu  # of the nodes' interfaces
         self.namespace: Namespace | None = None
         self.processes: dict[str, subprocess.Popen] = {}
         self.forwards: dict[int, str] = {}  # port of 127.0.0.1: address of the node
@@ -224,7 +225,7 @@ class Bridge(Namespaced):
     def add(self, node: int) -> None:
         assert self.namespace is not None
         self.namespace.ip(f"tuntap add tap{node} mode tap vnet_hdr",
-                          f"link set tap{node} master br0 up")
+                          f"link set tap{node} mtu {self.mtu} master br0 up")
 
     def netdev(self, node: int) -> str:
         return f"tap,id=net,ifname=tap{node},script=no,downscript=no"

@@ -80,6 +80,19 @@ def test_a_page_in_one_frame_or_in_three(tmp_path):
         assert "0 too long for a ring" in three.run("rings")
 
 
+def test_a_path_that_changes(tmp_path):
+    """The interfaces take long frames and the path loses them: nobody waits in vain."""
+    with Fabric(2, mtu=JUMBO, append="cluster=test far=8") as fabric:
+        one, two = fabric.nodes
+        wait_carries(one, two, WHOLE)
+        assert len(answers(fabric, tmp_path, one, two)) == 1
+        fabric.switch.control.must("link 2 mtu=1500")
+        answers(fabric, tmp_path, one, two)     # asked again, until it comes in three
+        assert fabric.switch.counters(2)["too_long_in"] > 0
+        assert len(answers(fabric, tmp_path, one, two)) == 3
+        fabric.switch.control.must("link 2 mtu=0")
+
+
 def test_hammer_with_long_frames(tmp_path):
     """Whole pages through a bad network, each byte checked."""
     disk = tmp_path / "disk"

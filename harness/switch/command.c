@@ -18,6 +18,7 @@
 #define PERCENT_DECIMALS 4 // in units of a millionth: lane.h's ppm
 #define MS_DECIMALS 6      // in units of a nanosecond
 #define DELAY_MAX_NS (10000 * NS_PER_MS)
+#define MTU_MAX (FRAME_LEN_MAX - FRAME_LEN_MIN)
 #define GROUPS_MAX 16u
 #define COMMAND_REST 100u
 #define BLANKS " \t\r"
@@ -84,6 +85,19 @@ parse_ms(struct call *call, const char *key, const char *s, u64 *ns)
 	return 0;
 }
 
+static int
+parse_mtu(struct call *call, const char *key, const char *s, u32 *mtu)
+{
+	u64 value;
+
+	if (!number_parse(s, MTU_MAX, &value))
+		return fail(call, "%s wants the bytes behind an Ethernet header "
+				  "that pass, up to %u, or 0 for all, not '%s'",
+			    key, MTU_MAX, s);
+	*mtu = (u32)value;
+	return 0;
+}
+
 // One "key=value" of `link`.
 static int
 parse_fault(struct call *call, char *word, struct fault_plan *plan)
@@ -105,8 +119,10 @@ parse_fault(struct call *call, char *word, struct fault_plan *plan)
 		return parse_ms(call, word, value, &plan->delay_ns);
 	if (strcmp(word, "jitter") == 0)
 		return parse_ms(call, word, value, &plan->jitter_ns);
+	if (strcmp(word, "mtu") == 0)
+		return parse_mtu(call, word, value, &plan->mtu);
 	return fail(call, "unknown fault '%s': loss, dup, reorder, corrupt, "
-			  "delay or jitter", word);
+			  "delay, jitter or mtu", word);
 }
 
 // Applies the words behind PORT to one plan.

@@ -283,8 +283,11 @@ partition_also_cuts_what_is_under_way(void **state)
 static u64
 hash_of_run(u64 run_seed)
 {
-	struct fault_plan plan = { 50000, 50000, 100000, 50000,
-				   NS_PER_MS, 3 * NS_PER_MS };
+	struct fault_plan plan = {
+		.loss_ppm = 50000, .duplicate_ppm = 50000,
+		.reorder_ppm = 100000, .corrupt_ppm = 50000,
+		.delay_ns = NS_PER_MS, .jitter_ns = 3 * NS_PER_MS,
+	};
 	struct rig rig = rig_open();
 	u64 hash = 0xcbf29ce484222325ull;
 

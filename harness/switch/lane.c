@@ -22,7 +22,7 @@ draw(struct prng *prng, u32 ppm)
 bool
 lane_plan_is_clear(const struct fault_plan *plan)
 {
-	return !(plan->loss_ppm | plan->duplicate_ppm | plan->reorder_ppm |
+	return !(plan->mtu | plan->loss_ppm | plan->duplicate_ppm | plan->reorder_ppm |
 		 plan->corrupt_ppm | plan->delay_ns | plan->jitter_ns);
 }
 
@@ -135,8 +135,15 @@ void
 lane_put(struct lane *lane, const struct lane_host *host, struct frame *frame,
 	 u64 now_ns)
 {
+	u32 mtu = host->plan->mtu;
 	bool twice;
 
+	ASSERT(frame->len >= FRAME_LEN_MIN);
+	if (mtu > 0 && frame->len - FRAME_LEN_MIN > mtu) {
+		lane->counters.too_long++;
+		frame_release(host->pool, frame);
+		return;
+	}
 	if (draw(host->prng, host->plan->loss_ppm)) {
 		lane->counters.lost++;
 		frame_release(host->pool, frame);

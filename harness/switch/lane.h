@@ -2,9 +2,11 @@
 #pragma once
 // One direction of one link, and what goes wrong on it.
 //
-//   lane_put --> loss --> duplication --> each copy: corruption, reordering
+//   lane_put --> MTU --> loss --> duplication --> each copy: corruption, reordering
 //            --> line (delay + jitter, first in first out) --> lane_take
 //
+// - MTU: longer frames are gone, as where a path carries no jumbo frames. 0: all
+//   pass.
 // - Loss: the frame is gone.
 // - Duplication: a second copy follows directly.
 // - Corruption: one random bit behind the two addresses (byte 12 on) is
@@ -40,10 +42,12 @@ struct fault_plan {
 	u32 corrupt_ppm;
 	u64 delay_ns;
 	u64 jitter_ns;
+	u32 mtu; // bytes behind the Ethernet header; 0: any
 };
 
 // What a lane did to frames since the port was made.
 struct lane_counters {
+	u64 too_long;
 	u64 lost;
 	u64 line_full; // dropped: LANE_LINE_MAX frames were under way
 	u64 no_buffer; // dropped: a copy for corruption found no buffer

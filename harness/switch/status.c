@@ -29,12 +29,14 @@ static const struct counter {
 	PORT_COUNTER(queue_full),
 	PORT_COUNTER(refused),
 	PORT_COUNTER(down),
+	LANE_COUNTER(in, too_long),
 	LANE_COUNTER(in, lost),
 	LANE_COUNTER(in, line_full),
 	LANE_COUNTER(in, no_buffer),
 	LANE_COUNTER(in, duplicated),
 	LANE_COUNTER(in, reordered),
 	LANE_COUNTER(in, corrupted),
+	LANE_COUNTER(out, too_long),
 	LANE_COUNTER(out, lost),
 	LANE_COUNTER(out, line_full),
 	LANE_COUNTER(out, no_buffer),
@@ -86,7 +88,7 @@ status_report_plan(const struct fault_plan *plan, struct text *text)
 	add_ms(text, "delay", plan->delay_ns);
 	text_add(text, ",");
 	add_ms(text, "jitter", plan->jitter_ns);
-	text_add(text, "}");
+	text_add(text, ",\"mtu\":%u}", plan->mtu);
 }
 
 static void

@@ -201,6 +201,26 @@ def test_delay_is_felt_both_ways():
         assert switch.control.port("1")["link"]["delay"] == 0
 
 
+def test_frames_longer_than_a_path_are_counted_and_gone():
+    with Switch(3) as switch:
+        one, two, three = switch.connect_all(3)
+        switch.control.must("link 2 mtu=1500")
+        assert switch.control.port("2")["link"]["mtu"] == 1500
+        sent = [frame(two.mac, one.mac, bytes(length)) for length in (1500, 1501, 9000)]
+        one.send(*sent)
+        assert two.receive_all() == sent[:1]
+        two.send(frame(one.mac, two.mac, bytes(1501)), frame(one.mac, two.mac, b"short"))
+        assert len(one.receive()) == 60
+        assert switch.counters(2)["too_long_out"] == 2
+        assert switch.counters(2)["too_long_in"] == 1
+        one.send(frame(three.mac, one.mac, bytes(9000)))
+        assert len(three.receive()) == 9014
+        assert "up to 9586, or 0 for all" in switch.control.fails("link 2 mtu=9587")
+        switch.control.must("link all mtu=0")
+        one.send(sent[1])
+        assert two.receive() == sent[1]
+
+
 def test_corruption_is_counted_and_carried():
     with Switch(2) as switch:
         one, two = switch.connect_all(2)
