@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Episodes and the stranger. Both draw from generators that nothing else draws
-// from, so that fewer faults leave the rest of a seed alike.
+// Episodes and the stranger. They draw from a generator that only disks share, so
+// that what environments do is drawn alike whatever goes wrong.
 //
 // The stranger sees every frame and can send any, but has no key: what it
 // repeats is old, what it makes up has no tag that is right.
