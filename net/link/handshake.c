@@ -273,10 +273,11 @@ hear_proven(struct links *links, u64 now, struct link_peer *peer,
 {
 	static const u8 nothing[NONCE_LEN];
 	bool named = __builtin_memcmp(hello->nonce_seen, nothing, NONCE_LEN);
-	bool fresh;
+	bool fresh, changed;
 
 	ASSERT(h && h->peer == index_of(links, peer));
 	fresh = !__builtin_memcmp(hello->nonce_seen, h->nonce, NONCE_LEN);
+	changed = __builtin_memcmp(hello->nonce, h->their_nonce, NONCE_LEN);
 	put(h->mac, hello->mac, 6);
 	put(h->their_nonce, hello->nonce, NONCE_LEN);
 	h->mtu = MIN(hello->mtu, links->config.mtu);
@@ -287,6 +288,10 @@ hear_proven(struct links *links, u64 now, struct link_peer *peer,
 		session_confirm(links, now, peer);
 		return LINK_DROP_COUNT;
 	}
+	// The nonce that answers a new one has to last until the peer's first frame
+	// under both has come.
+	if (changed && now - h->nonce_at >= NONCE_NS / 2)
+		nonce_renew(links, now, peer, h);
 	say_add(links, peer, SAY_HELLO);
 	return named ? LINK_DROP_NONCE : LINK_DROP_COUNT;
 }
