@@ -25,6 +25,8 @@ pytestmark = pytest.mark.qemu
 SEED = int(os.environ.get("SEED", "1"))
 BLOCK = 4096
 OPERATIONS = 10_000
+OLD = "seen before"
+STALE = "(?:from or to another life|no session)"
 
 
 @pytest.fixture(name="disk")
@@ -124,6 +126,23 @@ def test_file_of_a_remote_disk(disk):
         assert "nobody offers that service" in two.run(f"remote cat {one.mac} readme")
 
 
+def test_derived_for_a_third_node():
+    """A holder has the owner derive a part for a third node, and takes it back."""
+    with Fabric(3) as fabric:
+        one, two, three = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        since = len(three.log())
+        three.type("remote take")
+        number = three.wait_for(r"takes as environment (\d+)", since=since)[1]
+        said = one.run(f"remote pass {two.mac} {three.mac} {number}")
+        assert "taken back, own access stays" in said, said
+        three.wait_for("took 1 pages with word 7a55 from node .; its bytes are 5a", since=since)
+        three.wait_for("beyond it: outside the range.*; to write: .*lacks a right", since=since)
+        three.wait_for("it is refused: (the capability was revoked|no capability|the slot holds)",
+                       since=since)
+        counted(two, ", 0 of ")
+
+
 @pytest.mark.parametrize("mtu", [1500, 9000])
 def test_whole_pages_where_the_path_carries_them(mtu):
     """A page goes in one frame where interfaces and switch take it, in parts elsewhere."""
@@ -215,9 +234,9 @@ def captured(path) -> list[bytes]:
     return [frame for frame in frames if frame[12:14] == b"\x88\xb5"]
 
 
-def dropped(node) -> int:
-    """Frames that had no effect."""
-    return sum(int(n) for n in re.findall(r"^dropped (\d+): ", node.run("links"), re.M))
+def dropped(node, why: str) -> int:
+    """Frames that had no effect, by what `links` says of them."""
+    return sum(int(n) for n in re.findall(rf"^dropped (\d+): {why}", node.run("links"), re.M))
 
 
 def session(node) -> str:
@@ -250,17 +269,17 @@ def test_replayed_frames(tmp_path):
         said = one.run(f"remote write {two.mac} 0 after") + \
             one.run(f"remote read {two.mac} 0 16")
         assert "after" in said
-        before, lost, intruder = session(two), dropped(two), fabric.switch.connect(3)
+        before, lost, intruder = session(two), dropped(two, OLD), fabric.switch.connect(3)
         send_again(intruder, frames)
-        wait_for(lambda: dropped(two) >= lost + len(frames) // 3, 30)
+        wait_for(lambda: dropped(two, OLD) >= lost + len(frames) // 3, 30)
         assert "after" in one.run(f"remote read {two.mac} 0 16")
         assert session(two) == before
         two.restart()
         two.background("remote serve 8", "remote: serving 8 pages\n")
         counted(two, " up ")
-        lost = dropped(two)
+        lost = dropped(two, STALE)
         send_again(intruder, frames)
-        wait_for(lambda: dropped(two) >= lost + len(frames) // 3, 30)
+        wait_for(lambda: dropped(two, STALE) >= lost + len(frames) // 3, 30)
         assert "00 00 00 00" in one.run(f"remote read {two.mac} 0 16")
         assert "0 of " in two.run("links")
 

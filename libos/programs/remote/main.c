@@ -129,6 +129,8 @@ static const struct command {
 	{ "hammer", 2, hammer, "NODE [OPERATIONS [SEED]]" },
 	{ "refuse", 2, refuse, "NODE" },
 	{ "pulse", 2, pulse, "NODE" },
+	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT" },
+	{ "take", 1, take, "" },
 };
 
 static int

@@ -10,6 +10,8 @@
 //	remote hammer NODE [OPERATIONS [SEED]]
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
+//	remote take				waits for a capability, reads until refused
+//	remote pass OWNER NODE ENVIRONMENT	has OWNER lend it one, takes it back
 //
 // NODE is the index of a link, the beginning of a UUID, or a MAC address. Each
 // prints one verdict line that begins with "remote:".
@@ -43,3 +45,7 @@ int
 refuse(int argc, char **argv);
 int
 pulse(int argc, char **argv);
+int
+pass(int argc, char **argv);
+int
+take(int argc, char **argv);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A capability that passes from node to node: one program holds a page of OWNER and
+// has OWNER derive a part of it, to read, for a program on a third node; later it
+// takes that back. The third node's program reads until it is refused.
+
+#include "kernel/abi/errors.h"
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+#include "libos/crt/status.h"
+#include "libos/programs/remote/remote.h"
+
+#define LEND_NS NS_PER_SECOND
+#define PAUSE_NS (20 * NS_PER_MS)
+
+static void
+pause(u64 ns)
+{
+	wait_sleep(&(struct wait_set){ .deadline_ns = now_ns() + ns });
+}
+
+static i64
+run(struct fabric_submit *s)
+{
+	struct fabric_complete complete;
+	i64 error;
+
+	s->tag = --io.tags;
+	error = fabric_run(&fabric, s, &complete);
+	return error ? error : far_result(&complete);
+}
+
+int
+pass(int argc, char **argv)
+{
+	u16 owner = node_or_exit(argv[2]), third = node_or_exit(argv[3]);
+	struct far far;
+	u64 environment;
+	struct fabric_submit s = { .op = FABRIC_DERIVE, .node = third };
+	i64 error;
+
+	(void)argc;
+	if (!string_to_u64(argv[4], &environment) || environment > ~0u)
+		return STATUS_USAGE;
+	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 2,
+		    &far);
+	memset(region_page(1), 0x5a, PAGE_SIZE);
+	error = far_write(&far, PAGE_SIZE, region_page(1), PAGE_SIZE);
+	s.slot = far.slot;
+	s.target = (struct fabric_target){
+		.incarnation = link_table()[third].incarnation,
+		.environment = (u32)environment,
+		.rights = CAP_READ,
+		.base = 1,
+		.count = 1,
+		.word = 0x7a55,
+	};
+	if (!error)
+		error = run(&s);
+	if (!error) {
+		print("remote: passed on\n");
+		pause(LEND_NS);
+		s = (struct fabric_submit){ .op = FABRIC_REVOKE, .slot = far.slot };
+		error = run(&s);
+	}
+	if (!error)
+		error = far_read(&far, 0, region_page(1), 8);
+	print("remote: %s: %s\n", error ? "FAIL" : "taken back, own access stays",
+	      far_error_text(error));
+	return error ? STATUS_FAILED : STATUS_OK;
+}
+
+int
+take(int argc, char **argv)
+{
+	struct fabric_submit s = { .tag = 1, .op = FABRIC_ACCEPT };
+	struct fabric_complete got;
+	struct far far;
+	i64 error = fabric_put(&fabric, &s) ? fabric_flush(&fabric) : -E_STATE;
+
+	(void)argc;
+	(void)argv;
+	print("remote: takes as environment %u\n", env_table()[self_index()].id);
+	if (error || !fabric_next(&fabric, &got, NEVER) ||
+	    far_open(&far, &io, got.slot))
+		return STATUS_FAILED;
+	error = far_read(&far, 0, region_page(1), PAGE_SIZE);
+	print("remote: took %lu pages with word %lx from node %u; its bytes are "
+	      "%02x\n", got.old[0], got.word, got.node, *region_page(1));
+	if (!error)
+		print("remote: beyond it: %s; to write: %s\n",
+		      far_error_text(far_read(&far, PAGE_SIZE, region_page(1), 8)),
+		      far_error_text(far_write(&far, 0, region_page(1), 8)));
+	while (!error) {
+		pause(PAUSE_NS);
+		error = far_read(&far, 0, region_page(1), 8);
+	}
+	print("remote: it is refused: %s\n", far_error_text(error));
+	return STATUS_OK;
+}
