@@ -4,9 +4,10 @@
 // operations put before the queue is kicked, once. The first operations only warm
 // up: nothing of them is counted.
 //
-// With one flight the program looks at the completion ring again and again, as
-// perftest and the asking side of the floor do; with several it sleeps, for then
-// the next answer is seldom far.
+// With one of the fabric's operations under way the program looks at the completion
+// ring again and again, as perftest and the asking side of the floor do; with
+// several it sleeps, since under emulation a processor that looks takes time from
+// the device that brings the answers.
 //
 // A swap expects what the flight's own last swap of that word left there, so each
 // is compared with a model.
@@ -144,7 +145,7 @@ wait(void)
 {
 	struct wait_set set;
 
-	if (plan->flights == 1)
+	if (plan->flights * plan->parts == 1)
 		return;
 	wait_begin(&set);
 	fabric_watch(&fabric, &set);
