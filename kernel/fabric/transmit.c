@@ -11,6 +11,7 @@
 #include "kernel/sys/tables.h"
 
 #define BUFFERS_MAX 64u
+#define PUSH_FRAMES 12u		// of one turn: so that the peer need not wait for its end
 #define DESCRIPTORS_A_FRAME 2u	// its beginning, which the driver copies, and the rest
 
 static struct {
@@ -20,7 +21,7 @@ static struct {
 	u32 count;
 	u32 free_count;
 	u16 free[BUFFERS_MAX];
-	bool pushed;		// the interface knows of everything
+	u32 untold;		// frames that the interface does not know of
 	bool starved;		// something could not be sent
 } pool;
 
@@ -34,7 +35,6 @@ transmit_init(u32 buffers, u32 size)
 	pool.physical = physical_of(pool.memory);
 	pool.size = size;
 	pool.count = buffers;
-	pool.pushed = true;
 	for (u32 i = 0; i < buffers; i++)
 		pool.free[pool.free_count++] = (u16)i;
 }
@@ -82,7 +82,8 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 	};
 	nic_send(&frame, NIC_FLIGHTS_MAX + index);
 	sys_info.nic_tx_frames++;
-	pool.pushed = false;
+	if (++pool.untold >= PUSH_FRAMES)
+		transmit_push();
 }
 
 void
@@ -97,9 +98,9 @@ fabric_sent(u32 cookie)
 void
 transmit_push(void)
 {
-	if (pool.pushed)
+	if (!pool.untold)
 		return;
-	pool.pushed = true;
+	pool.untold = 0;
 	nic_push();
 }
 
