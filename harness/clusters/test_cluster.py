@@ -181,7 +181,8 @@ def test_faults_reach_the_links(tmp_path):
         cluster.run("heal")
         assert page(cluster.node(1)["url"]) == FRONT_PAGE
         said = cluster.run("link", 2, "--loss", "100", "--delay", "1.5", "--seed", 77).stdout
-        assert said == "seed 77\nnode 2: loss=100 dup=0 reorder=0 corrupt=0 delay=1.5 jitter=0 mtu=0\n"
+        assert said == ("seed 77\n"
+                        "node 2: loss=100 dup=0 reorder=0 corrupt=0 delay=1.5 jitter=0 mtu=0\n")
         assert is_silent(cluster.node(2)["url"])
         cluster.run("link", "--loss", "0", "--dup", "10", "--reorder", "10")
         for node in cluster.status()["nodes"]:

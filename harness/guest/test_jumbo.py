@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fabricbed import FAULTS, Fabric
+from fabricbed import Fabric
 from guest import PATIENCE_S
-from test_fabric import SEED, counted, passed
+from test_fabric import counted
 
 pytestmark = pytest.mark.qemu
 
@@ -90,15 +90,3 @@ def test_a_path_that_changes(tmp_path):
         answers(fabric, tmp_path, one, two)     # asked again, until it comes in three
         assert fabric.switch.counters(2)["too_long_in"] > 0
         assert len(answers(fabric, tmp_path, one, two)) == 3
-        fabric.switch.control.must("link 2 mtu=0")
-
-
-def test_hammer_with_long_frames(tmp_path):
-    """Whole pages through a bad network, each byte checked."""
-    disk = tmp_path / "disk"
-    disk.write_bytes(bytes(1 << 20))
-    with Fabric(2, seed=SEED, faults=FAULTS, mtu=JUMBO, each={2: {"disk": disk}}) as fabric:
-        one, two = fabric.nodes
-        two.background("remote serve 16 rw", "serving 16 pages and the disk\n")
-        said = one.run(f"remote hammer {two.mac} 2000 {SEED}", 60)
-        assert passed(said), said

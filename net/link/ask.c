@@ -78,6 +78,8 @@ links_open(struct links *links, u64 now, u16 peer_index, u32 frames, u32 landing
 	asker->unseen |= number_bit(*number);
 	asker->frames += frames;
 	links->landing += landing;
+	if (path_probing(peer))
+		say_add(links, peer, SAY_PATH);		// a busy link is never idle
 	return LINK_OPENED;
 }
 
@@ -288,6 +290,8 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 	if (peer->timeouts >= TIMEOUTS_NARROW) {
 		peer->carries_here = peer->carries_there = 0;
 		peer->probes = peer->timeouts = 0;
+		if (path_probing(peer))
+			say_add(links, peer, SAY_PATH);
 	}
 }
 

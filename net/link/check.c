@@ -88,8 +88,7 @@ links_whole(const struct links *links, u16 index)
 {
 	const struct link_peer *peer = peer_at(links, index);
 
-	return peer && MIN(peer->carries_here, peer->carries_there) >=
-			       WIRE_WHOLE_MTU;
+	return peer && path_whole(peer);
 }
 
 const struct links_counters *

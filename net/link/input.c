@@ -110,19 +110,33 @@ hear_newest(struct links *links, u64 now, struct link_peer *peer,
 
 // ---- frames of a session
 
+// A peer whose timers ran out has forgotten what the path carries, and says so:
+// then both directions are found out anew.
+static void
+hear_carries(struct links *links, struct link_peer *peer, u16 carries)
+{
+	if (carries < WIRE_WHOLE_MTU && peer->carries_there >= WIRE_WHOLE_MTU) {
+		peer->carries_here = 0;
+		peer->probes = 0;
+		say_add(links, peer, SAY_PATH);
+	}
+	peer->carries_there = carries;
+}
+
 static void
 hear_rest(struct links *links, struct link_peer *peer,
-	  const struct wire_frame *frame)
+	  const struct wire_frame *frame, bool newest)
 {
-	if (frame->header.length > peer->carries_here) {
-		peer->carries_here = frame->header.length;
-		if (frame->header.length == WIRE_WHOLE_MTU)
-			say_add(links, peer, SAY_PATH);
-	}
-	if (frame->header.kind != WIRE_IDLE)
-		return;
-	peer->carries_there = MAX(peer->carries_there, frame->idle.carries);
-	if (frame->idle.answer)
+	bool idle = frame->header.kind == WIRE_IDLE;
+
+	// One that was overtaken may tell of more; only the newest takes back.
+	if (idle && (newest || frame->idle.carries > peer->carries_there))
+		hear_carries(links, peer, frame->idle.carries);
+	// A probe is answered each time: the last answer may be lost.
+	if (idle && frame->header.length == WIRE_WHOLE_MTU)
+		say_add(links, peer, SAY_PATH);
+	peer->carries_here = MAX(peer->carries_here, frame->header.length);
+	if (idle && frame->idle.answer)
 		say_add(links, peer, SAY_IDLE);
 }
 
@@ -207,7 +221,7 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	const struct wire_frame *frame = &event->frame;
 	const struct wire_header *header = &frame->header;
 	enum link_drop drop;
-	bool first;
+	bool first, newest;
 
 	if (header->sender >= links->peers_fresh)
 		return LINK_DROP_SENDER;
@@ -223,9 +237,10 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 		return LINK_DROP_SEQUENCE;
 	event->peer = header->sender;
 	first = !peer->rx_newest;
-	if (sequence_mark(peer, header->sequence))
+	newest = sequence_mark(peer, header->sequence);
+	if (newest)
 		hear_newest(links, now, peer, header, first);
-	hear_rest(links, peer, frame);
+	hear_rest(links, peer, frame, newest);
 	// An echo may be old news; what counts is what is known by now.
 	if (!session_live(links, now, peer))
 		return LINK_DROP_LEASE;

@@ -113,8 +113,7 @@ say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 	};
 	u32 fixed = WIRE_HEADER + WIRE_LENGTH(idle) + WIRE_TAG, pad = 0;
 
-	if (peer->mtu >= WIRE_WHOLE_MTU && peer->carries_there < WIRE_WHOLE_MTU &&
-	    peer->probes < PROBES_MAX) {
+	if (path_probing(peer)) {
 		peer->probes++;
 		pad = WIRE_WHOLE_MTU - fixed;
 	}

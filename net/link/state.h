@@ -36,7 +36,7 @@
 #define HELLO_NS (100 * NS_PER_MS)
 #define HANDSHAKE_NS (3 * NS_PER_SECOND)	// without a word from the peer
 #define PASSED_MAX 3u		// later ones that overtake a lost one
-#define PROBES_MAX 4u		// padded frames a session
+#define PROBES_MAX 4u		// padded frames, until what was known is taken back
 #define TIMEOUTS_NARROW 3u	// in a row: do not trust the path with long frames
 
 enum news {
@@ -268,6 +268,21 @@ u64
 session_idle_due(const struct links *links, const struct link_peer *peer);
 u64
 session_due(const struct links *links, const struct link_peer *peer);
+
+// Whole pages go in one frame.
+static inline bool
+path_whole(const struct link_peer *peer)
+{
+	return MIN(peer->carries_here, peer->carries_there) >= WIRE_WHOLE_MTU;
+}
+
+// Does the next IDLE frame try with one that is as long?
+static inline bool
+path_probing(const struct link_peer *peer)
+{
+	return peer->mtu >= WIRE_WHOLE_MTU && !path_whole(peer) &&
+	       peer->probes < PROBES_MAX;
+}
 
 // ask.c: open requests
 void

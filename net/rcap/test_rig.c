@@ -169,7 +169,8 @@ queue(struct rig *rig, u32 from, u32 to, const u8 *bytes, u32 len)
 {
 	struct rig_frame *frame = &rig->frame[rig->frames];
 
-	if (rig->cut[from][to] || chance(rig, rig->loss))
+	if (rig->cut[from][to] || chance(rig, rig->loss) ||
+	    (rig->narrow[from][to] && len > rig->narrow[from][to]))
 		return;
 	ASSERT(rig->frames < RIG_FRAMES);
 	frame->at = rig->now + 20 * NS_PER_US + prng_below(&rig->prng, 5000);

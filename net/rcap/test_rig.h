@@ -78,6 +78,7 @@ struct rig {
 	u32 loss, repeat, delay, corrupt;	// of 1000
 	u64 delay_ns;
 	bool cut[RIG_NODES][RIG_NODES];		// from, to
+	u32 narrow[RIG_NODES][RIG_NODES];	// longer frames are lost; 0: none
 	u16 mtu;
 	u16 grant_pool;
 	u32 nodes;
