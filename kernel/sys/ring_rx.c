@@ -36,7 +36,7 @@
 // the next interrupt, kick, or processor that wants to halt.
 #define BATCHES_MAX 4u
 
-#define LOOK_NS NS_PER_MS
+#define LOOK_NS (10 * NS_PER_MS)
 #define ETHERTYPE_OFFSET 12u
 #define MAC_MASK 0xffffffffffffull
 
