@@ -50,6 +50,8 @@ SERVING = r"remote-bench: serving\r?\n"
 ECHOING = r"floor: echoing frames\r?\n"
 REPORT = re.compile(r"^(?:floor: ping|remote-bench:)((?: \w+=\d+)+)\s*$", re.M)
 REFUSED = re.compile(r"^(?:PANIC|remote-bench: failed): (.*)$", re.M)
+LAPSED = re.compile(r"^remote-bench: failed: .*\bsession\b", re.M)
+ATTEMPTS = 3
 FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
 BOOT_LIMIT_S, RUN_LIMIT_S = 30.0, 30.0
 ICOUNT_OPERATIONS = 200
@@ -195,7 +197,7 @@ class DeosPair:
                  for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
         for node in nodes:
             rig.add_port(node)
-        self.owner = nodes[0].mac
+        self.owner, self.progress = nodes[0].mac, session.progress
         self.machines = [Machine(node, session.hardware()) for node in nodes]
         for machine in self.machines:
             machine.wait_for(PROMPT, BOOT_LIMIT_S)
@@ -203,12 +205,20 @@ class DeosPair:
         self.machines[0].wait_for(SERVING, BOOT_LIMIT_S)
 
     def ask(self, operation: Operation) -> Report:
-        """One run of the program."""
+        """One run of the program; again when the host kept a node from running for so
+        long that the other gave it up."""
         machine = self.machines[1]
-        since = len(machine.log())
-        machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
-                     f"{operation.flights} {operation.count}")
-        return parse(machine.wait_for(PROMPT, RUN_LIMIT_S, since))
+        text = ""
+        for attempt in range(1, ATTEMPTS + 1):
+            since = len(machine.log())
+            machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
+                         f"{operation.flights} {operation.count}")
+            text = machine.wait_for(PROMPT, RUN_LIMIT_S, since)
+            if not LAPSED.search(text):
+                break
+            self.progress(f"{operation.name}: the session between the nodes ended, "
+                          f"run {attempt}/{ATTEMPTS}")
+        return parse(text)
 
     def pause(self) -> None:
         for machine in self.machines:

@@ -224,6 +224,7 @@ class Console:
     """A DEOS node as far as DeosPair looks: answers to lines typed at its prompt."""
 
     typed: list[tuple[str, str]] = []
+    lapses = 0  # so many questions end with the session
 
     def __init__(self, node, hardware) -> None:
         self.node, self.text = node, "DEOS\r\ndeos> "
@@ -234,7 +235,13 @@ class Console:
     def type(self, line: str) -> None:
         self.typed.append((self.node.address, line))
         self.text += line + "\r\n"
-        self.text += "remote-bench: serving\r\n" if line.endswith("serve") else DEOS
+        if line.endswith("serve"):
+            self.text += "remote-bench: serving\r\n"
+        elif Console.lapses:
+            Console.lapses -= 1
+            self.text += "remote-bench: failed: the session ended: it may have run\r\ndeos> "
+        else:
+            self.text += DEOS
 
     def wait_for(self, pattern: str, limit: float, since: int = 0) -> str:
         assert re.search(pattern, self.text[since:]), (pattern, self.text[since:])
@@ -246,6 +253,7 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     monkeypatch.setattr(rig, "add_port", lambda node: None)
     monkeypatch.setattr(remote.Hosts, "next", 10)
     monkeypatch.setattr(Console, "typed", [])
+    monkeypatch.setattr(Console, "lapses", 0)
     for name in ("deos.elf", "boot.cpio"):
         (tmp_path / name).touch()
     made = session.Session(session.LABELS, 1, 1, "", tmp_path, deos.Build(tmp_path, tmp_path),
@@ -260,6 +268,13 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     assert (owner.core, asker.core) == (rig.GUEST_CORE, rig.LOAD_CORE)
     assert owner.mtu == asker.mtu == 9000
     assert owner.append == asker.append and "cluster=" in owner.append
+    Console.lapses = remote.ATTEMPTS - 1
+    monkeypatch.setattr(nodes, "progress", lambda text: None)
+    assert nodes.ask(bench_block.OPERATIONS[1]).operations == 100
+    assert len(Console.typed) == 2 + remote.ATTEMPTS
+    Console.lapses = remote.ATTEMPTS
+    with pytest.raises(rig.BenchError, match="session ended"):
+        nodes.ask(bench_block.OPERATIONS[1])
     assert owner.disk_mib and not asker.disk_mib
 
 
