@@ -232,6 +232,8 @@ show_caps(int argc, char **argv)
 		}
 		if (c.type == CAP_NONE)
 			continue;
+		if (c.type == CAP_REMOTE)
+			c.base = REMOTE_UNIT(c.base);
 		print("%4u %-8s %c%c%c%c%c %10lu %10lu %5u %8u\n", slot,
 		      type_name(c.type), c.rights & CAP_READ ? 'r' : '-',
 		      c.rights & CAP_WRITE ? 'w' : '-',
