@@ -66,10 +66,16 @@ owner_check(struct rcap *rcap, struct asked *asked)
 	const struct wire_op_info *info = &wire_op_info[request->op];
 	struct rcap_export *entry;
 
-	if (request->slot >= rcap->exports_fresh ||
-	    rcap->exports[request->slot].type == TYPE_NONE)
+	if (request->slot >= rcap->exports_fresh)
 		return CODE_SLOT;
 	entry = &rcap->exports[request->slot];
+	// An entry's generation counts on when it goes: what is below it was
+	// given once, and is gone, whoever has cleaned up behind it by now.
+	if (request->generation && request->generation < entry->generation &&
+	    !PLANTED(BUG_GENERATION))
+		return CODE_REVOKED;
+	if (entry->type == TYPE_NONE)
+		return CODE_SLOT;
 	if (entry->generation != request->generation &&
 	    !PLANTED(BUG_GENERATION))
 		return CODE_GENERATION;

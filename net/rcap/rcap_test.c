@@ -430,9 +430,14 @@ a_slot_is_never_the_same_twice(void **state)
 
 	(void)state;
 	rcap_unexport(rig.node[0].rcap, old.remote.slot);
+	do_expect(&old, RCAP_NOT_DONE, CODE_REVOKED);
+	old.remote.generation++;	// not given out yet
 	do_expect(&old, RCAP_NOT_DONE, CODE_SLOT);
+	old.remote.generation--;
 	again = rig_export(&rig, 0, 1, ENV, TYPE_FRAMES, RW, 8, 4);
 	assert_int_equal(rig.node[1].place[again].remote.slot, old.remote.slot);
+	do_expect(&old, RCAP_NOT_DONE, CODE_REVOKED);
+	old.remote.generation += 2;
 	do_expect(&old, RCAP_NOT_DONE, CODE_GENERATION);
 	rig_end(&rig);
 }

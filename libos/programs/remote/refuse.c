@@ -213,8 +213,8 @@ ask(enum far_asked kind)
 	return far_ask(&io, node, &a, region_page(0), &slot);
 }
 
-// Once it is taken back, it is refused. When that is told depends on how far the
-// owner has come: then the slot of its table is another's, or nobody's.
+// Once it is taken back, it is refused as that, however far the owner has come
+// with cleaning up.
 static void
 revoked(enum far_asked how)
 {
@@ -224,13 +224,9 @@ revoked(enum far_asked how)
 	do
 		result = attempt(operation(FABRIC_WRITE, pages.slot, 0, 8));
 	while (!result);
-	holds("what was taken back is refused",
-	      result == FAR_CODE(CODE_REVOKED) || result == FAR_CODE(CODE_SLOT) ||
-	      result == FAR_CODE(CODE_GENERATION));
+	holds("what was taken back is refused", result == FAR_CODE(CODE_REVOKED));
 	result = attempt(operation(FABRIC_READ, readable.slot, 0, 8));
-	holds("all of it",
-	      result == FAR_CODE(CODE_REVOKED) || result == FAR_CODE(CODE_SLOT) ||
-	      result == FAR_CODE(CODE_GENERATION));
+	holds("all of it", result == FAR_CODE(CODE_REVOKED));
 }
 
 static void
