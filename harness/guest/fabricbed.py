@@ -51,12 +51,13 @@ class Node(Guest):
 
 class Fabric:
     """A switch and its nodes, which are one cluster. `options` go to every node;
-    `each` has more for some, by number from 1."""
+    `each` has more for some, by number from 1; `spare` ports are left for others."""
 
     def __init__(self, count: int, *, seed: int = 1, faults: str = "",
-                 append: str = "cluster=test", each: dict[int, dict] | None = None, **options):
+                 append: str = "cluster=test", each: dict[int, dict] | None = None, spare: int = 1,
+                 **options):
         print(f"SEED={seed}")
-        self.switch = Switch(count + 1)
+        self.switch = Switch(count + spare)
         self.switch.control.must(f"seed {seed}")
         if faults:
             self.switch.control.must(f"link all {faults}")

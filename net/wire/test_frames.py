@@ -1,59 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The page of frames says what the tables say, and the golden frames are what both
-say: they are read here by the tables and a SipHash written down once more."""
-import importlib.util
-import struct
+say: they are read here by the tables and a SipHash written down once more (reader.py)."""
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs/protocol/frames.md"
-MASK = (1 << 64) - 1
-SPEC = importlib.util.spec_from_file_location("frames", HERE / "frames.py")
-frames = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(frames)
+sys.path.insert(0, str(HERE))
+from reader import frames, read, siphash      # noqa: E402
+
 GOLDEN = dict(line.split() for line in (HERE / "wire.golden").read_text().splitlines())
 OPERAND = {"mcas": "clause", "derive": "derive", "grant": "grant"}
-
-
-def siphash(key: bytes, data: bytes) -> int:
-    """SipHash-2-4, 64 bits, from the paper's description."""
-    k0, k1 = struct.unpack("<QQ", key)
-    v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
-         k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
-
-    def turn(x: int, bits: int) -> int:
-        return (x << bits | x >> (64 - bits)) & MASK
-
-    def mix(rounds: int):
-        for _ in range(rounds):
-            v[0] = (v[0] + v[1]) & MASK
-            v[1] = turn(v[1], 13) ^ v[0]
-            v[0] = turn(v[0], 32)
-            v[2] = (v[2] + v[3]) & MASK
-            v[3] = turn(v[3], 16) ^ v[2]
-            v[0] = (v[0] + v[3]) & MASK
-            v[3] = turn(v[3], 21) ^ v[0]
-            v[2] = (v[2] + v[1]) & MASK
-            v[1] = turn(v[1], 17) ^ v[2]
-            v[2] = turn(v[2], 32)
-
-    padded = data + bytes(7 - len(data) % 8) + bytes([len(data) & 0xff])
-    for (word,) in struct.iter_unpack("<Q", padded):
-        v[3] ^= word
-        mix(2)
-        v[0] ^= word
-    v[2] ^= 0xff
-    mix(4)
-    return v[0] ^ v[1] ^ v[2] ^ v[3]
-
-
-def read(name: str, data: bytes) -> dict:
-    """The fields of a structure at the start of `data`."""
-    return {field.name: int.from_bytes(data[field.offset:][:field.size], "little")
-            if field.number else data[field.offset:][:field.size]
-            for field in frames.structs()[name].fields}
 
 
 def test_the_page_is_what_the_tables_make():
