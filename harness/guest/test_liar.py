@@ -231,13 +231,14 @@ def test_replayed(bed):
     assert bed.memory() == memory and bed.sessions() == sessions
 
 
-def test_same_life_with_another_key(untouched):
-    """Who says to be the holder's very life, with a key of its own, gets no session and
-    ends none."""
-    why = "a HELLO while the session is alive"
+@pytest.mark.parametrize("life", [0, 1])
+def test_live_holder_is_not_replaced(untouched, life):
+    """Who says to be the holder, in this life of it or another, with a key of its own,
+    gets no session while that one speaks, and ends none."""
+    why = "a greeting while the session is alive"
     before, us = untouched.drops(why), untouched.liar.us
     thief = Liar(untouched.fabric.switch.connect(3), untouched.key, untouched.rng,
-                 uuid=us.uuid, incarnation=us.incarnation)
+                 uuid=us.uuid, incarnation=us.incarnation + life)
     try:
         wait_for(lambda: untouched.drops(why) >= before + 3)
         assert not thief.meet(0)

@@ -238,9 +238,9 @@ hear_beacon(struct links *links, u64 now, const struct wire_beacon *beacon)
 		peer = peer_add(links, beacon->uuid);
 	if (!peer)
 		return LINK_DROP_PEERS;
-	if (peer->state == LINK_STATE_UP &&
-	    peer->incarnation == beacon->incarnation)
-		return LINK_DROP_COUNT;
+	if (session_live(links, now, peer))
+		return peer->incarnation == beacon->incarnation
+			       ? LINK_DROP_COUNT : LINK_DROP_LIVE;
 	return handshake_begin(links, now, peer, &caller);
 }
 
@@ -316,9 +316,11 @@ hear_hello(struct links *links, u64 now, const struct wire_frame *frame)
 		peer = peer_add(links, hello->uuid);
 	if (!peer)
 		return LINK_DROP_PEERS;
-	if (peer->incarnation == hello->incarnation &&
-	    session_live(links, now, peer))
-		return hear_again(links, peer, hello);
+	// Who speaks in a live session is alive: another life of that node is
+	// heard when the lease has run out, or any member could end it by name.
+	if (session_live(links, now, peer))
+		return peer->incarnation == hello->incarnation
+			       ? hear_again(links, peer, hello) : LINK_DROP_LIVE;
 	if (peer->held)
 		return LINK_DROP_LIVE;
 	drop = handshake_begin(links, now, peer, &caller);
