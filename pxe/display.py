@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import threading
 import time
@@ -111,3 +113,6 @@ class Display:
             self.out.flush()
         except OSError:
             self.closed = True
+            # What is still buffered must not fail once more when Python ends.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.out.fileno())

@@ -326,7 +326,15 @@ def test_usage_errors(quiet_host, words, message):
     assert message in refusal(quiet_host, *words, "--print", status=2)
 
 
+def needs_unshare(kind: str):
+    """Skips where a new namespace of that kind cannot be had: in a chroot."""
+    probe = subprocess.run(["unshare", f"--{kind}", "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"no {kind} namespace here: {probe.stderr.decode().strip()}")
+
+
 def test_what_is_missing(quiet_host, tmp_path):
+    needs_unshare("mount")
     host = quiet_host
     build = ["--build", str(BUILD)]
     assert "deos.elf is not there: run 'make'" in refusal(host, "eth1", "--build", str(tmp_path))
@@ -340,6 +348,7 @@ def test_what_is_missing(quiet_host, tmp_path):
 
 
 def test_root_is_needed_but_not_to_print(quiet_host):
+    needs_unshare("user")
     host = quiet_host
     nobody = ["unshare", "--user", "--"]    # who may read this tree even where it is root's own
     done = host.run(*nobody, SERVE, "eth1", "--build", str(BUILD), check=False)
