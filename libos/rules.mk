@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The libOS and its programs. One static library holds the runtime and the
-# protocol cores; each program takes from it what it uses. Programs:
-#   libos/programs/NAME.c           one file
-#   libos/programs/NAME/*.c         several
+# The libOS, what stands on it (dsm, cluster), and the programs. One static library
+# holds the runtime and the protocol cores; each program takes from it what it uses.
+# Programs, where ROOM is libos, dsm or cluster:
+#   ROOM/programs/NAME.c            one file
+#   ROOM/programs/NAME/*.c          several
 #   libos/programs/hostile/NAME.c   for the isolation tests
 # build/boot.cpio holds them stripped; build/libos/NAME.debug has the symbols.
 #
@@ -19,19 +20,20 @@ LFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
 	-Wframe-larger-than=8192 -I. -MMD -MP
 
-LIBOS_ROOMS := crt mem thread io remote tcp http
-LIBOS_C := $(filter-out %_test.c %_fuzz.c,$(wildcard \
-	$(LIBOS_ROOMS:%=libos/%/*.c) kernel/base/*.c))
-LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=libos/%/*.S))
+LIBOS_ROOMS := $(filter-out %/programs/,$(wildcard libos/*/ dsm/*/ cluster/*/))
+LIBOS_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard \
+	$(LIBOS_ROOMS:%=%*.c) kernel/base/*.c))
+LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=%*.S))
 LIBOS_O := $(LIBOS_C:%.c=$(B)/libos/%.o) $(LIBOS_S:%.S=$(B)/libos/%.S.o)
 LIBOS_A := $(B)/libos/libos.a
 LIBOS_LD := libos/crt/program.ld
 
+PROGRAM_ROOMS := libos/programs dsm/programs cluster/programs
 PROGRAM_FILES := $(filter-out %_test.c %_fuzz.c, \
-	$(wildcard libos/programs/*.c libos/programs/hostile/*.c))
-PROGRAM_FOLDERS := $(filter-out hostile, \
-	$(patsubst libos/programs/%/,%,$(wildcard libos/programs/*/)))
-PROGRAMS := $(basename $(notdir $(PROGRAM_FILES))) $(PROGRAM_FOLDERS)
+	$(wildcard $(PROGRAM_ROOMS:%=%/*.c) libos/programs/hostile/*.c))
+PROGRAM_FOLDERS := $(filter-out %/hostile, \
+	$(patsubst %/,%,$(wildcard $(PROGRAM_ROOMS:%=%/*/))))
+PROGRAMS := $(basename $(notdir $(PROGRAM_FILES) $(PROGRAM_FOLDERS)))
 PROGRAM_O := $(PROGRAM_FILES:%.c=$(B)/libos/%.o)
 
 ALL += $(B)/boot.cpio
@@ -68,8 +70,8 @@ endef
 $(foreach f,$(PROGRAM_FILES),$(eval $(call \
 	program,$(basename $(notdir $(f))),$(B)/libos/$(f:.c=.o))))
 $(foreach d,$(PROGRAM_FOLDERS),$(eval $(call \
-	program,$(d),$(patsubst %.c,$(B)/libos/%.o,$(filter-out \
-	%_test.c %_fuzz.c,$(wildcard libos/programs/$(d)/*.c))))))
+	program,$(notdir $(d)),$(patsubst %.c,$(B)/libos/%.o,$(filter-out \
+	%_test.c %_fuzz.c,$(wildcard $(d)/*.c))))))
 
 $(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) libos/programs/pack.py
 	$(call say,PACK,$@)

@@ -18,8 +18,9 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTIL
 # Folders that hold sans-IO cores only.
 CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "net/link", "net/rcap",
-    "libos/tcp", "libos/http", "dsm/core",
-    "cluster/member", "cluster/log", "cluster/place", "cluster/balance",
+    "libos/tcp", "libos/http", "libos/store", "dsm/core",
+    "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
+    "cluster/view",
 }
 # Files that stand beside a core and drive it.
 HOSTS_AMONG_CORES: set[str] = set()
