@@ -48,6 +48,7 @@ enum startup_role {
 	ROLE_IMAGE,		// frames that hold the program itself
 	ROLE_SHARED,		// frames shared with the parent
 	ROLE_FABRIC,		// service numbers
+	ROLE_VIEW,		// frames with a struct view: cluster/view
 };
 
 struct startup_cap {
