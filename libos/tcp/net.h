@@ -30,9 +30,23 @@
 #define NET_SPANS_MAX 2u
 #define NET_SECRET_LEN 16u
 #define NET_FRAME_HEADROOM 14u	// Ethernet
+#define NET_OWN_MAX 4u		// addresses of a guest
 
 struct net;
 struct tcp_conn;
+
+// Whose addresses a stack has. A guest shares those of its node: somebody else
+// (cluster/programs/front) answers ARP and DHCP for them and passes frames on, by
+// writing the guest's MAC address over the destination. So a guest never answers
+// ARP, asks with the sender address 0.0.0.0 (RFC 5227: no cache learns it), does
+// not believe that a frame's Ethernet source is its sender's, answers from the
+// address that was asked, and opens no connections itself.
+enum net_mode {
+	NET_HOST,		// the configuration's address; 0 asks DHCP
+	NET_REMEMBERED,		// that address was leased before: used at once, while
+				// DHCP confirms it (RFC 2131, 3.2)
+	NET_GUEST,		// none but what net_set_addresses() gives
+};
 
 struct net_config {
 	u8 mac[6];
@@ -42,7 +56,7 @@ struct net_config {
 	u32 receive_size;	// receive buffer of each, bytes
 	u8 secret[NET_SECRET_LEN];	// random: initial sequence numbers, hashing
 	u64 seed;		// random: jitter, identifiers
-	// Static address; address 0 asks DHCP.
+	enum net_mode mode;
 	u32 address;
 	u32 mask;
 	u32 gateway;		// 0: none
@@ -124,6 +138,33 @@ net_address(const struct net *net);
 
 const struct net_counters *
 net_counters(const struct net *net);
+
+// An address of a guest. `spread`: several guests share it, and frames for it come
+// from the MAC address `from`, whose holder decides which guest gets which.
+struct net_own {
+	u32 address;
+	bool spread;
+	u8 from[6];
+};
+
+// Guests: the addresses from now on, at most NET_OWN_MAX, the mask and the gateway
+// (0: none) behind all of them. Connections of addresses that stay go on; those of
+// others end (TCP_GONE).
+void
+net_set_addresses(struct net *net, u64 now_ns, const struct net_own *own,
+		  u32 count, u32 mask, u32 gateway);
+
+// Guests: was the frame that net_input() took last a stray, that is a TCP segment
+// without SYN or RST, for no connection here, to a spread address and from the
+// holder's MAC address? Another guest may have its connection. Nothing was answered:
+// the host sends the frame on, or gives it to net_refuse(). A frame from any other
+// MAC address has been sent on already and is no stray.
+must_check bool
+net_stray(const struct net *net);
+
+// Answers a stray that nobody else can know with a reset.
+void
+net_refuse(struct net *net, u64 now_ns, const void *frame, u32 len);
 
 // Walks every invariant; asserts.
 void
