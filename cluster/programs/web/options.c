@@ -4,7 +4,7 @@
 //
 // Stateless.
 
-#include "libos/programs/web/options.h"
+#include "cluster/programs/web/options.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/string.h"
 

@@ -6,6 +6,8 @@
 // never used cost nothing; HTTP states are on the heap. The number of
 // connections is chosen so that even all of them together fit the quota.
 
+#include "cluster/programs/web/options.h"
+#include "cluster/programs/web/web.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/string.h"
@@ -21,8 +23,6 @@
 #include "libos/mem/locate.h"
 #include "libos/mem/mem.h"
 #include "libos/mem/region.h"
-#include "libos/programs/web/options.h"
-#include "libos/programs/web/web.h"
 
 #define CONN_MIN 32u
 #define CONN_MAX 8192u

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The web server's arguments.
 //
-// links: libos/programs/web/options.c kernel/base/string.c kernel/base/fmt.c
+// links: cluster/programs/web/options.c kernel/base/string.c kernel/base/fmt.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "libos/programs/web/options.h"
+#include "cluster/programs/web/options.h"
 
 void
 assert_failed(const char *expression, const char *file, int line)

@@ -5,11 +5,11 @@
 // each descriptor of the ring: buffer i is free again when descriptor i is.
 // What follows the header is lent memory, sent from where it lies.
 
+#include "cluster/programs/web/web.h"
 #include "kernel/base/assert.h"
 #include "libos/crt/console.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
-#include "libos/programs/web/web.h"
 
 #define HEADER_SIZE 2048u
 #define RECEIVE_MAX RING_SLOTS		// frames of one round

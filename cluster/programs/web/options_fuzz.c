@@ -3,7 +3,7 @@
 // is refused with a sentence, or every value is in its range; what was read of
 // an address reads the same when it is written again.
 //
-// links: libos/programs/web/options.c kernel/base/fmt.c kernel/base/string.c
+// links: cluster/programs/web/options.c kernel/base/fmt.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "kernel/base/assert.h"
-#include "libos/programs/web/options.h"
+#include "cluster/programs/web/options.h"
 
 #define WORDS_MAX 8
 

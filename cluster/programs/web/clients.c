@@ -7,9 +7,9 @@
 //       connection's user pointer is it
 //   L2  next_deadline_ns <= the deadline of every client
 
+#include "cluster/programs/web/web.h"
 #include "kernel/base/assert.h"
 #include "libos/mem/mem.h"
-#include "libos/programs/web/web.h"
 
 #define PIECE_MAX (1u << 30)	// of one tcp_send_lent()
 
