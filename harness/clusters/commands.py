@@ -82,7 +82,8 @@ def up(words: argparse.Namespace) -> int:
         raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
                     "what there is (--firmware bios)")
     options = Options(words.nodes, words.site, words.port, words.boot, words.net, words.smp,
-                      words.mem >> 20, words.disk or 0, words.append, words.mtu)
+                      words.mem >> 20, words.disk or 0, words.append, words.mtu,
+                      words.standalone)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -361,6 +362,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     option("--mtu", type=whole(MTU, 9000), default=MTU, metavar="M",
            help=f"bytes that a node's interface takes, for the fabric's frames (default {MTU})")
     option("--disk", type=size, metavar="SIZE", help="an empty disk for each node")
+    option("--standalone", action="store_true",
+           help="each node serves its own copy of the site, from its memory")
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
     option("--detach", action="store_true", help="return when it is ready; `down` ends it")
 

@@ -34,6 +34,7 @@ class Options:
     disk_bytes: int
     append: str
     mtu: int
+    standalone: bool  # each node serves its own copy of the site, from a boot module
 
 
 def choose(wanted: str) -> str:

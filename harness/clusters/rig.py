@@ -26,6 +26,7 @@ from .options import ROOT, free_port, lacks_for_tap
 
 FRONT_PAGE = (ROOT / "docs" / "site" / "index.html").read_bytes()
 DIRECT = ("--boot", "direct", "--net", "socket")  # the quickest way up
+ALONE = "--standalone"  # nodes that serve without one another
 COMMAND = ROOT / "harness" / "cluster"
 SECONDS = 110
 
@@ -88,7 +89,7 @@ def wait_for(condition, what: str, seconds: float = 20.0):
 
 
 class Cluster:
-    """A cluster in the background, from up to down."""
+    """Nodes in the background, from up to down, each of which serves its own copy of the site."""
 
     def __init__(self, state: Path, *words: object) -> None:
         self.state = state
@@ -134,7 +135,7 @@ class Cluster:
 
     def up(self) -> subprocess.CompletedProcess[str]:
         """up --detach."""
-        return self.run("up", "--port", self.port, "--detach", *self.words)
+        return self.run("up", ALONE, "--port", self.port, "--detach", *self.words)
 
     def __enter__(self) -> Cluster:
         self.up()
@@ -206,7 +207,8 @@ class Foreground:
 
     def __init__(self, state: Path, *words: str) -> None:
         self.process = subprocess.Popen(
-            [str(COMMAND), "up", "--state", str(state), "--port", str(free_port()), *words],
+            [str(COMMAND), "up", ALONE, "--state", str(state), "--port", str(free_port()),
+             *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout.readline().startswith("READY "), self.process.stderr.read()
 

@@ -18,7 +18,7 @@ from clusters.node import ADDRESS, INCARNATION, PANIC
 from clusters.options import free_port
 from clusters.probe import Probe
 from clusters.report import Report
-from clusters.rig import COMMAND, one_line, run, wait_for
+from clusters.rig import ALONE, COMMAND, one_line, run, wait_for
 from clusters.site import Member, Site
 
 
@@ -93,7 +93,7 @@ def test_down_is_harmless(folder, tmp_path, here):
 
 
 def test_site_errors_end_up_before_anything_starts(folder, tmp_path):
-    up = ["up", "--state", folder, "--net", "socket", "--port", free_port(), "--site"]
+    up = ["up", ALONE, "--state", folder, "--net", "socket", "--port", free_port(), "--site"]
     assert "no such directory" in one_line(run(*up, tmp_path / "absent"), 1)
     (tmp_path / "site").mkdir()
     assert "nothing to serve" in one_line(run(*up, tmp_path / "site"), 1)

@@ -12,7 +12,7 @@ import pytest
 
 from clusters import unixpath
 from clusters.options import free_port
-from clusters.rig import (DIRECT, FRONT_PAGE, Cluster, Foreground, links, namespaces,
+from clusters.rig import (ALONE, DIRECT, FRONT_PAGE, Cluster, Foreground, links, namespaces,
                           needs_tap, one_line, page, processes_of, run, wait_for)
 
 pytestmark = pytest.mark.qemu
@@ -42,7 +42,8 @@ def test_kill_9_leaves_no_process_and_down_cleans_up(net, tmp_path):
     assert run("down", "--state", tmp_path / "s").stdout == "down\n"
     assert {path.suffix for path in (tmp_path / "s").iterdir()} == {".log", ".qemu"}
     assert links() == before
-    done = run("up", "--state", tmp_path / "s", "--port", free_port(), "--detach", *DIRECT)
+    done = run("up", ALONE, "--state", tmp_path / "s", "--port", free_port(), "--detach",
+               *DIRECT)
     assert done.returncode == 0
     run("down", "--state", tmp_path / "s")
 

@@ -43,8 +43,8 @@ class Cluster:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.run("up", "-n", "1", "--site", str(site), "--port", str(port), "--boot", "direct",
-                 "--mem", "64M", "--detach")
+        self.run("up", "--standalone", "-n", "1", "--site", str(site), "--port", str(port),
+                 "--boot", "direct", "--mem", "64M", "--detach")
         self.url = json.loads(self.run("status", "--json"))["url"]
 
     def run(self, *words: str) -> str:
