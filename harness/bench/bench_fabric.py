@@ -55,9 +55,9 @@ class SoftRoce:
 
 
 def all_rows() -> list[Row]:
-    """The contract's cases but for `noauth`: the protocol has no session without tags."""
-    return [Row(operation, mtu, f"{operation.name} mtu{mtu} auth")
-            for mtu in MTUS for operation in OPERATIONS]
+    """The contract's cases."""
+    return [Row(operation, mtu, f"{operation.name} mtu{mtu} {word}", word == "auth")
+            for mtu in MTUS for operation in OPERATIONS for word in ("auth", "noauth")]
 
 
 def run(session: Session) -> list[dict]:

@@ -8,7 +8,8 @@ with floor=echo.
 
 DEOS's side is the program PROGRAM of the boot archive (libos/programs/remote-bench).
 Without it in there, `fabric` and `block` measure the other systems only. Both nodes join
-one cluster and are typed, when their prompts are there:
+one cluster (with `fabric=untagged` for rows called `noauth`) and are typed, when their
+prompts are there:
 
     first node:   run remote-bench serve
     second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT
@@ -190,9 +191,10 @@ class FloorPair:
 class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
-    def __init__(self, session: Session, mtu: int) -> None:
+    def __init__(self, session: Session, mtu: int, tagged: bool) -> None:
+        words = f"quiet cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
-                      f"quiet cluster=bench{mtu}", core=core, mtu=mtu,
+                      words, core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
                  for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
         for node in nodes:
@@ -250,6 +252,7 @@ class Row:
     operation: Operation
     mtu: int
     name: str
+    tagged: bool = True  # DEOS's frames; the others' never are
 
 
 class RemoteBench:
@@ -261,12 +264,12 @@ class RemoteBench:
         self.rows = [row for row in rows if re.search(session.cases, row.name)]
         self.samples, self.tails = Samples(), Samples()
         self.ways: dict[str, set[str]] = {}
-        self.pairs: dict[tuple[str, int], LinuxPair | FloorPair | DeosPair] = {}
+        self.pairs: dict[tuple[str, int, bool], LinuxPair | FloorPair | DeosPair] = {}
         self.instructions: dict[str, float | None] = {}
 
-    def pair(self, label: str, mtu: int):
+    def pair(self, label: str, mtu: int, tagged: bool = True):
         """The pair of a system, booted when it is first wanted."""
-        key = (label, mtu)
+        key = (label, mtu, tagged)
         if key not in self.pairs:
             session = self.session
             session.progress(f"{self.name}: booting {label}, MTU {mtu}")
@@ -276,7 +279,7 @@ class RemoteBench:
             elif label == "floor":
                 self.pairs[key] = FloorPair(session, mtu)
             else:
-                self.pairs[key] = DeosPair(session, mtu)
+                self.pairs[key] = DeosPair(session, mtu, tagged)
             self.pairs[key].pause()
         return self.pairs[key]
 
@@ -287,7 +290,7 @@ class RemoteBench:
             self.tails.add(row.name, label, figure.p99_us)
 
     def measure_deos(self, row: Row) -> None:
-        pair = self.pair("deos", row.mtu)
+        pair = self.pair("deos", row.mtu, row.tagged)
         pair.resume()
         report = pair.ask(row.operation)
         pair.pause()

@@ -145,8 +145,9 @@ def test_a_row_s_value(value, expected):
 
 def test_case_names_are_the_contract_s():
     fabric = [row.name for row in bench_fabric.all_rows()]
-    assert len(fabric) == len(set(fabric)) == 12
-    assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 auth"} <= set(fabric)
+    assert len(fabric) == len(set(fabric)) == 24
+    assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 noauth"} <= set(fabric)
+    assert all(row.tagged == row.name.endswith(" auth") for row in bench_fabric.all_rows())
     assert {row.name for row in bench_block.all_rows()} == {
         f"{name} mtu{mtu}" for mtu in (1500, 9000)
         for name in ("read 4KiB d1", "read 4KiB d32", "write 4KiB d1", "read 128KiB")}
@@ -203,12 +204,12 @@ def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
     monkeypatch.setattr(made, "progress", lambda text: None)
     bench = remote.RemoteBench(made, "fabric", rows, Ways(), "Linux")
     bench.pairs = {
-        ("deos", 1500): Pair("deos", log, [2.0, 2.0, 8.0]),
-        ("peer", 1500): Pair("peer", log, []),
-        ("floor", 1500): Pair("floor", log, [0.5, 0.5, 0.5, 9.0]),
-        ("deos", 9000): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
-        ("peer", 9000): Pair("peer", log, []),
-        ("floor", 9000): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
+        ("deos", 1500, True): Pair("deos", log, [2.0, 2.0, 8.0]),
+        ("peer", 1500, True): Pair("peer", log, []),
+        ("floor", 1500, True): Pair("floor", log, [0.5, 0.5, 0.5, 9.0]),
+        ("deos", 9000, True): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
+        ("peer", 9000, True): Pair("peer", log, []),
+        ("floor", 9000, True): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
     first, second = bench.run()
     assert log == ["deos", "peer", "floor", "deos 9000", "peer", "floor"] * 3 + ["floor"]
     assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
@@ -258,7 +259,11 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
         (tmp_path / name).touch()
     made = session.Session(session.LABELS, 1, 1, "", tmp_path, deos.Build(tmp_path, tmp_path),
                            None, None)
-    nodes = remote.DeosPair(made, 9000)
+    plain = remote.DeosPair(made, 9000, False)
+    assert all("fabric=untagged" in machine.node.append for machine in plain.machines)
+    Console.typed.clear()
+    monkeypatch.setattr(remote.Hosts, "next", 10)
+    nodes = remote.DeosPair(made, 9000, True)
     report = nodes.ask(bench_block.OPERATIONS[1])
     assert Console.typed == [
         ("10.9.0.10", "run remote-bench serve"),
@@ -268,6 +273,7 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     assert (owner.core, asker.core) == (rig.GUEST_CORE, rig.LOAD_CORE)
     assert owner.mtu == asker.mtu == 9000
     assert owner.append == asker.append and "cluster=" in owner.append
+    assert "untagged" not in owner.append
     Console.lapses = remote.ATTEMPTS - 1
     monkeypatch.setattr(nodes, "progress", lambda text: None)
     assert nodes.ask(bench_block.OPERATIONS[1]).operations == 100

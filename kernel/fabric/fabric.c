@@ -53,7 +53,7 @@ node_uuid(u8 uuid[16])
 }
 
 static bool
-start(const u8 key[32], bool small)
+start(const u8 key[32], bool small, bool untagged)
 {
 	u32 part = small ? SMALL : 1;
 	struct links_config lc = {
@@ -65,6 +65,7 @@ start(const u8 key[32], bool small)
 		.key_agreements_max = KEY_AGREEMENTS,
 		.grant_pool = (u16)(FABRIC_REQUEST_BUFFERS / part),
 		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),
+		.untagged = untagged,
 	};
 	struct rcap_config rc = {
 		.memory = direct(0),
@@ -119,7 +120,7 @@ fabric_init(char *cmdline, bool small)
 			"joins no cluster\n", WIRE_MTU_MIN);
 		return;
 	}
-	if (!sys_info.incarnation || !start(key, small)) {
+	if (!sys_info.incarnation || !start(key, small, key_untagged(cmdline))) {
 		fabric_info.state = FABRIC_NO_ENTROPY;
 		kprintf("fabric: no source of entropy: this node joins no "
 			"cluster\n");

@@ -76,3 +76,21 @@ key_take(char *cmdline, u8 key[32])
 	memset(hex, 0, sizeof(hex));
 	return true;
 }
+
+bool
+key_untagged(char *cmdline)
+{
+	static const char untagged[] = "untagged";
+	char word[WORD_MAX];
+	u32 len = take_word(cmdline, "fabric=", word);
+
+	if (!len)
+		return false;
+	if (len == sizeof(untagged) - 1 && !memcmp(word, untagged, len)) {
+		kprintf("fabric: frames are NOT authenticated (fabric=untagged): "
+			"for measuring only\n");
+		return true;
+	}
+	kprintf("fabric: fabric= takes the word untagged only\n");
+	return false;
+}

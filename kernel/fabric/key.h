@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The cluster's key, from the command line.
+// What the fabric wants of the command line: the cluster's key, and how to run.
 
 #include "kernel/base/types.h"
 
@@ -9,3 +9,8 @@
 // there is no name or a key that is none, which is said on the console.
 must_check bool
 key_take(char *cmdline, u8 key[32]);
+
+// Takes `fabric=untagged` off the command line: for measuring only, sessions do
+// without tags (net/link/link.h). True when it is there.
+must_check bool
+key_untagged(char *cmdline);

@@ -204,12 +204,12 @@ session_opens(struct links *links, u64 now, struct link_peer *peer,
 	if (!ours && !next)
 		return peer->state == LINK_STATE_UP || (h && h->complete)
 			       ? LINK_DROP_INCARNATION : LINK_DROP_STATE;
-	if (ours && tag_of(peer->rx_key, frame->tagged, frame->tagged_len) ==
-			    frame->tag)
+	if (ours && session_tag(links, peer->rx_key, frame->tagged,
+				frame->tagged_len) == frame->tag)
 		return session_live(links, now, peer) ? LINK_DROP_COUNT
 						      : LINK_DROP_LEASE;
-	if (!next || tag_of(h->rx_key, frame->tagged, frame->tagged_len) !=
-			     frame->tag)
+	if (!next || session_tag(links, h->rx_key, frame->tagged,
+				 frame->tagged_len) != frame->tag)
 		return LINK_DROP_TAG;
 	session_confirm(links, now, peer);
 	return session_live(links, now, peer) ? LINK_DROP_COUNT : LINK_DROP_LEASE;

@@ -45,6 +45,8 @@ struct links_config {
 	u16 key_agreements_max;	// X25519 computations in a second
 	u16 grant_pool;		// frames of requests that can be received
 	u16 landing_pool;	// frames of answers that can be received
+	bool untagged;		// for measuring: frames of sessions are not authenticated.
+				// Such a node and another never hear each other
 };
 
 u64

@@ -309,6 +309,9 @@ credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn);
 // seal.c
 u64
 tag_of(const u8 key[KEY_LEN], const void *tagged, u32 len);
+u64
+session_tag(const struct links *links, const u8 key[KEY_LEN], const void *tagged,
+	    u32 len);
 void
 ethernet_store(u8 *buffer, const u8 to[6], const u8 from[6]);
 u32

@@ -80,11 +80,14 @@ static void
 keys_init(struct links *links)
 {
 	static const char for_tags[] = "deos fabric cluster tag";
+	static const char without[] = "deos fabric without tags";
 	static const char for_nonces[] = "deos fabric nonces";
 
 	crypto_public(links->public_key, links->config.secret_key);
 	crypto_hash(links->cluster_tag_key, KEY_LEN, links->config.cluster_key,
-		    for_tags, sizeof(for_tags) - 1);
+		    links->config.untagged ? without : for_tags,
+		    links->config.untagged ? sizeof(without) - 1
+					   : sizeof(for_tags) - 1);
 	crypto_hash(links->nonce_key, KEY_LEN, links->config.entropy, for_nonces,
 		    sizeof(for_nonces) - 1);
 }

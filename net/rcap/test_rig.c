@@ -241,6 +241,7 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.key_agreements_max = 32,
 		.grant_pool = rig->grant_pool,
 		.landing_pool = 64,
+		.untagged = rig->untagged[n->index],
 	};
 	memset(lc->uuid, (int)n->index + 1, 16);
 	for (u32 i = 0; i < 32; i++) {

@@ -81,6 +81,7 @@ struct rig {
 	u32 narrow[RIG_NODES][RIG_NODES];	// longer frames are lost; 0: none
 	u16 mtu;
 	u16 grant_pool;
+	bool untagged[RIG_NODES];
 	u32 nodes;
 	u64 steps;
 	u32 frames;
