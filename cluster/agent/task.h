@@ -49,7 +49,6 @@ task_wake(struct thread *task);
 // One task at a time; zeroed is free. Waits.
 struct task_lock {
 	struct thread *owner;
-	u32 waiting;
 };
 
 void

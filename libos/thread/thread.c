@@ -3,7 +3,7 @@
 //
 //   UNUSED --thread_start--> READY <--pass_on--> (running)
 //                              ^                    | thread_wait
-//                              +---- look ------ WAITING
+//                              +-- look, wake -- WAITING
 //   (running) --thread_exit--> ENDED --thread_join--> UNUSED
 //
 // Invariants:
@@ -226,6 +226,31 @@ thread_sleep(u64 duration_ns)
 
 	thread_wait(NULL, 0, now > NEVER - duration_ns ? NEVER :
 							 now + duration_ns);
+}
+
+void
+thread_wake(struct thread *thread)
+{
+	ASSERT(thread->state != THREAD_UNUSED);
+	if (thread->state == THREAD_WAITING)
+		thread->state = THREAD_READY;
+}
+
+u64
+threads_due(void)
+{
+	u64 deadline_ns = NEVER;
+	u32 next;
+
+	look();
+	next = next_ready();
+	if (next != THREADS_MAX && next != current)
+		return 0;
+	for (u32 i = 0; i < THREADS_MAX; i++) {
+		if (threads[i].state == THREAD_WAITING)
+			deadline_ns = MIN(deadline_ns, threads[i].deadline_ns);
+	}
+	return deadline_ns;
 }
 
 void

@@ -43,6 +43,17 @@ thread_wait(const volatile u32 *word, u32 expected, u64 deadline_ns);
 void
 thread_sleep(u64 duration_ns);
 
+// Ends the wait of another thread now, whatever it waits for: thread_wait() returns.
+// One that does not wait is left alone.
+void
+thread_wake(struct thread *thread);
+
+// For a main thread that sleeps for itself, on more than a word: 0 when another
+// thread can go on (thread_yield() runs it), else the earliest deadline that one
+// waits for. Words of others' waits are not in it: they wait without one.
+u64
+threads_due(void);
+
 // Ends the running thread, which is not the main one.
 noreturn_ void
 thread_exit(void);
