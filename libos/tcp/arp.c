@@ -15,6 +15,7 @@
 #define REQUEST 1u
 #define REPLY 2u
 #define LIFETIME_NS (300 * NS_PER_SECOND)
+#define RENEW_NS (60 * NS_PER_SECOND)	// before its end: asked for again
 #define RETRY_NS (250 * NS_PER_MS)
 #define TRIES_MAX 3		// then the wait does not grow any more
 
@@ -36,7 +37,7 @@ send_arp(struct net *net, const u8 to[6], u16 operation, const u8 target_mac[6],
 	arp[5] = 4;
 	be16_store(arp + 6, operation);
 	memcpy(arp + 8, net->config.mac, 6);
-	be32_store(arp + 14, net->address);
+	be32_store(arp + 14, is_guest(net) ? 0 : net->address);
 	memcpy(arp + 18, target_mac, 6);
 	be32_store(arp + 24, target);
 	(void)control_put(net, frame, sizeof(frame));
@@ -76,6 +77,35 @@ learn(struct net *net, struct arp_entry *entry, const u8 mac[6])
 	entry->expires_at = net->now_ns + LIFETIME_NS;
 }
 
+void
+arp_park(struct net *net, u32 address, const u8 *frame, u32 len)
+{
+	struct parked *p = &net->parked[net->parked_next++ % PARKED_MAX];
+
+	ASSERT(address && len <= sizeof(p->frame));
+	p->hop = address;
+	p->len = len;
+	p->until_ns = net->now_ns + PARKED_NS;
+	memcpy(p->frame, frame, len);
+}
+
+// What waited for this address goes, in the order in which it came.
+static void
+unpark(struct net *net, u32 address, const u8 mac[6])
+{
+	for (u32 i = 0; i < PARKED_MAX; i++) {
+		struct parked *p =
+			&net->parked[(net->parked_next + i) % PARKED_MAX];
+
+		if (p->hop != address)
+			continue;
+		p->hop = 0;
+		memcpy(p->frame, mac, 6);
+		if (net->now_ns < p->until_ns)
+			(void)control_put(net, p->frame, p->len);
+	}
+}
+
 bool
 arp_find(struct net *net, u32 address, u8 mac[6])
 {
@@ -83,6 +113,8 @@ arp_find(struct net *net, u32 address, u8 mac[6])
 
 	if (entry && entry->resolved && net->now_ns < entry->expires_at) {
 		memcpy(mac, entry->mac, 6);
+		if (is_guest(net) && entry->expires_at - net->now_ns < RENEW_NS)
+			arp_doubt(net, address);
 		return true;
 	}
 	if (!entry) {
@@ -142,14 +174,16 @@ arp_input(struct net *net, const u8 *frame, u32 len)
 	target = be32_load(arp + 24);
 	// A multicast link address or our own is a lie.
 	if ((arp[8] & 1) || !memcmp(arp + 8, net->config.mac, 6) ||
-	    source == net->address) {
+	    own_find(net, source)) {
 		drop(net, NET_DROP_ADDRESS);
 		return;
 	}
 	entry = source ? lookup(net, source) : NULL;
-	if (entry)
+	if (entry) {
 		learn(net, entry, arp + 8);
-	if (!net->address || target != net->address)
+		unpark(net, source, arp + 8);
+	}
+	if (is_guest(net) || !net->address || target != net->address)
 		return;
 	if (be16_load(arp + 6) == REQUEST)
 		send_arp(net, arp + 8, REPLY, arp + 8, source);

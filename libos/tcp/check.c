@@ -87,6 +87,7 @@ check_chain(const struct net *net, u32 bucket)
 		ASSERT(conn->state != TCP_CLOSED && conn->state != TCP_DEAD);
 		ASSERT((tuple_hash(net, &conn->tuple) & net->bucket_mask) ==
 		       bucket);
+		ASSERT(own_find(net, conn->tuple.local));
 		check_sending(conn);
 		check_receiving(net, conn);
 	}
@@ -153,6 +154,7 @@ net_check(const struct net *net)
 {
 	u32 used = 0, dead = 0, free = 0;
 
+	ASSERT(net->address == (net->own_count ? net->own[0].address : 0));
 	for (u32 i = 0; i <= net->bucket_mask; i++)
 		used += check_chain(net, i);
 	for (u32 i = 0; i < net->config.conn_max; i++)

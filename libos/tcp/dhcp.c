@@ -7,6 +7,10 @@
 //       |                                      +--- ack -- REBINDING
 //       +------------------- nak, or the lease ends ----------+
 //
+// An address that is remembered begins with CONFIRMING instead (INIT-REBOOT): it is
+// used while any server is asked for it. An ack leads to BOUND; a nak, or ten
+// minutes in which nobody says anything, to SELECTING.
+//
 // Messages that do not carry our transaction and hardware address are ignored,
 // and so are answers of another server than the one chosen, except when anybody
 // was asked (REBINDING). RENEWING asks the chosen one by its own address, as often
@@ -32,6 +36,7 @@
 #define LEASE_MIN_S 60u
 #define RENEW_WAIT_MIN_NS (60 * NS_PER_SECOND)
 #define ROUTE_WAIT_NS NS_PER_SECOND
+#define REMEMBERED_NS (600 * NS_PER_SECOND)
 
 enum dhcp_type {
 	DISCOVER = 1,
@@ -76,10 +81,10 @@ put_options(const struct net *net, u8 *at, enum dhcp_type type)
 	const struct dhcp *d = &net->dhcp;
 
 	at = put_option(at, OPTION_TYPE, type, 1);
-	if (d->state == DHCP_REQUESTING) {
+	if (d->state == DHCP_REQUESTING || d->state == DHCP_CONFIRMING)
 		at = put_option(at, OPTION_ADDRESS, d->offered, 4);
+	if (d->state == DHCP_REQUESTING)
 		at = put_option(at, OPTION_SERVER, d->server, 4);
-	}
 	*at++ = OPTION_LIST;
 	*at++ = 3;
 	*at++ = OPTION_MASK;
@@ -100,7 +105,7 @@ send_message(struct net *net, enum dhcp_type type, const u8 mac[6],
 	u8 *m = udp + 8;
 	bool keeps = net->dhcp.state == DHCP_RENEWING ||
 		     net->dhcp.state == DHCP_REBINDING;
-	u32 own = net->address;
+	u32 source = keeps ? net->address : 0;	// none until there is a lease
 	u64 sum;
 
 	m[0] = 1;			// request
@@ -109,17 +114,15 @@ send_message(struct net *net, enum dhcp_type type, const u8 mac[6],
 	be32_store(m + 4, net->dhcp.xid);
 	be16_store(m + 8, (u16)((net->now_ns - net->dhcp.started_at) / NS_PER_SECOND));
 	be16_store(m + 10, keeps ? 0 : 0x8000);	// else answer by broadcast
-	be32_store(m + 12, keeps ? own : 0);
+	be32_store(m + 12, source);
 	memcpy(m + 28, net->config.mac, 6);
 	be32_store(m + BOOTP_LEN, COOKIE);
 	put_options(net, m + BOOTP_LEN + 4, type);
 	be16_store(udp, 68);
 	be16_store(udp + 2, 67);
 	be16_store(udp + 4, 8 + MESSAGE_LEN);
-	net->address = keeps ? own : 0;	// the source until there is a lease
-	ip_header(net, frame, mac, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
-	sum = checksum_pseudo(net->address, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
-	net->address = own;
+	ip_header(net, frame, mac, source, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
+	sum = checksum_pseudo(source, target, IPPROTO_UDP, 8 + MESSAGE_LEN);
 	sum = checksum_add(sum, udp, 8 + MESSAGE_LEN);
 	be16_store(udp + 6, checksum_finish(sum) ? checksum_finish(sum) : 0xffff);
 	(void)control_put(net, frame, sizeof(frame));
@@ -136,13 +139,10 @@ send_to_all(struct net *net, enum dhcp_type type)
 static void
 set_address(struct net *net, u32 address, u32 mask, u32 gateway)
 {
+	const struct net_own own = { .address = address };
 	bool other = address != net->address;
 
-	if (other && net->address)
-		conn_forget_all(net);
-	net->address = address;
-	net->mask = mask;
-	net->gateway = gateway;
+	own_set(net, &own, address != 0, mask, gateway);
 	if (other && address)
 		arp_announce(net);
 }
@@ -163,6 +163,19 @@ dhcp_start(struct net *net)
 {
 	net->dhcp.started_at = net->now_ns;
 	select_again(net);
+}
+
+void
+dhcp_confirm(struct net *net)
+{
+	struct dhcp *d = &net->dhcp;
+
+	ASSERT(net->address);
+	d->state = DHCP_CONFIRMING;
+	d->xid = (u32)prng_u64(&net->prng);
+	d->offered = net->address;
+	d->started_at = d->next_at = net->now_ns;
+	d->expires_at = net->now_ns + REMEMBERED_NS;
 }
 
 // Doubling waits with a jitter of a quarter (RFC 2131, 4.1).
@@ -236,6 +249,14 @@ due(struct net *net)
 
 	switch (d->state) {
 	case DHCP_OFF:
+		return;
+	case DHCP_CONFIRMING:
+		if (net->now_ns >= d->expires_at) {
+			lose_address(net);
+			return;
+		}
+		send_to_all(net, REQUEST);
+		d->next_at = MIN(net->now_ns + next_wait(net), d->expires_at);
 		return;
 	case DHCP_SELECTING:
 		if (!net->address &&
@@ -404,12 +425,14 @@ dhcp_input(struct net *net, const u8 *m, u32 len)
 		take_offer(net, address, &r);
 		return;
 	}
-	if (d->state != DHCP_REBINDING && r.server && r.server != d->server)
+	if (d->state != DHCP_REBINDING && d->state != DHCP_CONFIRMING &&
+	    r.server && r.server != d->server)
 		return;
 	if (r.type == NAK) {
 		lose_address(net);
 	} else if (r.type == ACK && sensible(address, mask_of(&r)) &&
-		   (d->state != DHCP_REQUESTING || address == d->offered)) {
+		   (d->state == DHCP_RENEWING || d->state == DHCP_REBINDING ||
+		    address == d->offered)) {
 		bind_lease(net, address, &r);
 	}
 }

@@ -2,7 +2,8 @@
 // The DHCP client against a server of hand-written messages: every edge of the
 // state diagram in dhcp.c, what the messages contain, and bad answers.
 //
-// links: libos/tcp/arp.c libos/tcp/check.c libos/tcp/checksum.c libos/tcp/dhcp.c
+// links: libos/tcp/address.c libos/tcp/arp.c libos/tcp/check.c
+// links: libos/tcp/checksum.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c
@@ -406,6 +407,76 @@ endless_and_tiny_leases_fit(void **state)
 	peer_end(&p);
 }
 
+static struct peer
+start_remembered(void)
+{
+	struct net_config config = wire_config(2);
+	struct peer p;
+
+	config.mode = NET_REMEMBERED;
+	config.address = LEASED;
+	p = peer_start(&config);
+	net_tick(p.net, p.now);
+	return p;
+}
+
+static void
+a_remembered_address_is_confirmed(void **state)
+{
+	struct peer p = start_remembered();
+	struct answer a = usual;
+	struct message m;
+
+	(void)state;
+	assert_int_equal(net_address(p.net), LEASED);	// at once
+	assert_non_null(peer_open(&p));
+	peer_wait(&p, SECOND);
+	m = expect(&p, REQUEST);
+	// RFC 2131, table 5: INIT-REBOOT.
+	assert_int_equal(m.wanted, LEASED);
+	assert_int_equal(m.server, 0);
+	assert_int_equal(m.client, 0);
+	assert_int_equal(m.target, 0xffffffff);
+	assert_true(m.broadcast);
+	a.address++;
+	answer(&p, ACK, a);				// another one: not asked for
+	assert_int_equal(p.net->dhcp.state, DHCP_CONFIRMING);
+	answer(&p, OFFER, usual);
+	assert_int_equal(p.net->dhcp.state, DHCP_CONFIRMING);
+	answer(&p, ACK, usual);
+	assert_int_equal(p.net->dhcp.state, DHCP_BOUND);
+	assert_int_equal(net_address(p.net), LEASED);
+	assert_int_equal(p.net->dhcp.server, SERVER);
+	assert_int_equal(p.net->in_use, 1);		// the connection went on
+	peer_end(&p);
+}
+
+static void
+a_remembered_address_can_be_lost(void **state)
+{
+	struct peer p = start_remembered();
+	struct message m;
+	u64 until = p.now + 601 * SECOND;
+
+	(void)state;
+	(void)expect(&p, REQUEST);
+	answer(&p, NAK, usual);
+	assert_int_equal(net_address(p.net), 0);
+	(void)expect(&p, DISCOVER);
+	peer_end(&p);
+
+	p = start_remembered();				// or nobody says anything
+	for (m = expect(&p, REQUEST); m.type == REQUEST; ) {
+		assert_int_equal(net_address(p.net), LEASED);
+		peer_wait_deadline(&p);
+		assert_true(p.now < until);
+		assert_true(take(&p, &m));
+	}
+	assert_int_equal(m.type, DISCOVER);
+	assert_true(p.now >= until - 2 * SECOND);
+	peer_end(&p);
+}
+
 int
 main(void)
 {
@@ -419,6 +490,8 @@ main(void)
 		cmocka_unit_test(connections_end_with_the_address),
 		cmocka_unit_test(bad_answers_change_nothing),
 		cmocka_unit_test(endless_and_tiny_leases_fit),
+		cmocka_unit_test(a_remembered_address_is_confirmed),
+		cmocka_unit_test(a_remembered_address_can_be_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

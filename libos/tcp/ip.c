@@ -41,7 +41,7 @@ ip_is_host(const struct net *net, u32 address)
 {
 	return address >> 24 != 0 && address >> 24 != 127 &&
 	       address >> 28 < 14 && !is_broadcast(net, address) &&
-	       address != net->address;
+	       !own_find(net, address);
 }
 
 bool
@@ -50,6 +50,20 @@ ip_route(struct net *net, u32 target, u8 mac[6])
 	u32 hop = on_link(net, target) ? target : net->gateway;
 
 	return hop && arp_find(net, hop, mac);
+}
+
+void
+ip_send_when_known(struct net *net, u32 target, u8 *frame, u32 len)
+{
+	u32 hop = on_link(net, target) ? target : net->gateway;
+
+	ASSERT(len >= ETHERNET_LEN && len <= CONTROL_SEGMENT_MAX);
+	if (!hop)
+		return;
+	if (arp_find(net, hop, frame))
+		(void)control_put(net, frame, len);
+	else
+		arp_park(net, hop, frame, len);
 }
 
 bool
@@ -64,8 +78,8 @@ ip_route_again(struct net *net, u32 target, u8 mac[6])
 }
 
 void
-ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
-	  u32 payload_len)
+ip_header(const struct net *net, u8 *frame, const u8 mac[6], u32 source,
+	  u32 target, u8 protocol, u32 payload_len)
 {
 	u8 *ip = frame + ETHERNET_LEN;
 
@@ -81,7 +95,7 @@ ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
 	ip[8] = TTL;
 	ip[9] = protocol;
 	be16_store(ip + 10, 0);
-	be32_store(ip + 12, net->address);
+	be32_store(ip + 12, source);
 	be32_store(ip + 16, target);
 	be16_store(ip + 10, checksum_finish(checksum_add(0, ip, IPV4_LEN)));
 }
@@ -95,7 +109,8 @@ too_big_input(struct net *net, const struct ip_packet *p)
 	u32 header_len = len ? (quoted[0] & 15u) * 4 : 0;
 
 	if (header_len < IPV4_LEN || len < header_len + 8 ||
-	    quoted[9] != IPPROTO_TCP || be32_load(quoted + 12) != net->address) {
+	    quoted[9] != IPPROTO_TCP ||
+	    !own_find(net, be32_load(quoted + 12))) {
 		drop(net, NET_DROP_SHORT);
 		return;
 	}
@@ -103,6 +118,7 @@ too_big_input(struct net *net, const struct ip_packet *p)
 		.peer = be32_load(quoted + 16),
 		.peer_port = be16_load(quoted + header_len + 2),
 		.local_port = be16_load(quoted + header_len),
+		.local = be32_load(quoted + 12),
 	}, be32_load(quoted + header_len + 4), be16_load(p->payload + 6));
 }
 
@@ -112,9 +128,10 @@ echo(struct net *net, const struct ip_packet *p)
 	u8 frame[NET_HEADER_MAX];
 	u8 *icmp = frame + ETHERNET_LEN + IPV4_LEN;
 
-	if (IPV4_LEN + p->len > net->config.mtu)
+	// Guests: who passes frames on to us answers for the address.
+	if (is_guest(net) || IPV4_LEN + p->len > net->config.mtu)
 		return;
-	ip_header(net, frame, p->mac, p->source, IPPROTO_ICMP, p->len);
+	ip_header(net, frame, p->mac, p->target, p->source, IPPROTO_ICMP, p->len);
 	memcpy(icmp, p->payload, p->len);
 	icmp[0] = 0;				// echo reply
 	be16_store(icmp + 2, 0);
@@ -172,6 +189,8 @@ udp_input(struct net *net, const struct ip_packet *p)
 static bool
 for_us(const struct net *net, const u8 *frame, u32 target)
 {
+	if (is_guest(net))
+		return own_find(net, target);
 	// Before there is an address a DHCP server may address the one it offers.
 	if (!net->address)
 		return frame[ETHERNET_LEN + 9] == IPPROTO_UDP;
@@ -215,7 +234,7 @@ ip_input(struct net *net, const u8 *frame, u32 len)
 	if ((frame[6] & 1) || !for_us(net, frame, p.target) ||
 	    !ip_is_host(net, p.source) ||
 	    (p.protocol != IPPROTO_UDP &&
-	     (p.target != net->address || frame[0] & 1))) {
+	     (!own_find(net, p.target) || frame[0] & 1))) {
 		drop(net, NET_DROP_ADDRESS);
 		return;
 	}

@@ -52,7 +52,24 @@ config_ok(const struct net_config *c)
 {
 	return c->conn_max >= 1 && c->conn_max <= 65535 && c->mtu >= 576 &&
 	       c->mtu <= 1500 && c->receive_size >= 2048 &&
-	       c->receive_size <= 1 << 20;
+	       c->receive_size <= 1 << 20 && c->mode <= NET_GUEST &&
+	       (c->mode != NET_REMEMBERED || c->address) &&
+	       (c->mode != NET_GUEST || !c->address);
+}
+
+static void
+start(struct net *net, const struct net_config *c)
+{
+	const struct net_own own = { .address = c->address };
+
+	if (c->address) {
+		own_set(net, &own, 1, c->mask, c->gateway);
+		arp_announce(net);
+	}
+	if (c->mode == NET_REMEMBERED)
+		dhcp_confirm(net);
+	else if (c->mode == NET_HOST && !c->address)
+		dhcp_start(net);
 }
 
 struct net *
@@ -87,14 +104,7 @@ net_init(void *memory, u64 size, const struct net_config *config, u64 now_ns)
 	}
 	net->ready_first = net->out_first = NIL;
 	net->ready_last = net->out_last = NIL;
-	if (config->address) {
-		net->address = config->address;
-		net->mask = config->mask;
-		net->gateway = config->gateway;
-		arp_announce(net);
-	} else {
-		dhcp_start(net);
-	}
+	start(net, config);
 	return net;
 }
 
@@ -203,6 +213,7 @@ net_input(struct net *net, u64 now_ns, const void *frame, u32 len)
 	const u8 *at = frame;
 
 	net->now_ns = now_ns;
+	net->stray = false;
 	net->counters.received++;
 	if (len < ETHERNET_LEN) {
 		drop(net, NET_DROP_SHORT);
@@ -222,6 +233,21 @@ net_input(struct net *net, u64 now_ns, const void *frame, u32 len)
 	default:
 		drop(net, NET_DROP_ETHERTYPE);
 	}
+}
+
+bool
+net_stray(const struct net *net)
+{
+	return net->stray;
+}
+
+void
+net_refuse(struct net *net, u64 now_ns, const void *frame, u32 len)
+{
+	net->refusing = true;
+	net_input(net, now_ns, frame, len);
+	net->refusing = false;
+	ASSERT(!net->stray);
 }
 
 void

@@ -104,6 +104,7 @@ struct net_counters {
 	u64 fast_recoveries;
 	u64 resets_sent;
 	u64 challenges;		// RFC 5961 acknowledgements
+	u64 strays;		// frames that net_stray() said yes to
 };
 
 // Bytes of memory that the stack needs for this configuration.
@@ -155,8 +156,8 @@ net_set_addresses(struct net *net, u64 now_ns, const struct net_own *own,
 		  u32 count, u32 mask, u32 gateway);
 
 // Guests: was the frame that net_input() took last a stray, that is a TCP segment
-// without SYN or RST, for no connection here, to a spread address and from the
-// holder's MAC address? Another guest may have its connection. Nothing was answered:
+// without SYN, for no connection here, to a spread address and from the holder's
+// MAC address? Another guest may have its connection. Nothing was answered:
 // the host sends the frame on, or gives it to net_refuse(). A frame from any other
 // MAC address has been sent on already and is no stray.
 must_check bool

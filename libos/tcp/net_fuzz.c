@@ -6,7 +6,8 @@
 // frame that comes out is read: lengths, checksums, and that each byte of TCP is
 // the one that the application queued there.
 //
-// links: libos/tcp/arp.c libos/tcp/check.c libos/tcp/checksum.c libos/tcp/dhcp.c
+// links: libos/tcp/address.c libos/tcp/arp.c libos/tcp/check.c
+// links: libos/tcp/checksum.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c
@@ -43,6 +44,10 @@ struct world {
 };
 
 static u8 text[TEXT_LEN + PERIOD];
+
+// Of a guest: its node's, and one that it shares.
+#define NODE 0x0a000002u
+#define VIRTUAL 0x0a000080u
 
 static u8
 take8(struct program *p)
@@ -103,6 +108,10 @@ give_ip(struct world *w, u8 *frame, u8 protocol, u32 payload_len, u32 source,
 	be32_store(ip + 16, target);
 	be16_store(ip + 10, checksum_finish(checksum_add(0, ip, IPV4_LEN)));
 	wire_give(w->net, w->now, frame, HEADERS + payload_len);
+	if (net_stray(w->net)) {
+		ASSERT(is_guest(w->net) && target == VIRTUAL);
+		net_refuse(w->net, w->now, frame, HEADERS + payload_len);
+	}
 }
 
 static void
@@ -145,7 +154,7 @@ step_segment(struct world *w, struct program *p)
 	u8 frame[1600], *h = frame + HEADERS;
 	u8 flags = take8(p), shape = take8(p);
 	struct tcp_header t = {
-		.tuple = { 0, peer->local_port, peer->port },
+		.tuple = { 0, peer->local_port, peer->port, 0 },
 		.seq = take_near(p, peer->seq),
 		.ack = take_near(p, peer->ack),
 		.window = shape & 1 ? take16(p) : 8192,
@@ -153,6 +162,7 @@ step_segment(struct world *w, struct program *p)
 		.scale = NO_SCALE,
 	};
 	u32 header_len, len = shape & 4 ? take16(p) % 1400u : 0;
+	u32 target = is_guest(w->net) && shape & 16 ? VIRTUAL : w->net->address;
 	u64 sum;
 
 	if (shape & 8)
@@ -166,9 +176,27 @@ step_segment(struct world *w, struct program *p)
 	memset(h + header_len, shape, len);
 	peer->seq = t.seq + len + !!(flags & FLAG_SYN) + !!(flags & FLAG_FIN);
 	len += header_len;
-	sum = checksum_pseudo(source, w->net->address, IPPROTO_TCP, len);
+	sum = checksum_pseudo(source, target, IPPROTO_TCP, len);
 	be16_store(h + 16, checksum_finish(checksum_add(sum, h, len)));
-	give_ip(w, frame, IPPROTO_TCP, len, source, w->net->address);
+	give_ip(w, frame, IPPROTO_TCP, len, source, target);
+}
+
+// Addresses come and go, and change places.
+static void
+step_addresses(struct world *w, struct program *p)
+{
+	static const struct net_own all[] = {
+		{ .address = NODE },
+		{ .address = VIRTUAL, .spread = true, .from = { 2, 0, 0, 0, 1, 1 } },
+		{ .address = NODE },
+		{ .address = 0x0a000003 },
+	};
+	u8 what = take8(p);
+	u32 first = what & 1, count = what >> 1 & 3;
+
+	if (is_guest(w->net))
+		net_set_addresses(w->net, w->now, all + first, count, 0xffffff00,
+				  what & 8 ? 0x0a000010 : 0);
 }
 
 static void
@@ -356,7 +384,7 @@ static void
 read_segment(struct world *w, const struct ip_packet *ip)
 {
 	struct tuple tuple = { ip->target, be16_load(ip->payload + 2),
-			       be16_load(ip->payload) };
+			       be16_load(ip->payload), ip->source };
 	const struct tcp_conn *conn = conn_find(w->net, &tuple);
 	struct peer *peer = &w->peer[ip->target % PEERS];
 	struct segment s;
@@ -388,6 +416,8 @@ read_frame(struct world *w, const u8 *frame, u32 len)
 	ASSERT(!memcmp(frame + 6, w->net->config.mac, 6));
 	if (be16_load(frame + 12) == ETHERTYPE_ARP) {
 		ASSERT(len == 42);
+		ASSERT(!is_guest(w->net) ||
+		       be32_load(frame + ETHERNET_LEN + 14) == 0);
 		return;
 	}
 	ASSERT(be16_load(frame + 12) == ETHERTYPE_IPV4 && ip[0] == 0x45);
@@ -427,7 +457,7 @@ step(struct world *w, struct program *p)
 	static void (*const steps[])(struct world *, struct program *) = {
 		step_segment, step_segment, step_segment, step_application,
 		step_application, step_raw, step_udp, step_dhcp, step_icmp,
-		step_arp, step_too_big, step_open,
+		step_arp, step_too_big, step_open, step_addresses,
 	};
 	u8 what = take8(p), frame[WIRE_FRAME_MAX];
 	u32 len, frames = 0;
@@ -458,7 +488,7 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct net_config config = wire_config(2);
 	struct program p = { data, data + size };
 	struct world w = { .now = NS_PER_SECOND };
-	u8 kind = take8(&p);
+	u8 kind = take8(&p), both = 2 << 1;
 
 	for (u32 i = 0; i < sizeof(text) && !text[sizeof(text) - 2]; i++)
 		text[i] = (u8)(i % PERIOD);
@@ -468,7 +498,16 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	config.mtu = kind & 16 ? 576 : 1500;
 	if (kind & 32)
 		config.address = 0;
+	if (kind & 128) {
+		config.mode = NET_GUEST;
+		config.address = 0;
+	} else if (kind & 32 && config.conn_max == 1) {
+		config.mode = NET_REMEMBERED;
+		config.address = NODE;
+	}
 	w.net = wire_net(&config, w.now);
+	if (kind & 128)
+		step_addresses(&w, &(struct program){ &both, &both + 1 });
 	if (!tcp_listen(w.net, PORT))
 		abort();
 	// As in a flood: every place for a handshake's record is taken.

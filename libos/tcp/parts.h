@@ -30,13 +30,27 @@ control_put(struct net *net, const void *frame, u32 len);
 bool
 ration_take(struct net *net, struct ration *ration, u32 each_second);
 
+// address.c
+// The own address of that value, or NULL.
+const struct net_own *
+own_find(const struct net *net, u32 address);
+// Takes these in place of all. Connections of addresses that went end.
+void
+own_set(struct net *net, const struct net_own *own, u32 count, u32 mask,
+	u32 gateway);
+static inline bool
+is_guest(const struct net *net)
+{
+	return net->config.mode == NET_GUEST;
+}
+
 // ip.c
 void
 ip_input(struct net *net, const u8 *frame, u32 len);
 // Fills Ethernet and IPv4 headers before `payload_len` bytes of transport.
 void
-ip_header(struct net *net, u8 *frame, const u8 mac[6], u32 target, u8 protocol,
-	  u32 payload_len);
+ip_header(const struct net *net, u8 *frame, const u8 mac[6], u32 source,
+	  u32 target, u8 protocol, u32 payload_len);
 // An address that a single other machine may have.
 bool
 ip_is_host(const struct net *net, u32 address);
@@ -44,6 +58,10 @@ ip_is_host(const struct net *net, u32 address);
 // link. False: not known yet; ARP asks.
 bool
 ip_route(struct net *net, u32 target, u8 mac[6]);
+// Sends a frame of at most CONTROL_SEGMENT_MAX bytes there as soon as that is
+// known, at once or within PARKED_NS. Fills in the link address.
+void
+ip_send_when_known(struct net *net, u32 target, u8 *frame, u32 len);
 // The same for a peer that does not answer: ARP asks again.
 bool
 ip_route_again(struct net *net, u32 target, u8 mac[6]);
@@ -53,6 +71,9 @@ void
 arp_input(struct net *net, const u8 *frame, u32 len);
 bool
 arp_find(struct net *net, u32 address, u8 mac[6]);
+// Keeps a frame until it is known. The oldest makes way.
+void
+arp_park(struct net *net, u32 address, const u8 *frame, u32 len);
 // Asks again for what is known, and may be wrong.
 void
 arp_doubt(struct net *net, u32 address);
@@ -62,6 +83,9 @@ arp_announce(struct net *net);
 // dhcp.c
 void
 dhcp_start(struct net *net);
+// Asks whether the address that we use is still ours.
+void
+dhcp_confirm(struct net *net);
 void
 dhcp_input(struct net *net, const u8 *payload, u32 len);
 void
@@ -97,9 +121,9 @@ void
 conn_gone(struct net *net, struct tcp_conn *conn);
 void
 conn_timewait(struct net *net, struct tcp_conn *conn);
-// Our address is another one, or none: ends every connection and handshake.
+// Ends every connection and handshake of an address that is not ours any more.
 void
-conn_forget_all(struct net *net);
+conn_forget_foreign(struct net *net);
 
 void
 timewait_restart(const struct net *net, struct timewait *tw);
@@ -113,10 +137,11 @@ syn_slot(struct net *net, const struct tuple *tuple, bool *mine);
 // tcp_open.c
 void
 syn_input(struct net *net, const struct segment *s);
+// *mine: it ends a handshake of ours, even when no connection is free.
 struct tcp_conn *
-syn_finish(struct net *net, const struct segment *s);
-// Forgets a handshake that the peer reset.
-void
+syn_finish(struct net *net, const struct segment *s, bool *mine);
+// Forgets a handshake that the peer reset. False: there was none.
+bool
 syn_reset(struct net *net, const struct segment *s);
 // An initial sequence number (RFC 6528).
 u32

@@ -4,7 +4,8 @@
 // by word, the timer heap against a scan, the history of the flight against an
 // array of bytes. SEED=n replays.
 //
-// links: libos/tcp/arp.c libos/tcp/check.c libos/tcp/checksum.c libos/tcp/dhcp.c
+// links: libos/tcp/address.c libos/tcp/arp.c libos/tcp/check.c
+// links: libos/tcp/checksum.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c
@@ -130,7 +131,9 @@ net_with(u32 conn_max)
 static struct tcp_conn *
 new_conn(struct net *net, u16 port)
 {
-	struct tcp_conn *conn = conn_new(net, &(struct tuple){ 1, port, 80 });
+	struct tcp_conn *conn = conn_new(net, &(struct tuple){
+		1, port, 80, 0x0a000002
+	});
 
 	assert_non_null(conn);
 	conn_open(net, conn, 0xfffff000, 7, &(struct peer_options){ .mss = 1460 });

@@ -15,6 +15,7 @@
 //   N6  runs cut [snd_una, snd_nxt) into bytes of one fate (tcp_runs.c)
 //   N7  the lists of connections with news and with output end, and hold exactly
 //       those that are marked so
+//   N8  address is own[0]'s or 0; what has a tuple has one of own[] in it
 
 #include "kernel/base/prng.h"
 #include "libos/tcp/net.h"
@@ -34,6 +35,9 @@
 #define IPPROTO_UDP 17
 
 #define ARP_ENTRIES 64u
+#define PARKED_MAX 64u			// frames of guests that wait for ARP
+#define PARKED_NS NS_PER_SECOND		// later the peer has asked again
+#define CONTROL_SEGMENT_MAX (ETHERNET_LEN + IPV4_LEN + 60u)
 #define CONTROL_RING (32u * 1024)	// frames built at once: ARP, ICMP, RST, SYN-ACK
 #define SYN_ENTRIES 512u		// direct mapped
 #define TIMEWAIT_SETS 256u
@@ -61,6 +65,7 @@ struct tuple {
 	u32 peer;
 	u16 peer_port;
 	u16 local_port;
+	u32 local;
 };
 
 enum tcp_state {
@@ -188,6 +193,14 @@ struct arp_entry {
 	u64 expires_at;
 };
 
+// A segment that could not be sent before the link address of its hop is known.
+struct parked {
+	u32 hop;		// 0: free
+	u32 len;
+	u64 until_ns;
+	u8 frame[CONTROL_SEGMENT_MAX];
+};
+
 // What a SYN told, kept until its handshake ends. Another SYN that finds the
 // place taken is answered with a cookie instead.
 struct syn_entry {
@@ -211,7 +224,8 @@ struct timewait {
 };
 
 enum dhcp_state {
-	DHCP_OFF,		// static address
+	DHCP_OFF,		// static address, or a guest
+	DHCP_CONFIRMING,
 	DHCP_SELECTING,
 	DHCP_REQUESTING,
 	DHCP_BOUND,
@@ -244,11 +258,18 @@ struct net {
 	struct net_config config;
 	struct net_counters counters;
 	struct prng prng;
-	u32 address, mask, gateway;
+	struct net_own own[NET_OWN_MAX];
+	u32 own_count;
+	u32 address;		// the first of them; 0: none
+	u32 mask, gateway;
+	bool stray;		// the frame taken last was one
+	bool refusing;		// it is none, wherever it came from
 	u64 now_ns;		// of the last call
 	u32 clock_offset;	// of our timestamps: they do not tell the uptime
 
 	struct arp_entry arp[ARP_ENTRIES];
+	struct parked parked[PARKED_MAX];
+	u32 parked_next;
 	struct dhcp dhcp;
 	u16 listeners[TCP_LISTENERS_MAX];
 	u32 listener_count;
@@ -282,7 +303,7 @@ struct ip_packet {
 // A received TCP segment, checked.
 struct segment {
 	struct tuple tuple;
-	const u8 *mac;
+	const u8 *mac;		// its sender's; NULL: not known (guests)
 	u32 seq, ack;
 	u32 window;		// not scaled
 	u8 flags;

@@ -51,11 +51,13 @@ choose_port(struct net *net, struct tuple *tuple)
 struct tcp_conn *
 tcp_connect(struct net *net, u64 now_ns, u32 address, u16 port)
 {
-	struct tuple tuple = { .peer = address, .peer_port = port };
+	struct tuple tuple = {
+		.peer = address, .peer_port = port, .local = net->address
+	};
 	struct tcp_conn *conn;
 
 	net->now_ns = now_ns;
-	if (!net->address || !ip_is_host(net, address) || !port ||
+	if (is_guest(net) || !net->address || !ip_is_host(net, address) || !port ||
 	    !choose_port(net, &tuple))
 		return NULL;
 	conn = conn_new(net, &tuple);

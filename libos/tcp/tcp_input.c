@@ -71,8 +71,10 @@ refuse(struct net *net, struct tcp_conn *conn, const struct segment *s)
 static void
 heard(struct tcp_conn *conn, const struct segment *s)
 {
-	memcpy(conn->peer_mac, s->mac, sizeof(conn->peer_mac));
-	conn->mac_known = true;
+	if (s->mac) {
+		memcpy(conn->peer_mac, s->mac, sizeof(conn->peer_mac));
+		conn->mac_known = true;
+	}
 	conn->unanswered = 0;
 	if (conn->ts_ok && s->has_ts &&
 	    seq_diff(s->seq, conn->last_ack_sent) <= 0)
@@ -180,6 +182,7 @@ take_options(struct net *net, struct tcp_conn *conn, const struct segment *s)
 	};
 	u64 sent_at = conn->syn_at;
 
+	ASSERT(s->mac);			// guests open no connections
 	memcpy(conn->peer_mac, s->mac, sizeof(conn->peer_mac));
 	conn->mac_known = true;
 	conn->unanswered = 0;
@@ -251,37 +254,55 @@ timewait_input(struct net *net, struct timewait *tw, const struct segment *s)
 	}
 }
 
+// A segment that belongs to nothing here: another guest may know it, or its peer
+// hears that nobody does.
+static void
+unclaimed(struct net *net, const struct ip_packet *p, const struct segment *s,
+	  enum net_drop why)
+{
+	const struct net_own *own = own_find(net, p->target);
+
+	ASSERT(own);
+	if (is_guest(net) && own->spread && !net->refusing &&
+	    !(s->flags & FLAG_SYN) && !memcmp(p->mac, own->from, 6)) {
+		net->stray = true;
+		net->counters.strays++;
+		return;
+	}
+	drop(net, why);
+	if (s->flags & FLAG_ACK || why == NET_DROP_PORT)
+		send_reset(net, s);
+}
+
 // A segment for no connection: it may open one.
 static void
-listen_input(struct net *net, const struct segment *s)
+listen_input(struct net *net, const struct ip_packet *p, const struct segment *s)
 {
 	const u8 kind = s->flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN);
 	struct tcp_conn *conn;
+	bool mine;
 
 	if (!listens(net, s->tuple.local_port)) {
-		drop(net, NET_DROP_PORT);
-		send_reset(net, s);
+		unclaimed(net, p, s, NET_DROP_PORT);
 		return;
 	}
 	if (kind == FLAG_SYN) {
 		syn_input(net, s);
 		return;
 	}
-	if (kind & (FLAG_SYN | FLAG_RST) || !(kind & FLAG_ACK)) {
+	if (kind & FLAG_RST && syn_reset(net, s)) {
 		drop(net, NET_DROP_WINDOW);
-		if (kind & FLAG_RST)
-			syn_reset(net, s);
-		else if (kind & FLAG_ACK)
-			send_reset(net, s);
 		return;
 	}
-	conn = syn_finish(net, s);
+	if (kind & (FLAG_SYN | FLAG_RST) || !(kind & FLAG_ACK)) {
+		unclaimed(net, p, s, NET_DROP_WINDOW);
+		return;
+	}
+	conn = syn_finish(net, s, &mine);
 	if (conn)
 		connected_input(net, conn, s);
-	else if (net->free_first != NIL) {
-		drop(net, NET_DROP_COOKIE);
-		send_reset(net, s);
-	}
+	else if (!mine)
+		unclaimed(net, p, s, NET_DROP_COOKIE);
 }
 
 void
@@ -299,7 +320,7 @@ tcp_input(struct net *net, const struct ip_packet *p)
 		if (tw)
 			timewait_input(net, tw, &s);
 		else
-			listen_input(net, &s);
+			listen_input(net, p, &s);
 		return;
 	}
 	connected_input(net, conn, &s);

@@ -47,13 +47,14 @@ receive_scale(const struct net *net)
 static u32
 cookie_hash(const struct net *net, const struct tuple *tuple, u32 irs, u64 slot)
 {
-	u8 input[20];
+	u8 input[24];
 
 	be32_store(input, tuple->peer);
 	be16_store(input + 4, tuple->peer_port);
 	be16_store(input + 6, tuple->local_port);
 	be32_store(input + 8, irs);
 	be64_store(input + 12, slot);
+	be32_store(input + 20, tuple->local);
 	return (u32)siphash64(net->config.secret, input, sizeof(input)) & 0xffffff;
 }
 
@@ -153,14 +154,16 @@ syn_input(struct net *net, const struct segment *s)
 	send_syn_ack(net, s, iss, ts_clock(net));
 }
 
-void
+bool
 syn_reset(struct net *net, const struct segment *s)
 {
 	bool mine;
 	struct syn_entry *entry = syn_slot(net, &s->tuple, &mine);
 
-	if (mine && s->seq == entry->irs + 1)
-		entry->tuple.peer = 0;
+	if (!mine || s->seq != entry->irs + 1)
+		return false;
+	entry->tuple.peer = 0;
+	return true;
 }
 
 // The options of a handshake without a record, out of cookie and echoed
@@ -187,17 +190,18 @@ options_from_cookie(const struct net *net, const struct segment *s,
 }
 
 struct tcp_conn *
-syn_finish(struct net *net, const struct segment *s)
+syn_finish(struct net *net, const struct segment *s, bool *mine)
 {
 	struct peer_options o;
 	struct syn_entry *entry;
 	struct tcp_conn *conn;
 	u32 irs = s->seq - 1;
 	u64 sent_at = 0;
-	bool mine;
+	bool recorded;
 
-	entry = syn_slot(net, &s->tuple, &mine);
-	if (mine && s->ack == entry->iss + 1) {
+	*mine = false;
+	entry = syn_slot(net, &s->tuple, &recorded);
+	if (recorded && s->ack == entry->iss + 1) {
 		irs = entry->irs;
 		o = (struct peer_options){
 			entry->mss, entry->send_shift, entry->ts_ok,
@@ -212,12 +216,13 @@ syn_finish(struct net *net, const struct segment *s)
 		   !options_from_cookie(net, s, &o)) {
 		return NULL;
 	}
+	*mine = true;
 	conn = conn_new(net, &s->tuple);
 	if (!conn) {
 		drop(net, NET_DROP_TABLE);
 		return NULL;
 	}
-	if (mine)
+	if (recorded)
 		entry->tuple.peer = 0;
 	conn_open(net, conn, s->ack - 1, irs, &o);
 	if (sent_at)

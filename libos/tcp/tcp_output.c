@@ -70,12 +70,12 @@ sum_spans(u64 sum, const struct net_packet *packet, bool odd)
 // The checksum over header, bytes behind it and spans; or only what the device
 // needs to do that.
 static void
-put_checksum(const struct net *net, struct net_packet *packet, u32 peer,
-	     u32 tcp_len)
+put_checksum(const struct net *net, struct net_packet *packet,
+	     const struct tuple *tuple, u32 tcp_len)
 {
 	u8 *h = packet->header + HEADERS_LEN;
 	u32 in_header = packet->header_len - HEADERS_LEN;
-	u64 sum = checksum_pseudo(net->address, peer, IPPROTO_TCP, tcp_len);
+	u64 sum = checksum_pseudo(tuple->local, tuple->peer, IPPROTO_TCP, tcp_len);
 
 	if (net->config.checksum_offload) {
 		packet->checksum_start = HEADERS_LEN;
@@ -113,9 +113,9 @@ build(struct net *net, struct tcp_conn *conn, struct net_packet *packet,
 		t->flags &= (u8)~FLAG_FIN;	// cut short
 		h[13] = t->flags;
 	}
-	ip_header(net, packet->header, conn->peer_mac, conn->tuple.peer,
-		  IPPROTO_TCP, header_len + len);
-	put_checksum(net, packet, conn->tuple.peer, header_len + len);
+	ip_header(net, packet->header, conn->peer_mac, conn->tuple.local,
+		  conn->tuple.peer, IPPROTO_TCP, header_len + len);
+	put_checksum(net, packet, &conn->tuple, header_len + len);
 	if (t->flags & FLAG_ACK)
 		acknowledgement_sent(conn, t);
 	return len;

@@ -91,8 +91,8 @@ segment_parse(struct net *net, const struct ip_packet *p, struct segment *s)
 		return false;
 	}
 	*s = (struct segment){
-		.tuple = { p->source, be16_load(h), be16_load(h + 2) },
-		.mac = p->mac,
+		.tuple = { p->source, be16_load(h), be16_load(h + 2), p->target },
+		.mac = is_guest(net) ? NULL : p->mac,
 		.seq = be32_load(h + 4),
 		.ack = be32_load(h + 8),
 		.window = be16_load(h + 14),
@@ -170,18 +170,25 @@ tcp_header_build(u8 *h, const struct tcp_header *t)
 	return len;
 }
 
-// Sends a segment without data, back where `s` came from.
+// Sends a segment without data, back where `s` came from. A guest does not see
+// from where, and asks.
 static void
 send_control(struct net *net, const struct segment *s, const struct tcp_header *t)
 {
-	u8 frame[ETHERNET_LEN + IPV4_LEN + 60];
+	static const u8 unknown[6];
+	u32 from = s->tuple.local, to = s->tuple.peer;
+	u8 frame[CONTROL_SEGMENT_MAX];
 	u8 *h = frame + ETHERNET_LEN + IPV4_LEN;
 	u32 len = tcp_header_build(h, t);
-	u64 sum = checksum_pseudo(net->address, s->tuple.peer, IPPROTO_TCP, len);
+	u64 sum = checksum_pseudo(from, to, IPPROTO_TCP, len);
 
-	ip_header(net, frame, s->mac, s->tuple.peer, IPPROTO_TCP, len);
+	ip_header(net, frame, s->mac ? s->mac : unknown, from, to, IPPROTO_TCP,
+		  len);
 	be16_store(h + 16, checksum_finish(checksum_add(sum, h, len)));
-	(void)control_put(net, frame, ETHERNET_LEN + IPV4_LEN + len);
+	if (s->mac)
+		(void)control_put(net, frame, ETHERNET_LEN + IPV4_LEN + len);
+	else
+		ip_send_when_known(net, to, frame, ETHERNET_LEN + IPV4_LEN + len);
 }
 
 void

@@ -15,6 +15,9 @@
 
 #define TIMEWAIT_NS (60 * NS_PER_SECOND)
 
+// Hashed as bytes: none of them is padding.
+STATIC_ASSERT(sizeof(struct tuple) == 12);
+
 u32
 tuple_hash(const struct net *net, const struct tuple *tuple)
 {
@@ -25,7 +28,7 @@ static bool
 same_tuple(const struct tuple *a, const struct tuple *b)
 {
 	return a->peer == b->peer && a->peer_port == b->peer_port &&
-	       a->local_port == b->local_port;
+	       a->local_port == b->local_port && a->local == b->local;
 }
 
 struct tcp_conn *
@@ -211,19 +214,24 @@ timewait_restart(const struct net *net, struct timewait *tw)
 }
 
 void
-conn_forget_all(struct net *net)
+conn_forget_foreign(struct net *net)
 {
 	for (u32 i = 0; i < net->config.conn_max; i++) {
 		struct tcp_conn *conn = &net->conn[i];
 
-		if (conn->state != TCP_CLOSED && conn->state != TCP_DEAD)
+		if (conn->state != TCP_CLOSED && conn->state != TCP_DEAD &&
+		    !own_find(net, conn->tuple.local))
 			conn_gone(net, conn);
 	}
-	for (u32 i = 0; i < SYN_ENTRIES; i++)
-		net->syn[i] = (struct syn_entry){ 0 };
+	for (u32 i = 0; i < SYN_ENTRIES; i++) {
+		if (!own_find(net, net->syn[i].tuple.local))
+			net->syn[i] = (struct syn_entry){ 0 };
+	}
 	for (u32 i = 0; i < TIMEWAIT_SETS; i++) {
-		for (u32 j = 0; j < TIMEWAIT_WAYS; j++)
-			net->timewait[i][j].tuple.peer = 0;
+		for (u32 j = 0; j < TIMEWAIT_WAYS; j++) {
+			if (!own_find(net, net->timewait[i][j].tuple.local))
+				net->timewait[i][j].tuple.peer = 0;
+		}
 	}
 }
 

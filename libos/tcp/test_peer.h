@@ -18,6 +18,8 @@ struct peer {
 	struct net *net;
 	u64 now;
 	u32 address;
+	u32 to;			// the stack's address; 0: its first
+	const u8 *mac;		// Ethernet source of what it sends
 	u16 port, own_port;
 	u32 seq, ack;		// next of ours, next of theirs
 	bool ts, sack;
@@ -33,6 +35,7 @@ peer_start(const struct net_config *config)
 	struct peer p = {
 		.now = NS_PER_SECOND,
 		.address = PEER_ADDRESS,
+		.mac = peer_mac,
 		.port = PEER_PORT,
 		.own_port = OWN_PORT,
 		.seq = PEER_ISS,
@@ -62,7 +65,7 @@ peer_give_ip(struct peer *p, u8 *frame, u8 protocol, u32 target, u32 len)
 	u8 *ip = frame + ETHERNET_LEN;
 
 	memcpy(frame, p->net->config.mac, 6);
-	memcpy(frame + 6, peer_mac, 6);
+	memcpy(frame + 6, p->mac, 6);
 	be16_store(frame + 12, ETHERTYPE_IPV4);
 	memset(ip, 0, IPV4_LEN);
 	ip[0] = 0x45;
@@ -82,17 +85,18 @@ peer_say(struct peer *p, struct tcp_header t, const void *data, u32 len)
 {
 	u8 frame[WIRE_FRAME_MAX];
 	u8 *h = frame + HEADERS_LEN;
+	u32 to = p->to ? p->to : p->net->address;
 	u32 header_len;
 	u64 sum;
 
-	t.tuple = (struct tuple){ 0, p->own_port, p->port };
+	t.tuple = (struct tuple){ 0, p->own_port, p->port, 0 };
 	header_len = tcp_header_build(h, &t);
 	if (len)
 		memcpy(h + header_len, data, len);
 	len += header_len;
-	sum = checksum_pseudo(p->address, p->net->address, IPPROTO_TCP, len);
+	sum = checksum_pseudo(p->address, to, IPPROTO_TCP, len);
 	be16_store(h + 16, checksum_finish(checksum_add(sum, h, len)));
-	peer_give_ip(p, frame, IPPROTO_TCP, p->net->address, len);
+	peer_give_ip(p, frame, IPPROTO_TCP, to, len);
 }
 
 static inline u32
