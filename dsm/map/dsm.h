@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// A region of memory that all instances of a job share: the same addresses in each,
+// sequentially consistent, plain pointers. dsm/core has the protocol; this room
+// gives it pages, a fabric queue of its own, and the fault upcall.
+//
+// A touch of a page that is not here faults, and the fault's handler fetches it; it
+// answers other instances while it waits, so two instances that wait for each other's
+// pages do not stop each other. At any other time an instance answers when it calls
+// dsm_poll(), in every call below that waits, and, after dsm_timer(), in a timer
+// upcall. An instance that does none of these keeps others waiting for the pages that
+// it holds.
+//
+// A program with one event loop, which must not stop, asks dsm_ready() before it
+// touches: it starts the fetch, and says when the page has come.
+//
+//	error = dsm_open(&config);
+//	for (;;) {
+//		dsm_poll();
+//		if (dsm_ready(counter, sizeof(*counter), true) == 1)
+//			++*counter;
+//		...
+//		dsm_watch(&set);
+//		wait_sleep(&set);
+//	}
+//
+// Between dsm_ready() and the next call of this header the pages stay.
+//
+// Membership follows the view. While it changes, what needs other instances waits;
+// each change makes a new epoch. What a dead instance alone had is lost, and said to
+// be: touching it calls on_lost, and dsm_ready() returns -E_DEVICE. With DSM_PUBLISHED
+// the region goes on with what dsm_publish() had brought to another node, word by word.
+
+#include "cluster/view/view.h"
+#include "kernel/abi/errors.h"
+#include "libos/io/fabric.h"
+#include "libos/io/wait.h"
+
+#define DSM_BASE 0x0000080000000000ull
+#define DSM_PAGES_MAX 4096u
+#define DSM_MEMBERS_MAX 64u	// instances of a region, by number
+
+#define DSM_PUBLISHED 1u	// of config.flags
+
+// A page was lost: `address` is its first byte, `version` the last one that is known
+// to have existed. Returns true to go on with the newest content that is left (zeros
+// when none is), false to end the program by this fault. It may run in an upcall.
+typedef bool dsm_lost_handler(void *context, u64 address, u32 version);
+
+// An instance named by hand, where no agent keeps a view.
+struct dsm_peer {
+	u16 link;		// in the kernel's table of links
+	u16 number;
+};
+
+struct dsm_config {
+	const volatile struct view *view;	// of ROLE_VIEW; NULL: peers
+	const struct dsm_peer *peers;		// without this instance
+	u32 peer_count;
+	u32 job;		// its id in the view
+	u16 number;		// of this instance
+	u16 reserved;
+	u32 fabric_slot;	// ROLE_FABRIC; `rings` of the quota: 2 for this
+	u64 service;		// JOB_SERVICE(job, 0): instance n opens service + n
+	u32 pages;		// of the region, 1..DSM_PAGES_MAX, the same everywhere
+	u32 flags;
+	dsm_lost_handler *on_lost;	// NULL: the program ends
+	void *context;
+};
+
+// Who shares the region now. The epoch is the same number for the same group
+// everywhere, and a later group's is higher.
+struct dsm_group {
+	u32 epoch;		// 0: none yet
+	u32 count;
+	u32 rank;		// of this instance among them, by number
+	u64 members;		// bit n: instance n
+};
+
+enum dsm_get {
+	DSM_WAITS = 0,		// under way
+	DSM_HERE = 1,
+};
+
+// One a program. Takes memory for the region's pages here, and begins to look for the
+// other instances; returns at once. Returns 0 or an error.
+must_check i64
+dsm_open(const struct dsm_config *config);
+
+// Leaves: hands pages over as far as that is possible at once.
+void
+dsm_close(void);
+
+// Does what there is to do, without waiting.
+void
+dsm_poll(void);
+
+// Adds to a wait what dsm_poll() waits for: one word and a deadline.
+void
+dsm_watch(struct wait_set *set);
+
+// Polls every period_ns by a timer upcall: for programs that compute. 0 ends it. The
+// program has no other use of timer_handler_set() then.
+void
+dsm_timer(u64 period_ns);
+
+// The group as of the last poll.
+void
+dsm_group_get(struct dsm_group *group);
+
+// Waits until there is a group that has this instance and `count` members at least.
+// Returns 0 or -E_TIMEOUT.
+must_check i64
+dsm_wait_group(u32 count, u64 deadline_ns);
+
+// Asks for the pages of [address, address + len), to read or to write too; at most 8.
+// DSM_HERE, DSM_WAITS, or -E_RANGE, -E_DEVICE (lost).
+must_check i64
+dsm_ready(const volatile void *address, u64 len, bool write);
+
+// The same, until they are here. Returns 0, -E_TIMEOUT, or an error as above.
+must_check i64
+dsm_fetch(const volatile void *address, u64 len, bool write, u64 deadline_ns);
+
+// Writes [address, address + len), within one page, through to another node. When it
+// returns 0 (or dsm_publish_ready() DSM_HERE), what the range held at the call (the
+// first one) survives the death of any one node. While it runs, 8-byte words come
+// whole, but not all at once. -E_ABSENT: there is no other node.
+must_check i64
+dsm_publish(const volatile void *address, u64 len, u64 deadline_ns);
+must_check i64
+dsm_publish_ready(const volatile void *address, u64 len);
+
+// Adds to a word, and compares and swaps one; *old is what was there. Atomic among
+// all instances. Returns 0, -E_TIMEOUT or an error of dsm_fetch().
+must_check i64
+dsm_add(volatile u64 *word, u64 addend, u64 *old, u64 deadline_ns);
+must_check i64
+dsm_cas(volatile u64 *word, u64 expected, u64 desired, u64 *old, u64 deadline_ns);
+
+// Goes on with a lost page and what is left of it: on_lost's true, for dsm_ready().
+// Returns as dsm_ready() does.
+must_check i64
+dsm_reset(const volatile void *address);
+
+// Waits until every instance of the group of `epoch` has come to this phase; phases
+// count from 1. Returns 0, or -E_STATE at once when the group is another by now: call
+// dsm_group_get() and begin again.
+must_check i64
+dsm_barrier(u32 epoch, u64 phase);
+
+struct dsm_counters {
+	u64 read_fetches;
+	u64 write_fetches;
+	u64 revoked;
+	u64 retries;		// the directory was busy, or in another epoch
+	u64 lost;
+	u64 published;
+	u64 epochs;
+	u64 faults;
+};
+
+void
+dsm_counters_get(struct dsm_counters *counters);
