@@ -211,6 +211,20 @@ def attach(words: argparse.Namespace) -> int:
     return 0
 
 
+def execute(words: argparse.Namespace) -> int:
+    """exec: the program's own exit status."""
+    from .execute import execute as run_program
+    state = State(words.state.absolute())
+    node = find_node(state, words.node)
+    if node["state"] != "up":
+        raise Failure(f"node {words.node} is {node['state']} ({node['reason']})")
+    name = f"node-{words.node}"
+    return run_program(state.folder / f"{name}.log", state.folder / f"{name}.in",
+                       [words.program, *words.arguments],
+                       lambda: Path(f"/proc/{node['pid']}").exists(),
+                       lambda line: print(line, flush=True))
+
+
 # ---- changes ----
 
 def change(words: argparse.Namespace) -> int:
@@ -340,6 +354,8 @@ def make_parser() -> Parser:
         "file", metavar="FILE|off", help="a pcap file for Wireshark or tcpdump")
     verb("console", attach, "attaches this terminal to a node's console; Ctrl-] detaches",
          node=True)
+    add_exec(verb("exec", execute, "runs a program on a node's shell: its output, its status",
+                  node=True))
     verb("doctor", examine, "says what is missing on this machine")
     return parser
 
@@ -366,6 +382,13 @@ def add_up(parser: argparse.ArgumentParser) -> None:
            help="each node serves its own copy of the site, from its memory")
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
     option("--detach", action="store_true", help="return when it is ready; `down` ends it")
+
+
+def add_exec(parser: argparse.ArgumentParser) -> None:
+    """The words of `exec`: what follows the program is the program's."""
+    parser.add_argument("program", metavar="PROGRAM", help="of the boot archive, or a command of "
+                        "the shell; `exec NODE help` and `exec NODE ls` list them")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARG")
 
 
 def add_link(parser: argparse.ArgumentParser) -> None:

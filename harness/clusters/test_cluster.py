@@ -145,6 +145,23 @@ def test_console_takes_input_and_shows_output(tmp_path):
         assert cluster.node(1)["state"] == "up"
 
 
+def test_exec_gives_output_and_status(tmp_path):
+    with Cluster(tmp_path / "state", *DIRECT) as cluster:
+        words = ["exec", "--state", cluster.state, 1]
+        done = run(*words, "hello", "a b", "-c")
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(r"hello: .*, 2 arguments: a b -c\n", done.stdout), done.stdout
+        done = run(*words, "envs")
+        assert done.returncode == 0 and re.search(r"^ +\d+ +\d+ web ", done.stdout, re.MULTILINE)
+        done = run(*words, "nothing")
+        assert (done.returncode, done.stdout.splitlines()) == (
+            127, ["sh: no command or program 'nothing'; try `help` or `ls`"])
+        done = run(*words, "remote", "fly")
+        assert done.returncode not in (0, 127) and done.stdout, done
+        cluster.run("kill", 1)
+        assert "node 1 is down (killed)" in one_line(run(*words, "hello"), 1)
+
+
 def frames(path: Path) -> list[bytes]:
     """The frames of a pcap file."""
     data = path.read_bytes()

@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
-from clusters import commands, process, state, supervisor
-from clusters.failure import Failure
+from clusters import commands, execute, process, state, supervisor
+from clusters.failure import Failure, Usage
 from clusters.node import ADDRESS, INCARNATION, PANIC
 from clusters.options import free_port
 from clusters.probe import Probe
@@ -60,7 +60,8 @@ def here_fixture(monkeypatch, capsys):
     (["partition", "1:2;quit"], "is not a partition"),
     (["link", "--loss", "some"], "'some' is not a number like 5"),
     (["link", "--loss", "-5"], "'-5' is not a number like 5"),
-    (["exec", "1", "sh"], "invalid choice: 'exec'"),
+    (["exec", "1"], "required: PROGRAM"),
+    (["fly"], "invalid choice: 'fly'"),
     ([], "required: VERB"),
 ])
 def test_bad_use_is_one_line_and_status_2(words, text, folder, here):
@@ -72,10 +73,11 @@ def test_bad_use_is_one_line_and_status_2(words, text, folder, here):
 
 @pytest.mark.parametrize("verb", [
     ["status"], ["add"], ["kill", "1"], ["start", "1"], ["pause", "1"], ["freeze", "1"],
-    ["resume", "1"], ["partition", "1:2"], ["heal"], ["link"], ["pcap", "x"], ["console", "1"]])
+    ["resume", "1"], ["partition", "1:2"], ["heal"], ["link"], ["pcap", "x"], ["console", "1"],
+    ["exec", "1", "hello"]])
 def test_nothing_is_up(verb, folder, here):
     for _turn in range(2):
-        line = one_line(here(*verb, "--state", folder), 1)
+        line = one_line(here(verb[0], "--state", folder, *verb[1:]), 1)
         assert f"no cluster is up in {folder}: harness/cluster up starts one" in line
         folder.mkdir(exist_ok=True)
 
@@ -148,13 +150,37 @@ def test_doctor_says_what_there_is():
 def test_help_names_every_verb_and_nothing_unbuilt(here):
     text = here("--help").stdout
     for verb in ("up", "down", "status", "add", "kill", "start", "pause", "freeze", "resume",
-                 "partition", "heal", "link", "pcap", "console", "doctor"):
+                 "partition", "heal", "link", "pcap", "console", "exec", "doctor"):
         assert f"\n    {verb}" in text
         assert here(verb, "--help").returncode == 0
-    assert "exec" not in text
 
 
 # ---- what is behind the verbs ----
+
+@pytest.mark.parametrize("words, line", [
+    (["hello"], "hello"), (["hello", "a b", "-x"], 'hello "a b" -x'),
+    (["hello", 'a"b'], None), (["hello", ""], None), (["hello", "a\nb"], None),
+    (["hello", "&"], None), (["hello", "x" * 250], None)])
+def test_words_of_exec(words, line):
+    if line is None:
+        with pytest.raises(Usage):
+            execute.quote(words)
+    else:
+        assert execute.quote(words) == line
+
+
+def test_output_of_exec_is_what_stands_between_its_marks():
+    run_ = execute.Execution(["hello", "a"])
+    said = ["deos> status x", "web: an old line", f"deos> status {run_.begin}",
+            f"{run_.begin} 0", "agent: in between", "deos> hello a", "hello: one", "hello a",
+            f"no end of lineddeos> status {run_.end}", f"status {run_.end}", f"{run_.end} 7",
+            ]
+    assert [run_.take(line) for line in said] == [
+        None, None, None, None, "agent: in between", None, "hello: one", "hello a",
+        "no end of lined", None, None]
+    assert run_.status == 7
+
+
 
 @pytest.mark.parametrize("files, size, boot, mib", [
     (1, 0, "direct", 32), (1, 22 << 20, "direct", 32), (1, 56 << 20, "direct", 65),

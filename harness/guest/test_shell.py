@@ -22,7 +22,7 @@ def fixture_guest(node):
 def test_help_names_every_command(guest):
     """`help` has a line for each command that the tests here use."""
     names = re.findall(r"^  (\w+) ", guest.run("help"), re.M)
-    assert names == ["help", "ls", "run", "kill", "envs", "frames", "slices", "rings", "caps",
+    assert names == ["help", "ls", "run", "kill", "status", "envs", "frames", "slices", "rings", "caps",
                      "links", "mem", "trace", "uptime", "poweroff", "reboot"]
 
 

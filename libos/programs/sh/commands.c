@@ -38,6 +38,12 @@ kill(int argc, char **argv)
 }
 
 static void
+status(int argc, char **argv)
+{
+	print("%s %u\n", argc > 1 ? argv[1] : "status", job_last_status());
+}
+
+static void
 stop(enum machine_stop_how how)
 {
 	u32 slot = startup_slot(ROLE_MACHINE);
@@ -73,6 +79,8 @@ static const struct command {
 	{ "run", "NAME [ARG...] [&]", "runs a program (NAME alone does too)",
 	  run },
 	{ "kill", "ID", "ends a program started here", kill },
+	{ "status", "[WORD]",
+	  "says, behind WORD, how the last program ended", status },
 	{ "envs", "", "lists the environments", show_envs },
 	{ "frames", "", "counts page frames by owner and state", show_frames },
 	{ "slices", "", "shows who has the processors, when", show_slices },

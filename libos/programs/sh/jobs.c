@@ -16,11 +16,16 @@
 
 #define JOB_SLICES 2u
 #define JOB_FRAMES_MAX 4096u		// 16 MiB
+// How programs end that say no status themselves: as other shells count it.
+#define STATUS_NOT_STARTED 127u
+#define STATUS_INTERRUPTED 130u
+#define STATUS_DIED 255u
 #define GRANTS_MAX 6u
 #define POLL_NS (50 * NS_PER_MS)	// for jobs beyond what one wait takes
 
 struct job jobs[JOBS_MAX];
 struct archive boot_archive;
+static u32 last_status;			// of the last program in the foreground
 
 #define USE (CAP_READ | CAP_WRITE)
 
@@ -133,6 +138,7 @@ job_start(int argc, char **argv, bool background)
 	struct job *job = free_job();
 	i64 error;
 
+	last_status = STATUS_NOT_STARTED;
 	if (!job) {
 		print("sh: %u programs run already; kill one first\n", JOBS_MAX);
 		return;
@@ -146,6 +152,7 @@ job_start(int argc, char **argv, bool background)
 		print("sh: cannot start %s: %s\n", argv[0], error_text(error));
 	if (error)
 		return;
+	last_status = 0;
 	string_copy(job->name, sizeof(job->name), argv[0]);
 	job->foreground = !background;
 	if (background)
@@ -160,6 +167,8 @@ job_ended(struct job *job)
 	u32 id = job->child.id;
 
 	child_reap(&job->child, &end);
+	if (job->foreground)
+		last_status = end.how == END_EXIT ? end.status : STATUS_DIED;
 	// A program in the foreground that ended well says enough itself.
 	if (!job->foreground || end.how != END_EXIT || end.status != 0) {
 		child_end_text(&end, text, sizeof(text));
@@ -193,6 +202,12 @@ foreground_job(void)
 	return NULL;
 }
 
+u32
+job_last_status(void)
+{
+	return last_status;
+}
+
 bool
 job_in_foreground(void)
 {
@@ -208,6 +223,7 @@ job_interrupt(void)
 		return;
 	print("^C\n");
 	child_reap(&job->child, NULL);
+	last_status = STATUS_INTERRUPTED;
 	job->foreground = false;
 }
 

@@ -35,6 +35,11 @@ job_kill(u32 id);
 void
 job_interrupt(void);
 
+// The exit status of the last program that ran in the foreground; what stands for
+// it where there was none, as in other shells.
+u32
+job_last_status(void);
+
 // Is a job in the foreground?
 bool
 job_in_foreground(void);
