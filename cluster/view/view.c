@@ -79,3 +79,27 @@ view_find(const struct view *view, u16 job, u16 number)
 	}
 	return VIEW_NONE;
 }
+
+u16
+view_holder(const struct view *view)
+{
+	ASSERT(view->member_count <= VIEW_MEMBERS_MAX);
+	for (u32 i = 0; i < view->member_count; i++) {
+		if (view->member[i].life != VIEW_DEAD)
+			return (u16)i;
+	}
+	return VIEW_NONE;
+}
+
+u16
+view_coordinator(const struct view *view)
+{
+	ASSERT(view->member_count <= VIEW_MEMBERS_MAX);
+	for (u32 i = 0; i < view->member_count; i++) {
+		const struct view_member *member = &view->member[i];
+
+		if (member->life != VIEW_DEAD && member->has_majority)
+			return (u16)i;
+	}
+	return VIEW_NONE;
+}

@@ -39,7 +39,8 @@ struct view_member {
 	u8 mac[6];		// of its interface
 	u8 life;		// enum view_life
 	u8 is_voter;
-	u8 reserved[6];
+	u8 has_majority;	// it reaches one, as its own status says
+	u8 reserved[5];
 };
 
 struct view_job {
@@ -121,3 +122,13 @@ view_write_end(volatile struct view *shared);
 // The instance of a job with that number, or VIEW_NONE.
 u16
 view_find(const struct view *view, u16 job, u16 number);
+
+// Who holds the virtual address: the live member with the lowest UUID; VIEW_NONE if
+// none lives. A suspect counts as live.
+u16
+view_holder(const struct view *view);
+
+// Who proposes placements and voters: the live member with the lowest UUID that
+// reaches a majority of the voters; VIEW_NONE if none does.
+u16
+view_coordinator(const struct view *view);

@@ -19,6 +19,8 @@ setup(void **state)
 	(void)state;
 	memset(&shared, 0, sizeof(shared));
 	shared.member_count = 3;
+	for (u32 i = 0; i < 3; i++)
+		shared.member[i].life = VIEW_ALIVE;
 	shared.job_count = 2;
 	shared.instance_count = 2;
 	shared.holder = VIEW_NONE;
@@ -79,6 +81,30 @@ finds_an_instance_by_its_number(void **state)
 	assert_int_equal(view_find(&shared, 0, 4), VIEW_NONE);
 }
 
+static void
+lets_the_lowest_that_lives_hold_the_address(void **state)
+{
+	(void)state;
+	assert_int_equal(view_holder(&shared), 0);
+	shared.member[0].life = VIEW_SUSPECT;
+	assert_int_equal(view_holder(&shared), 0);
+	shared.member[0].life = VIEW_DEAD;
+	assert_int_equal(view_holder(&shared), 1);
+	shared.member[1].life = shared.member[2].life = VIEW_DEAD;
+	assert_int_equal(view_holder(&shared), VIEW_NONE);
+}
+
+static void
+lets_the_lowest_with_a_majority_coordinate(void **state)
+{
+	(void)state;
+	assert_int_equal(view_coordinator(&shared), VIEW_NONE);
+	shared.member[1].has_majority = shared.member[2].has_majority = 1;
+	assert_int_equal(view_coordinator(&shared), 1);
+	shared.member[1].life = VIEW_DEAD;
+	assert_int_equal(view_coordinator(&shared), 2);
+}
+
 int
 main(void)
 {
@@ -87,6 +113,8 @@ main(void)
 		cmocka_unit_test_setup(refuses_one_that_is_being_written, setup),
 		cmocka_unit_test_setup(refuses_what_is_out_of_bounds, setup),
 		cmocka_unit_test_setup(finds_an_instance_by_its_number, setup),
+		cmocka_unit_test_setup(lets_the_lowest_that_lives_hold_the_address, setup),
+		cmocka_unit_test_setup(lets_the_lowest_with_a_majority_coordinate, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
