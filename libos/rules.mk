@@ -22,9 +22,10 @@ LFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 
 LIBOS_ROOMS := $(filter-out %/programs/,$(wildcard libos/*/ dsm/*/ cluster/*/))
 LIBOS_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard \
-	$(LIBOS_ROOMS:%=%*.c) kernel/base/*.c))
+	$(LIBOS_ROOMS:%=%*.c) kernel/base/*.c net/sodium/*.c))
 LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=%*.S))
-LIBOS_O := $(LIBOS_C:%.c=$(B)/libos/%.o) $(LIBOS_S:%.S=$(B)/libos/%.S.o)
+LIBOS_O := $(LIBOS_C:%.c=$(B)/libos/%.o) $(LIBOS_S:%.S=$(B)/libos/%.S.o) \
+	$(B)/libos/net/sodium/libsodium.o
 LIBOS_A := $(B)/libos/libos.a
 LIBOS_LD := libos/crt/program.ld
 
@@ -47,6 +48,12 @@ $(B)/libos/%.S.o: %.S
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(LCC) $(LFLAGS) -c -o $@ $<
+
+$(B)/libos/net/sodium/libsodium.o: $(SODIUM_STAMP)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(call sodium_object,$(LCC) $(filter-out -W% -MMD -MP,$(LFLAGS)) \
+		$(SODIUM_FLAGS),$(SODIUM_ENTRIES_MORE))
 
 $(LIBOS_A): $(LIBOS_O)
 	$(call say,AR,$@)

@@ -16,6 +16,9 @@ SODIUM_FILES := crypto_scalarmult/curve25519/scalarmult_curve25519 \
 	crypto_generichash/blake2b/ref/generichash_blake2b
 SODIUM_ENTRIES := crypto_scalarmult_curve25519 crypto_scalarmult_curve25519_base \
 	crypto_generichash_blake2b
+# For programs and host tests, hashes of what comes in pieces too.
+SODIUM_ENTRIES_MORE := $(SODIUM_ENTRIES) $(addprefix crypto_generichash_blake2b_, \
+	init update final)
 SODIUM_FLAGS := -O2 -w -std=gnu11 -ffreestanding -fno-strict-aliasing \
 	-ffunction-sections -fdata-sections -DCONFIGURED -DNATIVE_LITTLE_ENDIAN \
 	-DHAVE_TI_MODE -nostdinc -isystem $(SODIUM)/libc \
@@ -32,24 +35,25 @@ $(SODIUM_STAMP): net/sodium/fetch net/sodium/libc.h
 	@touch $@
 
 # One object of what the entry points reach; nothing else of it is visible.
+# $(call sodium_object,COMPILER,ENTRIES)
 define sodium_object
 $(Q)for file in $(SODIUM_FILES); do \
 	$(1) -c -o $(@D)/$$(basename $$file).o $(SODIUM)/source/$$file.c || exit 1; \
 done
-$(Q)$(CROSS)ld -r --gc-sections $(SODIUM_ENTRIES:%=-u %) -o $@ \
+$(Q)$(CROSS)ld -r --gc-sections $(addprefix -u ,$(2)) -o $@ \
 	$(addprefix $(@D)/,$(addsuffix .o,$(notdir $(SODIUM_FILES))))
-$(Q)$(CROSS)objcopy --strip-unneeded $(SODIUM_ENTRIES:%=--keep-global-symbol=%) $@
+$(Q)$(CROSS)objcopy --strip-unneeded $(addprefix --keep-global-symbol=,$(2)) $@
 endef
 
 $(B)/sodium/kernel/libsodium.o: $(SODIUM_STAMP)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(call sodium_object,$(KCC) $(filter-out -W% -MMD -MP,$(KFLAGS)) $(SODIUM_FLAGS))
+	$(call sodium_object,$(KCC) $(filter-out -W% -MMD -MP,$(KFLAGS)) $(SODIUM_FLAGS),$(SODIUM_ENTRIES))
 
 $(B)/host/net/sodium/libsodium.o $(B)/fuzz/net/sodium/libsodium.o: $(SODIUM_STAMP)
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)
-	$(call sodium_object,$(HOSTCC) -g -fPIC $(SODIUM_FLAGS))
+	$(call sodium_object,$(HOSTCC) -g -fPIC $(SODIUM_FLAGS),$(SODIUM_ENTRIES_MORE))
 
 $(B)/net/%.o: net/%.c
 	$(call say,CC,$<)
