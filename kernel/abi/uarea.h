@@ -49,6 +49,7 @@ enum startup_role {
 	ROLE_SHARED,		// frames shared with the parent
 	ROLE_FABRIC,		// service numbers
 	ROLE_VIEW,		// frames with a struct view: cluster/view
+	ROLE_LOG,		// frames with a struct log: libos/crt/log.h
 };
 
 struct startup_cap {

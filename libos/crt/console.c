@@ -1,20 +1,45 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Console output and input over the console capability.
+// Console output and input over the console capability; and, beside it, the log that
+// a parent may share (log.h).
 //
-// Reentrant: text is formatted on the caller's stack.
+// Reentrant: text is formatted on the caller's stack. The log is mapped at the first
+// use, where its frames have their place; text of two that interrupt one another may
+// overwrite itself there.
 
 #include "libos/crt/console.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/fmt.h"
 #include "libos/crt/clock.h"
+#include "libos/crt/log.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
+#include "libos/mem/layout.h"
+
+// The parent's log, mapped; NULL when it gave none.
+static struct log *
+shared_log(void)
+{
+	static struct log *mapped;
+	const struct startup_cap *cap = startup_find(ROLE_LOG, 0);
+	u64 va;
+
+	if (mapped || !cap)
+		return mapped;
+	va = (u64)direct_address(cap->base);
+	if (!sys_page_map(CAP_SLOT_SELF, va, cap->slot, cap->base, LOG_PAGES,
+			  PROT_READ | PROT_WRITE))
+		mapped = (struct log *)va;
+	return mapped;
+}
 
 void
 console_put(const char *text, u32 len)
 {
 	u32 slot = startup_slot(ROLE_CONSOLE);
+	struct log *log = shared_log();
 
+	if (log)
+		log_write(log, text, len);
 	while (len && slot != SLOT_NONE) {
 		i64 taken = sys_console_write(slot, text, len);
 
