@@ -187,39 +187,15 @@ step(struct http_body *body, char c)
 	}
 }
 
-// Content bytes are skipped as a whole.
-static u32
-skip_content(struct http_body *body, u32 len)
+static bool
+is_at_content(const struct http_body *body)
 {
-	u32 n = (u32)MIN((u64)len, body->left);
-
-	body->left -= n;
-	if (body->left == 0)
-		body->expect = body->expect == DATA ? DATA_CR : DONE;
-	return n;
+	return body->expect == DATA || body->expect == LENGTH;
 }
 
-enum http_body_result
-http_body_read(struct http_body *body, const char *bytes, u32 len, u32 *used)
+static enum http_body_result
+result_of(const struct http_body *body)
 {
-	u32 at = 0;
-
-	while (body->expect < BAD && at < len) {
-		u32 n = 1;
-
-		if (body->budget_bytes == 0)
-			body->expect = TOO_LARGE;
-		else if (body->expect == DATA || body->expect == LENGTH)
-			n = skip_content(body, len - at);
-		else
-			body->expect = (u8)step(body, bytes[at]);
-		if (body->expect == BAD || body->expect == TOO_LARGE)
-			break;
-		ASSERT(n <= body->budget_bytes);		// B1, B2
-		body->budget_bytes -= n;
-		at += n;
-	}
-	*used = at;
 	switch (body->expect) {
 	case BAD:
 		return HTTP_BODY_BAD;
@@ -229,6 +205,60 @@ http_body_read(struct http_body *body, const char *bytes, u32 len, u32 *used)
 		return HTTP_BODY_DONE;
 	}
 	return HTTP_BODY_MORE;
+}
+
+enum http_body_result
+http_body_framing(struct http_body *body, const char *bytes, u32 len, u32 *used)
+{
+	u32 at = 0;
+
+	while (body->expect < BAD && at < len && !is_at_content(body)) {
+		if (body->budget_bytes == 0)
+			body->expect = TOO_LARGE;
+		else
+			body->expect = (u8)step(body, bytes[at]);
+		if (body->expect == BAD || body->expect == TOO_LARGE)
+			break;
+		body->budget_bytes--;				// B1
+		at++;
+	}
+	*used = at;
+	return result_of(body);
+}
+
+u32
+http_body_content(const struct http_body *body, u32 len)
+{
+	return is_at_content(body) ? (u32)MIN((u64)len, body->left) : 0;
+}
+
+void
+http_body_take(struct http_body *body, u32 len)
+{
+	ASSERT(is_at_content(body) && len <= body->left);
+	ASSERT(len <= body->budget_bytes);			// B1, B2
+	body->left -= len;
+	body->budget_bytes -= len;
+	if (body->left == 0)
+		body->expect = body->expect == DATA ? DATA_CR : DONE;
+}
+
+enum http_body_result
+http_body_read(struct http_body *body, const char *bytes, u32 len, u32 *used)
+{
+	enum http_body_result result;
+	u32 at = 0, n;
+
+	do {
+		result = http_body_framing(body, bytes + at, len - at, &n);
+		at += n;
+		n = http_body_content(body, len - at);
+		if (n)
+			http_body_take(body, n);
+		at += n;
+	} while (n);
+	*used = at;
+	return result;
 }
 
 void

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// Request content, read and thrown away (RFC 9112 sections 6 and 7). A static
-// site has no use for it, but only reading it to its exact end keeps the next
-// request of the connection where the client put it.
+// Request content (RFC 9112 sections 6 and 7): read and thrown away, or handed on.
+// A static site has no use for it, but only reading it to its exact end keeps the
+// next request of the connection where the client put it.
 //
 // Chunked content is checked as strictly as the head, extensions and trailer
 // included. Bytes are counted with their framing, so a bound on them bounds
@@ -35,6 +35,18 @@ http_body_start(struct http_body *body, bool chunked, u64 len_bytes,
 // unless the content ends, or is refused, among them.
 must_check enum http_body_result
 http_body_read(struct http_body *body, const char *bytes, u32 len, u32 *used);
+
+// Reads on over framing alone, as far as the content that comes next or the end.
+must_check enum http_body_result
+http_body_framing(struct http_body *body, const char *bytes, u32 len, u32 *used);
+
+// How many of the `len` bytes that come next are content: 0 before framing.
+u32
+http_body_content(const struct http_body *body, u32 len);
+
+// Takes that many of them.
+void
+http_body_take(struct http_body *body, u32 len);
 
 // Asserts the invariants of body.c.
 void

@@ -8,7 +8,7 @@
 // Invariants, after each call:
 //  H1  line <= scan <= bytes shown <= what the limits allow plus the line end.
 //  H2  Every byte in [line, scan) may stand in a field value.
-//  H3  request.path and request.fields lie in [0, scan).
+//  H3  request.path, .query and .fields lie in [0, scan).
 //  H4  After DONE exactly one framing holds: chunked, a length, or nothing;
 //      and an HTTP/1.1 request has exactly one valid Host.
 //  H5  After REFUSED the refusal is a 4xx or 5xx status.
@@ -30,6 +30,7 @@ static const struct {
 	{ 4, HTTP_FIELD_HOST, "host" },
 	{ 5, HTTP_FIELD_RANGE, "range" },
 	{ 6, HTTP_FIELD_EXPECT, "expect" },
+	{ 6, HTTP_FIELD_ORIGIN, "origin" },
 	{ 8, HTTP_FIELD_IF_MATCH, "if-match" },
 	{ 8, HTTP_FIELD_IF_RANGE, "if-range" },
 	{ 10, HTTP_FIELD_CONNECTION, "connection" },
@@ -43,8 +44,8 @@ static const struct {
 // Where each length begins in `fields`. A length that no field has finds the
 // first one, whose length differs.
 static const u8 first_of_len[20] = {
-	[4] = 0, [5] = 1, [6] = 2, [8] = 3, [10] = 5, [13] = 6, [14] = 7,
-	[17] = 8, [19] = 10,
+	[4] = 0, [5] = 1, [6] = 2, [8] = 4, [10] = 6, [13] = 7, [14] = 8,
+	[17] = 9, [19] = 11,
 };
 
 static const struct {
@@ -56,9 +57,9 @@ static const struct {
 	{ HTTP_METHOD_HEAD, 4, "HEAD" },
 	{ HTTP_METHOD_OPTIONS, 7, "OPTIONS" },
 	{ HTTP_METHOD_CONNECT, 7, "CONNECT" },
-	{ HTTP_METHOD_OTHER, 4, "POST" },
-	{ HTTP_METHOD_OTHER, 3, "PUT" },
-	{ HTTP_METHOD_OTHER, 6, "DELETE" },
+	{ HTTP_METHOD_POST, 4, "POST" },
+	{ HTTP_METHOD_PUT, 3, "PUT" },
+	{ HTTP_METHOD_DELETE, 6, "DELETE" },
 	{ HTTP_METHOD_OTHER, 5, "TRACE" },
 	{ HTTP_METHOD_OTHER, 5, "PATCH" },
 };
@@ -202,6 +203,10 @@ parse_request_line(struct http_parser *p, const char *bytes,
 	if (target.path.len) {
 		r->path_at = (u32)(target.path.at - bytes);
 		r->path_len = target.path.len;
+	}
+	if (target.query.len) {
+		r->query_at = (u32)(target.query.at - bytes);
+		r->query_len = target.query.len;
 	}
 	return true;
 }
@@ -433,6 +438,7 @@ http_parser_check(const struct http_parser *p, u32 shown)
 	ASSERT(p->line <= p->scan && p->scan <= shown);		// H1
 	ASSERT(p->scan <= HTTP_REQUEST_HEAD_MAX);
 	ASSERT(r->path_at + r->path_len <= p->scan);		// H3
+	ASSERT(r->query_at + r->query_len <= p->scan);
 	ASSERT(r->fields_at + r->fields_len <= p->scan);
 	ASSERT(p->field_count <= HTTP_FIELDS_MAX + 1);
 	if (p->phase != HTTP_PARSE_OVER)

@@ -28,6 +28,9 @@ enum http_method {
 	HTTP_METHOD_HEAD,
 	HTTP_METHOD_OPTIONS,
 	HTTP_METHOD_CONNECT,
+	HTTP_METHOD_POST,
+	HTTP_METHOD_PUT,
+	HTTP_METHOD_DELETE,
 	HTTP_METHOD_OTHER,	// known, and never allowed here
 };
 
@@ -44,6 +47,7 @@ enum http_field {
 	HTTP_FIELD_IF_MODIFIED_SINCE = 1 << 8,
 	HTTP_FIELD_TRANSFER_ENCODING = 1 << 9,
 	HTTP_FIELD_IF_UNMODIFIED_SINCE = 1 << 10,
+	HTTP_FIELD_ORIGIN = 1 << 11,
 };
 
 // Offsets count from the first byte shown to the parser.
@@ -51,6 +55,7 @@ struct http_request {
 	enum http_method method;
 	enum http_target_form form;
 	u32 path_at, path_len;		// of HTTP_TARGET_PATH
+	u32 query_at, query_len;	// after its '?'; 0, 0: none
 	u32 fields_at, fields_len;	// all field lines, with the empty line
 	u32 present;			// set of enum http_field
 	u8 minor;			// of the version: HTTP/1.minor

@@ -60,8 +60,7 @@ http_authority_is_valid(struct http_text authority)
 	       (http_text_number(port, &number) && number <= 65535);
 }
 
-// Splits a path and an optional query, which is checked and dropped: a static
-// site means the same object whatever the query.
+// Splits a path and an optional query, of which a static site takes no notice.
 static u32
 read_path(struct http_text text, struct http_target *target)
 {
@@ -71,7 +70,9 @@ read_path(struct http_text text, struct http_target *target)
 
 	if (path + query != text.len)
 		return HTTP_BAD_REQUEST;
-	*target = (struct http_target){ HTTP_TARGET_PATH, { text.at, path } };
+	target->path = (struct http_text){ text.at, path };
+	if (query > 1)
+		target->query = (struct http_text){ text.at + path + 1, query - 1 };
 	return 0;
 }
 

@@ -16,6 +16,7 @@ struct http_target {
 	enum http_target_form form;
 	struct http_text path;	// of HTTP_TARGET_PATH: without the query. Empty
 				// only for "http://host", which means "/"
+	struct http_text query;	// after the '?'; empty: none
 };
 
 // True for "host" or "host:port": a registered name, an IPv4 address or an
