@@ -208,16 +208,32 @@ http_conn_input_end(struct http_conn *conn)
 	conn->input_ended = true;
 }
 
+static void
+output_response(struct http_conn *conn, struct http_output *out)
+{
+	switch (http_response_peek(&conn->response, &out->piece)) {
+	case HTTP_PEEK_PIECE:
+		out->kind = HTTP_OUTPUT_SEND;
+		break;
+	case HTTP_PEEK_FETCH:
+		out->kind = HTTP_OUTPUT_FETCH;
+		out->fetch = conn->response.rest;
+		break;
+	case HTTP_PEEK_PAGE:
+		out->kind = HTTP_OUTPUT_PAGE;
+		out->page = conn->response.page;
+		break;
+	case HTTP_PEEK_END:
+		ASSERT(!"a response that is complete is not in SEND");	// N1
+	}
+}
+
 bool
 http_conn_output(struct http_conn *conn, u64 now_ns, struct http_output *out)
 {
-	bool more;
-
 	switch (conn->state) {
 	case HTTP_CONN_SEND:
-		out->kind = HTTP_OUTPUT_SEND;
-		more = http_response_peek(&conn->response, &out->piece);
-		ASSERT(more);
+		output_response(conn, out);
 		return true;
 	case HTTP_CONN_SHUTDOWN:
 		out->kind = HTTP_OUTPUT_SHUTDOWN;
@@ -243,12 +259,46 @@ http_conn_sent(struct http_conn *conn, u64 now_ns, u64 len)
 	ASSERT(conn->state == HTTP_CONN_SEND);
 	conn->sent_bytes += len;
 	http_response_sent(&conn->response, len);
-	if (http_response_peek(&conn->response, &next))
+	if (http_response_peek(&conn->response, &next) != HTTP_PEEK_END)
 		return;
 	if (conn->response.close)
 		enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
 	else
 		enter_idle(conn, now_ns);
+}
+
+void
+http_conn_fetched(struct http_conn *conn, const void *bytes, u64 len, bool lent)
+{
+	ASSERT(conn->state == HTTP_CONN_SEND);
+	http_response_fetched(&conn->response, bytes, len, lent);
+}
+
+void
+http_conn_page(struct http_conn *conn, const void *bytes, u64 len)
+{
+	ASSERT(conn->state == HTTP_CONN_SEND);
+	http_response_page(&conn->response, conn->service,
+			   conn->parser.request.minor, bytes, len);
+}
+
+void
+http_conn_failed(struct http_conn *conn, u64 now_ns)
+{
+	ASSERT(conn->state == HTTP_CONN_SEND);
+	if (conn->response.begun)
+		enter(conn, HTTP_CONN_ABORT, NEVER);
+	else
+		refuse(conn, now_ns, HTTP_INTERNAL_ERROR);
+}
+
+const struct catalog *
+http_conn_catalog(const struct http_conn *conn)
+{
+	bool responds = conn->state == HTTP_CONN_BODY ||
+			conn->state == HTTP_CONN_SEND;
+
+	return responds ? conn->response.catalog : NULL;
 }
 
 u64
@@ -323,7 +373,8 @@ http_conn_check(const struct http_conn *conn)
 
 	if (conn->state == HTTP_CONN_BODY || conn->state == HTTP_CONN_SEND) {
 		http_response_check(r);
-		ASSERT(r->text_sent < r->text_len || r->content.len_bytes); // N1
+		ASSERT(r->page || r->text_sent < r->text_len ||
+		       r->content.len_bytes || r->rest.len_bytes);	// N1
 		ASSERT(conn->requests < conn->limits->requests || r->close); // N5
 	}
 	if (conn->state == HTTP_CONN_BODY) {

@@ -20,6 +20,11 @@
 //			SEND:     sent = copy or lend to the transport;
 //			          http_conn_sent(conn, now, sent);
 //			          stop the inner loop if sent < the piece;
+//			FETCH:    has the host the bytes, or the first of them:
+//			          http_conn_fetched(conn, bytes, len, lent);
+//			          can nobody have them: http_conn_failed(conn, now);
+//			          else stop, and run the connection when they came;
+//			PAGE:     the same with http_conn_page();
 //			SHUTDOWN: send FIN after what is queued, go on reading;
 //			RELEASE:  close in the ordinary way, forget conn;
 //			ABORT:    reset the transport, forget conn;
@@ -81,6 +86,8 @@ struct http_conn {
 
 enum http_output_kind {
 	HTTP_OUTPUT_SEND,
+	HTTP_OUTPUT_FETCH,
+	HTTP_OUTPUT_PAGE,
 	HTTP_OUTPUT_SHUTDOWN,
 	HTTP_OUTPUT_RELEASE,
 	HTTP_OUTPUT_ABORT,
@@ -89,6 +96,8 @@ enum http_output_kind {
 struct http_output {
 	enum http_output_kind kind;
 	struct http_piece piece;	// of SEND
+	struct http_fetch fetch;	// of FETCH
+	const struct http_page *page;	// of PAGE
 };
 
 // Begins a connection that the transport just accepted. Service and limits are
@@ -118,6 +127,26 @@ http_conn_output(struct http_conn *conn, u64 now_ns, struct http_output *out);
 // Notes that the transport took `len_bytes` of the piece shown last.
 void
 http_conn_sent(struct http_conn *conn, u64 now_ns, u64 len_bytes);
+
+// After FETCH: the first `len_bytes`, at least 1, of what it shows lie here until
+// they are sent; if `lent`, until the client has acknowledged them.
+void
+http_conn_fetched(struct http_conn *conn, const void *bytes, u64 len_bytes,
+		  bool lent);
+
+// After PAGE: the page's content, which lies here until the next FETCH or PAGE, or
+// until the connection is forgotten.
+void
+http_conn_page(struct http_conn *conn, const void *bytes, u64 len_bytes);
+
+// After FETCH or PAGE: they cannot be had. The answer becomes 500 when nothing of
+// it was sent, else the connection ends with ABORT.
+void
+http_conn_failed(struct http_conn *conn, u64 now_ns);
+
+// The catalogue that the response on its way is of, or NULL: it must stay.
+const struct catalog *
+http_conn_catalog(const struct http_conn *conn);
 
 // When http_conn_tick() is due: a time, or UINT64_MAX for never.
 u64

@@ -23,13 +23,11 @@
 #include "kernel/base/fmt.h"
 #include "kernel/base/siphash.h"
 #include "kernel/base/string.h"
+#include "libos/http/head.h"
 #include "libos/http/mime.h"
 #include "libos/http/path.h"
 #include "libos/http/status.h"
 
-#define INDEX "index.html"
-#define INDEX_LEN (sizeof(INDEX) - 1)
-#define FILE_HEAD_MAX 384	// lines without Server, Date and Connection
 #define FILES_MAX (1u << 22)
 
 // Public on purpose: the tag of an object must not depend on the node.
@@ -48,20 +46,6 @@ struct measure {
 	u32 indexes;		// files that are a directory's index
 	u64 text_len;
 };
-
-static u32
-path_hash(const char *key, u32 len)
-{
-	u64 h = len;
-
-	for (; len >= 8; len -= 8, key += 8) {
-		h = (h ^ le64_load(key)) * 0x9e3779b97f4a7c15ull;
-		h ^= h >> 32;
-	}
-	for (; len; len--)
-		h = (h ^ (u8)*key++) * 0x9e3779b97f4a7c15ull;
-	return (u32)(h >> 32);
-}
 
 // The slot that holds the key, or the free slot where it belongs.
 static u32
@@ -85,15 +69,7 @@ site_find(const struct site *site, const char *path, u32 path_len)
 {
 	ASSERT(path_len >= 1 && path[0] == '/');
 	return site->slots[probe(site, path + 1, path_len - 1,
-				 path_hash(path + 1, path_len - 1))].object;
-}
-
-static bool
-is_index(const char *name, u32 len)
-{
-	return len >= INDEX_LEN &&
-	       !memcmp(name + len - INDEX_LEN, INDEX, INDEX_LEN) &&
-	       (len == INDEX_LEN || name[len - INDEX_LEN - 1] == '/');
+				 site_path_hash(path + 1, path_len - 1))].object;
 }
 
 // True for a file that a request can name: what path.c would never produce
@@ -113,68 +89,6 @@ is_servable(const struct cpio_entry *entry)
 	return true;
 }
 
-// Percent-encodes all but letters, digits and "-._~/" into `text` (which may
-// be NULL, to count). Returns the length.
-static u32
-escape(const char *name, u32 len, char *text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	u32 n = 0;
-
-	for (u32 i = 0; i < len; i++) {
-		u8 c = (u8)name[i];
-		bool plain = (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-			     c == '_' || c == '~' || c == '/' ||
-			     ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-
-		if (text && plain) {
-			text[n] = (char)c;
-		} else if (text) {
-			text[n] = '%';
-			text[n + 1] = digits[c >> 4];
-			text[n + 2] = digits[c & 15];
-		}
-		n += plain ? 1 : 3;
-	}
-	return n;
-}
-
-// Appends header lines to a head that is in the making. A head of a file is
-// bounded because its only texts of varying length are ours.
-static void printf_like(3, 4)
-add(struct site_object *o, char *text, const char *format, ...)
-{
-	size_t room = FILE_HEAD_MAX - o->head_len;
-	va_list args;
-
-	va_start(args, format);
-	size_t n = fmt_into_va(text + o->head_len, room, format, args);
-	va_end(args);
-	ASSERT(n < room);
-	o->head_len += (u32)n;
-}
-
-// Formats the head of a file into `text`, of at least FILE_HEAD_MAX bytes.
-static void
-write_file_head(struct site_object *o, const char *etag, char *text)
-{
-	char date[HTTP_DATE_LEN];
-
-	http_date_write(o->modified_seconds, date);
-	o->head_len = 0;
-	add(o, text, "%sContent-Length: %llu\r\n",
-	    http_status_text(HTTP_OK)->line, (unsigned long long)o->len_bytes);
-	o->type_at = (u16)o->head_len;
-	add(o, text, "Content-Type: %s\r\n", o->type);
-	o->accept_at = (u16)o->head_len;
-	add(o, text, "X-Content-Type-Options: nosniff\r\nAccept-Ranges: bytes\r\n");
-	o->validators_at = (u16)o->head_len;
-	add(o, text, "ETag: %.*s\r\n", SITE_ETAG_LEN, etag);
-	add(o, text, "Last-Modified: %.*s\r\n", HTTP_DATE_LEN, date);
-	o->head = text;
-	o->etag = text + o->validators_at + strlen("ETag: ");
-}
-
 // Fills in what the head of a file says, but its entity tag.
 static void
 describe_file(struct site_object *o, const struct cpio_entry *entry,
@@ -191,37 +105,12 @@ describe_file(struct site_object *o, const struct cpio_entry *entry,
 	};
 }
 
-#define REDIRECT_HEAD                                     \
-	"Content-Type: text/html; charset=utf-8\r\n"      \
-	"X-Content-Type-Options: nosniff\r\nLocation: /"
-
-// Formats the head of a redirect to the directory `name` + "/" into `text`
-// (NULL: only counts). Returns its length.
-static u32
-write_redirect_head(const char *name, u32 len, char *text)
-{
-	const struct http_status_text *moved =
-		http_status_text(HTTP_MOVED_PERMANENTLY);
-	char start[FILE_HEAD_MAX];
-	u32 n = (u32)fmt_into(start, sizeof(start),
-			      "%sContent-Length: %u\r\n" REDIRECT_HEAD,
-			      moved->line, moved->page_len);
-
-	ASSERT(n < sizeof(start));
-	if (text)
-		memcpy(text, start, n);
-	n += escape(name, len, text ? text + n : NULL);
-	if (text)
-		memcpy(text + n, "/\r\n", 3);
-	return n + 3;
-}
-
 // The part of an index file's name that names its directory, without '/'.
 static u32
 directory_len(u32 name_len)
 {
-	ASSERT(name_len > INDEX_LEN);
-	return name_len - (u32)INDEX_LEN - 1;
+	ASSERT(name_len > SITE_INDEX_LEN);
+	return name_len - SITE_INDEX_LEN - 1;
 }
 
 static enum site_result
@@ -237,20 +126,20 @@ measure(const void *archive, u64 len, struct measure *m)
 		static const char no_etag[SITE_ETAG_LEN + 1] =
 			"\"00000000000000000000000000000000\"";
 		struct site_object o;
-		char text[FILE_HEAD_MAX];
+		char text[SITE_HEAD_MAX];
 
 		if (!cpio_is_file(&entry) || !is_servable(&entry))
 			continue;
 		if (++m->files > FILES_MAX)
 			return SITE_TOO_MANY;
 		describe_file(&o, &entry, HTTP_DATE_MAX);
-		write_file_head(&o, no_etag, text);
+		site_head_write(&o, no_etag, text);
 		m->text_len += o.head_len;
-		if (!is_index(entry.name, entry.name_len))
+		if (!site_is_index(entry.name, entry.name_len))
 			continue;
 		m->indexes++;
-		if (entry.name_len > INDEX_LEN)
-			m->text_len += write_redirect_head(
+		if (entry.name_len > SITE_INDEX_LEN)
+			m->text_len += site_head_redirect(
 				entry.name, directory_len(entry.name_len), NULL);
 	}
 	return result == CPIO_END ? SITE_OK : SITE_ARCHIVE_BAD;
@@ -302,7 +191,7 @@ static void
 name_object(struct builder *b, const char *key, u32 len,
 	    const struct site_object *object, bool replace)
 {
-	u32 hash = path_hash(key, len);
+	u32 hash = site_path_hash(key, len);
 	struct site_slot *slot = &b->slots[probe(b->site, key, len, hash)];
 
 	if (slot->key && !replace)
@@ -322,12 +211,12 @@ static void
 add_file(struct builder *b, const struct cpio_entry *entry, u64 now_seconds)
 {
 	struct site_object *o = new_object(b);
-	char text[FILE_HEAD_MAX], etag[SITE_ETAG_LEN + 1];
+	char text[SITE_HEAD_MAX], etag[SITE_ETAG_LEN + 1];
 	const char *key = entry->name;
 
 	describe_file(o, entry, now_seconds);
 	write_etag(o->data, o->len_bytes, etag);
-	write_file_head(o, etag, text);
+	site_head_write(o, etag, text);
 	ASSERT(o->head_len <= (u64)(b->text_end - b->text));
 	memcpy(b->text, text, o->head_len);
 	o->head = b->text;
@@ -346,9 +235,9 @@ add_directory(struct builder *b, const struct site_object *index)
 	struct site_object *o;
 	u32 len;
 
-	name_object(b, index->name, index->name_len - (u32)INDEX_LEN, index,
+	name_object(b, index->name, index->name_len - SITE_INDEX_LEN, index,
 		    false);
-	if (index->name_len == INDEX_LEN)
+	if (index->name_len == SITE_INDEX_LEN)
 		return;
 	len = directory_len(index->name_len);
 	o = new_object(b);
@@ -357,7 +246,7 @@ add_directory(struct builder *b, const struct site_object *index)
 		.data = (const u8 *)moved->page,
 		.len_bytes = moved->page_len,
 		.head = b->text,
-		.head_len = write_redirect_head(index->name, len, b->text),
+		.head_len = site_head_redirect(index->name, len, b->text),
 	};
 	b->text += o->head_len;
 	ASSERT(b->text <= b->text_end);
@@ -385,9 +274,9 @@ fill(struct builder *b, const void *archive, u64 len, u64 now_seconds)
 		const struct site_object *o = &b->objects[i];
 
 		// Not an index that a later member of its name replaced.
-		if (is_index(o->name, o->name_len) &&
+		if (site_is_index(o->name, o->name_len) &&
 		    b->slots[probe(b->site, o->name, o->name_len,
-				   path_hash(o->name, o->name_len))].object == o)
+				   site_path_hash(o->name, o->name_len))].object == o)
 			add_directory(b, o);
 	}
 }

@@ -4,8 +4,9 @@
 // sent as it lies there (Cheetah's way: what depends on the object alone is
 // computed once, when the site is indexed, never per request).
 //
-// For now the site comes as a newc cpio archive. The rest of HTTP sees only
-// site_find() and struct site_object, so a content store can take its place.
+// This site comes as a newc cpio archive and lies in memory. Its sibling is
+// catalog.h, whose content lies in the store. The rest of HTTP sees of both only a
+// function that finds and struct site_object.
 //
 // File "a/b.html" is found as "/a/b.html". File "a/index.html" is also "/a/",
 // and "/a" redirects there; a file's own name goes before such a name. Of two
@@ -22,13 +23,17 @@ enum site_kind {
 	SITE_REDIRECT,		// the head is a 301 with its page as the data
 };
 
+struct manifest_entry;
+
 // Everything in it lies in the archive, in the index or in constants, and
 // stays until the owner of both takes them away.
 struct site_object {
 	enum site_kind kind;
+	const struct manifest_entry *file;	// of a catalogue; NULL: data is here
 	const u8 *data;
 	u64 len_bytes;
-	const char *name;	// of the file, in the archive, not terminated
+	const char *name;	// of the file, not terminated; for a redirect of a
+				// catalogue of the directory
 	u32 name_len;
 	u64 modified_seconds;	// not later than the indexing
 	const char *type;	// Content-Type

@@ -2,6 +2,7 @@
 // The index: what is found under which name, what the heads say, and that
 // hostile or large archives do no harm.
 //
+// links: libos/http/head.c
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
 // links: libos/http/status.c libos/http/text.c libos/http/path.c
 // links: libos/http/date.c kernel/base/cpio.c kernel/base/fmt.c

@@ -92,6 +92,10 @@ run_output(struct clients *clients, struct client *client, u64 now_ns)
 			if (sent < out.piece.len_bytes)
 				return progress;
 			break;
+		case HTTP_OUTPUT_FETCH:
+		case HTTP_OUTPUT_PAGE:
+			http_conn_failed(&client->http, now_ns);
+			break;
 		case HTTP_OUTPUT_SHUTDOWN:
 			tcp_shutdown(clients->net, client->tcp);
 			break;
