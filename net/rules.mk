@@ -48,7 +48,8 @@ endef
 $(B)/sodium/kernel/libsodium.o: $(SODIUM_STAMP)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(call sodium_object,$(KCC) $(filter-out -W% -MMD -MP,$(KFLAGS)) $(SODIUM_FLAGS),$(SODIUM_ENTRIES))
+	$(call sodium_object,$(KCC) $(filter-out -W% -MMD -MP,$(KFLAGS)) \
+		$(SODIUM_FLAGS),$(SODIUM_ENTRIES))
 
 $(B)/host/net/sodium/libsodium.o $(B)/fuzz/net/sodium/libsodium.o: $(SODIUM_STAMP)
 	$(call say,HOSTCC,$@)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Disk labels.
+// Disk labels. The checksum covers the whole block, so rot anywhere in it is told
+// from a disk that never was the cluster's.
 
 #include "libos/store/label.h"
 #include "kernel/base/assert.h"
@@ -55,29 +56,74 @@ label_is_zero(const void *bytes, u64 len)
 	return true;
 }
 
-enum label_class
-label_read(const u8 block[STORE_BLOCK], u64 disk_blocks,
-	   const u8 node[STORE_UUID], struct label *label)
+enum found {
+	FOUND_GOOD,
+	FOUND_ZERO,
+	FOUND_DAMAGED,		// ours once
+	FOUND_OTHER,
+};
+
+static enum found
+look(const u8 block[STORE_BLOCK])
 {
 	const struct label_block *at = (const struct label_block *)block;
 
-	if (at->magic != LABEL_MAGIC) {
-		if (!label_is_zero(block, STORE_BLOCK))
-			return LABEL_FOREIGN;
-		return disk_blocks < STORE_BLOCKS_MIN ? LABEL_SMALL : LABEL_BLANK;
-	}
+	if (at->magic != LABEL_MAGIC)
+		return label_is_zero(block, STORE_BLOCK) ? FOUND_ZERO : FOUND_OTHER;
 	if (at->check != check_of(at))
-		return LABEL_DAMAGED;
+		return FOUND_DAMAGED;
 	if (at->version != LABEL_VERSION)
+		return FOUND_OTHER;
+	return at->blocks < STORE_BLOCKS_MIN || at->blocks > STORE_BLOCKS_MAX
+		       ? FOUND_DAMAGED : FOUND_GOOD;
+}
+
+// Neither block is good.
+static enum label_class
+class_without_label(enum found block, enum found spare, u64 disk_blocks)
+{
+	if (block == FOUND_OTHER)
 		return LABEL_FOREIGN;
-	if (at->blocks < STORE_BLOCKS_MIN || at->blocks > STORE_BLOCKS_MAX)
+	if (block == FOUND_DAMAGED)
 		return LABEL_DAMAGED;
+	// A claim was cut off at its first write: nothing has come after it.
+	if (spare == FOUND_OTHER)
+		return LABEL_FOREIGN;
+	return disk_blocks < STORE_BLOCKS_MIN ? LABEL_SMALL : LABEL_BLANK;
+}
+
+static bool
+is_bound(const u8 block[STORE_BLOCK])
+{
+	const struct label_block *at = (const struct label_block *)block;
+
+	return !label_is_zero(at->cluster, STORE_UUID);
+}
+
+enum label_class
+label_read(const u8 block[STORE_BLOCK], const u8 spare[STORE_BLOCK],
+	   u64 disk_blocks, const u8 node[STORE_UUID], struct label *label)
+{
+	enum found first = look(block), second = look(spare);
+	const struct label_block *at = (const struct label_block *)block;
+
+	if (first == FOUND_OTHER || (first != FOUND_GOOD && second != FOUND_GOOD))
+		return class_without_label(first, second, disk_blocks);
+	// The spare is written first, so it may know the cluster already.
+	if (first != FOUND_GOOD || (second == FOUND_GOOD && is_bound(spare)))
+		at = (const struct label_block *)spare;
 	memcpy(label->cluster, at->cluster, STORE_UUID);
 	memcpy(label->node, at->node, STORE_UUID);
 	label->blocks = at->blocks;
 	if (at->blocks > disk_blocks)
 		return LABEL_SMALL;
 	return memcmp(at->node, node, STORE_UUID) ? LABEL_STRANGER : LABEL_OURS;
+}
+
+bool
+label_differs(const u8 block[STORE_BLOCK], const u8 spare[STORE_BLOCK])
+{
+	return memcmp(block, spare, STORE_BLOCK) != 0;
 }
 
 const char *

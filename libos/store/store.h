@@ -12,7 +12,8 @@
 #define STORE_UUID 16u			// of a node, of a cluster
 
 #define STORE_LABEL_BLOCK 0u
-#define STORE_SLOT_BLOCK 1u		// the first register slot; see slot.h
+#define STORE_SLOT_BLOCK 1u		// two register slots of STORE_SLOT_BLOCKS each
+#define STORE_SLOT_BLOCKS 2u
 #define STORE_FIRST_BLOCK 8u		// of the object area
 #define STORE_BLOCKS_MAX (1ull << 26)	// of a disk that are used: 256 GiB
 #define STORE_BLOCKS_MIN 64u		// a smaller disk is not claimed
