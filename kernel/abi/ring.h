@@ -21,6 +21,10 @@
 // and checks: the source address is the ring's, the EtherType never the
 // fabric's, every atom given to ring_narrow() holds. The rest is sent from
 // where it lies (zero copy), and must lie in the ring's regions.
+//
+// A frame for the address of a ring of the same node, checked like any other, does
+// not go to the wire: the kernel copies it to the ring of that address whose filter
+// takes it, the checksum completed. No switch would bring it back.
 
 #include "kernel/abi/layout.h"
 
@@ -35,6 +39,8 @@
 #define RING_HEADER_COPY 96u	// leading bytes of piece 0 copied and checked
 #define RING_REGIONS_MAX 4u
 #define RING_ATOMS_MAX 8u
+
+#define RING_MAC_GIVEN 0xffffffffu
 
 #define ETHERTYPE_FABRIC 0x88b5u
 
@@ -57,13 +63,15 @@ struct ring_region {
 };
 
 // ring_bind. mac_index 0 is the node's own address; others are derived from it
-// (locally administered) and let several libOSes share the interface. Frames
+// (locally administered) and let several libOSes share the interface. With
+// RING_MAC_GIVEN the address is `mac`, no group's and not zero, and the interface's
+// capability has FORGE: it may be one that moves between nodes. Frames
 // for the address that every filter atom accepts go to the ring with the most
 // atoms; broadcasts to every ring whose atoms accept them. Two rings may not
 // claim the same frames unless the binder names the older one in `narrows`.
 struct ring_spec {
 	u32 nic_slot;		// CAP_NIC; READ to receive, WRITE to send
-	u32 mac_index;		// 0..RINGS_MAX-1
+	u32 mac_index;		// 0..RINGS_MAX-1, or RING_MAC_GIVEN
 	u32 ring_slot;		// CAP_FRAMES with READ and WRITE
 	u32 narrows;		// slot of the ring that this filter narrows, or SLOT_NONE
 	u64 ring_frame;		// first of RING_FRAMES frames
@@ -71,6 +79,8 @@ struct ring_spec {
 	u32 filter_count;
 	struct ring_region region[RING_REGIONS_MAX];
 	struct ring_atom filter[RING_ATOMS_MAX];
+	u8 mac[6];		// with RING_MAC_GIVEN
+	u8 reserved[2];
 };
 
 struct ring_piece {
@@ -81,7 +91,7 @@ struct ring_piece {
 
 enum ring_tx_status {
 	RING_TX_OPEN,		// not looked at yet
-	RING_TX_SENT,		// given to the device
+	RING_TX_SENT,		// given to the device, or to a ring of this node
 	RING_TX_FORGED,		// refused: header
 	RING_TX_OUTSIDE,	// refused: a piece outside the ring's regions
 	RING_TX_MALFORMED,	// refused: lengths

@@ -96,7 +96,7 @@ struct slice_info {
 
 struct ring_info {
 	u32 owner;		// id of the environment; 0: free
-	u32 mac_index;
+	u32 mac_index;		// or RING_MAC_GIVEN
 	u8 mac[6];
 	u16 filter_count;
 	u64 rx_frames;

@@ -81,6 +81,7 @@ struct bind_checked {
 	u32 index;		// free entry
 	u32 narrows;		// ring, or RING_NONE
 	u32 rights;		// of the NIC capability
+	u8 mac[6];
 	u32 nic_node;
 	u32 memory_node;
 	u32 region_node[RING_REGIONS_MAX];
@@ -120,6 +121,26 @@ check_memory(const struct env *env, struct bind_checked *c)
 	return 0;
 }
 
+// The address that it asks for; only who may forge chooses one that is not made
+// from the node's.
+static i64
+check_mac(struct bind_checked *c)
+{
+	const struct ring_spec *s = &c->spec;
+
+	if (s->mac_index < RINGS_MAX) {
+		derive_mac(s->mac_index, c->mac);
+		return 0;
+	}
+	if (s->mac_index != RING_MAC_GIVEN || s->mac[0] & 1 ||
+	    egress_mac(s->mac) == 0)
+		return -E_ARGUMENT;
+	if (!(c->rights & CAP_FORGE))
+		return -E_RIGHTS;
+	memcpy(c->mac, s->mac, sizeof(c->mac));
+	return 0;
+}
+
 // Is `index` the ring `from`, or one that `from` narrows, directly or not?
 static bool
 narrows_from(u32 from, u32 index)
@@ -155,7 +176,7 @@ check_claim(const struct env *env, struct bind_checked *c)
 		const struct ring *r = &rings[i];
 
 		if (!r->bound || !r->running || !r->receives ||
-		    r->info->mac_index != s->mac_index ||
+		    r->egress.mac != egress_mac(c->mac) ||
 		    !filter_overlap(&c->filter, &r->filter))
 			continue;
 		if (!narrows_from(c->narrows, i) ||
@@ -185,10 +206,12 @@ check_ring_bind(struct call *call)
 
 	if (error)
 		return error;
-	if (s->mac_index >= RINGS_MAX || s->region_count > RING_REGIONS_MAX ||
-	    s->filter_count > RING_ATOMS_MAX)
+	if (s->region_count > RING_REGIONS_MAX || s->filter_count > RING_ATOMS_MAX)
 		return -E_ARGUMENT;
 	error = check_memory(call->env, c);
+	if (error)
+		return error;
+	error = check_mac(c);
 	if (error)
 		return error;
 	filter_init(&c->filter);
@@ -243,7 +266,7 @@ do_ring_bind(struct call *call)
 		.mac_index = s->mac_index,
 		.filter_count = (u16)s->filter_count,
 	};
-	derive_mac(s->mac_index, info->mac);
+	memcpy(info->mac, c->mac, sizeof(info->mac));
 	*ring = (struct ring){
 		.bound = true,
 		.running = true,

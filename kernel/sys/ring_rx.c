@@ -7,6 +7,9 @@
 // broadcast or multicast goes to every ring that accepts it. With at most
 // RINGS_MAX rings a scan of eight-word compares is as good as a trie.
 //
+// A frame that a ring of this node sent to another's address comes by the same way
+// (ring_rx_loop): the filter decides, whoever sent it.
+//
 // The fabric's frames are the kernel's and go to no ring. Neither do frames that
 // are longer than RING_MTU_MAX, which an interface with a larger MTU may take.
 //
@@ -66,34 +69,54 @@ ring_rx_order(void)
 }
 
 static void
-put(struct ring *ring, const struct nic_received *r)
+put(struct ring *ring, const u8 *frame, u32 len)
 {
 	u32 slot = ring->rx_head % RING_SLOTS;
 	u32 tail = shared_load(&ring->control->rx_tail);
 
-	ASSERT(ring->running && r->len <= RING_MTU_MAX);
+	ASSERT(ring->running && len <= RING_MTU_MAX);
 	if (ring->rx_head - tail >= RING_SLOTS) {
 		ring->info->rx_dropped++;
 		shared_store(&ring->control->rx_dropped,
 			     (u32)ring->info->rx_dropped);
 		return;
 	}
-	memcpy(ring->buffers + slot * RING_BUFFER_SIZE, r->frame, r->len);
-	ring->control->rx_len[slot] = (u16)r->len;
+	memcpy(ring->buffers + slot * RING_BUFFER_SIZE, frame, len);
+	ring->control->rx_len[slot] = (u16)len;
 	ring->rx_head++;
 	shared_store(&ring->control->rx_head, ring->rx_head);
 	ring->info->rx_frames++;
 }
 
-// Gives a frame to whom it belongs; returns the rings that got it, as bits.
+// Gives a frame to the rings that accept it; returns those, as bits.
 static u32
-deliver(const struct nic_received *r)
+demultiplex(const u8 *frame, u32 len)
 {
-	u64 target = le64_load(r->frame) & MAC_MASK;
-	bool many = r->frame[0] & 1;
+	u64 target = le64_load(frame) & MAC_MASK;
+	bool many = frame[0] & 1;
 	struct filter_window window;
 	u32 takers = 0;
 
+	filter_load(&window, frame, len);
+	for (u32 i = 0; i < order_count; i++) {
+		struct ring *ring = &rings[order[i]];
+
+		if (!(many || ring->egress.mac == target) ||
+		    !filter_accepts(&ring->filter, &window))
+			continue;
+		put(ring, frame, len);
+		takers |= 1u << order[i];
+		if (!many)
+			break;
+	}
+	sys_info.nic_rx_unclaimed += takers == 0;
+	return takers;
+}
+
+// Gives a frame from the wire to whom it belongs.
+static u32
+deliver(const struct nic_received *r)
+{
 	ASSERT(r->len >= NIC_ETHERNET_LEN);
 	if (be16_load(r->frame + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC) {
 		fabric_input(r->frame, r->len);
@@ -103,20 +126,34 @@ deliver(const struct nic_received *r)
 		sys_info.nic_rx_too_long++;
 		return 0;
 	}
-	filter_load(&window, r->frame, r->len);
-	for (u32 i = 0; i < order_count; i++) {
-		struct ring *ring = &rings[order[i]];
+	return demultiplex(r->frame, r->len);
+}
 
-		if (!(many || ring->egress.mac == target) ||
-		    !filter_accepts(&ring->filter, &window))
-			continue;
-		put(ring, r);
-		takers |= 1u << order[i];
-		if (!many)
-			break;
+static void
+hint_owners(u32 takers)
+{
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		if (takers >> i & 1)
+			env_hint(rings[i].owner);
 	}
-	sys_info.nic_rx_unclaimed += takers == 0;
-	return takers;
+}
+
+bool
+ring_rx_has(u64 mac)
+{
+	for (u32 i = 0; i < order_count; i++) {
+		if (rings[order[i]].egress.mac == mac)
+			return true;
+	}
+	return false;
+}
+
+void
+ring_rx_loop(const u8 *frame, u32 len)
+{
+	ASSERT(len >= NIC_ETHERNET_LEN && len <= RING_MTU_MAX);
+	ASSERT(!(frame[0] & 1));
+	hint_owners(demultiplex(frame, len));
 }
 
 // Is nobody asleep for whom a frame may come? One that was hinted counts as
@@ -149,10 +186,7 @@ batch(void)
 		takers |= who;
 		nic_give_back(r.buffer);
 	}
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		if (takers >> i & 1)
-			env_hint(rings[i].owner);
-	}
+	hint_owners(takers);
 	looked_at = clock_ns();
 	quiet = (order_count || !fabric_on()) && all_awake() &&
 		!fabric_expects(looked_at);

@@ -13,7 +13,9 @@
 // The device's queue is shared fairly: with n rings bound each may occupy one
 // n-th of its descriptors, and rings that had to wait go on in turn.
 //
-// A frame whose bytes were all copied counts as done at once.
+// A frame whose bytes were all copied counts as done at once. So does one for the
+// address of a ring of this node, which ring_rx.c takes instead of the device
+// (ring_loop.c).
 
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
@@ -129,7 +131,8 @@ add_pieces(const struct ring_tx *t, struct nic_frame *frame, struct flight *f)
 	ASSERT(frame->piece_count <= RING_PIECES_MAX);
 }
 
-// Checks one descriptor and, when all is well, gives the frame to the device.
+// Checks one descriptor and, when all is well, gives the frame to the device, or
+// to a ring of this node.
 static enum ring_tx_status
 send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 {
@@ -149,6 +152,8 @@ send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 	memcpy(header, source + t->piece[0].offset, frame.header_len);
 	if (!egress_header(&ring->egress, header, frame.header_len, total))
 		return RING_TX_FORGED;
+	if (ring_loop(t, header, frame.header_len))
+		return RING_TX_SENT;
 	*f = (struct flight){ .open = true };
 	f->ring = (u32)(ring - rings);
 	f->sequence = ring->tx_taken;
@@ -177,17 +182,20 @@ take_descriptor(struct ring *ring)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 
 	enum ring_tx_status status = send_one(ring, &t, flight_index);
+	const struct flight *f = &flights[flight_index];
 
 	shared->status = (u8)status;
-	if (status == RING_TX_SENT) {
+	if (f->open) {
 		free_count--;
-		ring->info->tx_frames++;
 		sys_info.nic_tx_frames++;
+	}
+	if (status == RING_TX_SENT) {
+		ring->info->tx_frames++;
 	} else {
 		ring->info->tx_refused++;
 		ring->tx_refused++;
 	}
-	if (status != RING_TX_SENT || flights[flight_index].copied)
+	if (!f->open || f->copied)
 		mark_done(ring, ring->tx_taken);
 	ring->tx_taken++;
 }

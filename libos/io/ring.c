@@ -18,7 +18,7 @@ bind(struct ring *ring, const struct ring_config *config)
 {
 	struct ring_spec spec = {
 		.nic_slot = config->nic_slot,
-		.mac_index = config->mac_index,
+		.mac_index = config->mac ? RING_MAC_GIVEN : config->mac_index,
 		.ring_slot = ring->memory.slot,
 		.narrows = config->narrows,
 		.ring_frame = ring->memory.frame,
@@ -26,6 +26,8 @@ bind(struct ring *ring, const struct ring_config *config)
 		.filter_count = config->filter_count,
 	};
 
+	for (u32 i = 0; config->mac && i < sizeof(spec.mac); i++)
+		spec.mac[i] = config->mac[i];
 	ASSERT(config->region_count <= RING_REGIONS_MAX);
 	ASSERT(config->filter_count <= RING_ATOMS_MAX);
 	for (u32 i = 0; i < config->region_count; i++) {

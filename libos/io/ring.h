@@ -28,6 +28,7 @@ struct ring {
 struct ring_config {
 	u32 nic_slot;
 	u32 mac_index;		// kernel/abi/ring.h, struct ring_spec
+	const u8 *mac;		// not NULL: this address instead; needs FORGE
 	u32 narrows;		// slot of a ring, or SLOT_NONE
 	const struct frame_run *regions;
 	u32 region_count;

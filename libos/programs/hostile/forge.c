@@ -304,6 +304,15 @@ bad_bindings(void)
 	refused("the node's own address", sys_ring_bind(&s), E_TAKEN);
 	s.mac_index = RINGS_MAX;
 	refused("an address that is none", sys_ring_bind(&s), E_ARGUMENT);
+	s.mac_index = RING_MAC_GIVEN;
+	refused("no address", sys_ring_bind(&s), E_ARGUMENT);
+	memcpy(s.mac, "\3\0\0\0\0\1", 6);
+	refused("the address of a group", sys_ring_bind(&s), E_ARGUMENT);
+	s.mac[0] = 2;
+	refused("a foreign address without FORGE", sys_ring_bind(&s), E_RIGHTS);
+	for (u32 i = 0; i < 6; i++)
+		s.mac[i] = ring.control->mac[i];
+	refused("even its own so", sys_ring_bind(&s), E_RIGHTS);
 	s = good;
 	s.mac_index = MAC_INDEX;
 	refused("an address twice", sys_ring_bind(&s), E_TAKEN);
@@ -353,6 +362,46 @@ ring_in_ring(void)
 	need("drop the twin", sys_cap_drop(twin));
 	ring.control->tx_head = head;
 	holds("a kick of the first", sys_ring_kick(ring.slot) == 0);
+}
+
+// To a ring of this very node, which the kernel serves: what is forged does not get
+// there either.
+static void
+to_a_neighbour(void)
+{
+	static struct ring neighbour;
+	struct ring_config config = {
+		.nic_slot = startup_slot(ROLE_NIC),
+		.mac_index = MAC_INDEX + 1,
+		.narrows = SLOT_NONE,
+	};
+	struct ring_tx tx = whole_frame();
+	u8 own[6], target[6];
+	const u8 *frame;
+
+	need("a neighbour", ring_open(&neighbour, &config));
+	for (u32 i = 0; i < 6; i++) {
+		own[i] = ring.control->mac[i];
+		target[i] = neighbour.control->mac[i];
+	}
+	make_frame(target, SOME_TYPE, "FORGED");
+	memcpy(bytes, target, 6);
+	forged("the neighbour's address, to the neighbour");
+	make_frame(own, ETHERTYPE_FABRIC, "FORGED");
+	memcpy(bytes, target, 6);
+	forged("the fabric's type, to the neighbour");
+	make_frame(own, SOME_TYPE, "FORGED");
+	memcpy(bytes, target, 6);
+	tx.piece[0].frame = (u32)secret.frame;
+	put_for("memory of others, to the neighbour", &tx, RING_TX_OUTSIDE);
+	holds("nothing got there", ring_peek(&neighbour, &frame) == 0);
+	tx = whole_frame();		// not to the wire: whoever listens is told
+	put_for("a frame to the neighbour", &tx, RING_TX_SENT);
+	holds("it got there, and unchanged",
+	      ring_peek(&neighbour, &frame) == FRAME_LEN &&
+	      !memcmp(frame, bytes, FRAME_LEN));
+	ring_close(&neighbour);
+	make_frame(own, SOME_TYPE, "HONEST");
 }
 
 // Conditions only grow.
@@ -442,6 +491,7 @@ main(int argc, char **argv)
 	bad_lengths();
 	foreign_memory();
 	bad_bindings();
+	to_a_neighbour();
 	ring_in_ring();
 	bad_indices();
 	flood();

@@ -37,6 +37,7 @@ static const struct test {
 	{ "move", test_move },
 	{ "revoke-running", test_revoke_running },
 	{ "revoke-asleep", test_revoke_asleep },
+	{ "loop", test_loop },
 };
 
 static u32 failures;

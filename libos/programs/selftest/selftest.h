@@ -107,3 +107,5 @@ void
 test_revoke_running(void);
 void
 test_revoke_asleep(void);
+void
+test_loop(void);
