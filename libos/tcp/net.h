@@ -140,12 +140,11 @@ net_address(const struct net *net);
 const struct net_counters *
 net_counters(const struct net *net);
 
-// An address of a guest. `spread`: several guests share it, and frames for it come
-// from the MAC address `from`, whose holder decides which guest gets which.
+// An address of a guest. `spread`: guests of several nodes share it, and whoever
+// holds it decides which of them gets which frames.
 struct net_own {
 	u32 address;
 	bool spread;
-	u8 from[6];
 };
 
 // Guests: the addresses from now on, at most NET_OWN_MAX, the mask and the gateway
@@ -156,10 +155,9 @@ net_set_addresses(struct net *net, u64 now_ns, const struct net_own *own,
 		  u32 count, u32 mask, u32 gateway);
 
 // Guests: was the frame that net_input() took last a stray, that is a TCP segment
-// without SYN, for no connection here, to a spread address and from the holder's
-// MAC address? Another guest may have its connection. Nothing was answered:
-// the host sends the frame on, or gives it to net_refuse(). A frame from any other
-// MAC address has been sent on already and is no stray.
+// without SYN, for no connection here, to a spread address? Another guest may have
+// its connection. Nothing was answered: the host sends the frame on
+// (balance_redirect()), or gives it to net_refuse().
 must_check bool
 net_stray(const struct net *net);
 

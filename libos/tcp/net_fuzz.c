@@ -187,7 +187,7 @@ step_addresses(struct world *w, struct program *p)
 {
 	static const struct net_own all[] = {
 		{ .address = NODE },
-		{ .address = VIRTUAL, .spread = true, .from = { 2, 0, 0, 0, 1, 1 } },
+		{ .address = VIRTUAL, .spread = true },
 		{ .address = NODE },
 		{ .address = 0x0a000003 },
 	};

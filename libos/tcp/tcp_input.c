@@ -264,7 +264,7 @@ unclaimed(struct net *net, const struct ip_packet *p, const struct segment *s,
 
 	ASSERT(own);
 	if (is_guest(net) && own->spread && !net->refusing &&
-	    !(s->flags & FLAG_SYN) && !memcmp(p->mac, own->from, 6)) {
+	    !(s->flags & FLAG_SYN)) {
 		net->stray = true;
 		net->counters.strays++;
 		return;
