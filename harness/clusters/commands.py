@@ -9,15 +9,18 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from . import console, doctor
 from .client import NotUp, request
 from .failure import Failure, Usage
 from .machine import MTU, QEMU
 from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
+from .probe import asks_well
 from .process import is_alive, need
 from .report import Report
 from .state import State
@@ -25,6 +28,7 @@ from .state import State
 DOWN_SECONDS = 20.0
 START_SECONDS = 150.0
 WAIT_TICK = 0.1
+ANSWER_SECONDS = 5.0  # in which a node that serves answers `status`
 UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 GROUPS = re.compile(r"\w+(,\w+)*([:>]\w+(,\w+)*)+")
 FAULTS = {"loss": "frames lost, in percent", "delay": "ms on the way",
@@ -81,9 +85,9 @@ def up(words: argparse.Namespace) -> int:
     if words.firmware == "uefi":
         raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
                     "what there is (--firmware bios)")
-    options = Options(words.nodes, words.site, words.port, words.boot, words.net, words.smp,
-                      words.mem >> 20, words.disk or 0, words.append, words.mtu,
-                      words.standalone)
+    options = Options(words.nodes, words.site, words.port, words.api_port, words.boot, words.net,
+                      words.smp, words.mem >> 20, words.disk or 0, words.append, words.mtu,
+                      words.standalone or not words.clustered)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -92,7 +96,8 @@ def up(words: argparse.Namespace) -> int:
     state.make()
     if not state.lock():
         return already_up(state)
-    clear(state)
+    state.kill_processes()  # what an earlier run left; the lock is ours
+    state.clean(logs=True, disks=options.standalone)
     state.make()
     # What only this verb needs takes most of the time to import.
     from .detach import run_detached
@@ -100,13 +105,6 @@ def up(words: argparse.Namespace) -> int:
     if words.detach:
         return run_detached(options, state, tools)
     return Supervisor(options, state, Report(), tools).run()
-
-
-def clear(state: State) -> int:
-    """Ends and removes what an earlier run left; the lock is ours. Returns its processes."""
-    killed = state.kill_processes()
-    state.clean(logs=True)
-    return killed
 
 
 def already_up(state: State) -> int:
@@ -134,6 +132,8 @@ def down(words: argparse.Namespace) -> int:
         return 0
     supervisor = state.supervisor()
     was_there = bool(state.read())
+    if words.keep and supervisor is not None:
+        request(state, "keep")
     if supervisor is not None:
         signal_process(supervisor.pid, signal.SIGTERM)
         deadline = time.monotonic() + DOWN_SECONDS
@@ -144,7 +144,7 @@ def down(words: argparse.Namespace) -> int:
     if not state.lock(DOWN_SECONDS):
         raise Failure(f"the cluster in {state.folder} does not end: see {state.folder}/up.log")
     killed = state.kill_processes()
-    state.clean()
+    state.clean(disks=not words.keep)
     state.unlock()
     print("down" + (f"; {killed} processes were left over" if killed else "") if was_there
           else "nothing is up")
@@ -168,11 +168,13 @@ def status(words: argparse.Namespace) -> int:
     """What runs, as a table or as JSON."""
     state = State(words.state.absolute())
     try:
-        answer = request(state, "status")["status"]
+        told = request(state, "status")
     except NotUp:
         if words.json:
-            print(json.dumps({"ready": False, "url": "", "nodes": [], "net": ""}))
+            print(json.dumps({"ready": False, "url": "", "api": "", "nodes": [], "net": ""}))
         raise
+    answer = told["status"]
+    ask_nodes(answer, told["probe"], told["may_lack"])
     if words.json:
         print(json.dumps(answer, indent=1))
         return 0
@@ -187,6 +189,21 @@ def status(words: argparse.Namespace) -> int:
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
     return 0
+
+
+def ask_nodes(answer: dict, path: str, may_lack: bool) -> None:
+    """Whether a node serves is what its web server says now, not what it once said."""
+    def ask(node: dict) -> None:
+        port = urlsplit(node["url"]).port
+        node["serving"] = not asks_well(port, path, may_lack, ANSWER_SECONDS)
+
+    asked = [node for node in answer["nodes"] if node["state"] == "up" and node["serving"]]
+    threads = [threading.Thread(target=ask, args=(node,), daemon=True) for node in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answer["ready"] &= all(node["serving"] for node in asked)
 
 
 def find_node(state: State, number: int) -> dict:
@@ -336,7 +353,8 @@ def make_parser() -> Parser:
         return one
 
     add_up(verb("up", up, "boots nodes that serve a website"))
-    verb("down", down, "ends everything, after a crash too")
+    verb("down", down, "ends everything, after a crash too").add_argument(
+        "--keep", action="store_true", help="leave the disks: the next `up` goes on with them")
     verb("status", status, "shows the nodes").add_argument(
         "--json", action="store_true", help="for programs")
     verb("add", add, "boots one node more")
@@ -368,6 +386,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
            help="the website (default docs/site)")
     option("--port", type=whole(1, 65535), default=8080, metavar="P",
            help="of 127.0.0.1 where the website is (default 8080)")
+    option("--api-port", type=whole(1, 65535), default=0, metavar="P",
+           help="of 127.0.0.1 where the cluster is controlled (default: one that is free)")
     option("--boot", choices=("pxe", "direct"), default="pxe",
            help="over the network, or handed over by QEMU (default pxe)")
     option("--firmware", choices=("bios", "uefi"), default="bios", help="default bios")
@@ -377,9 +397,11 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     option("--mem", type=size, default=size("256M"), metavar="M", help="default 256M")
     option("--mtu", type=whole(MTU, 9000), default=MTU, metavar="M",
            help=f"bytes that a node's interface takes, for the fabric's frames (default {MTU})")
-    option("--disk", type=size, metavar="SIZE", help="an empty disk for each node")
+    option("--disk", type=size, metavar="SIZE", help="of each node; a file that takes what is "
+           "written to it (default 2G or four times the site, with --standalone none)")
     option("--standalone", action="store_true",
            help="each node serves its own copy of the site, from its memory")
+    option("--clustered", action="store_true", help=argparse.SUPPRESS)
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
     option("--detach", action="store_true", help="return when it is ready; `down` ends it")
 

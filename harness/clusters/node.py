@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A node of a cluster: a machine, and what its console has said so far.
 
-What a node is, it says itself: its incarnation in the kernel's line, its address
-in the web server's. Nothing about it is written down beforehand but its MAC
-address and the UUID of its board.
+What a node is, it says itself: its incarnation in the kernel's line, its address in
+its agent's or, where it serves by itself, in the web server's. Nothing about it is
+written down beforehand but its MAC address and the UUID of its board.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import time
 import uuid
 from pathlib import Path
 
+from .api import AGENT_PORT
 from .machine import Machine
+from .options import free_port
 from .probe import Probe
 
 INCARNATION = re.compile(r"^DEOS: .*\bincarnation ([0-9a-f]+)", re.MULTILINE)
 # Not at a line's beginning only: the shell's prompt may stand before it.
 ADDRESS = re.compile(r"\bweb: (?:serving \d+ files at http://([0-9.]+)/|no address)")
+AGENT_ADDRESS = re.compile(r"\bagent: node address ([0-9.]+)")
+VIRTUAL_ADDRESS = re.compile(r"\bfront: virtual address ([0-9.]+)")
+WEB_PORT = 80
 PANIC = re.compile(r"^PANIC: (.*)", re.MULTILINE)
 PANIC_ENDS = "\nhalted;"
 PANIC_SECONDS = 2.0  # after which one that is not told to its end counts as well
@@ -40,14 +45,17 @@ def uuid_of(folder: Path, number: int) -> str:
 class Node:
     """One node. `number` is its id."""
 
-    def __init__(self, number: int, port: int, machine: Machine) -> None:
+    def __init__(self, number: int, machine: Machine, standalone: bool) -> None:
         self.number = number
-        self.port = port  # of 127.0.0.1, where its web server is reached
+        self.standalone = standalone
+        self.port = free_port()  # of 127.0.0.1, where its web server is reached
+        self.api_port = 0 if standalone else free_port()  # and its agent
         self.machine = machine
         self.paused = ""  # "", "paused" or "frozen"
         self.killed = False
         self.panic = ""
         self.address = ""
+        self.virtual_address = ""  # the last that it has held
         self.incarnation = ""
         self.started = 0.0
         self.served_after: float | None = None  # seconds from start to the first 200
@@ -61,6 +69,23 @@ class Node:
         """Where this machine reaches the node's own web server."""
         return f"http://127.0.0.1:{self.port}/"
 
+    @property
+    def api(self) -> str:
+        """Where this machine reaches its agent; "" when it has none."""
+        return f"http://127.0.0.1:{self.api_port}" if self.api_port else ""
+
+    def ways(self) -> dict[int, str]:
+        """What of the node this machine reaches, and by which ports."""
+        ways = {self.port: f"{self.address}:{WEB_PORT}"}
+        if self.api_port:
+            ways[self.api_port] = f"{self.address}:{AGENT_PORT}"
+        return ways
+
+    def choose_ports(self) -> None:
+        """Others: somebody took one meanwhile."""
+        self.port = free_port()
+        self.api_port = self.api_port and free_port()
+
     def start(self) -> None:
         """Switches it on."""
         self.forget()
@@ -71,6 +96,7 @@ class Node:
         """What it said before counts no more."""
         self.stop_probe()
         self.paused = self.panic = self.address = self.incarnation = ""
+        self.virtual_address = ""
         self.killed = self.told_down = False
         self.served_after = self.panic_since = None
         self.looked_at = 0
@@ -127,9 +153,12 @@ class Node:
         incarnations = INCARNATION.findall(text)
         if incarnations:
             self.incarnation = incarnations[-1]  # it may have started anew by itself
-        addresses = ADDRESS.findall(text)
+        addresses = (ADDRESS if self.standalone else AGENT_ADDRESS).findall(text)
         if addresses:
             self.address = addresses[-1]
+        held = VIRTUAL_ADDRESS.findall(text)
+        if held:
+            self.virtual_address = held[-1]
         self.look_for_panic(text)
 
     def look_for_panic(self, text: str) -> None:
@@ -145,6 +174,6 @@ class Node:
     def report(self) -> dict:
         """Its part of `status --json`."""
         return {"id": self.number, "mac": self.machine.mac, "uuid": self.machine.uuid,
-                "ip": self.address, "url": self.url, "state": self.state,
+                "ip": self.address, "url": self.url, "api": self.api, "state": self.state,
                 "serving": self.is_serving, "reason": self.reason(),
                 "incarnation": self.incarnation, "pid": self.machine.pid}

@@ -27,6 +27,7 @@ class Options:
     nodes: int
     site: Path
     port: int
+    api_port: int  # 0: any that is free
     boot: str
     net: str
     smp: int
@@ -35,6 +36,10 @@ class Options:
     append: str
     mtu: int
     standalone: bool  # each node serves its own copy of the site, from a boot module
+
+    def ports(self) -> list[int]:
+        """Those of 127.0.0.1 that were asked for."""
+        return [self.port] + [self.api_port] * bool(self.api_port)
 
 
 def choose(wanted: str) -> str:
@@ -73,7 +78,7 @@ def free_port() -> int:
 
 
 def check_port(port: int) -> None:
-    """The website's port must be free."""
+    """A port that was asked for must be free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -81,7 +86,8 @@ def check_port(port: int) -> None:
         except OSError as error:
             what = ("is taken by another program" if error.errno == errno.EADDRINUSE
                     else f"cannot be used ({error.strerror})")
-            raise Failure(f"port {port} {what}: choose another one (--port, PORT=)") from error
+            raise Failure(f"port {port} {what}: choose another one (--port, PORT=; "
+                          "--api-port)") from error
 
 
 def build_folder() -> Path:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Asks a web server until it answers 200."""
+"""Asks web servers whether they serve: once, or until one does."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 import time
-from urllib.parse import quote
 
 FIRST_PAUSE = 0.02
 LAST_PAUSE = 0.5
@@ -14,14 +13,17 @@ ANSWER_SECONDS = 10.0
 READ_MAX = 64 << 10
 
 
-def asks_well(port: int, path: str) -> str:
-    """One GET at 127.0.0.1:port: "" when the answer was a 200, else what it was."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+def asks_well(port: int, path: str, may_lack: bool = False,
+              seconds: float = ANSWER_SECONDS) -> str:
+    """One GET at 127.0.0.1:port: "" when the answer was a 200, else what it was. With
+    `may_lack`, a page that is not there is as good."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         link.request("GET", path, headers={"Connection": "close"})
         answer = link.getresponse()
         answer.read(READ_MAX)
-        return "" if answer.status == 200 else f"it answers {answer.status} {answer.reason}"
+        good = answer.status == 200 or may_lack and answer.status == 404
+        return "" if good else f"it answers {answer.status} {answer.reason}"
     except (OSError, http.client.HTTPException) as error:
         return f"it does not answer ({error or type(error).__name__})"
     finally:
@@ -31,9 +33,10 @@ def asks_well(port: int, path: str) -> str:
 class Probe:
     """Goes on asking in a thread of its own; whoever waits looks at `answered`."""
 
-    def __init__(self, port: int, name: str) -> None:
+    def __init__(self, port: int, path: str, may_lack: bool = False) -> None:
         self.port = port
-        self.path = "/" + quote(name)
+        self.path = path
+        self.may_lack = may_lack
         self.answered = False
         self.why = "it was not asked yet"
         self._stopped = threading.Event()
@@ -43,7 +46,7 @@ class Probe:
         pause = FIRST_PAUSE
         while not self._stopped.is_set():
             started = time.monotonic()
-            self.why = asks_well(self.port, self.path)
+            self.why = asks_well(self.port, self.path, self.may_lack)
             if not self.why:
                 self.answered = True
                 return

@@ -21,6 +21,9 @@ MODE_FILE = 0o100644
 NAME_MAX = 2047  # of a path, as the node's HTTP takes it
 FILE_MAX = 0xFFFFFFFF  # the format's length field
 MEMBERS_MAX = 1_000_000
+# What a cluster's manifest takes (libos/store/manifest.h).
+CLUSTER_NAME_MAX = 1024
+CLUSTER_MEMBERS_MAX = 65536
 CHUNK = 1 << 20
 TRAILER = "TRAILER!!!"
 
@@ -134,6 +137,16 @@ def read_site(folder: Path) -> Site:
     if not members:
         raise Failure(f"{folder}: no files in it, so there is nothing to serve")
     return Site(sorted(members, key=lambda member: member.name.encode()))
+
+
+def check_bounds(site: Site) -> None:
+    """What a cluster cannot keep is refused before it boots."""
+    if len(site.members) > CLUSTER_MEMBERS_MAX:
+        raise Failure(f"the site has {len(site.members)} files; a cluster keeps at most "
+                      f"{CLUSTER_MEMBERS_MAX}")
+    for member in site.members:
+        if len(member.name.encode()) > CLUSTER_NAME_MAX:
+            raise Failure(f"{member.path}: the name has more than {CLUSTER_NAME_MAX} bytes")
 
 
 def header(number: int, mode: int, mtime: int, size: int, name: str) -> bytes:

@@ -23,7 +23,8 @@ CONTROL = "control"  # the supervisor's socket
 BOOT = "boot"  # the folder that nodes boot from
 # What a run makes and nobody needs afterwards. Logs stay until the next run.
 LEFTOVERS = ("control", "switch", "port-*", "node-*.in", "node-*.out", "node-*.qmp", "node-*.gdb",
-             "node-*.disk", "boot/*", "*.errors")
+             "boot/*", "*.errors")
+DISKS = ("node-*.disk", "cluster.json", "cluster.json.new")  # what a cluster keeps
 LOGS = ("node-*.log", "node-*.log.old", "node-*.qemu", "up.log")
 
 
@@ -96,9 +97,9 @@ class State:
         processes = [Identity(*process) for process in recorded.get("processes", {}).values()]
         return sum(kill_recorded(process) for process in processes)
 
-    def clean(self, logs: bool = False) -> None:
+    def clean(self, *, logs: bool = False, disks: bool = True) -> None:
         """Removes what a run made."""
-        for pattern in LEFTOVERS + (LOGS if logs else ()):
+        for pattern in LEFTOVERS + (LOGS if logs else ()) + (DISKS if disks else ()):
             for path in self.folder.glob(pattern):
                 with contextlib.suppress(IsADirectoryError):
                     path.unlink(missing_ok=True)

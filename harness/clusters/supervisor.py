@@ -18,16 +18,19 @@ import signal
 import socket
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from . import unixpath
+from .api import AGENT_PORT
 from .failure import Failure, Usage
 from .machine import Machine
-from .node import Node, mac_of, uuid_of
+from .node import WEB_PORT, Node, mac_of, uuid_of
 from .options import NODES_MAX, Options, check_port, choose, free_port
 from .probe import Probe
 from .process import identity
 from .report import Report
-from .site import Site, read_site, write_archive
+from .service import Service
+from .site import Site, check_bounds, read_site, write_archive
 from .state import BOOT, State
 from .switch import ask
 from .uplink import UPLINKS, Uplink
@@ -39,6 +42,9 @@ IDLE_TICK = 0.5
 # How long nodes may take to their first answer; many share few processors.
 BOOT_SECONDS = 90.0
 BOOT_SECONDS_EACH = 20.0
+# A disk that nobody chose the size of: it takes no more room than its content.
+DISK_BYTES = 2 << 30
+DISK_TIMES_SITE = 4
 PORT_ATTEMPTS = 5
 REQUEST_MAX = 64 << 10
 MEMORY_MIN_MIB = 32
@@ -64,17 +70,22 @@ class Supervisor:
         self.tools = tools
         self.nodes: dict[int, Node] = {}
         self.uplink: Uplink | None = None
+        self.service: Service | None = None  # None: --standalone
+        self.site: Site | None = None
+        self.keep = False  # the disks, for the next `up`
         self.listener: socket.socket | None = None
         self.selector = selectors.DefaultSelector()
         self.main_probe: Probe | None = None
-        self.probe_name = ""
+        self.probe_path = "/"
         self.ready = False
         self.failed = ""
         self.deadline = 0.0
+        self.api_port = 0
+        self.modules: list[Path] = []
+        self.has_address = False  # the website's port leads to the virtual address
         self.written: dict | None = None
         self.on_ready = lambda: None
-        # The nodes of one run are one cluster, and of no other run on the same link.
-        self.append = f"cluster={secrets.token_hex(8)} {options.append}".rstrip()
+        self.append = options.append
 
     # ---- the run ----
 
@@ -92,6 +103,7 @@ class Supervisor:
             return 0
         except Failure as error:
             self.failed = str(error)
+            self.keep |= self.ready and self.service is not None
             self.say.step(self.failed)
             return error.status
         finally:
@@ -110,9 +122,11 @@ class Supervisor:
         if options.nodes > NODES_MAX[net]:
             raise Usage(f"--net {net} carries at most {NODES_MAX[net]} nodes, "
                         f"not {options.nodes}")
-        check_port(options.port)
-        self.prepare_boot()
+        for port in options.ports():
+            check_port(port)
+        self.api_port = 0 if options.standalone else options.api_port or free_port()
         self.uplink = UPLINKS[net](self.state.folder, self.tools, options.mtu)
+        self.prepare_boot()
         self.uplink.start(list(range(1, options.nodes + 1)))
         self.listener = unixpath.listen(self.state.control)
         self.selector.register(self.listener, selectors.EVENT_READ)
@@ -123,21 +137,39 @@ class Supervisor:
         self.save()
 
     def prepare_boot(self) -> None:
-        """The folder that nodes boot from: images, site, script."""
+        """The folder that nodes boot from: images and script."""
         folder = self.state.folder / BOOT
-        self.say.live("packing the site")
-        site = read_site(self.options.site)
-        check_memory(site, self.options)
-        size = write_archive(site, folder / "site.cpio")
-        self.probe_name = site.probe_name()
-        self.say.step(f"site {self.options.site}: {len(site.members)} files, "
-                      f"{max(size >> 10, 1)} KiB")
-        build = self.tools.parent
+        self.say.live("reading the site")
+        self.site = read_site(self.options.site)
+        self.probe_path = "/" + quote(self.site.probe_name())
+        check_memory(self.site, self.options)
+        modules = [self.tools.parent / "boot.cpio"]
+        if self.options.standalone:
+            # The nodes of one run know of each other, and of no other run on the same link.
+            words = f"cluster={secrets.token_hex(8)}"
+            modules.append(folder / "site.cpio")
+            write_archive(self.site, modules[-1])
+        else:
+            words = self.prepare_service(self.site)
+        self.append = f"{words} {self.options.append}".rstrip()
+        self.say.step(f"site {self.options.site}: {len(self.site.members)} files, "
+                      f"{max(self.site.content_bytes >> 10, 1)} KiB")
         try:
-            write_script(folder, build / "deos.elf",
-                         [build / "boot.cpio", folder / "site.cpio"], self.append)
+            write_script(folder, self.tools.parent / "deos.elf", modules, self.append)
         except BootError as error:
             raise Failure(str(error)) from error
+        self.modules = [folder / module.name for module in modules]
+
+    def prepare_service(self, site: Site) -> str:
+        """What turns nodes into a cluster; the words that tell it to their kernels."""
+        assert self.uplink is not None
+        check_bounds(site)
+        if any(self.state.folder.glob("node-*.disk")):
+            self.say.step("going on with the disks of the run before "
+                          "(harness/cluster down removes them)")
+        self.service = Service(self.state.folder, site, self.options.site, self.say)
+        words = self.service.identity.words
+        return f"{words} vip={self.uplink.virtual}" if self.uplink.virtual else words
 
     def add_node(self, number: int) -> Node:
         """Makes a node and switches it on."""
@@ -150,21 +182,28 @@ class Supervisor:
             mac=mac_of(folder, number), uuid=uuid_of(folder, number),
             netdev=self.uplink.netdev(number), inside=self.uplink.inside(), mtu=options.mtu,
             kernel=boot / "deos.elf" if direct else None,
-            modules=[boot / "boot.cpio", boot / "site.cpio"] if direct else [],
+            modules=self.modules if direct else [],
             append=self.append, disk=self.make_disk(number))
-        node = Node(number, free_port(), machine)
+        node = Node(number, machine, options.standalone)
         self.nodes[number] = node
         self.start_node(node)
         return node
 
     def make_disk(self, number: int) -> Path | None:
-        """An empty disk, as large as asked for and as small as its content."""
-        if not self.options.disk_bytes:
-            return None
+        """An empty disk, as large as asked for and as small as its content; in a cluster, the
+        one that the node had."""
+        size = self.options.disk_bytes
         path = self.state.folder / f"node-{number}.disk"
+        if self.service is not None:
+            if path.exists():
+                return path
+            assert self.site is not None
+            size = size or max(DISK_BYTES, DISK_TIMES_SITE * self.site.content_bytes)
+        if not size:
+            return None
         try:
             with open(path, "wb") as file:
-                file.truncate(self.options.disk_bytes)
+                file.truncate(size)
         except OSError as error:
             raise Failure(f"{path}: {error.strerror}") from error
         return path
@@ -181,11 +220,13 @@ class Supervisor:
             node.machine.kill()
         if self.main_probe is not None:
             self.main_probe.stop()
+        if self.service is not None:
+            self.service.stop()
         if self.listener is not None:
             self.listener.close()
         if self.uplink is not None:
             self.uplink.stop()
-        self.state.clean()
+        self.state.clean(disks=not self.keep)
         if self.failed and self.ready:
             self.state.write({"failed": self.failed})
 
@@ -211,30 +252,48 @@ class Supervisor:
         if node.state == "down":
             self.tell_down(node)
             return
-        assert self.uplink is not None
         if node.state != "up" or not node.address:
             return
-        self.forward_own_port(node)
-        if node.number == min(self.nodes):
-            self.uplink.forward(self.options.port, node.address)
-        if node.served_after is None and node.probe is None:
-            node.probe = Probe(node.port, self.probe_name)
+        self.forward_own_ports(node)
+        self.forward_website(node)
+        if node.served_after is None and node.probe is None and self.is_deployed():
+            node.probe = Probe(node.port, self.probe_path, self.may_lack())
         if node.probe is not None and node.probe.answered:
             node.stop_probe()
             node.served_after = time.monotonic() - node.started
             self.say.step(f"node {node.number} serves at {node.url} ({node.address}), "
                           f"{node.served_after:.1f} s after its start")
 
-    def forward_own_port(self, node: Node) -> None:
-        """The node's own port, or another one if somebody took that meanwhile."""
+    def forward_own_ports(self, node: Node) -> None:
+        """The node's own ports, or others if somebody took one meanwhile."""
         assert self.uplink is not None
         for _attempt in range(PORT_ATTEMPTS):
             try:
-                self.uplink.forward(node.port, node.address)
+                self.uplink.forward(str(node.number), node.ways())
                 return
             except Failure:
-                node.port = free_port()
-        self.uplink.forward(node.port, node.address)
+                node.choose_ports()
+        self.uplink.forward(str(node.number), node.ways())
+
+    def forward_website(self, node: Node) -> None:
+        """The website's port leads to the virtual address; without one, to the first node."""
+        assert self.uplink is not None
+        port = self.options.port
+        if self.service is None:
+            if node.number == min(self.nodes):
+                self.uplink.forward("website", {port: f"{node.address}:{WEB_PORT}"})
+        elif node.virtual_address:
+            self.uplink.forward("website", {port: f"{node.virtual_address}:{WEB_PORT}",
+                                            self.api_port: f"{node.virtual_address}:{AGENT_PORT}"})
+            self.has_address = True
+
+    def is_deployed(self) -> bool:
+        """There is a site to ask for."""
+        return self.service is None or self.service.is_done
+
+    def may_lack(self) -> bool:
+        """A page that is not there is as good an answer: another site was deployed since."""
+        return self.service is not None and self.ready
 
     def tell_down(self, node: Node) -> None:
         """Says once that a node went down by itself."""
@@ -249,8 +308,10 @@ class Supervisor:
 
     def become_ready(self) -> None:
         """Ready is: every node has answered, and the website's own port has."""
-        waited = [node for node in self.nodes.values() if not node.is_serving and not node.killed]
         now = time.monotonic()
+        if self.service is not None and not self.form(now):
+            return
+        waited = [node for node in self.nodes.values() if not node.is_serving and not node.killed]
         if waited and now > self.deadline:
             node = waited[0]
             why = node.probe.why if node.probe else "it has no address yet"
@@ -262,7 +323,7 @@ class Supervisor:
                           f"{now - waited[0].started:.0f} s")
             return
         if self.main_probe is None:
-            self.main_probe = Probe(self.options.port, self.probe_name)
+            self.main_probe = Probe(self.options.port, self.probe_path)
         if self.main_probe.answered:
             self.ready = True
             self.save()
@@ -271,7 +332,28 @@ class Supervisor:
         elif now > self.deadline:
             raise Failure(f"{self.url} is not reached: {self.main_probe.why}")
 
+    def form(self, now: float) -> bool:
+        """A cluster comes first, and a site on its disks. True when both are there."""
+        assert self.service is not None
+        if self.service.is_done:
+            return True
+        nodes = [node for node in self.nodes.values() if not node.killed]
+        what = self.service.advance(nodes, self.api if self.has_address else "")
+        if self.service.is_deploying or not what:
+            self.deadline = max(self.deadline, now + BOOT_SECONDS)
+        elif now > self.deadline:
+            quiet = next((node for node in nodes if not node.address), nodes[0])
+            raise Failure("\n".join([f"no cluster: {what}; node {quiet.number} said last:",
+                                     *quiet.last_lines()]))
+        self.say.live(what)
+        return not what
+
     # ---- what others are told ----
+
+    @property
+    def api(self) -> str:
+        """The cluster's control interface; "" when there is none."""
+        return f"http://127.0.0.1:{self.api_port}" if self.api_port else ""
 
     @property
     def url(self) -> str:
@@ -286,7 +368,8 @@ class Supervisor:
         """What `status --json` shows."""
         ups = [node for node in self.nodes.values() if node.state == "up"]
         return {"ready": self.ready and bool(ups) and all(node.is_serving for node in ups),
-                "url": self.url, "nodes": [node.report() for node in self.nodes.values()],
+                "url": self.url, "api": self.api,
+                "nodes": [node.report() for node in self.nodes.values()],
                 "net": self.uplink.name if self.uplink else ""}
 
     def save(self) -> None:
@@ -294,10 +377,12 @@ class Supervisor:
         pids = {f"node-{node.number}": node.machine.pid for node in self.nodes.values()}
         if self.uplink is not None:
             pids |= {name: process.pid for name, process in self.uplink.processes.items()}
+        if self.service is not None and self.service.deployment is not None:
+            pids["deosctl"] = self.service.deployment.pid
         if pids == self.written:
             return
         known = {name: identity(pid) for name, pid in pids.items() if pid}
-        self.state.write({"supervisor": identity(os.getpid()),
+        self.state.write({"supervisor": identity(os.getpid()), "api": self.api,
                           "processes": {name: one for name, one in known.items() if one}})
         self.written = pids
 
@@ -345,7 +430,14 @@ class Supervisor:
     def verb_status(self, _request: dict) -> dict:
         """What runs."""
         return {"status": self.status(), "ready_line": self.ready_line() if self.ready else "",
+                "probe": self.probe_path, "may_lack": self.may_lack(),
                 "has_switch": bool(self.uplink and self.uplink.has_switch)}
+
+    def verb_keep(self, _request: dict) -> None:
+        """The disks outlive this run."""
+        if self.service is None:
+            raise Usage("--keep: with --standalone no node keeps anything on its disk")
+        self.keep = True
 
     def verb_kill(self, request: dict) -> None:
         """Power off at once."""
@@ -417,7 +509,7 @@ class Supervisor:
 
 
 def memory_needed_mib(site: Site, boot: str) -> int:
-    """The least memory with which a node boots and serves this site."""
+    """The least memory with which a node boots and serves this site from its memory."""
     archive = site.archive_bytes
     needed = (archive + INDEX_BYTES * len(site.members) >> 20) + 1 + MEMORY_BESIDE_MIB
     if boot == "pxe":
@@ -430,6 +522,8 @@ def check_memory(site: Site, options: Options) -> None:
     if options.memory_mib < MEMORY_MIN_MIB:
         raise Usage(f"a node needs at least {MEMORY_MIN_MIB}M of memory, "
                     f"not {options.memory_mib}M (--mem, MEM=)")
+    if not options.standalone:
+        return  # the site stays on disks
     needed = memory_needed_mib(site, options.boot)
     if needed > options.memory_mib:
         raise Failure(f"site {options.site} has {site.content_bytes >> 20} MiB: with --boot "

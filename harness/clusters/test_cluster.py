@@ -38,7 +38,7 @@ def test_up_status_down(net, boot, nodes, tmp_path):
     assert done.stdout == f"READY {cluster.url} nodes={nodes}\n"
     try:
         status = cluster.status()
-        assert set(status) == {"ready", "url", "nodes", "net"}
+        assert set(status) == {"ready", "url", "api", "nodes", "net"}
         assert (status["ready"], status["url"], status["net"]) == (True, cluster.url, net)
         assert [node["id"] for node in status["nodes"]] == list(range(1, nodes + 1))
         for node in status["nodes"]:

@@ -85,7 +85,8 @@ def test_nothing_is_up(verb, folder, here):
 def test_json_status_of_nothing_is_json_still(folder, here):
     done = here("status", "--json", "--state", folder)
     one_line(done, 1)
-    assert json.loads(done.stdout) == {"ready": False, "url": "", "nodes": [], "net": ""}
+    assert json.loads(done.stdout) == {"ready": False, "url": "", "api": "", "nodes": [],
+                                       "net": ""}
 
 
 def test_down_is_harmless(folder, tmp_path, here):
@@ -254,7 +255,7 @@ def test_what_a_console_says_of_a_node():
 
 def test_probe_wants_a_200():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        probe = Probe(server.getsockname()[1], "a page")
+        probe = Probe(server.getsockname()[1], "/a%20page")
         for answer in (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", b"garbage\r\n",
                        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
             assert not probe.answered

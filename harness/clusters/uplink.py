@@ -34,9 +34,9 @@ NETWORK = ipaddress.IPv4Network("10.77.0.0/24")
 ADDRESS = NETWORK[1]
 PREFIX = "fd77::"  # advertised, or iPXE waits 13 s for it
 SLIRP_ADDRESS = "10.0.2.2"
-WEB_PORT = 80
 DHCP_PORT = ":0043 "  # 67, as /proc/net/udp writes it
 DHCP_SECONDS = 5.0
+Ways = dict[int, str]  # port of 127.0.0.1: ADDRESS:PORT on the nodes' network
 
 
 class Uplink:
@@ -44,6 +44,7 @@ class Uplink:
 
     name = ""
     has_switch = True
+    virtual = ""  # the website's address, ADDRESS/LENGTH, where DHCP does not give it
 
     def __init__(self, folder: Path, tools: Path, mtu: int) -> None:
         self.folder = folder
@@ -51,7 +52,7 @@ class Uplink:
         self.mtu = mtu  # of the nodes' interfaces
         self.namespace: Namespace | None = None
         self.processes: dict[str, subprocess.Popen] = {}
-        self.forwards: dict[int, str] = {}  # port of 127.0.0.1: address of the node
+        self.forwards: dict[str, Ways] = {}  # by name
         self.server: FileServer | None = None
 
     @property
@@ -80,24 +81,25 @@ class Uplink:
         """The process in whose namespace nodes run."""
         return None
 
-    def forward(self, port: int, address: str) -> None:
-        """Lets 127.0.0.1:port reach the node at `address`."""
-        if self.forwards.get(port) != address:
-            if port in self.forwards:
-                self._unforward(port)
-            self._forward(port, address)
-            self.forwards[port] = address
+    def forward(self, name: str, ways: Ways) -> None:
+        """Lets ports of 127.0.0.1 reach nodes, in the place of what this name had before."""
+        if self.forwards.get(name) == ways:
+            return
+        if name in self.forwards:
+            self._unforward(name, self.forwards.pop(name))
+        self._forward(name, ways)
+        self.forwards[name] = ways
 
-    def _forward(self, port: int, address: str) -> None:
-        """With a namespace: a process that carries the port into it."""
+    def _forward(self, name: str, ways: Ways) -> None:
+        """With a namespace: a process that carries the ports into it."""
         assert self.namespace is not None
-        name = f"forward-{port}"
-        self._spawn(name, [str(self.tools / "forward"), "--listen", f"127.0.0.1:{port}",
-                           "--to", f"{address}:{WEB_PORT}", "--netns", self.namespace.path],
-                    "forward: ready")
+        pairs = [word for port, target in ways.items()
+                 for word in ("--listen", f"127.0.0.1:{port}", "--to", target)]
+        self._spawn(f"forward-{name}", [str(self.tools / "forward"), *pairs, "--netns",
+                                        self.namespace.path], "forward: ready")
 
-    def _unforward(self, port: int) -> None:
-        end(self.processes.pop(f"forward-{port}"))
+    def _unforward(self, name: str, _ways: Ways) -> None:
+        end(self.processes.pop(f"forward-{name}"))
 
     def _spawn(self, name: str, words: list[str], ready: str | None = None,
                inside: bool = False) -> None:
@@ -155,17 +157,26 @@ class Socket(Uplink):
     """libslirp in the switch."""
 
     name = "socket"
+    virtual = "10.0.2.200/24"  # libslirp's leases, all 16, are for nodes
 
     def start(self, nodes: list[int]) -> None:
         server = self._serve_boot("127.0.0.1")
         url = server.url().replace("127.0.0.1", SLIRP_ADDRESS)
         self._start_switch(nodes, "--slirp", "--bootfile", url)
 
-    def _forward(self, port: int, address: str) -> None:
-        ask(self.control, f"forward 127.0.0.1:{port} {address}:{WEB_PORT}")
+    def _forward(self, name: str, ways: Ways) -> None:
+        done: Ways = {}
+        try:
+            for port, target in ways.items():
+                ask(self.control, f"forward 127.0.0.1:{port} {target}")
+                done[port] = target
+        except Failure:
+            self._unforward(name, done)
+            raise
 
-    def _unforward(self, port: int) -> None:
-        ask(self.control, f"unforward 127.0.0.1:{port}")
+    def _unforward(self, _name: str, ways: Ways) -> None:
+        for port in ways:
+            ask(self.control, f"unforward 127.0.0.1:{port}")
 
 
 class Namespaced(Uplink):
