@@ -4,7 +4,7 @@
 // register's rules are cluster/agree's; its state lies on the disk of a voter before
 // a voter answers.
 
-#include "cluster/record/record.h"
+#include "cluster/agree/agree.h"
 
 // The newest record that this node has learned; NULL before there is one. It changes
 // under tasks that wait.
@@ -17,8 +17,7 @@ record_has_majority(void);
 
 // Waits: reads the newest record from a majority, has `change` change it, and has a
 // majority accept that. `change` may run more than once, each time on the newest
-// record; it returns RECORD_OK or why not. Returns NULL when it is agreed, else a
-// sentence for people: the change's own, or why no majority took it.
+// record. Returns NULL when it is agreed, else a sentence for people: the change's
+// own, or why no majority took it.
 must_check const char *
-record_change(enum record_error (*change)(struct record *record, void *argument),
-	      void *argument);
+record_change(agree_change change, void *argument);

@@ -33,6 +33,15 @@ shared_log(void)
 }
 
 void
+program_ready(void)
+{
+	struct log *log = shared_log();
+
+	if (log)
+		__atomic_store_n(&log->ready, 1, __ATOMIC_RELEASE);
+}
+
+void
 console_put(const char *text, u32 len)
 {
 	u32 slot = startup_slot(ROLE_CONSOLE);

@@ -2,7 +2,8 @@
 #pragma once
 // A log in memory that a program shares with its parent (ROLE_LOG): what it prints
 // goes there as well as to the console, and stays when the program has ended. The
-// writer counts bytes, the reader takes the newest; nobody waits for the other.
+// writer counts bytes, the reader takes the newest; nobody waits for the other. There
+// the program also says when it is ready.
 //
 // The parent trusts nothing in it: any count and any bytes are a log.
 
@@ -13,11 +14,17 @@
 
 struct log {
 	u64 written;		// bytes, ever; the next goes to bytes[written % LOG_BYTES]
-	u8 reserved[56];
+	u32 ready;		// the program said so: program_ready()
+	u8 reserved[52];
 	char bytes[LOG_BYTES];
 };
 
 STATIC_ASSERT(sizeof(struct log) == LOG_PAGES * 4096);
+
+// The program, whose log this is, does from now on what it is for: its parent may send
+// it work. Without a log nothing happens.
+void
+program_ready(void);
 
 // Appends.
 void
