@@ -463,6 +463,7 @@ without_a_site_it_says_so(void **state)
 	begin(&runs[0], &service, requests[0]);
 	finish(&runs[0], UINT64_MAX);
 	assert_memory_equal(runs[0].output, "HTTP/1.1 503 ", 13);
+	assert_non_null(strstr(runs[0].output, "Nothing has been deployed"));
 	assert_int_equal(runs[0].ending, 0);
 }
 

@@ -12,7 +12,8 @@
 // links: libos/http/conn.c libos/http/respond.c libos/http/parse.c
 // links: libos/http/target.c libos/http/path.c libos/http/range.c
 // links: libos/http/condition.c libos/http/date.c libos/http/body.c
-// links: libos/http/head.c libos/http/response.c libos/http/catalog.c libos/store/manifest.c libos/store/object.c
+// links: libos/http/head.c libos/http/response.c libos/http/catalog.c
+// links: libos/store/manifest.c libos/store/object.c
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
 // links: libos/http/status.c libos/http/text.c kernel/base/cpio.c
 // links: kernel/base/fmt.c kernel/base/string.c harness/testing/host_assert.c

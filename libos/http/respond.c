@@ -101,6 +101,17 @@ end_head(struct http_response *r, const struct http_service *service,
 		http_text_add(r, "\r\n", 2);
 }
 
+static void
+write_text(struct http_response *r, const char *line, const char *page, u32 len,
+	   const char *fields)
+{
+	http_text_format(r, "%sContent-Length: %u\r\n"
+			 "Content-Type: text/html; charset=utf-8\r\n"
+			 "X-Content-Type-Options: nosniff\r\n%s",
+			 line, len, fields);
+	set_content(r, page, len);
+}
+
 // A status with its page; `fields` are further lines.
 static void
 write_page(struct http_response *r, enum http_status status,
@@ -109,11 +120,22 @@ write_page(struct http_response *r, enum http_status status,
 	const struct http_status_text *text = http_status_text(status);
 
 	r->status = status;
-	http_text_format(r, "%sContent-Length: %u\r\n"
-		   "Content-Type: text/html; charset=utf-8\r\n"
-		   "X-Content-Type-Options: nosniff\r\n%s",
-		   text->line, text->page_len, fields);
-	set_content(r, text->page, text->page_len);
+	write_text(r, text->line, text->page, text->page_len, fields);
+}
+
+// There is no site.
+static void
+write_no_site(struct http_response *r)
+{
+	static const char page[] =
+		"<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
+		"<title>No site yet</title>\n<h1>No site yet</h1>\n"
+		"<p>Nothing has been deployed to this cluster, or it is still being "
+		"read.</p>\n";
+
+	r->status = HTTP_UNAVAILABLE;
+	write_text(r, http_status_text(r->status)->line, page, sizeof(page) - 1,
+		   "Retry-After: 1\r\n");
 }
 
 static void
@@ -328,7 +350,9 @@ write_resource(struct http_response *r, const struct http_service *service,
 	const struct site_object *o = NULL;
 	enum http_status status = find_object(r, service, request, bytes, &o);
 
-	if (status != HTTP_OK)
+	if (status == HTTP_UNAVAILABLE)
+		write_no_site(r);
+	else if (status != HTTP_OK)
 		write_page(r, status, "");
 	else if (r->page)
 		return;		// its head is written when its length is known
