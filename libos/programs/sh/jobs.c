@@ -36,6 +36,7 @@ static const struct need {
 	u32 rights;
 } needs[] = {
 	{ "bomb", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "cluster", ROLE_VIEW, CAP_READ },
 	{ "diskio", ROLE_BLOCKS, USE },
 	{ "exhaust", ROLE_NIC, USE },
 	{ "forge", ROLE_NIC, USE },
