@@ -36,7 +36,7 @@
 #define AGREE_RESEND_NS (200 * NS_PER_MS)
 #define AGREE_ATTEMPT_NS (1500 * NS_PER_MS)
 #define AGREE_GIVE_UP_NS (6 * NS_PER_SECOND)
-#define AGREE_ATTEMPTS 12u
+#define AGREE_ATTEMPTS 64u
 #define AGREE_LINGER_NS (2 * NS_PER_SECOND)
 #define AGREE_SEEN_NS (3 * NS_PER_SECOND)	// before a first record is made
 
@@ -118,7 +118,9 @@ enum agree_phase {
 
 struct agree_proposer {
 	u8 phase;		// enum agree_phase
+	u8 kind;		// of the request
 	bool rewriting;		// the value that was read, unchanged
+	bool overtaken;		// the last attempt, by a higher ballot
 	bool start_chosen;
 	u8 attempts;
 	u64 highest;		// counter of any ballot that was seen
@@ -135,7 +137,7 @@ struct agree_proposer {
 
 struct agree_counters {
 	u64 sent, received, malformed, foreign, dropped;
-	u64 rounds, chosen, refused, writes;
+	u64 rounds, chosen, refused, writes, broken;
 };
 
 struct agree {
@@ -153,6 +155,7 @@ struct agree {
 	struct agree_outcome outcome[AGREE_REQUESTS];
 	u32 outcome_count;
 	bool tell, news;	// the known value is new: for all, for the host
+	bool recovering;	// a request of the core's own is open
 	u8 ask[AGREE_UUID];
 	bool asks;
 	u64 ask_after, recover_at;

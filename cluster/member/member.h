@@ -68,15 +68,13 @@ struct member {
 	u64 since;		// in this life
 	u64 heard;		// the last message of its own; 0: none
 	u64 note;		// the host's word of it, as it came with that
-	u64 first_heard;	// of this incarnation; 0: never
-	bool linked;		// the host's hint
+	u64 first_heard;	// since when it has been alive without a break; 0: never
 	// the core's own
 	u64 dead_at;		// of a suspect: when it is over, by its accusers
 	u64 suspect_since;
 	u64 accusers;		// bit of each slot
 	u8 tell;		// how often its state is still to be told
 	u8 told_life;		// what members_event() last gave
-	u32 told_turn;
 	u64 told_incarnation;
 };
 
@@ -92,16 +90,17 @@ struct member_probe {
 // A ping on behalf of another member.
 struct member_relay {
 	bool used;
-	u8 requester, target;
 	u32 sequence, theirs;
 	u64 nack_at;
+	struct member_id requester, target;
 };
 
+// A message that is to be made when the host takes it.
 struct member_intent {
-	u8 kind;
-	u8 to;
-	u8 subject;
+	u8 kind, flags;
+	u8 first;		// slot that a SYNC begins with
 	u32 sequence;
+	struct member_id to, subject;
 };
 
 struct member_counters {
@@ -120,6 +119,8 @@ struct members {
 	u64 tick_at;		// the next round
 	u64 ask_at, end_at;	// of the probe
 	u64 gossip_at, sync_at, visit_at;
+	u32 linked_count, linked_next;
+	struct member_id linked[MEMBERS_MAX];	// the host's hints
 	struct member_probe probe;
 	struct member_probe old[MEMBER_OLD_PROBES];
 	struct member_relay relay[MEMBER_RELAYS];

@@ -50,8 +50,8 @@ void
 place_jobs(struct place *place, const struct record *record,
 	   const struct place_member *member, u32 members);
 
-// A change for the register: makes the record say what `place` says. RECORD_OVERTAKEN
-// when the record has other jobs by now.
+// A change for the register: makes the record say what `place` says of the jobs that
+// it still has. With an error it is half made: the record is to be dropped.
 must_check enum record_error
 place_apply(const struct place *place, const struct place_member *member, u32 members,
 	    struct record *record);

@@ -118,7 +118,9 @@ record_decode(struct record *record, const u8 *bytes, u32 len);
 must_check enum record_error
 record_decode_head(struct record_head *head, const u8 *bytes, u32 len);
 
-// Asserts the invariants.
+// True when the invariants hold.
+must_check bool
+record_is_sound(const struct record *record);
 void
 record_check(const struct record *record);
 
@@ -163,6 +165,12 @@ struct record_new_object {
 must_check enum record_error
 record_deploy_site(struct record *record, u64 after, u64 content_bytes, u32 files,
 		   const struct record_new_object *manifest);
+
+// Another place for a copy of the manifest or of an image: a second one where there
+// was none, or in place of one that is lost. RECORD_OVERTAKEN: nothing of that id.
+must_check enum record_error
+record_move_copy(struct record *record, const u8 id[RECORD_ID_LEN], u32 copy,
+		 const struct record_place *place);
 
 struct record_new_job {
 	const char *name;

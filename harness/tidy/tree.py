@@ -20,7 +20,7 @@ CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "net/link", "net/rcap",
     "libos/tcp", "libos/http", "libos/store", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
-    "cluster/view",
+    "cluster/view", "cluster/planted",
 }
 # Files that stand beside a core and drive it.
 HOSTS_AMONG_CORES: set[str] = set()
