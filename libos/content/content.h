@@ -177,6 +177,14 @@ content_forget(struct content *content, struct content_wait *wait);
 struct content_wait *
 content_ready(struct content *content);
 
+// True when content_ready() would name somebody: not the time to sleep.
+static inline bool
+content_has_news(const struct content *content)
+{
+	return content->ready.first ||
+	       (content->tries && content->starved.first);
+}
+
 // What a node is good for now.
 void
 content_set_node(struct content *content, u16 node, enum content_node state);

@@ -18,12 +18,13 @@ STATIC_ASSERT(HEADER_SIZE >= NET_HEADER_MAX);
 STATIC_ASSERT(NET_SPANS_MAX + 1 <= RING_PIECES_MAX);
 
 i64
-link_open(struct link *link, u32 nic_slot, const struct frame_run *regions,
-	  u32 region_count)
+link_open(struct link *link, u32 nic_slot, u32 mac_index,
+	  const struct frame_run *regions, u32 region_count)
 {
 	struct frame_run all[RING_REGIONS_MAX];
 	struct ring_config config = {
 		.nic_slot = nic_slot,
+		.mac_index = mac_index,
 		.narrows = SLOT_NONE,
 		.regions = all,
 		.region_count = region_count + 1,
@@ -107,6 +108,8 @@ link_send(struct link *link, u64 now_ns)
 		put(link, &packet);
 	}
 	ring_flush(&link->ring);
+	link->given += link->ring.tx_head - (u32)link->given;
+	link->passed = link->given - (link->ring.tx_head - ring_sent(&link->ring));
 	report_refused(link);
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The web server's start and its loop.
 //
-// Memory: the site stays in its archive, mapped read-only; its index is one run
-// of frames; the stack's connections lie in a demand-zero region, so that those
-// never used cost nothing; HTTP states are on the heap. The number of
-// connections is chosen so that even all of them together fit the quota.
+// Memory: the site stays in its archive, mapped read-only, and its index is one run
+// of frames; or, as a job, half of what is free becomes the cache (job.c). The
+// stack's connections lie in a demand-zero region, so that those never used cost
+// nothing; HTTP states are on the heap. The number of connections is chosen so that
+// even all of them together fit the quota, with room for two manifests.
 
 #include "cluster/programs/web/options.h"
 #include "cluster/programs/web/web.h"
@@ -31,11 +32,14 @@
 #define STATE_GRANULE_PAGES 2u
 #define STATE_STOCK_PAGES 64u
 #define STATE_SLOTS_MAX 160u	// of the capability list's 256
+#define RETIRE_NS (100 * NS_PER_MS)
 #define NO_CLOCK_SECONDS 1700000000ull	// without any clock: November 2023
 
 STATIC_ASSERT(RECEIVE_SIZE >= HTTP_REQUEST_HEAD_MAX);
 
 static struct web_options options;
+static struct job the_job;
+static struct job *job;		// NULL: by itself
 static struct archive archive;
 static struct frame_run index_run;
 static struct site site;
@@ -47,6 +51,8 @@ static u16 state_slots[STATE_SLOTS_MAX];
 static u64 unix_at_boot;
 static u64 second_ends_ns;
 static u32 announced;
+static u64 announced_generation;
+static u64 retire_ns;
 
 noreturn_ static void
 fail(u32 status, const char *what, const char *why)
@@ -102,6 +108,17 @@ open_site(void)
 	http_service_init(&service, &site, unix_seconds(now_ns()));
 }
 
+// As a job: content comes from the cluster's store.
+static void
+open_job(void)
+{
+	job = &the_job;
+	job->id = (u32)options.job;
+	job->number = (u16)options.instance;
+	job_open(job);
+	http_service_init(&service, NULL, unix_seconds(now_ns()));
+}
+
 // Bytes that this many connections can come to need.
 static u64
 worst_case(struct net_config *config, u32 conn_max)
@@ -115,7 +132,8 @@ static void
 choose_conn_max(struct net_config *config)
 {
 	const volatile struct env_info *self = &env_table()[self_index()];
-	u64 room = (self->quota.frames - self->used.frames) * PAGE_SIZE / 4 * 3;
+	u64 free = (self->quota.frames - self->used.frames) * PAGE_SIZE;
+	u64 room = job ? free / 2 : free / 4 * 3;
 	u32 conn_max = options.conn_max ? options.conn_max : CONN_MAX;
 
 	room = MIN(room, STATE_SLOTS_MAX * STOCK_PAGES_MAX * PAGE_SIZE);
@@ -145,6 +163,19 @@ open_state(u64 size)
 	return (void *)state.base;
 }
 
+// The port that the view says the job has.
+static u16
+port(void)
+{
+	u16 found = WEB_PORT;
+
+	for (u32 i = 0; job && i < job->view.job_count; i++) {
+		if (job->view.job[i].id == job->id && job->view.job[i].port)
+			found = job->view.job[i].port;
+	}
+	return found;
+}
+
 static void
 open_stack(void)
 {
@@ -152,6 +183,7 @@ open_stack(void)
 		.mtu = (u16)MIN((u32)sys_info()->nic_mtu, MTU_MAX),
 		.checksum_offload = sys_info()->nic_checksum,
 		.receive_size = RECEIVE_SIZE,
+		.mode = job ? NET_GUEST : NET_HOST,
 		.address = options.address,
 		.mask = options.mask,
 		.gateway = options.gateway,
@@ -167,11 +199,12 @@ open_stack(void)
 	choose_conn_max(&config);
 	size = net_memory_needed(&config);
 	link.net = net_init(open_state(size), size, &config, now_ns());
-	if (!link.net || !tcp_listen(link.net, WEB_PORT))
+	if (!link.net || !tcp_listen(link.net, port()))
 		fail(STATUS_FAILED, "the TCP/IP stack", "refused to start");
 	clients = (struct clients){
 		.net = link.net,
 		.service = &service,
+		.job = job,
 		.next_deadline_ns = NEVER,
 	};
 }
@@ -181,16 +214,18 @@ open_stack(void)
 static void
 open_link(void)
 {
-	struct frame_run regions[] = { archive.run, index_run, { 0 } };
-	u32 nic = startup_slot(ROLE_NIC);
+	struct frame_run regions[] = { { 0 }, archive.run, index_run };
+	const struct startup_cap *nic = startup_find(ROLE_NIC, 0);
 	static const u8 constant = 1;
 
-	if (nic == SLOT_NONE)
+	if (!nic)
 		fail(STATUS_USAGE, "the network interface", "was not granted");
-	if (!locate_segment(&constant, &regions[2]))
+	if (!locate_segment(&constant, &regions[0]))
 		fail(STATUS_USAGE, "the image", "has no capability");
-	must(link_open(&link, nic, regions, ARRAY_SIZE(regions)),
-	     "the packet ring");
+	if (job)
+		regions[1] = job->region;
+	must(link_open(&link, nic->slot, job ? (u32)nic->argument : 0, regions,
+		       job ? 2 : 3), "the packet ring");
 }
 
 static u32
@@ -198,27 +233,72 @@ file_count(void)
 {
 	u32 files = 0;
 
+	if (job)
+		return job->current ? job->current->manifest.head->file_count : 0;
 	for (u32 i = 0; i < site.object_count; i++)
 		files += site.objects[i].kind == SITE_FILE;
 	return files;
 }
 
-// Says where the site is as soon as there is an address, and when it changes.
+static u32
+own_address(void)
+{
+	return job ? job->view.member[job->view.self].address :
+		     net_address(link.net);
+}
+
+// Says where the site is as soon as there are an address and a site, and when either
+// changes.
 static void
 announce(void)
 {
-	u32 address = net_address(link.net);
+	u64 generation = job && job->current ? job->current->generation : 0;
+	u32 address = own_address();
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (address == announced)
+	if ((address == announced && generation == announced_generation) ||
+	    (job && !generation))
 		return;
 	announced = address;
+	announced_generation = generation;
 	address_text(address, text);
 	if (address)
 		print("web: serving %u files at http://%s/\n", file_count(),
 		      text);
 	else
 		print("web: no address any more\n");
+}
+
+// The node's address, and the virtual one that instances share.
+static void
+take_addresses(u64 now)
+{
+	const struct view *view = &job->view;
+	struct net_own own[2];
+	u32 count = 0;
+
+	if (view->member[view->self].address)
+		own[count++] = (struct net_own){
+			view->member[view->self].address, false };
+	if (view->virtual_address)
+		own[count++] = (struct net_own){ view->virtual_address, true };
+	net_set_addresses(link.net, now, own, count, view->mask, view->gateway);
+}
+
+// What a job does besides: follows the view, reads, and wakes who waited for it.
+static void
+run_job(u64 now)
+{
+	if (job_run(job, now))
+		take_addresses(now);
+	if (sites_run(job, now, unix_seconds(now)))
+		service.catalog = &job->current->catalog;
+	clients_wake(&clients, now);
+	if (now >= retire_ns) {
+		clients_retire(&clients);
+		retire_ns = now + RETIRE_NS;
+	}
+	job_flush(job);
 }
 
 // time= goes before the machine's own clock.
@@ -250,6 +330,8 @@ sleep_until_needed(void)
 	link_watch(&link, &set);
 	wait_until(&set, net_next_deadline(link.net));
 	wait_until(&set, clients.next_deadline_ns);
+	if (job)
+		job_watch(job, &set);
 	wait_sleep(&set);
 }
 
@@ -262,7 +344,10 @@ main(int argc, char **argv)
 	if (wrong)
 		fail(STATUS_USAGE, wrong, sentence);
 	choose_clock();
-	open_site();
+	if (startup_slot(ROLE_VIEW) == SLOT_NONE)
+		open_site();
+	else
+		open_job();
 	open_link();
 	open_stack();
 	for (;;) {
@@ -273,7 +358,11 @@ main(int argc, char **argv)
 		keep_time(now);
 		clients_run(&clients, now);
 		clients_tick(&clients, now);
+		if (job)
+			run_job(now);
 		link_send(&link, now);
+		if (job)
+			content_set_sent(&job->content, link.given, link.passed);
 		announce();
 		if (!received)
 			sleep_until_needed();

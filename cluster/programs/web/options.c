@@ -5,6 +5,7 @@
 // Stateless.
 
 #include "cluster/programs/web/options.h"
+#include "cluster/view/view.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/string.h"
 
@@ -79,6 +80,13 @@ read_gateway(const char *text, struct web_options *o)
 }
 
 static const char *
+read_number(const char *text, u64 max, u64 *value)
+{
+	return string_to_u64(text, value) && *value <= max ? NULL :
+	       "the agent gives a number here";
+}
+
+static const char *
 read_option(const char *word, struct web_options *o)
 {
 	u64 number;
@@ -97,7 +105,11 @@ read_option(const char *word, struct web_options *o)
 		o->conn_max = (u32)number;
 		return NULL;
 	}
-	return "no such option; there are ip= gw= time= conns=";
+	if (string_starts(word, "instance="))
+		return read_number(word + 9, VIEW_INSTANCES_MAX - 1, &o->instance);
+	if (string_starts(word, "job="))
+		return read_number(word + 4, UINT32_MAX, &o->job);
+	return "no such option; there are ip= gw= time= conns= instance= job=";
 }
 
 const char *

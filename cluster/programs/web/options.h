@@ -6,6 +6,7 @@
 //	gw=A.B.C.D		gateway; needs ip=, lies in that network
 //	time=SECONDS		seconds since 1970 now, for Date fields
 //	conns=N			connections at most, 1..65535
+//	instance=N job=ID	as a job of a cluster: which one
 
 #include "kernel/base/types.h"
 
@@ -16,6 +17,8 @@ struct web_options {
 	u32 gateway;
 	u32 conn_max;
 	u64 unix_seconds;
+	u64 instance;
+	u64 job;
 };
 
 // Reads argv[1..argc). Returns NULL, or the argument that is wrong; *sentence

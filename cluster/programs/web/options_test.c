@@ -50,6 +50,9 @@ test_good(void **state)
 	assert_null(read_two("time=1700000000", "conns=500", &o));
 	assert_int_equal(o.unix_seconds, 1700000000);
 	assert_int_equal(o.conn_max, 500);
+	assert_null(read_two("instance=255", "job=4294967295", &o));
+	assert_int_equal(o.instance, 255);
+	assert_int_equal(o.job, 0xffffffff);
 	assert_int_equal(o.address, 0);
 	address_text(0xffffffff, text);
 	assert_string_equal(text, "255.255.255.255");
@@ -65,7 +68,8 @@ test_bad(void **state)
 		"ip=10.0.2.0/24", "ip=10.0.2.255/24", "ip=0.0.0.1/8",
 		"ip=127.0.0.1/8", "ip=224.0.0.1/8", "ip=4294967296.0.0.1/8",
 		"gw=10.0.2", "gw=10.0.2.2/24", "time=", "time=x", "conns=0",
-		"conns=65536", "port=80", "",
+		"conns=65536", "port=80", "", "instance=256", "job=4294967296",
+		"instance=", "job=x",
 	};
 	struct web_options o;
 

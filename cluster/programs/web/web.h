@@ -6,9 +6,13 @@
 //
 // One round takes every frame that has arrived, runs what became due, answers,
 // and gives all answers to the kernel with one call; then it sleeps until a
-// frame or a deadline. Content goes from the site archive's frames to the
-// device without a copy.
+// frame or a deadline. Content goes from the site archive's frames, or those of the
+// cache, to the device without a copy.
+//
+// By itself it serves the archive that it was started with. As a job of a cluster it
+// serves what the cluster's store holds: job.h.
 
+#include "cluster/programs/web/job.h"
 #include "libos/http/conn.h"
 #include "libos/io/ring.h"
 #include "libos/tcp/tcp.h"
@@ -21,14 +25,15 @@ struct link {
 	struct net *net;
 	struct frame_run headers;	// one buffer for each descriptor
 	u32 refused;			// frames that the kernel would not send
+	u64 given, passed;		// frames put, and of them those that left
 	bool starved;			// output waits for descriptors
 };
 
 // Binds the ring, with the regions besides the header buffers that frames may
 // be sent from (at most RING_REGIONS_MAX - 1).
 must_check i64
-link_open(struct link *link, u32 nic_slot, const struct frame_run *regions,
-	  u32 region_count);
+link_open(struct link *link, u32 nic_slot, u32 mac_index,
+	  const struct frame_run *regions, u32 region_count);
 
 // Gives received frames to the stack, a bounded number. Returns how many.
 u32
@@ -46,8 +51,10 @@ link_watch(struct link *link, struct wait_set *set);
 struct clients {
 	struct net *net;
 	const struct http_service *service;
+	struct job *job;	// NULL: not one
 	struct client *first;
 	u32 count;
+	u64 requests;
 	u64 next_deadline_ns;	// not later than any client's
 };
 
@@ -58,3 +65,12 @@ clients_run(struct clients *clients, u64 now_ns);
 // Runs what is due at HTTP's own deadlines.
 void
 clients_tick(struct clients *clients, u64 now_ns);
+
+// As a job: runs those whose blocks have come.
+void
+clients_wake(struct clients *clients, u64 now_ns);
+
+// Gives back old versions of the site that no response needs; when a new one has no
+// place, ends the responses of the oldest.
+void
+clients_retire(struct clients *clients);
