@@ -8,6 +8,8 @@
 // lies in the bytes shown; and without time and chance in the answers the output
 // must not depend on the splits.
 //
+// links: libos/http/head.c libos/http/response.c libos/http/catalog.c
+// links: libos/store/manifest.c libos/store/object.c
 // links: libos/http/dynamic.c libos/http/dynamic_text.c
 // links: libos/http/parse.c libos/http/target.c
 // links: libos/http/date.c libos/http/body.c libos/http/status.c

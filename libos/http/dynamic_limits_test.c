@@ -3,6 +3,8 @@
 // the protocol refuses, which is what the static connection refuses; and that no
 // split of the input changes an answer.
 //
+// links: libos/http/head.c libos/http/response.c libos/http/catalog.c
+// links: libos/store/manifest.c libos/store/object.c
 // links: libos/http/dynamic.c libos/http/dynamic_text.c
 // links: libos/http/parse.c libos/http/target.c
 // links: libos/http/date.c libos/http/body.c libos/http/status.c
