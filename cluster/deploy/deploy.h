@@ -9,15 +9,15 @@
 //	error = deploy_begin_site();		// NULL, or why not
 //	taken = deploy_feed(bytes, len);	// 0: full, or it has ended; look at state
 //	deploy_finish();			// the body is whole
-//	deploy_abort();				// the connection broke off
 //	deploy_report(&report);			// RUNNING, DONE or FAILED
 //	deploy_release();			// the report is read: another may begin
+//	deploy_abort();				// instead: the connection broke off
 //
 // deploy_changes() counts whenever room or state have changed.
 
 #include "cluster/record/record.h"
 
-#define DEPLOY_PAGES 66u		// of the agent's region, while it runs
+#define DEPLOY_PAGES 64u		// of the agent's region, while it runs
 #define DEPLOY_BUFFER (128u * KIB)	// fed and not yet looked at
 
 enum deploy_state {
@@ -56,6 +56,9 @@ deploy_room(void);
 
 void
 deploy_finish(void);
+
+// Whoever fed is gone: nobody reads a report. It ends by itself, and is then released;
+// what is being committed at this moment may still be.
 void
 deploy_abort(void);
 

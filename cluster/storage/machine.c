@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The machine below storage: the kernel's calls, the clock, membership.
+// The machine below storage: the kernel's calls, the clock, membership. No decision of
+// storage's stands here.
 
 #include "cluster/storage/machine.h"
 #include "cluster/agent/membership.h"
@@ -47,6 +48,18 @@ machine_is_alive(const u8 uuid[16])
 {
 	return !memcmp(uuid, peer_self()->uuid, sizeof(peer_self()->uuid)) ||
 	       member_life_of(uuid) != MEMBER_DEAD;
+}
+
+u64
+machine_free_blocks(const u8 uuid[16])
+{
+	const struct status *status;
+	struct peer peer;
+
+	if (!machine_peer(uuid, &peer))
+		return 0;
+	status = status_of(&peer);
+	return status ? status->blocks_free : 0;
 }
 
 static i64

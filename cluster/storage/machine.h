@@ -25,6 +25,10 @@ machine_peer(const u8 uuid[16], struct peer *peer);
 must_check bool
 machine_is_alive(const u8 uuid[16]);
 
+// Free blocks of a node's disk, as that node told; 0 if it did not.
+u64
+machine_free_blocks(const u8 uuid[16]);
+
 // Grants WRITE for blocks [first, first + count) to who asked, who has a place for a
 // capability with that word. Waits. Returns the slot of a capability of this node's
 // that takes the grant back when it is dropped, or an error.

@@ -173,3 +173,9 @@ bundle_next(struct bundle *bundle, const void *input, u64 len, u64 *taken)
 	}
 	return event;
 }
+
+bool
+bundle_is_done(const struct bundle *bundle)
+{
+	return bundle->stage == STAGE_DONE;
+}

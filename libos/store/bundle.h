@@ -56,3 +56,7 @@ bundle_begin(struct bundle *bundle);
 // Takes from `len` bytes at `input` up to the next event, and says how many.
 must_check enum bundle_event
 bundle_next(struct bundle *bundle, const void *input, u64 len, u64 *taken);
+
+// True behind BUNDLE_DONE.
+bool
+bundle_is_done(const struct bundle *bundle);
