@@ -192,7 +192,7 @@ class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
     def __init__(self, session: Session, mtu: int, tagged: bool) -> None:
-        words = f"quiet cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
+        words = f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
                       words, core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)

@@ -31,6 +31,7 @@ class Node(Guest):
 
     def __init__(self, switch: Switch, number: int, append: str, **options):
         # What Guest adds for its website does not apply: a Machine's start is enough.
+        # The node's own programs alone use the fabric.
         folder = Path(tempfile.mkdtemp(prefix="deos-node-"))
         kernel = build_folder() / "deos.elf"
         options.setdefault("memory_mib", 64)
@@ -38,7 +39,8 @@ class Node(Guest):
         Machine.__init__(self, folder, f"node-{number}", mac=mac, kernel=kernel,
                          netdev="stream,id=net,server=off,addr.type=unix,addr.path="
                                 + switch.path(number),
-                         modules=[build_folder() / "boot.cpio"], append=append, **options)
+                         modules=[build_folder() / "boot.cpio"],
+                         append=f"{append} agent=off", **options)
         self.broken = False
         self.start()
 

@@ -4,6 +4,9 @@
 //
 //   web   when there is a site archive and a network interface: nearly all
 //         memory, half of the slices of processor 0, the interface
+//   agent when the node has joined a cluster, there is no site archive and nobody said
+//         agent=off: nearly everything, to give to the jobs of the cluster; and the
+//         pages of the view (cluster/view), which the shell may read
 //   sh    when there is a console: the reserve, and a share of everything else
 //   far   when the command line asks for it (far=PAGES): `remote serve`, which
 //         lends that many pages, and the disk's blocks to read, to other nodes
@@ -12,24 +15,34 @@
 // its start; one that cannot be helped by it (STATUS_USAGE: wrong arguments,
 // or a device that the node lacks) is left alone.
 //
-// Words of the kernel's command line that init knows: ip=ADDRESS/LENGTH,
-// gw=ADDRESS and time=SECONDS (given on to web), far=PAGES, quiet (says nothing
-// but failures). Others are the kernel's.
+// Words of the kernel's command line that init knows: ip=ADDRESS/LENGTH and gw=ADDRESS
+// (given on to web), time=SECONDS (to web or agent), disk=claim and vip=ADDRESS/LENGTH
+// (to agent), agent=off, far=PAGES, quiet (says nothing but failures). Others are the
+// kernel's.
 
 #include "kernel/base/assert.h"
+#include "kernel/base/cpio.h"
+#include "kernel/base/elf.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
+#include "libos/crt/log.h"
 #include "libos/crt/program.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/io/timer.h"
 #include "libos/io/wait.h"
+#include "libos/mem/frames.h"
 
 #define WEB_SLICES 32u
+#define AGENT_SLICES 8u			// its own
+#define AGENT_JOB_SLICES 28u		// for its jobs, of the first processor
+#define VIEW_FRAMES 4u			// cluster/view/view.h: VIEW_PAGES
 #define SHELL_SLICES 2u
+#define SHELL_RINGS 2u			// of each kind, where an agent has the rest
+#define SHELL_JOB_SLICES 12u		// where an agent has the rest
 #define RESERVE_FRAMES_MIN 768u		// for the shell: 3 MiB
 #define RESERVE_FRAMES_MAX 16384u
 #define KEPT_FRAMES 32u			// init's own
@@ -40,7 +53,7 @@
 #define RETRY_MAX_NS (10 * NS_PER_SECOND)
 #define STEADY_NS (10 * NS_PER_SECOND)	// lived that long: not failing
 
-enum { SERVICE_GRANTS_MAX = 8, SERVICE_ARGUMENTS_MAX = 8, SERVICE_COUNT = 3 };
+enum { SERVICE_GRANTS_MAX = 10, SERVICE_ARGUMENTS_MAX = 8, SERVICE_COUNT = 4 };
 
 struct service {
 	const char *name;
@@ -60,11 +73,14 @@ struct service {
 
 static struct archive boot;
 static struct service web = { .name = "web" };
+static struct service agent = { .name = "agent" };
 static struct service shell = { .name = "sh" };
 static struct service far = { .name = "remote" };
-static struct service *const services[SERVICE_COUNT] = { &web, &shell, &far };
+static struct service *const services[SERVICE_COUNT] = {
+	&web, &agent, &shell, &far,
+};
 static struct timers timers;
-static bool quiet;
+static bool quiet, no_agent;
 static u64 far_pages;
 
 static void
@@ -103,12 +119,20 @@ read_command_line(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "quiet"))
 			quiet = true;
+		else if (!strcmp(argv[i], "agent=off"))
+			no_agent = true;
 		else if (string_starts(argv[i], "far="))
 			want_far(argv[i] + strlen("far="));
 		else if (string_starts(argv[i], "ip=") ||
-			 string_starts(argv[i], "gw=") ||
-			 string_starts(argv[i], "time="))
+			 string_starts(argv[i], "gw="))
 			add_argument(&web, argv[i]);
+		else if (string_starts(argv[i], "disk=") ||
+			 string_starts(argv[i], "vip="))
+			add_argument(&agent, argv[i]);
+		else if (string_starts(argv[i], "time=")) {
+			add_argument(&web, argv[i]);
+			add_argument(&agent, argv[i]);
+		}
 	}
 }
 
@@ -118,6 +142,39 @@ frames_left(void)
 	const volatile struct env_info *self = &env_table()[self_index()];
 
 	return self->quota.frames - self->used.frames;
+}
+
+// Frames that a program's image takes from its parent at most.
+static u32
+image_frames(const char *name)
+{
+	struct elf_image image;
+	struct cpio_entry file;
+	u64 frames = 1;			// the uarea
+
+	if (!cpio_find(boot.data, boot.len_bytes, name, &file) ||
+	    !elf_read(file.data, file.data_len, USER_BASE, USER_END, &image))
+		return 0;
+	for (u32 i = 0; i < image.segment_count; i++)
+		frames += image.segment[i].pages;
+	return (u32)frames;
+}
+
+// What the agent may give to jobs: as much of each as the node has, but for the
+// shell's. An agent's frames are all but the reserve.
+static struct quota
+agent_quota(u32 frames)
+{
+	u32 cpus = sys_info()->cpu_count;
+
+	return (struct quota){
+		.frames = frames,
+		.slices = AGENT_JOB_SLICES +
+			  (cpus - 1) * (SLICES_PER_CPU - AGENT_JOB_SLICES),
+		.envs = ENVS_MAX / 2,
+		.rings = RINGS_MAX + QUEUES_MAX + FABRIC_QUEUES_MAX +
+			 ENDPOINTS_MAX - 4 * SHELL_RINGS,
+	};
 }
 
 // How the node is divided. The shell's quota is what programs started from it
@@ -138,19 +195,58 @@ divide(void)
 	far.wanted &= startup_find(ROLE_FABRIC, 0) && far.quota.frames < left / 2;
 	if (far.wanted)
 		left -= far.quota.frames + FAR_IMAGE_FRAMES;
+	if (agent.wanted)
+		left -= MIN(image_frames(agent.name), left / 2);
 	reserve = MIN(reserve, left / 2);
 	web.quota = (struct quota){ .frames = left - reserve, .rings = 2 };
 	web.slices = WEB_SLICES;
+	agent.quota = agent_quota(left - reserve);
+	agent.slices = AGENT_SLICES;
 	shell.quota = (struct quota){
-		.frames = (web.wanted ? reserve : left) - MIN(reserve / 4,
-							      KEPT_FRAMES),
-		.slices = cpus * SLICES_PER_CPU - WEB_SLICES - 2 * SHELL_SLICES -
+		.frames = (web.wanted || agent.wanted ? reserve : left) -
+			  MIN(reserve / 4, KEPT_FRAMES),
+		.slices = agent.wanted ? SHELL_JOB_SLICES :
+			  cpus * SLICES_PER_CPU - WEB_SLICES - 2 * SHELL_SLICES -
 			  8,
-		.envs = ENVS_MAX - 8,
-		.rings = RINGS_MAX - web.quota.rings,
+		.envs = agent.wanted ? ENVS_MAX / 2 - 8 : ENVS_MAX - 8,
+		.rings = agent.wanted ? 4 * SHELL_RINGS
+				      : RINGS_MAX - web.quota.rings,
 	};
 	shell.slices = SHELL_SLICES;
 	shell.cpu = cpus - 1;
+}
+
+// Grants a service a part of the frames that init shares.
+static void
+add_frames(struct service *s, enum startup_role role, u32 rights,
+	   const struct frame_run *run)
+{
+	ASSERT(s->grant_count < SERVICE_GRANTS_MAX);
+	s->grants[s->grant_count++] = (struct spawn_grant){
+		.role = role,
+		.slot = run->slot,
+		.rights = rights,
+		.base = run->frame,
+		.count = run->count,
+	};
+}
+
+// The view, which the shell reads, and the agent's own log. Both outlive an agent that
+// is started again. Returns 0 or an error.
+static i64
+share_with_agent(void)
+{
+	struct frame_run view, log;
+	i64 error = frames_take(VIEW_FRAMES, &view);
+
+	if (!error)
+		error = frames_take(LOG_PAGES, &log);
+	if (error)
+		return error;
+	add_frames(&agent, ROLE_VIEW, CAP_READ | CAP_WRITE | CAP_DERIVE, &view);
+	add_frames(&agent, ROLE_LOG, CAP_READ | CAP_WRITE, &log);
+	add_frames(&shell, ROLE_VIEW, CAP_READ | CAP_DERIVE, &view);
+	return 0;
 }
 
 static void
@@ -160,10 +256,18 @@ prepare(void)
 
 	web.wanted = startup_find(ROLE_SITE_ARCHIVE, 0) &&
 		     startup_find(ROLE_NIC, 0);
+	agent.wanted = !web.wanted && !no_agent &&
+		       fabric_info()->state == FABRIC_ON && !share_with_agent();
 	shell.wanted = startup_find(ROLE_CONSOLE, 0);
 	add_grant(&web, ROLE_CONSOLE, CAP_WRITE);
 	add_grant(&web, ROLE_NIC, use);
 	add_grant(&web, ROLE_SITE_ARCHIVE, CAP_READ);
+	add_grant(&agent, ROLE_CONSOLE, CAP_WRITE | CAP_DERIVE);
+	add_grant(&agent, ROLE_NIC, use | CAP_DERIVE | CAP_FORGE);
+	add_grant(&agent, ROLE_BLOCKS, use | CAP_DERIVE);
+	add_grant(&agent, ROLE_FABRIC, use | CAP_DERIVE);
+	add_grant(&agent, ROLE_BOOT_ARCHIVE,
+		  CAP_READ | CAP_EXECUTE | CAP_DERIVE);
 	add_grant(&far, ROLE_CONSOLE, CAP_WRITE);
 	add_grant(&far, ROLE_FABRIC, use);
 	add_grant(&far, ROLE_BLOCKS, CAP_READ | CAP_DERIVE);
@@ -280,11 +384,12 @@ main(int argc, char **argv)
 		return STATUS_FAILED;
 	}
 	add_argument(&web, (char *)(u64)web.name);
+	add_argument(&agent, (char *)(u64)agent.name);
 	add_argument(&shell, (char *)(u64)shell.name);
 	add_argument(&far, (char *)(u64)far.name);
 	read_command_line(argc, argv);
 	prepare();
-	if (!web.wanted && !quiet)
+	if (!web.wanted && !agent.wanted && !quiet)
 		print("init: %s: web is not started\n",
 		      startup_find(ROLE_NIC, 0) ? "no site archive"
 						: "no network interface");
