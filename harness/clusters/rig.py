@@ -91,6 +91,8 @@ def wait_for(condition, what: str, seconds: float = 20.0):
 class Cluster:
     """Nodes in the background, from up to down, each of which serves its own copy of the site."""
 
+    mode: tuple[object, ...] = (ALONE,)
+
     def __init__(self, state: Path, *words: object) -> None:
         self.state = state
         self.port = free_port()
@@ -135,7 +137,7 @@ class Cluster:
 
     def up(self) -> subprocess.CompletedProcess[str]:
         """up --detach."""
-        return self.run("up", ALONE, "--port", self.port, "--detach", *self.words)
+        return self.run("up", *self.mode, "--port", self.port, "--detach", *self.words)
 
     def __enter__(self) -> Cluster:
         self.up()
