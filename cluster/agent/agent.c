@@ -13,6 +13,7 @@
 #include "cluster/agent/post.h"
 #include "cluster/agent/publish.h"
 #include "cluster/agent/register_host.h"
+#include "cluster/agent/reports.h"
 #include "cluster/agent/status.h"
 #include "cluster/agent/task.h"
 #include "cluster/storage/storage.h"
@@ -87,6 +88,7 @@ agent_open(void)
 		error = jobs_open();
 	if (error)
 		return error;
+	reports_open();
 	if (!task_start(begin_on_disk, NULL))
 		return -E_TABLE;
 	say_begin();
