@@ -54,6 +54,7 @@ include net/rules.mk
 -include libos/rules.mk
 -include harness/rules.mk
 include $(wildcard harness/*/rules.mk)
+include cluster/rules.mk
 
 .PHONY: all
 all: $(ALL) ## build everything into build/

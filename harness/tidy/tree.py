@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 ROOMS = ["net", "kernel", "libos", "dsm", "cluster"]
-FREE_NAME = re.compile(r"_test\.|_fuzz\.|_cases\.|^test_")
+FREE_NAME = re.compile(r"_test\.|_fuzz\.|_cases\.|_rig\.|^test_")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTILINE)
 
 # Folders that hold sans-IO cores only.
@@ -20,7 +20,7 @@ CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "net/link", "net/rcap",
     "libos/tcp", "libos/http", "libos/store", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
-    "cluster/view", "cluster/planted",
+    "cluster/view", "cluster/planted", "cluster/api",
 }
 # Files that stand beside a core and drive it.
 HOSTS_AMONG_CORES: set[str] = set()

@@ -26,6 +26,7 @@ static const struct http_status_text texts[] = {
 	WITH_PAGE(405, "Method Not Allowed", "This server answers GET, HEAD and OPTIONS."),
 	WITH_PAGE(408, "Request Timeout", "The request did not arrive in time."),
 	WITH_PAGE(409, "Conflict", "The state of things does not allow this."),
+	WITH_PAGE(411, "Length Required", "The request does not say how long its content is."),
 	WITH_PAGE(412, "Precondition Failed", "The object is not in the state that was asked for."),
 	WITH_PAGE(413, "Content Too Large", "The request carries too much content."),
 	WITH_PAGE(414, "URI Too Long", "The address is too long."),

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// The two halves of the test server: sockets (server_rig.c) and the made-up cluster
+// behind them (invented_rig.c).
+
+#include "cluster/api/session.h"
+
+struct rig_options {
+	u32 nodes;
+	u64 room;		// bytes of content
+	u64 rate;		// of them, taken in a second
+	bool has_majority, has_record;
+};
+
+extern const struct api_host rig_host;
+
+// Makes the cluster up. The options are lent for good.
+void
+rig_begin(const struct rig_options *options);
+
+u64
+rig_now_ns(void);
