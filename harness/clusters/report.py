@@ -14,7 +14,9 @@ ERASE = "\r\x1b[K"
 class Report:
     """Progress goes to standard error, what a script reads (READY) to standard output."""
 
-    def __init__(self, progress: TextIO | None = None, answers: TextIO | None = None) -> None:
+    def __init__(self, progress: TextIO | None = None, answers: TextIO | None = None,
+                 name: str = "cluster") -> None:
+        self.name = name
         self.progress = progress or sys.stderr
         self.answers = answers or sys.stdout
         self.is_live = self.progress.isatty() and os.environ.get("TERM") != "dumb"
@@ -42,7 +44,7 @@ class Report:
 
     def step(self, text: str) -> None:
         """A line that stays."""
-        self._line(self.progress, f"cluster: {text}")
+        self._line(self.progress, f"{self.name}: {text}")
 
     def answer(self, text: str) -> None:
         """A line for scripts."""
