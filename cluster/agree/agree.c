@@ -67,6 +67,7 @@ agree_learn(struct agree *a, const u8 *bytes, u32 len, const struct record_head 
 	memcpy(a->known.bytes, bytes, len);
 	a->known_head = *head;
 	a->news = true;
+	request_look(a, head);
 }
 
 static void
@@ -102,6 +103,16 @@ answer_ask(struct agree *a, const u8 from[AGREE_UUID], const struct agree_messag
 }
 
 static void
+take_hint(struct agree *a, const struct agree_message *m)
+{
+	if (a->hint.len && m->head.version <= a->hint_head.version)
+		return;
+	a->hint.len = m->len;
+	memcpy(a->hint.bytes, m->value, m->len);
+	a->hint_head = m->head;
+}
+
+static void
 dispatch(struct agree *a, u64 now, const u8 from[AGREE_UUID], const struct agree_message *m)
 {
 	switch ((enum agree_message_kind)m->kind) {
@@ -119,6 +130,9 @@ dispatch(struct agree *a, u64 now, const u8 from[AGREE_UUID], const struct agree
 		break;
 	case MESSAGE_ASK:
 		answer_ask(a, from, m);
+		break;
+	case MESSAGE_HINT:
+		take_hint(a, m);
 		break;
 	case MESSAGE_KINDS:
 		break;
@@ -233,8 +247,9 @@ answer(const struct agree *a, const struct agree_reply *reply)
 	}
 	if (m.kind == MESSAGE_REFUSE)
 		m.second = acceptor->promised;
-	if (m.kind == MESSAGE_PROMISE) {
+	if (m.kind == MESSAGE_PROMISE)
 		m.second = acceptor->accepted;
+	if (m.kind == MESSAGE_PROMISE || m.kind == MESSAGE_HINT) {
 		m.value = acceptor->value.bytes;
 		m.len = acceptor->value.len;
 		m.head = acceptor->head;

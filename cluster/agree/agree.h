@@ -17,7 +17,8 @@
 //	4 one change adds or removes at most one voter
 //	5 a voter whose slots are empty does not vote, unless it is new; it comes back
 //	  by the answers of all other voters
-//	6 a change that was chosen is not made twice: its id stands in the record
+//	6 a change is made once: its id stands in the record for a while; whoever
+//	  looked too late does not know, and says so
 //
 // The host moves messages (of up to AGREE_MESSAGE_MAX bytes, whole), writes slots,
 // and calls agree_output() after every other call until it gives nothing.
@@ -90,6 +91,8 @@ struct agree_request {
 	u64 id;			// of the change
 	u64 give_up_at;
 	bool proposed;		// somebody may have accepted it
+	bool made;		// it stands in a record that is chosen
+	u64 checked;		// it stands in no version up to this one
 };
 
 enum agree_result {
@@ -106,6 +109,7 @@ struct agree_outcome {
 	u8 error;		// enum record_error, with AGREE_REFUSED
 	u8 voters, silent;	// of the last attempt: how many did not answer
 	u64 version;		// of the record then
+	u64 id;			// of the change: among `recent` of the record, if it was made
 };
 
 enum agree_phase {
@@ -148,6 +152,8 @@ struct agree {
 	struct agree_proposer proposer;
 	struct agree_value known;	// the newest value known to be chosen
 	struct record_head known_head;
+	struct agree_value hint;	// what another voter has, for one that lost its own
+	struct record_head hint_head;
 	struct agree_request request[AGREE_REQUESTS];
 	u32 request_count;
 	struct agree_reply reply[AGREE_REPLIES];

@@ -59,6 +59,7 @@ has_right_parts(const struct agree_message *m)
 	case MESSAGE_REFUSE:
 		return !ballot_none(m->ballot) && !m->len && m->why && m->why < WHY_COUNT;
 	case MESSAGE_NEWS:
+	case MESSAGE_HINT:
 		return m->len;
 	case MESSAGE_ASK:
 		return !m->len;

@@ -19,6 +19,7 @@ enum agree_message_kind {
 	MESSAGE_REFUSE,		// ballot; why; second: what was promised
 	MESSAGE_NEWS,		// value: it is chosen
 	MESSAGE_ASK,		// version: of the value that the sender knows
+	MESSAGE_HINT,		// value: the sender's voter has it; perhaps it is chosen
 	MESSAGE_KINDS,
 };
 
@@ -122,6 +123,10 @@ request_make_value(struct agree *a, u64 now);
 // The value in p->next is chosen.
 void
 request_chosen(struct agree *a, u64 now);
+
+// Looks for the open changes in a record that is chosen.
+void
+request_look(struct agree *a, const struct record_head *head);
 
 void
 request_end(struct agree *a, u64 now, enum agree_result result, enum record_error error);

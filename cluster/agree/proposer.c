@@ -191,6 +191,8 @@ choose_start(struct agree *a)
 		p->start_head = a->known_head;
 	} else if (a->acceptor.value.len) {
 		p->start_head = a->acceptor.head;
+	} else if (a->hint.len) {
+		p->start_head = a->hint_head;
 	} else if (a->request[0].kind == AGREE_FOUND) {
 		memset(&p->start_head, 0, sizeof(p->start_head));
 		p->start_head.voters = p->found_voters;
@@ -208,6 +210,10 @@ proposer_begin(struct agree *a, u64 now)
 
 	ASSERT(a->request_count > 0);
 	p->kind = a->request[0].kind;
+	if (a->request[0].made) {
+		request_end(a, now, AGREE_DONE, RECORD_OK);
+		return;
+	}
 	if (!choose_start(a)) {
 		request_end(a, now, AGREE_NO_RECORD, RECORD_OK);
 		return;
@@ -275,6 +281,18 @@ take_accepted(struct agree *a, u64 now, struct agree_peer *peer)
 	}
 }
 
+// A voter that lost what it voted is told what to come back to.
+static void
+tell_lost(struct agree *a, const u8 uuid[AGREE_UUID])
+{
+	struct agree_reply reply = { .kind = a->known.len ? MESSAGE_NEWS : MESSAGE_HINT };
+
+	if (!a->known.len && !a->acceptor.value.len)
+		return;
+	memcpy(reply.to, uuid, AGREE_UUID);
+	agree_reply_add(a, &reply);
+}
+
 void
 proposer_input(struct agree *a, u64 now, const u8 from[AGREE_UUID],
 	       const struct agree_message *m)
@@ -287,6 +305,8 @@ proposer_input(struct agree *a, u64 now, const u8 from[AGREE_UUID],
 	    p->phase == AGREE_WAITING)
 		return;
 	peer->answered = true;
+	if (m->kind == MESSAGE_REFUSE && m->why == WHY_LOST)
+		tell_lost(a, from);
 	if (m->kind == MESSAGE_PROMISE && p->phase == AGREE_PREPARING) {
 		take_promise(a, now, peer, m);
 	} else if (m->kind == MESSAGE_ACCEPTED && p->phase != AGREE_PREPARING) {

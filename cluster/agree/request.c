@@ -80,8 +80,11 @@ agree_found(struct agree *a, u64 now, const u8 cluster[AGREE_UUID],
 bool
 agree_is_lost(const struct agree *a)
 {
-	return a->acceptor.votes && acceptor_is_blank(&a->acceptor) && a->known.len &&
-	       head_names(&a->known_head, a->uuid);
+	if (!a->acceptor.votes || !acceptor_is_blank(&a->acceptor))
+		return false;
+	if (a->known.len)
+		return head_names(&a->known_head, a->uuid);
+	return a->hint.len && head_names(&a->hint_head, a->uuid);
 }
 
 void
@@ -120,6 +123,7 @@ request_end(struct agree *a, u64 now, enum agree_result result, enum record_erro
 		*outcome = (struct agree_outcome){ .tag = a->request[0].tag,
 						   .result = (u8)result,
 						   .error = (u8)error,
+						   .id = a->request[0].id,
 						   .version = agree_version(a) };
 		count_silent(&a->proposer, outcome);
 		a->outcome_count++;
@@ -153,13 +157,34 @@ voters_changed(const struct record_head *a, const struct record_head *b)
 }
 
 static bool
-has_change(const struct record *record, u64 id)
+has_change(const struct record_head *head, u64 id)
 {
 	for (u32 i = 0; i < RECORD_RECENT && !HAS_BUG(TWICE); i++) {
-		if (record->recent[i] == id)
+		if (head->recent[i] == id)
 			return true;
 	}
 	return false;
+}
+
+// Does the record tell whether the change is in it? It names only the newest ones.
+static bool
+can_tell(const struct agree_request *request, const struct record_head *head)
+{
+	return !request->proposed || HAS_BUG(TWICE) ||
+	       head->version <= request->checked + RECORD_RECENT;
+}
+
+void
+request_look(struct agree *a, const struct record_head *head)
+{
+	for (u32 i = 0; i < a->request_count; i++) {
+		struct agree_request *request = &a->request[i];
+
+		if (has_change(head, request->id))
+			request->made = true;
+		else if (can_tell(request, head))
+			request->checked = MAX(request->checked, head->version);
+	}
 }
 
 static void
@@ -176,6 +201,17 @@ rewrite(struct agree_proposer *p, const struct agree_value *value)
 	p->rewriting = true;
 	p->next.len = value->len;
 	memcpy(p->next.bytes, value->bytes, value->len);
+}
+
+// What a voter comes back to.
+static const struct agree_value *
+newest(const struct agree *a)
+{
+	const struct agree_proposer *p = &a->proposer;
+
+	if (p->read.len && p->read_head.version >= p->start_head.version)
+		return &p->read;
+	return a->known.len ? &a->known : &a->hint;
 }
 
 static enum record_error
@@ -197,14 +233,14 @@ make_first(struct agree *a)
 static enum record_error
 make_change(struct agree *a)
 {
-	const struct agree_request *request = &a->request[0];
+	struct agree_request *request = &a->request[0];
 	struct agree_proposer *p = &a->proposer;
 	struct record_head head;
 	enum record_error error;
 
 	error = record_decode(&a->scratch, p->read.bytes, p->read.len);
 	ASSERT(error == RECORD_OK);
-	if (has_change(&a->scratch, request->id)) {
+	if (has_change(&p->read_head, request->id)) {
 		rewrite(p, &p->read);
 		return RECORD_OK;
 	}
@@ -220,6 +256,8 @@ make_change(struct agree *a)
 		ASSERT(!"what was encoded has a head");
 	ASSERT(voters_changed(&p->read_head, &head) <= 1);
 	p->rewriting = false;
+	if (!request->proposed)
+		request->checked = p->read_head.version;
 	return RECORD_OK;
 }
 
@@ -231,12 +269,11 @@ request_make_value(struct agree *a, u64 now)
 	bool settled;
 
 	ASSERT(a->request_count > 0 && p->kind == a->request[0].kind);
-	if (!p->read.len || (p->kind == AGREE_RECOVER &&
-			     p->read_head.version < a->known_head.version)) {
-		if (p->kind == AGREE_RECOVER) {
-			rewrite(p, &a->known);
-			return true;
-		}
+	if (p->kind == AGREE_RECOVER) {
+		rewrite(p, newest(a));
+		return true;
+	}
+	if (!p->read.len) {
 		error = p->kind == AGREE_FOUND ? make_first(a) : RECORD_BAD;
 		if (error != RECORD_OK)
 			request_end(a, now, AGREE_REFUSED, error);
@@ -246,6 +283,10 @@ request_make_value(struct agree *a, u64 now)
 	if (p->kind != AGREE_CHANGE || !settled) {
 		rewrite(p, &p->read);
 		return true;
+	}
+	if (!can_tell(&a->request[0], &p->read_head)) {
+		request_end(a, now, AGREE_UNKNOWN, RECORD_OK);
+		return false;
 	}
 	error = make_change(a);
 	if (error == RECORD_OK)
@@ -263,20 +304,13 @@ void
 request_chosen(struct agree *a, u64 now)
 {
 	const struct agree_proposer *p = &a->proposer;
-	bool done = !p->rewriting || p->kind != AGREE_CHANGE;
 
 	ASSERT(a->request_count > 0);
 	a->count.chosen++;
-	if (!done) {
-		enum record_error error =
-			record_decode(&a->scratch, p->next.bytes, p->next.len);
-
-		ASSERT(error == RECORD_OK);
-		done = has_change(&a->scratch, a->request[0].id);
-	}
 	if (p->new_head.version > agree_version(a))
 		a->tell = true;
+	request_look(a, &p->new_head);
 	agree_learn(a, p->next.bytes, p->next.len, &p->new_head);
-	if (done)
+	if (!p->rewriting || p->kind != AGREE_CHANGE || a->request[0].made)
 		request_end(a, now, AGREE_DONE, RECORD_OK);
 }

@@ -4,7 +4,9 @@
 // and say within the round that they got no answer: if they do not even say that, it
 // is this node that is slow, and its health tells it to be patient.
 //
-// Health lengthens rounds: well is 0, each point is one interval more.
+// Health lengthens rounds: well is 0, each point is one interval more. A round that
+// went well halves it: Lifeguard takes one point off, and after a bad time a death
+// would be seen late for seven long rounds.
 
 #include "cluster/member/parts.h"
 #include "kernel/base/assert.h"
@@ -12,6 +14,7 @@
 
 #define ANSWER_LEAST_NS (20 * NS_PER_MS)
 #define ANSWER_MOST_NS (MEMBER_INTERVAL_NS / 2)
+#define SLOWEST_MOST_NS (5 * MEMBER_INTERVAL_NS)
 #define NACK_AFTER_NS (MEMBER_INTERVAL_NS / 4)
 
 void
@@ -65,6 +68,13 @@ probe_next(struct members *m, u8 slot)
 
 // ---- a round
 
+// Longer than this is no round trip but somebody who stood still.
+static void
+saw_round_trip(struct members *m, u64 ns)
+{
+	m->slowest = MAX(m->slowest, MIN(ns, SLOWEST_MOST_NS));
+}
+
 static void
 learn_round_trip(struct members *m, u64 ns)
 {
@@ -115,7 +125,7 @@ end(struct members *m, u64 now)
 		return;
 	m->probe.open = false;
 	if (p->acked) {
-		m->health -= m->health > 0;
+		m->health /= 2;
 		return;
 	}
 	m->count.failed_probes++;
@@ -178,7 +188,7 @@ probe_timer(struct members *m, u64 now)
 	if (now < m->tick_at)
 		return;
 	end(m, now);
-	m->slowest -= m->slowest / 32;
+	m->slowest -= m->slowest / 8;
 	m->tick_at = now + MEMBER_INTERVAL_NS * (m->health + 1);
 	begin(m, now);
 }
@@ -209,7 +219,7 @@ late_ack(struct members *m, u64 now, const struct member_message *message)
 		if (!old->open || old->sequence != message->sequence)
 			continue;
 		old->open = false;
-		m->slowest = MAX(m->slowest, now - old->began);
+		saw_round_trip(m, now - old->began);
 		if (m->member[old->slot].id.incarnation == old->incarnation)
 			state_postpone(m, now, &m->member[old->slot]);
 	}
@@ -251,7 +261,7 @@ probe_ack(struct members *m, u64 now, const struct member_id *from,
 	    p->incarnation != message->subject.incarnation)
 		return;
 	p->acked = true;
-	m->slowest = MAX(m->slowest, now - p->began);
+	saw_round_trip(m, now - p->began);
 	if (id_same(from, &message->subject))
 		learn_round_trip(m, now - p->began);
 }

@@ -12,7 +12,8 @@
 
 #define MAGIC 0x43455244u	// "DREC"
 #define FORMAT 1u
-#define HEAD 112u		// bytes before the nodes
+#define RECENT 40u
+#define HEAD (RECENT + 8 * RECORD_RECENT + 8)	// bytes before the nodes
 
 // ---- writing
 
@@ -274,6 +275,8 @@ record_decode_head(struct record_head *head, const u8 *bytes, u32 len)
 		return RECORD_BAD;
 	head->version = le64_load(bytes + 8);
 	memcpy(head->cluster, bytes + 16, RECORD_UUID);
+	for (u32 i = 0; i < RECORD_RECENT; i++)
+		head->recent[i] = le64_load(bytes + RECENT + 8 * i);
 	for (u32 i = 0; i < nodes; i++) {
 		if (voters >> i & 1)
 			memcpy(head->voter[head->voters++],

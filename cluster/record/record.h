@@ -32,7 +32,7 @@
 #define RECORD_ARGUMENTS_SIZE 129u	// with its end
 #define RECORD_COPIES 2u
 #define RECORD_ID_LEN 32u	// of an object
-#define RECORD_RECENT 8u	// newest changes, by their ids
+#define RECORD_RECENT 16u	// newest changes, by their ids
 #define RECORD_NONE 0xffu	// no node
 #define RECORD_EVERY 0xffffu	// count: one instance on every node
 
@@ -101,6 +101,7 @@ record_sentence(enum record_error error);
 struct record_head {
 	u64 version;
 	u8 cluster[RECORD_UUID];
+	u64 recent[RECORD_RECENT];
 	u8 voters;
 	u8 voter[RECORD_NODES][RECORD_UUID];
 };
