@@ -3,6 +3,10 @@
 // point in the BIOS area, then the type 1 structure. Declared in acpi.h beside
 // the rest of what firmware tells.
 //
+// Since version 2.6 the first three fields of the UUID are little-endian; they are
+// turned here, so that its bytes are in the order in which people and boot ROMs
+// write it.
+//
 // Input: structures are walked within the stated length and bounded.
 
 #include "kernel/arch/x86_64/acpi.h"
@@ -15,6 +19,13 @@
 #define TABLE_LEN_MAX (64 * KIB)
 #define TYPE_SYSTEM 1
 #define UUID_OFFSET 8u
+#define VERSION_TURNED 0x0206u		// from it on the UUID is little-endian
+
+struct table {
+	u64 physical;
+	u32 len;
+	u32 version;
+};
 
 // An entry point: its mark, and where its own length stands, which its checksum
 // covers.
@@ -28,19 +39,21 @@ is_entry(const u8 *at, const char *mark, u32 len_at, u32 len_min)
 }
 
 static bool
-find_table(u64 *physical, u32 *len)
+find_table(struct table *table)
 {
 	for (u32 at = BIOS_BASE; at + ENTRY_LEN_MAX <= MIB; at += 16) {
 		const u8 *entry = direct(at);
 
 		if (is_entry(entry, "_SM3_", 6, 24)) {
-			*len = le32_load(entry + 12);
-			*physical = le64_load(entry + 16);
+			table->len = le32_load(entry + 12);
+			table->physical = le64_load(entry + 16);
+			table->version = (u32)entry[7] << 8 | entry[8];
 			return true;
 		}
 		if (is_entry(entry, "_SM_", 5, 30)) {
-			*len = le16_load(entry + 22);
-			*physical = le32_load(entry + 24);
+			table->len = le16_load(entry + 22);
+			table->physical = le32_load(entry + 24);
+			table->version = (u32)entry[6] << 8 | entry[7];
 			return true;
 		}
 	}
@@ -56,23 +69,45 @@ skip_strings(const u8 *table, u32 at, u32 len)
 	return at + 2;
 }
 
+static void
+turn(u8 *field, u32 len)
+{
+	for (u32 i = 0; i < len / 2; i++) {
+		u8 first = field[i];
+
+		field[i] = field[len - 1 - i];
+		field[len - 1 - i] = first;
+	}
+}
+
+static void
+take_uuid(u8 uuid[16], const u8 *at, u32 version)
+{
+	memcpy(uuid, at, 16);
+	if (version < VERSION_TURNED)
+		return;
+	turn(uuid, 4);
+	turn(uuid + 4, 2);
+	turn(uuid + 6, 2);
+}
+
 void
 smbios_uuid(u8 uuid[16])
 {
-	u64 physical;
-	u32 len;
+	struct table found;
 
 	memset(uuid, 0, 16);
-	if (!find_table(&physical, &len) || len > TABLE_LEN_MAX || !len)
+	if (!find_table(&found) || found.len > TABLE_LEN_MAX || !found.len)
 		return;
 
-	const u8 *table = mmio_map(physical, len);
+	const u8 *table = mmio_map(found.physical, found.len);
+	u32 len = found.len;
 
 	for (u32 at = 0; at + 4 <= len && table[at + 1] >= 4;) {
 		if (table[at] == TYPE_SYSTEM &&
 		    table[at + 1] >= UUID_OFFSET + 16 &&
 		    at + UUID_OFFSET + 16 <= len) {
-			memcpy(uuid, table + at + UUID_OFFSET, 16);
+			take_uuid(uuid, table + at + UUID_OFFSET, found.version);
 			return;
 		}
 		at = skip_strings(table, at + table[at + 1], len);
