@@ -21,6 +21,7 @@
 #define VIEW_PAGES 4u
 #define VIEW_LINK_SELF 0xffffu
 #define VIEW_NONE 0xffffu
+#define VIEW_AGENT_MAC 1u	// mac_index of an agent's ring; those of jobs are above
 
 enum view_life {
 	VIEW_ALIVE = 1,
