@@ -29,9 +29,9 @@ FAULTS = "loss=5 dup=2 reorder=5 corrupt=0.1"
 class Node(Guest):
     """A Guest on a port of a switch, without the user network."""
 
-    def __init__(self, switch: Switch, number: int, append: str, **options):
+    def __init__(self, switch: Switch, number: int, append: str, agent: bool = False, **options):
         # What Guest adds for its website does not apply: a Machine's start is enough.
-        # The node's own programs alone use the fabric.
+        # Without its agent, the programs that a test starts use the fabric alone.
         folder = Path(tempfile.mkdtemp(prefix="deos-node-"))
         kernel = build_folder() / "deos.elf"
         options.setdefault("memory_mib", 64)
@@ -40,7 +40,7 @@ class Node(Guest):
                          netdev="stream,id=net,server=off,addr.type=unix,addr.path="
                                 + switch.path(number),
                          modules=[build_folder() / "boot.cpio"],
-                         append=f"{append} agent=off", **options)
+                         append=append if agent else f"{append} agent=off", **options)
         self.broken = False
         self.start()
 
