@@ -79,10 +79,17 @@ ring_close(struct ring *ring)
 u32
 ring_peek(const struct ring *ring, const u8 **frame)
 {
-	u32 head = __atomic_load_n(&ring->control->rx_head, __ATOMIC_ACQUIRE);
-	u32 at = ring->rx_tail % RING_SLOTS;
+	return ring_peek_after(ring, 0, frame);
+}
 
-	if (head == ring->rx_tail)
+u32
+ring_peek_after(const struct ring *ring, u32 nth, const u8 **frame)
+{
+	u32 head = __atomic_load_n(&ring->control->rx_head, __ATOMIC_ACQUIRE);
+	u32 at = (ring->rx_tail + nth) % RING_SLOTS;
+
+	ASSERT(nth <= head - ring->rx_tail);
+	if (head == ring->rx_tail + nth)
 		return 0;
 	*frame = ring->buffers + at * RING_BUFFER_SIZE;
 	return MIN(ring->control->rx_len[at], RING_BUFFER_SIZE);
@@ -148,7 +155,13 @@ ring_flush(struct ring *ring)
 void
 ring_watch(const struct ring *ring, struct wait_set *set)
 {
-	wait_word_add(set, &ring->control->rx_head, ring->rx_tail);
+	ring_watch_after(ring, 0, set);
+}
+
+void
+ring_watch_after(const struct ring *ring, u32 nth, struct wait_set *set)
+{
+	wait_word_add(set, &ring->control->rx_head, ring->rx_tail + nth);
 }
 
 void

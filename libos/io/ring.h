@@ -66,6 +66,11 @@ ring_peek(const struct ring *ring, const u8 **frame);
 void
 ring_consume(struct ring *ring);
 
+// The same for the n-th frame after the oldest, for programs that keep some a while,
+// because they send them on from where they lie. They are given back in order.
+u32
+ring_peek_after(const struct ring *ring, u32 nth, const u8 **frame);
+
 // How many more frames can be put.
 u32
 ring_room(const struct ring *ring);
@@ -94,6 +99,10 @@ ring_flush(struct ring *ring);
 // be called when ring_peek() returned 0.
 void
 ring_watch(const struct ring *ring, struct wait_set *set);
+
+// The same when `nth` frames after the oldest were shown.
+void
+ring_watch_after(const struct ring *ring, u32 nth, struct wait_set *set);
 
 // Adds to a wait: wake when the device is done with another frame. `seen` is
 // what ring_sent() returned.

@@ -276,6 +276,18 @@ net_address(const struct net *net)
 	return net->address;
 }
 
+u32
+net_mask(const struct net *net)
+{
+	return net->mask;
+}
+
+u32
+net_gateway(const struct net *net)
+{
+	return net->gateway;
+}
+
 const struct net_counters *
 net_counters(const struct net *net)
 {

@@ -133,9 +133,14 @@ net_next_deadline(const struct net *net);
 must_check bool
 net_output(struct net *net, u64 now_ns, struct net_packet *packet);
 
-// Own address, 0 while there is none yet.
+// Own address, 0 while there is none yet; its network's mask, and the gateway, 0 if
+// there is none.
 u32
 net_address(const struct net *net);
+u32
+net_mask(const struct net *net);
+u32
+net_gateway(const struct net *net);
 
 const struct net_counters *
 net_counters(const struct net *net);

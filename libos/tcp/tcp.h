@@ -31,8 +31,9 @@ must_check bool
 tcp_listen(struct net *net, u16 port);
 
 // Opens a connection to a peer. NULL when the table is full, there is no address
-// yet, the stack is a guest's, or the peer's address is no host's. TCP_OPENED or TCP_GONE follows, the latter
-// after three minutes; an application that is less patient calls tcp_abort().
+// yet, the stack is a guest's, or the peer's address is no host's. TCP_OPENED or
+// TCP_GONE follows, the latter after three minutes; an application that is less
+// patient calls tcp_abort().
 struct tcp_conn *
 tcp_connect(struct net *net, u64 now_ns, u32 address, u16 port);
 
