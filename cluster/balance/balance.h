@@ -6,12 +6,10 @@
 // Each job with a port has a table of BALANCE_SLOTS slots. A connection's addresses
 // and ports, hashed with the cluster's key, choose the slot; the slot names
 //   primary   its Maglev entry over the instances that take connections
-//   second    the entry that the table without that primary would have: who takes
-//             over when it dies, and who had the slot before it came
-//   before    the last two other primaries that this table remembers and that live;
-//             it begins with `second` and who had the slot before it began to drain
-// Everybody computes the same from the same view, except `before`: who was not there
-// does not know.
+//   before    the last two other primaries, the latest first, as far as they live
+// Everybody computes the same primaries from the same view. `before` is what a table
+// has seen; that of an instance begins with the table without that instance: who had
+// its slots before it came, and will have them when it is gone.
 //
 // balance_steer() is for who holds an address (cluster/programs/front); a table by
 // itself and balance_redirect() are for an instance that got a segment of a
@@ -50,7 +48,6 @@ struct balance_table {
 	u8 here[BALANCE_HERE_MAX];
 	struct balance_place place[BALANCE_PLACES_MAX];
 	u8 primary[BALANCE_SLOTS];
-	u8 second[BALANCE_SLOTS];
 	u8 before[2][BALANCE_SLOTS];
 	u8 scratch[BALANCE_SLOTS];	// while it is filled
 };
@@ -74,7 +71,7 @@ u32
 balance_slot(const u8 key[SIPHASH_KEY_LEN], const struct balance_flow *flow);
 
 // Who may know a connection of the slot, the most likely first: the primary, then
-// before[], or second where nothing is remembered. Returns how many, all different.
+// before[]. Returns how many, all different.
 u32
 balance_chain(const struct balance_table *table, u32 slot,
 	      u8 chain[BALANCE_CHAIN_MAX]);

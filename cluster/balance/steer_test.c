@@ -253,14 +253,21 @@ redirects_are_bounded(void **state)
 {
 	struct balance_flow flow = flow_to(WORLD_VIRTUAL, WORLD_PORT);
 	struct view view;
-	struct balance *b = start(3, &view);
-	struct balance_table *table = &b->service[0];
-	u32 slot = balance_slot(table->key, &flow);
-	const struct balance_place *first = &table->place[table->primary[slot]];
-	const struct balance_place *second = &table->place[table->second[slot]];
+	struct balance_table *table = calloc(1, sizeof(*table));
+	const struct balance_place *first, *second;
 	u8 frame[WORLD_FRAME];
+	u32 slot;
 
 	(void)state;
+	assert_non_null(table);
+	world_view(&view, 3, 0, 3);
+	balance_table_update(table, &view, 0, 100);
+	do {
+		flow.peer_port++;
+		slot = balance_slot(table->key, &flow);
+	} while (table->primary[slot] != 0);	// the table's own instance
+	first = &table->place[0];
+	second = &table->place[table->before[0][slot]];
 	world_segment(&flow, frame);
 	memcpy(frame + 6, world_virtual_mac, 6);
 	assert_ptr_equal(balance_redirect(table, first->mac, world_virtual_mac,
@@ -280,7 +287,7 @@ redirects_are_bounded(void **state)
 	memcpy(frame + 6, world_virtual_mac, 6);
 	assert_null(balance_redirect(table, first->mac, world_virtual_mac, frame,
 				     60));
-	free(b);
+	free(table);
 }
 
 int

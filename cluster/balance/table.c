@@ -158,25 +158,9 @@ takers(const struct balance_table *table, u8 index[BALANCE_PLACES_MAX])
 	return table->count;
 }
 
-static void
-fill_second(struct balance_table *table, const struct maglev_order *orders,
-	    const u8 *index, u32 count)
-{
-	u8 *other = table->scratch;
-
-	memset(table->second, BALANCE_NONE, sizeof(table->second));
-	for (u32 i = 0; i < count; i++) {
-		maglev_fill(orders, index, count, index[i], other);
-		for (u32 s = 0; s < BALANCE_SLOTS; s++) {
-			if (table->primary[s] == index[i])
-				table->second[s] = other[s];
-		}
-	}
-}
-
-// Nothing is remembered yet. Who begins now may be the instance that came last, and
-// then knows the table before by itself; in any case the slot may have been the
-// second's, and earlier that of who drains now.
+// Nothing is remembered yet. Who begins now may be the instance that came last: it
+// takes for the table before the one without itself. Where somebody drains, it had
+// the slots that it would have else.
 static void
 begin_memory(struct balance_table *table, const struct maglev_order *orders,
 	     const u8 *index, u32 count, u8 self)
@@ -186,23 +170,32 @@ begin_memory(struct balance_table *table, const struct maglev_order *orders,
 
 	for (u32 i = 0; i < table->count; i++)
 		all[i] = (u8)i;
-	maglev_fill(orders, index, count, self, without);
+	maglev_fill(orders, index, self == BALANCE_NONE ? 0 : count, self, without);
 	maglev_fill(orders, all, table->count, BALANCE_NONE, with);
 	for (u32 s = 0; s < BALANCE_SLOTS; s++) {
 		bool drains = with[s] != BALANCE_NONE &&
 			      !table->place[with[s]].takes;
-		u8 others[] = { without[s], table->second[s],
-				drains ? with[s] : BALANCE_NONE };
+		u8 others[] = { without[s], drains ? with[s] : BALANCE_NONE };
 
 		remember(table, s, others, ARRAY_SIZE(others));
 	}
+}
+
+static u8
+find_self(const struct balance_table *table, u32 environment)
+{
+	for (u32 i = 0; environment && i < table->count; i++) {
+		if (table->place[i].here &&
+		    table->place[i].environment == environment)
+			return (u8)i;
+	}
+	return BALANCE_NONE;
 }
 
 static void
 fill(struct balance_table *table, bool fresh, u32 self)
 {
 	struct maglev_order orders[BALANCE_PLACES_MAX];
-	u8 me = BALANCE_NONE;
 	u8 index[BALANCE_PLACES_MAX], *slots = table->scratch;
 	u32 count = takers(table, index);
 
@@ -221,14 +214,8 @@ fill(struct balance_table *table, bool fresh, u32 self)
 		table->primary[s] = slots[s];
 		remember(table, s, others, ARRAY_SIZE(others));
 	}
-	fill_second(table, orders, index, count);
-	if (!fresh)
-		return;
-	for (u32 i = 0; i < table->count; i++) {
-		if (table->place[i].here && table->place[i].environment == self)
-			me = (u8)i;
-	}
-	begin_memory(table, orders, index, count, me);
+	if (fresh)
+		begin_memory(table, orders, index, count, find_self(table, self));
 }
 
 static void
@@ -252,7 +239,6 @@ start(struct balance_table *table, const struct view *view, u32 index)
 	memcpy(table->key, view->hash_key, sizeof(table->key));
 	table->job = view->job[index].id;
 	memset(table->primary, BALANCE_NONE, sizeof(table->primary));
-	memset(table->second, BALANCE_NONE, sizeof(table->second));
 	memset(table->before, BALANCE_NONE, sizeof(table->before));
 }
 
@@ -300,8 +286,6 @@ balance_chain(const struct balance_table *table, u32 slot,
 	chain[count++] = table->primary[slot];
 	for (u32 i = 0; i < 2 && table->before[i][slot] != BALANCE_NONE; i++)
 		chain[count++] = table->before[i][slot];
-	if (count == 1 && table->second[slot] != BALANCE_NONE)
-		chain[count++] = table->second[slot];
 	ASSERT(count <= BALANCE_CHAIN_MAX);
 	return count;
 }
