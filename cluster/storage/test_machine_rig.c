@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The rig's tasks, time, memory and disk (test_machine_rig.h).
+//
+// Tasks are contexts that take turns in the order of their numbers; when none can go
+// on, time jumps to the earliest deadline. So a test is the same each time it runs.
+// Assertions of the rig and of tests end the life that they are in.
 
 #include <stdarg.h>
 #include <stdio.h>

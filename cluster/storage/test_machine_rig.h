@@ -13,7 +13,7 @@
 #include "libos/store/manifest.h"
 
 #define RIG_NODES 4u
-#define RIG_RUNS 64u
+#define RIG_ROOMS 4u		// open on one node
 
 struct rig_node {
 	u8 uuid[STORE_UUID];
@@ -23,8 +23,12 @@ struct rig_node {
 	// Other nodes than 0:
 	u64 next;		// block of the next room
 	u64 limit;		// rooms end here
-	u64 first, count;	// the room that is open
-	bool is_open, refuses_writes, lends;
+	struct rig_room {
+		u64 first, count;
+		u32 id;		// 0: free
+	} room[RIG_ROOMS];
+	u32 rooms;		// given so far
+	bool refuses_writes, lends;
 	u64 seals, bad_seals, writes, reads;
 	u32 told[4];		// by enum drop_what
 	u32 answer;		// what ROOM answers with
@@ -76,6 +80,10 @@ rig_power_on(void);
 // A question to this node's storage, as another node's agent would ask it. From a task.
 u32
 rig_ask_own(u32 from_node, u16 kind, const void *question, u32 len, void *answer);
+
+// Rooms that are open on another node.
+u32
+rig_rooms(u32 node);
 
 // Grants that this node's storage gave and has not taken back.
 u32

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The rig's other nodes: their rooms, their blocks, the fabric to them, messages, the
 // record (test_machine_rig.h).
+//
+// Another node gives rooms one behind the other and checks what it seals with code of
+// its own, rig_object_is_whole(), not with that of cluster/storage.
 
 #include <stdlib.h>
 #include <string.h>
@@ -236,24 +239,46 @@ task_grant_end(struct task_grant *grant)
 
 // ---- other nodes' storage
 
+static struct rig_room *
+room_with(struct rig_node *n, u32 id)
+{
+	for (u32 i = 0; i < RIG_ROOMS; i++) {
+		if (n->room[i].id == id)
+			return &n->room[i];
+	}
+	abort();
+}
+
+u32
+rig_rooms(u32 node)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < RIG_ROOMS; i++)
+		count += rig.node[node].room[i].id != 0;
+	return count;
+}
+
 static u32
 answer_room(u32 node, const struct room_ask *ask, struct room_answer *answer)
 {
 	struct rig_node *n = &rig.node[node];
 	u64 left = n->limit - n->next;
+	struct rig_room *room;
 
 	*answer = (struct room_answer){ .status = n->answer, .free = left };
 	if (!answer->status && left < ask->least)
 		answer->status = ROOM_FULL;
 	if (answer->status)
 		return sizeof(*answer);
-	ASSERT(!n->is_open);
-	n->is_open = true;
-	n->first = answer->first = n->next;
-	n->count = answer->count = MIN(left, ask->want);
-	n->next += n->count;
+	room = room_with(n, 0);
+	*room = (struct rig_room){ n->next, MIN(left, ask->want), ++n->rooms };
+	n->next += room->count;
+	answer->first = room->first;
+	answer->count = room->count;
+	answer->room = room->id;
 	answer->free = n->limit - n->next;
-	deliver(ask->word, node, n->first, n->count);
+	deliver(ask->word, node, room->first, room->count);
 	return sizeof(*answer);
 }
 
@@ -280,11 +305,13 @@ static u32
 answer_seal(u32 node, const struct seal_ask *ask, struct seal_answer *answer)
 {
 	struct rig_node *n = &rig.node[node];
-	bool whole = run_is_whole(n, n->first, ask->used);
+	struct rig_room *room = room_with(n, ask->room);
+	bool whole = run_is_whole(n, room->first, ask->used);
 
-	ASSERT(n->is_open && ask->used <= n->count);
-	n->is_open = false;
-	n->next = n->first + ask->used;
+	ASSERT(ask->room && ask->used <= room->count);
+	if (n->next == room->first + room->count)
+		n->next = room->first + ask->used;
+	room->id = 0;
 	n->seals++;
 	n->bad_seals += !whole;
 	*answer = (struct seal_answer){ .status = whole ? ROOM_FINE : ROOM_BAD_SUM,
@@ -297,7 +324,7 @@ answer_drop(u32 node, const struct drop_ask *ask, struct drop_answer *answer)
 {
 	rig.node[node].told[ask->what]++;
 	if (ask->what)
-		rig.node[node].is_open = false;
+		memset(rig.node[node].room, 0, sizeof(rig.node[node].room));
 	*answer = (struct drop_answer){ 0 };
 	return sizeof(*answer);
 }
