@@ -14,6 +14,7 @@
 #include "cluster/agent/publish.h"
 #include "cluster/agent/register_host.h"
 #include "cluster/agent/reports.h"
+#include "cluster/agent/serve.h"
 #include "cluster/agent/status.h"
 #include "cluster/agent/task.h"
 #include "cluster/storage/storage.h"
@@ -89,6 +90,10 @@ agent_open(void)
 	if (error)
 		return error;
 	reports_open();
+	error = serve_open();
+	if (error)
+		event(EVENT_NODE, "agent", "", "without a control interface", "%s",
+		      error_text(error));
 	if (!task_start(begin_on_disk, NULL))
 		return -E_TABLE;
 	say_begin();

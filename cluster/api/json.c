@@ -251,6 +251,18 @@ json_cut(struct json *json, const struct json *mark)
 	json->cut = true;
 }
 
+void
+json_copy(struct json *json, const struct json *from)
+{
+	ASSERT(json->len == 0 && from->depth == 0);
+	json->full = from->full || from->len >= json->room;
+	if (json->full)
+		return;
+	memcpy(json->at, from->at, from->len);
+	json->len = from->len;
+	json->comma = true;
+}
+
 u32
 json_end(struct json *json)
 {

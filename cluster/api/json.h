@@ -84,6 +84,11 @@ json_mark(const struct json *json);
 void
 json_cut(struct json *json, const struct json *mark);
 
+// Writes the text of another writer, whose elements are all closed, in this one's
+// place: nothing was written here yet.
+void
+json_copy(struct json *json, const struct json *from);
+
 // Ends the text with a line end. Everything is closed. Returns its length, or 0 when
 // it did not fit.
 must_check u32

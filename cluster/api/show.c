@@ -274,7 +274,6 @@ show_node(struct json *json, const struct api_state *state, u32 index)
 		  (u64)node->frames_jobs * FRAME_BYTES);
 	show_told(json, "slices_free", node, node->slices_free);
 	show_told(json, "slices_jobs", node, node->slices_jobs);
-	show_told(json, "served_bytes", node, node->bytes_served);
 	show_told(json, "restarts", node, node->restarts);
 	show_instances_of(json, view, index);
 	json_close(json);

@@ -17,7 +17,6 @@ struct api_node {
 	u64 since_ns;		// in this life
 	u64 heard_ns;		// its last message; 0: it is this node, or none came
 	u64 blocks_free;
-	u64 bytes_served;
 	u32 frames_free, frames_jobs;
 	u16 slices_free, slices_jobs;
 	u32 restarts;
