@@ -2,10 +2,10 @@
 // The voter: promises, accepts, and says so when it is on disk. It may run ahead of
 // its disk; each answer names the generation that has to be there first.
 //
-// A voter with empty slots may be new, or have lost what it promised; the two cannot
-// be told apart here. It takes a value that names it as new, takes part in making the
-// first record, and refuses everything else: its own proposer brings it back by the
-// answers of all other voters (request_recover()).
+// A voter that has accepted nothing may be new, or have lost what it voted; the two
+// cannot be told apart here. It takes a value that names it as new, takes part in making
+// the first record, and refuses everything else: its own proposer brings it back by the
+// answers of enough other voters (has_enough_others()).
 
 #include "cluster/agree/parts.h"
 #include "cluster/planted/planted.h"
@@ -17,7 +17,7 @@ static const u8 nobody[AGREE_UUID];
 bool
 acceptor_is_blank(const struct agree_acceptor *acceptor)
 {
-	return ballot_none(acceptor->promised) && ballot_none(acceptor->accepted);
+	return ballot_none(acceptor->accepted);
 }
 
 void
@@ -79,8 +79,10 @@ why_not(const struct agree *a, const struct agree_message *m)
 }
 
 static void
-accept(struct agree_acceptor *acceptor, const struct agree_message *m)
+accept(struct agree *a, u64 now, const struct agree_message *m)
 {
+	struct agree_acceptor *acceptor = &a->acceptor;
+
 	if (ballot_same(acceptor->accepted, m->ballot))
 		return;
 	acceptor->promised = acceptor->accepted = m->ballot;
@@ -88,10 +90,12 @@ accept(struct agree_acceptor *acceptor, const struct agree_message *m)
 	acceptor->value.len = m->len;
 	memcpy(acceptor->value.bytes, m->value, m->len);
 	acceptor->generation++;
+	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, AGREE_SETTLE_NS);
 }
 
 void
-acceptor_input(struct agree *a, const u8 from[AGREE_UUID], const struct agree_message *m)
+acceptor_input(struct agree *a, u64 now, const u8 from[AGREE_UUID],
+	       const struct agree_message *m)
 {
 	struct agree_acceptor *acceptor = &a->acceptor;
 	struct agree_reply reply = { .ballot = m->ballot };
@@ -107,7 +111,7 @@ acceptor_input(struct agree *a, const u8 from[AGREE_UUID], const struct agree_me
 	}
 	if (m->kind == MESSAGE_ACCEPT) {
 		reply.kind = MESSAGE_ACCEPTED;
-		accept(acceptor, m);
+		accept(a, now, m);
 	} else {
 		reply.kind = MESSAGE_PROMISE;
 		if (ballot_less(acceptor->promised, m->ballot)) {

@@ -8,7 +8,6 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 
-#define NEVER (~0ull)
 #define ASK_AGAIN_NS (300 * NS_PER_MS)
 
 void
@@ -22,6 +21,7 @@ agree_init(struct agree *a, u64 now, const u8 uuid[AGREE_UUID], u64 incarnation,
 	a->acceptor.votes = votes;
 	a->ask_after = now;
 	prng_seed(&a->prng, seed);
+	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, AGREE_SETTLE_NS);
 }
 
 void
@@ -47,7 +47,7 @@ pump(struct agree *a, u64 now)
 {
 	struct agree_proposer *p = &a->proposer;
 
-	request_recover(a, now);
+	request_settle(a, now);
 	for (u32 i = 0; i <= AGREE_REQUESTS && a->request_count; i++) {
 		if (p->phase != AGREE_IDLE && p->phase != AGREE_LINGERING)
 			break;
@@ -118,7 +118,7 @@ dispatch(struct agree *a, u64 now, const u8 from[AGREE_UUID], const struct agree
 	switch ((enum agree_message_kind)m->kind) {
 	case MESSAGE_PREPARE:
 	case MESSAGE_ACCEPT:
-		acceptor_input(a, from, m);
+		acceptor_input(a, now, from, m);
 		break;
 	case MESSAGE_PROMISE:
 	case MESSAGE_ACCEPTED:
@@ -195,11 +195,7 @@ agree_timer(struct agree *a, u64 now)
 u64
 agree_deadline(const struct agree *a)
 {
-	u64 at = proposer_deadline(a);
-
-	if (!a->recovering && agree_is_lost(a))
-		at = MIN(at, a->recover_at);
-	return at;
+	return MIN(proposer_deadline(a), request_settle_at(a));
 }
 
 // ---- out

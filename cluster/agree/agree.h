@@ -15,10 +15,15 @@
 //	3 a change is made on a value whose voters are those of a chosen one; any other
 //	  value that is found is first written again, unchanged
 //	4 one change adds or removes at most one voter
-//	5 a voter whose slots are empty does not vote, unless it is new; it comes back
-//	  by the answers of all other voters
+//	5 a voter that has accepted nothing does not vote, unless it is new; it comes
+//	  back by the answers of so many others that no majority is without them
 //	6 a change is made once: its id stands in the record for a while; whoever
 //	  looked too late does not know, and says so
+//
+// By itself the core finishes what it finds half done: a voter that has accepted a newer
+// value than it knows to be chosen, for a second, runs a round; so does one that lost
+// what it voted. After a cluster has started anew as a whole, that is how its record is
+// known again.
 //
 // The host moves messages (of up to AGREE_MESSAGE_MAX bytes, whole), writes slots,
 // and calls agree_output() after every other call until it gives nothing.
@@ -38,6 +43,7 @@
 #define AGREE_ATTEMPT_NS (1500 * NS_PER_MS)
 #define AGREE_GIVE_UP_NS (6 * NS_PER_SECOND)
 #define AGREE_ATTEMPTS 64u
+#define AGREE_SETTLE_NS NS_PER_SECOND
 #define AGREE_LINGER_NS (2 * NS_PER_SECOND)
 #define AGREE_SEEN_NS (3 * NS_PER_SECOND)	// before a first record is made
 
@@ -74,6 +80,7 @@ struct agree_peer {
 	u8 uuid[AGREE_UUID];
 	bool in_start, in_read, in_new;
 	bool promised, accepted, answered;
+	bool has_value;		// it had accepted something
 	u64 send_at;
 };
 
@@ -92,6 +99,7 @@ struct agree_request {
 	u64 give_up_at;
 	bool proposed;		// somebody may have accepted it
 	bool made;		// it stands in a record that is chosen
+	bool own;		// the core's, not the host's
 	u64 checked;		// it stands in no version up to this one
 };
 
@@ -125,7 +133,8 @@ struct agree_proposer {
 	u8 kind;		// of the request
 	bool rewriting;		// the value that was read, unchanged
 	bool overtaken;		// the last attempt, by a higher ballot
-	bool start_chosen;
+	bool start_chosen;	// what it starts from is known to be chosen
+	bool start_none;	// there is no record yet, as far as is known
 	u8 attempts;
 	u64 highest;		// counter of any ballot that was seen
 	struct agree_ballot ballot, read_ballot;
@@ -161,10 +170,10 @@ struct agree {
 	struct agree_outcome outcome[AGREE_REQUESTS];
 	u32 outcome_count;
 	bool tell, news;	// the known value is new: for all, for the host
-	bool recovering;	// a request of the core's own is open
+	bool settling;		// a request of the core's own is open
 	u8 ask[AGREE_UUID];
 	bool asks;
-	u64 ask_after, recover_at;
+	u64 ask_after, settle_at;
 	u64 changes;		// ids given
 	bool foreign;
 	u8 foreign_from[AGREE_UUID], foreign_cluster[AGREE_UUID];
@@ -221,7 +230,8 @@ agree_read(struct agree *a, u64 now, u64 tag);
 
 // Makes the first record. The host asks for it when this node has the lowest UUID of
 // those members with a disk that it has seen without a break for AGREE_SEEN_NS, and
-// none of them knows a record. A record that is found on the way is taken instead.
+// none of them knows a record. All of them have to answer. A record that is found on
+// the way is taken instead.
 must_check bool
 agree_found(struct agree *a, u64 now, const u8 cluster[AGREE_UUID],
 	    const u8 (*voter)[AGREE_UUID], u32 voters, u64 tag);

@@ -28,7 +28,7 @@ enum agree_why {
 	WHY_BALLOT,		// a higher one was promised
 	WHY_STRANGER,		// of another cluster
 	WHY_NO_DISK,
-	WHY_LOST,		// a voter with empty slots
+	WHY_LOST,		// a voter that has accepted nothing
 	WHY_COUNT,
 };
 
@@ -82,13 +82,13 @@ agree_slot_store(const struct agree_acceptor *acceptor, u8 slot[AGREE_SLOT]);
 
 // PREPARE and ACCEPT. The answer waits in the replies.
 void
-acceptor_input(struct agree *a, const u8 from[AGREE_UUID],
+acceptor_input(struct agree *a, u64 now, const u8 from[AGREE_UUID],
 	       const struct agree_message *message);
 
 void
 agree_reply_add(struct agree *a, const struct agree_reply *reply);
 
-// True when its slots are empty.
+// True when it has accepted nothing.
 bool
 acceptor_is_blank(const struct agree_acceptor *acceptor);
 
@@ -131,9 +131,14 @@ request_look(struct agree *a, const struct record_head *head);
 void
 request_end(struct agree *a, u64 now, enum agree_result result, enum record_error error);
 
-// The core's own request, when it has lost what it voted.
+// The core's own request, when this voter has lost what it voted, or has accepted what
+// nobody told it was chosen.
 void
-request_recover(struct agree *a, u64 now);
+request_settle(struct agree *a, u64 now);
+
+// When that is to be, or never.
+u64
+request_settle_at(const struct agree *a);
 
 // ---- agree.c
 

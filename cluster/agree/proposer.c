@@ -75,23 +75,44 @@ has_quorum(const struct agree_proposer *p, enum set set, const struct record_hea
 	for (u32 i = 0; i < p->peers; i++) {
 		const struct agree_peer *peer = &p->peer[i];
 
+		// In the search for a first record those promise too who may have
+		// lost what they voted.
 		if (in_set(peer, set))
-			count += accepted ? peer->accepted : peer->promised;
+			count += accepted ? peer->accepted
+				 : peer->promised && (!p->start_none || peer->has_value);
 	}
 	return is_majority(count, head->voters);
 }
 
-// A voter that comes back needs the promises of all others.
-static bool
-others_promised(const struct agree *a)
+static u32
+promised_by_others(const struct agree *a, enum set set)
 {
 	const struct agree_proposer *p = &a->proposer;
+	u32 count = 0;
 
+	for (u32 i = 0; i < p->peers; i++)
+		count += in_set(&p->peer[i], set) && p->peer[i].promised &&
+			 memcmp(p->peer[i].uuid, a->uuid, AGREE_UUID) != 0;
+	return count;
+}
+
+// A voter that comes back needs so many others that one of them is in every majority
+// that it may have been part of.
+static bool
+has_enough_others(const struct agree *a, enum set set, const struct record_head *head)
+{
+	u32 majority = head->voters / 2 + 1u;
+	u32 enough = MIN(head->voters - majority + 1u, head->voters - 1u);
+
+	return promised_by_others(a, set) >= enough;
+}
+
+// To make a first record, all that are known must say that they have none.
+static bool
+all_promised(const struct agree_proposer *p)
+{
 	for (u32 i = 0; i < p->peers; i++) {
-		const struct agree_peer *peer = &p->peer[i];
-
-		if ((peer->in_start || peer->in_read) && !peer->promised &&
-		    memcmp(peer->uuid, a->uuid, AGREE_UUID))
+		if (!p->peer[i].promised)
 			return false;
 	}
 	return true;
@@ -149,6 +170,10 @@ begin_accepting(struct agree *a, u64 now)
 	p->phase_end = now + AGREE_ATTEMPT_NS;
 	if (!p->rewriting)
 		a->request[0].proposed = true;
+	if (HAS_BUG(EARLY)) {
+		agree_learn(a, p->next.bytes, p->next.len, &p->new_head);
+		a->tell = true;
+	}
 }
 
 static bool
@@ -157,9 +182,13 @@ is_prepared(const struct agree *a)
 	const struct agree_proposer *p = &a->proposer;
 
 	if (is_recovery(a))
-		return others_promised(a);
+		return has_enough_others(a, SET_START, &p->start_head) &&
+		       (!p->read.len || has_enough_others(a, SET_READ, &p->read_head));
+	if (p->start_none)
+		return p->read.len ? has_quorum(p, SET_READ, &p->read_head, false)
+				   : all_promised(p);
 	return has_quorum(p, SET_START, &p->start_head, false) &&
-	       (!p->read.len || HAS_BUG(OLD_READ) ||
+	       (!p->read.len ||
 		has_quorum(p, SET_READ, &p->read_head, false));
 }
 
@@ -170,10 +199,13 @@ maybe_prepared(struct agree *a, u64 now)
 
 	if (p->phase != AGREE_PREPARING || !is_prepared(a))
 		return;
-	// Voters who forgot: their disks are not what they said.
-	if (!is_recovery(a) && a->known.len &&
+	// Voters who forgot: their disks are not what they said. Or just a newer value,
+	// of which this node was told meanwhile.
+	if (!is_recovery(a) && p->start_chosen &&
 	    (!p->read.len || p->read_head.version < a->known_head.version)) {
-		a->count.broken++;
+		a->count.broken += !p->read.len ||
+				   p->read_head.version < p->start_head.version;
+		p->overtaken = true;
 		attempt_failed(a, now);
 		return;
 	}
@@ -187,6 +219,7 @@ choose_start(struct agree *a)
 	struct agree_proposer *p = &a->proposer;
 
 	p->start_chosen = a->known.len > 0;
+	p->start_none = false;
 	if (a->known.len) {
 		p->start_head = a->known_head;
 	} else if (a->acceptor.value.len) {
@@ -194,6 +227,7 @@ choose_start(struct agree *a)
 	} else if (a->hint.len) {
 		p->start_head = a->hint_head;
 	} else if (a->request[0].kind == AGREE_FOUND) {
+		p->start_none = true;
 		memset(&p->start_head, 0, sizeof(p->start_head));
 		p->start_head.voters = p->found_voters;
 		memcpy(p->start_head.voter, p->found_voter, sizeof(p->found_voter));
@@ -220,6 +254,8 @@ proposer_begin(struct agree *a, u64 now)
 	}
 	p->highest += is_recovery(a) ? RECOVER_JUMP : 1;
 	p->ballot = (struct agree_ballot){ p->highest, a->incarnation };
+	if (HAS_BUG(BALLOT))
+		p->ballot.life = 1;
 	if (HAS_BUG(BALLOT_REUSE))
 		memcpy(&p->ballot.life, a->uuid, sizeof(p->ballot.life));
 	p->phase = AGREE_PREPARING;
@@ -243,6 +279,7 @@ take_promise(struct agree *a, u64 now, struct agree_peer *peer,
 					: ballot_less(p->read_ballot, m->second);
 
 	peer->promised = true;
+	peer->has_value = m->len > 0;
 	if (m->len && newer) {
 		p->read_ballot = m->second;
 		p->read_head = m->head;
@@ -264,8 +301,8 @@ is_chosen(const struct agree *a)
 			      !memcmp(p->peer[i].uuid, a->uuid, AGREE_UUID));
 	if (is_recovery(a) && !own)
 		return false;
-	return has_quorum(p, SET_START, &p->start_head, true) &&
-	       (HAS_BUG(OLD_QUORUM) || has_quorum(p, SET_NEW, &p->new_head, true));
+	return (p->start_none || has_quorum(p, SET_START, &p->start_head, true)) &&
+	       has_quorum(p, SET_NEW, &p->new_head, true);
 }
 
 static void
@@ -376,8 +413,8 @@ make_message(const struct agree *a, const struct agree_peer *peer,
 	m->head = p->new_head;
 	m->version = p->new_head.version;
 	memcpy(m->cluster, p->new_head.cluster, AGREE_UUID);
-	if (!peer->in_start ||
-	    (is_recovery(a) && !memcmp(peer->uuid, a->uuid, AGREE_UUID)))
+	if (is_recovery(a) ? !memcmp(peer->uuid, a->uuid, AGREE_UUID)
+			   : !p->rewriting && !peer->in_start)
 		m->flags = FLAG_JOINS;
 }
 

@@ -11,7 +11,8 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 
-#define RECOVER_AGAIN_NS (5 * NS_PER_SECOND)
+#define NEVER (~0ull)
+#define SETTLE_AGAIN_NS (2 * NS_PER_SECOND)
 
 static const char *const sentences[AGREE_RESULT_COUNT] = {
 #define X(name, sentence) [AGREE_##name] = sentence,
@@ -87,15 +88,30 @@ agree_is_lost(const struct agree *a)
 	return a->hint.len && head_names(&a->hint_head, a->uuid);
 }
 
-void
-request_recover(struct agree *a, u64 now)
+// Has this voter accepted what it does not know to be chosen?
+static bool
+is_ahead(const struct agree *a)
 {
-	const struct agree_request request = { .kind = AGREE_RECOVER };
+	return a->acceptor.value.len && a->acceptor.head.version > agree_version(a);
+}
 
-	if (a->recovering || now < a->recover_at || !agree_is_lost(a))
+u64
+request_settle_at(const struct agree *a)
+{
+	return !a->settling && (agree_is_lost(a) || is_ahead(a)) ? a->settle_at : NEVER;
+}
+
+void
+request_settle(struct agree *a, u64 now)
+{
+	struct agree_request request = { .kind = AGREE_READ, .own = true };
+
+	if (now < request_settle_at(a))
 		return;
-	a->recovering = add(a, now, &request);
-	a->recover_at = now + RECOVER_AGAIN_NS;
+	if (agree_is_lost(a))
+		request.kind = AGREE_RECOVER;
+	a->settling = add(a, now, &request);
+	a->settle_at = now + SETTLE_AGAIN_NS;
 }
 
 static void
@@ -115,9 +131,9 @@ request_end(struct agree *a, u64 now, enum agree_result result, enum record_erro
 	struct agree_outcome *outcome = &a->outcome[a->outcome_count];
 
 	ASSERT(a->request_count > 0);
-	if (a->request[0].kind == AGREE_RECOVER) {
-		a->recovering = false;
-		a->recover_at = now + RECOVER_AGAIN_NS;
+	if (a->request[0].own) {
+		a->settling = false;
+		a->settle_at = now + SETTLE_AGAIN_NS + prng_below(&a->prng, SETTLE_AGAIN_NS);
 	} else {
 		ASSERT(a->outcome_count < AGREE_REQUESTS);
 		*outcome = (struct agree_outcome){ .tag = a->request[0].tag,

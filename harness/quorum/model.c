@@ -136,8 +136,8 @@ model_died(u32 node, u32 slot)
 		return;
 	if (now() - other->disturbed < RECENT_NS || now() - q.node[node].disturbed < RECENT_NS)
 		return;
-	if (other->stalled_until > now() && other->stalled_until - other->stall_from >
-	    500 * NS_PER_MS)
+	if (other->stalled_until >= now() &&
+	    other->stalled_until - other->stall_from > 500 * NS_PER_MS)
 		return;
 	failed(node, "a node that lives was declared dead");
 }

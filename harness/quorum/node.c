@@ -155,6 +155,18 @@ node_packet(struct qnode *node, u32 packet)
 	}
 }
 
+// A node whose own timer is late by more than two rounds blames nobody for it.
+static void
+time_members(struct qnode *node)
+{
+	u64 late = now() - members_deadline(&node->members);
+	u64 failures = node->members.count.failed_probes;
+
+	members_timer(&node->members, now());
+	if (late > 2 * MEMBER_INTERVAL_NS && node->members.count.failed_probes != failures)
+		failed(index_of(node), "a node that stood still blames another one");
+}
+
 void
 node_timer(struct qnode *node)
 {
@@ -162,7 +174,7 @@ node_timer(struct qnode *node)
 	if (is_stalled(node))
 		return;
 	if (members_deadline(&node->members) <= now())
-		members_timer(&node->members, now());
+		time_members(node);
 	if (agree_deadline(&node->agree) <= now())
 		agree_timer(&node->agree, now());
 	node_pump(node);
@@ -319,6 +331,8 @@ node_pump(struct qnode *node)
 	u64 at;
 
 	take_members(node);
+	if (node->agree.count.broken)
+		failed(index_of(node), "voters have forgotten what they agreed on");
 	while (agree_output(&node->agree, now(), &out))
 		take_output(node, &out);
 	at = MIN(members_deadline(&node->members), agree_deadline(&node->agree));
@@ -412,10 +426,23 @@ is_lowest(const struct qnode *node, bool with_disk)
 	return true;
 }
 
-// The first record: the lowest UUID, when all have been there for long enough. Also
-// after all have started anew: then the record on the disks is found. A node with an
-// empty disk that is alone then would make a second cluster, and nobody could tell it:
-// that is not tried.
+// Is there a disk in sight that still has something?
+static bool
+sees_voter(const struct qnode *node)
+{
+	for (u32 i = 0; i < MEMBERS_MAX; i++) {
+		const struct member *member = &node->members.member[i];
+
+		if (member->used && member->life != MEMBER_DEAD &&
+		    q.node[network_find(member->id.uuid)].agree.acceptor.value.len)
+			return true;
+	}
+	return false;
+}
+
+// The first record: the lowest UUID, when all have been there for long enough. A node
+// that lost its disk and sees no other one then would make a second cluster, and nobody
+// could tell it: that is not tried.
 static void
 maybe_found(struct qnode *node)
 {
@@ -423,8 +450,7 @@ maybe_found(struct qnode *node)
 	u32 voters = 0;
 
 	if (!node->has_disk || !is_lowest(node, true) || agree_version(&node->agree) ||
-	    now() - node->up_since < AGREE_SEEN_NS ||
-	    (q.formed && !node->agree.acceptor.value.len))
+	    now() - node->up_since < AGREE_SEEN_NS)
 		return;
 	for (u32 i = 0; i < MEMBERS_MAX; i++) {
 		const struct member *member = &node->members.member[i];
@@ -437,6 +463,8 @@ maybe_found(struct qnode *node)
 			return;
 		memcpy(voter[voters++], member->id.uuid, AGREE_UUID);
 	}
+	if (q.formed && !sees_voter(node))
+		return;
 	for (u32 i = 0; i < sizeof(cluster); i++)
 		cluster[i] = (u8)(1 + below(255));
 	if (agree_found(&node->agree, now(), cluster, (const u8(*)[AGREE_UUID])voter, voters,

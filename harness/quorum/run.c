@@ -101,7 +101,7 @@ handle(const struct event *event)
 		break;
 	case EVENT_STALL:
 		if (alive && q.starving)
-			node_stall(node, 1 + below(500 * NS_PER_MS));
+			node_stall(node, 300 * NS_PER_MS + below(200 * NS_PER_MS));
 		break;
 	case EVENT_RESUME:
 		if (alive)
