@@ -53,13 +53,14 @@ class Node(Guest):
 
 class Fabric:
     """A switch and its nodes, which are one cluster. `options` go to every node;
-    `each` has more for some, by number from 1; `spare` ports are left for others."""
+    `each` has more for some, by number from 1; `spare` ports are left for others;
+    `uplink` are options of the switch."""
 
     def __init__(self, count: int, *, seed: int = 1, faults: str = "",
                  append: str = "cluster=test", each: dict[int, dict] | None = None, spare: int = 1,
-                 **options):
+                 uplink: tuple[str, ...] = (), **options):
         print(f"SEED={seed}")
-        self.switch = Switch(count + spare)
+        self.switch = Switch(count + spare, *uplink)
         self.switch.control.must(f"seed {seed}")
         if faults:
             self.switch.control.must(f"link all {faults}")
