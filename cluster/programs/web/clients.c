@@ -12,6 +12,7 @@
 
 #include "cluster/programs/web/web.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/string.h"
 #include "libos/mem/mem.h"
 
 #define PIECE_MAX (1u << 30)	// of one tcp_send_lent()
@@ -32,6 +33,9 @@ struct client {
 	struct client *next, *previous;
 	struct lend lend[LENDS_MAX];
 	u32 lend_first, lend_count;
+	char *page;			// a copy of the page's text, while it is sent
+	u32 page_len;
+	bool wants_page;		// waits for it
 };
 
 static struct client *
@@ -43,6 +47,8 @@ client_new(struct clients *clients, struct tcp_conn *tcp, u64 now_ns)
 		return NULL;
 	client->wait = (struct content_wait){ 0 };
 	client->lend_first = client->lend_count = 0;
+	client->page = NULL;
+	client->wants_page = false;
 	client->tcp = tcp;
 	client->previous = NULL;
 	client->next = clients->first;
@@ -94,6 +100,7 @@ client_forget(struct clients *clients, struct client *client)
 	else
 		clients->first = client->next;
 	clients->count--;
+	mem_free(client->page);
 	mem_free(client);
 }
 
@@ -142,6 +149,20 @@ bring(struct clients *clients, struct client *client,
 	return true;
 }
 
+// Gives the page that came for the client, or asks for it. False: it has to wait.
+static bool
+bring_page(struct clients *clients, struct client *client, u64 now_ns)
+{
+	if (client->page_len) {
+		http_conn_page(&client->http, client->page, client->page_len);
+		client->page_len = 0;
+		return true;
+	}
+	client->wants_page = true;
+	counters_want(clients->counters, now_ns);
+	return false;
+}
+
 enum progress {
 	PROGRESS_NONE,
 	PROGRESS_SENT,
@@ -173,7 +194,8 @@ run_output(struct clients *clients, struct client *client, u64 now_ns)
 				return progress;
 			break;
 		case HTTP_OUTPUT_PAGE:
-			http_conn_failed(&client->http, now_ns);
+			if (!bring_page(clients, client, now_ns))
+				return progress;
 			break;
 		case HTTP_OUTPUT_SHUTDOWN:
 			tcp_shutdown(clients->net, client->tcp);
@@ -278,6 +300,27 @@ clients_wake(struct clients *clients, u64 now_ns)
 		// The manifest's wait is looked at by sites_run().
 		if (!job->loading || wait != &job->loading->wait)
 			client_run(clients, (struct client *)wait, now_ns);
+	}
+}
+
+void
+clients_give_page(struct clients *clients, const char *text, u32 len, u64 now_ns)
+{
+	struct client *client, *next;
+
+	for (client = clients->first; client; client = next) {
+		next = client->next;
+		if (!client->wants_page)
+			continue;
+		client->wants_page = false;
+		mem_free(client->page);
+		client->page = text ? mem_alloc(len) : NULL;
+		client->page_len = client->page ? len : 0;
+		if (client->page)
+			memcpy(client->page, text, len);
+		else
+			http_conn_failed(&client->http, now_ns);
+		client_run(clients, client, now_ns);
 	}
 }
 

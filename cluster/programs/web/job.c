@@ -19,6 +19,7 @@
 
 #define CACHE_PAGES_MAX 65536u		// 256 MiB
 #define MESSAGE_PAGES 1u
+#define VIEW_TRIES 1000u		// a millisecond each
 
 static void
 must(i64 error, const char *what)
@@ -80,10 +81,16 @@ job_open(struct job *job)
 {
 	u32 fabric = startup_slot(ROLE_FABRIC);
 
-	job->view_seen = 1;		// no version that lasts
+	job->view_seen = 1;		// no version of a copy: job_run() takes one
 	open_view(job);
-	if (!view_copy(&job->view, job->shared))
-		job->view = (struct view){ 0 };
+	for (u32 i = 0; !view_copy(&job->view, job->shared); i++) {
+		struct wait_set set;
+
+		must(i == VIEW_TRIES ? -E_STATE : 0, "the cluster's view");
+		wait_begin(&set);
+		wait_until(&set, now_ns() + NS_PER_MS);
+		wait_sleep(&set);
+	}
 	open_cache(job);
 	if (fabric != SLOT_NONE) {
 		must(fabric_open(&job->fabric, fabric, &job->region),

@@ -11,7 +11,6 @@
 #include "libos/http/catalog.h"
 
 #define NODES_MAX CONTENT_NODES_MAX
-#define NODE_NONE CONTENT_NOBODY
 #define VERSIONS_MAX 3u		// now, next, and one that responses still need
 #define HOT_SLOTS 512u		// of a catalogue
 

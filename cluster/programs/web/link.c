@@ -7,6 +7,7 @@
 
 #include "cluster/programs/web/web.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
@@ -45,6 +46,34 @@ link_open(struct link *link, u32 nic_slot, u32 mac_index,
 	return error;
 }
 
+// A segment of a connection that another instance may have: sends it on, or resets
+// it when nobody can know it. What finds no room in the ring is lost, like any frame.
+static void
+pass_on(struct link *link, u64 now_ns, const u8 *frame, u32 len)
+{
+	const u8 *own = link->ring.control->mac;
+	const struct balance_place *place =
+		balance_redirect(link->table, own, link->virtual_mac, frame, len);
+	struct ring_part part;
+	u8 *copy;
+
+	if (!place) {
+		link->turned_away++;
+		net_refuse(link->net, now_ns, frame, len);
+		return;
+	}
+	if (!ring_room(&link->ring) || len > HEADER_SIZE)
+		return;
+	copy = (u8 *)direct_address(link->headers.frame) +
+	       link->ring.tx_head % RING_SLOTS * HEADER_SIZE;
+	memcpy(copy, frame, len);
+	if (!balance_pass_on(copy, place->mac, own))
+		return;
+	part = (struct ring_part){ copy, len };
+	if (ring_put(&link->ring, &part, 1, (struct ring_checksum){ 0 }))
+		link->passed_on++;
+}
+
 u32
 link_receive(struct link *link, u64 now_ns)
 {
@@ -53,6 +82,8 @@ link_receive(struct link *link, u64 now_ns)
 
 	while (count < RECEIVE_MAX && (len = ring_peek(&link->ring, &frame))) {
 		net_input(link->net, now_ns, frame, len);
+		if (link->table && net_stray(link->net))
+			pass_on(link, now_ns, frame, len);
 		ring_consume(&link->ring);
 		count++;
 	}

@@ -37,6 +37,10 @@
 
 STATIC_ASSERT(RECEIVE_SIZE >= HTTP_REQUEST_HEAD_MAX);
 
+static const struct http_page host_pages[] = {
+	{ COUNTERS_PATH, "application/json" },
+};
+
 static struct web_options options;
 static struct job the_job;
 static struct job *job;		// NULL: by itself
@@ -46,6 +50,8 @@ static struct site site;
 static struct http_service service;
 static struct link link;
 static struct clients clients;
+static struct balance_table table;
+static struct counters counters;
 static struct region state;
 static u16 state_slots[STATE_SLOTS_MAX];
 static u64 unix_at_boot;
@@ -117,6 +123,16 @@ open_job(void)
 	job->number = (u16)options.instance;
 	job_open(job);
 	http_service_init(&service, NULL, unix_seconds(now_ns()));
+	service.pages = host_pages;
+	service.page_count = ARRAY_SIZE(host_pages);
+}
+
+// The region has frames and queues of its own, so it is opened before connections
+// take what is left.
+static void
+open_counters(void)
+{
+	counters_open(&counters, job);
 }
 
 // Bytes that this many connections can come to need.
@@ -205,6 +221,7 @@ open_stack(void)
 		.net = link.net,
 		.service = &service,
 		.job = job,
+		.counters = &counters,
 		.next_deadline_ns = NEVER,
 	};
 }
@@ -283,6 +300,31 @@ take_addresses(u64 now)
 	if (view->virtual_address)
 		own[count++] = (struct net_own){ view->virtual_address, true };
 	net_set_addresses(link.net, now, own, count, view->mask, view->gateway);
+	memcpy(link.virtual_mac, view->virtual_mac, sizeof(link.virtual_mac));
+	link.table = &table;
+	for (u32 i = 0; i < view->job_count; i++) {
+		if (view->job[i].id == job->id)
+			balance_table_update(&table, view, i,
+					     env_table()[self_index()].id);
+	}
+}
+
+static void
+run_counters(u64 now)
+{
+	u64 generation = job->current ? job->current->generation : 0;
+
+	switch (counters_run(&counters, now, clients.requests,
+			     &job->content.counters, generation)) {
+	case COUNTERS_TEXT:
+		clients_give_page(&clients, counters.text, counters.text_len, now);
+		break;
+	case COUNTERS_FAILED:
+		clients_give_page(&clients, NULL, 0, now);
+		break;
+	case COUNTERS_NONE:
+		break;
+	}
 }
 
 // What a job does besides: follows the view, reads, and wakes who waited for it.
@@ -294,6 +336,7 @@ run_job(u64 now)
 	if (sites_run(job, now, unix_seconds(now)))
 		service.catalog = &job->current->catalog;
 	clients_wake(&clients, now);
+	run_counters(now);
 	if (now >= retire_ns) {
 		clients_retire(&clients);
 		retire_ns = now + RETIRE_NS;
@@ -330,8 +373,10 @@ sleep_until_needed(void)
 	link_watch(&link, &set);
 	wait_until(&set, net_next_deadline(link.net));
 	wait_until(&set, clients.next_deadline_ns);
-	if (job)
+	if (job) {
 		job_watch(job, &set);
+		counters_watch(&counters, &set);
+	}
 	wait_sleep(&set);
 }
 
@@ -349,6 +394,8 @@ main(int argc, char **argv)
 	else
 		open_job();
 	open_link();
+	if (job)
+		open_counters();
 	open_stack();
 	for (;;) {
 		u64 now = now_ns();

@@ -57,7 +57,7 @@ nodes_find(const struct job *job, const u8 uuid[16])
 		    !memcmp(job->node[i].uuid, uuid, 16))
 			return i;
 	}
-	return NODE_NONE;
+	return CONTENT_NOBODY;
 }
 
 static u16
@@ -65,7 +65,7 @@ find_or_add(struct job *job, const u8 uuid[16])
 {
 	u16 index = nodes_find(job, uuid);
 
-	for (u16 i = 0; i < NODES_MAX && index == NODE_NONE; i++) {
+	for (u16 i = 0; i < NODES_MAX && index == CONTENT_NOBODY; i++) {
 		if (job->node[i].life != NODE_FREE)
 			continue;
 		memcpy(job->node[i].uuid, uuid, 16);
@@ -89,7 +89,7 @@ update_node(struct job *job, const struct view_member *member)
 	u16 index = find_or_add(job, member->uuid);
 	struct node *node;
 
-	if (index == NODE_NONE)
+	if (index == CONTENT_NOBODY)
 		return;
 	node = &job->node[index];
 	if (member->link == VIEW_LINK_SELF) {
@@ -209,7 +209,7 @@ nodes_run(struct job *job, u64 now_ns)
 		job->has_fabric = false;
 }
 
-// The node that this grant is the answer of, or NODE_NONE.
+// The node that this grant is the answer of, or CONTENT_NOBODY.
 static u16
 asked_node(const struct job *job, const struct fabric_complete *complete)
 {
@@ -221,7 +221,7 @@ asked_node(const struct job *job, const struct fabric_complete *complete)
 		    node->incarnation == complete->incarnation)
 			return i;
 	}
-	return NODE_NONE;
+	return CONTENT_NOBODY;
 }
 
 static void
@@ -229,7 +229,7 @@ take_grant(struct job *job, const struct fabric_complete *complete)
 {
 	u16 index = asked_node(job, complete);
 
-	if (index == NODE_NONE || complete->type != FABRIC_BLOCKS ||
+	if (index == CONTENT_NOBODY || complete->type != FABRIC_BLOCKS ||
 	    !(complete->rights & CAP_READ)) {
 		cap_drop_all(complete->slot);
 		return;

@@ -42,7 +42,7 @@ static u16
 node_of_member(const struct job *job, u16 member)
 {
 	return member < job->view.member_count ?
-	       nodes_find(job, job->view.member[member].uuid) : NODE_NONE;
+	       nodes_find(job, job->view.member[member].uuid) : CONTENT_NOBODY;
 }
 
 static void

@@ -12,6 +12,8 @@
 // By itself it serves the archive that it was started with. As a job of a cluster it
 // serves what the cluster's store holds: job.h.
 
+#include "cluster/balance/balance.h"
+#include "cluster/programs/web/counters.h"
 #include "cluster/programs/web/job.h"
 #include "libos/http/conn.h"
 #include "libos/io/ring.h"
@@ -27,6 +29,9 @@ struct link {
 	u32 refused;			// frames that the kernel would not send
 	u64 given, passed;		// frames put, and of them those that left
 	bool starved;			// output waits for descriptors
+	struct balance_table *table;	// as a job: who may know strays
+	u8 virtual_mac[6];
+	u64 passed_on, turned_away;	// strays, by what became of them
 };
 
 // Binds the ring, with the regions besides the header buffers that frames may
@@ -55,6 +60,7 @@ struct clients {
 	struct client *first;
 	u32 count;
 	u64 requests;
+	struct counters *counters;
 	u64 next_deadline_ns;	// not later than any client's
 };
 
@@ -74,3 +80,7 @@ clients_wake(struct clients *clients, u64 now_ns);
 // place, ends the responses of the oldest.
 void
 clients_retire(struct clients *clients);
+
+// Gives the counters' text to who asked for it; NULL: it cannot be had.
+void
+clients_give_page(struct clients *clients, const char *text, u32 len, u64 now_ns);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// How many requests each node's instance of the job has answered, in memory that the
+// instances share (dsm/map): a row a node, all in one page.
+//
+// What is shown was first written through to another node: who shows takes the page,
+// adds its own, publishes all rows, and shows what it published. So no number that
+// anybody saw is ever seen smaller again, whichever one node dies; and an instance
+// that starts anew goes on from what is stored. What an instance counted since it
+// last added, half a second at most, goes with it.
+
+#include "cluster/programs/web/job.h"
+#include "libos/io/wait.h"
+
+#define COUNTERS_TEXT_MAX 8192u
+#define COUNTERS_PATH "/_deos/counters"
+
+#define COUNTERS_ROWS 64u
+
+// A node's row. An all-zero UUID: free.
+struct counters_row {
+	u8 uuid[16];
+	u64 requests;
+};
+
+enum counters_stage {
+	COUNTERS_IDLE,
+	COUNTERS_ADDS,		// wants the page
+	COUNTERS_PUBLISHES,
+};
+
+struct counters {
+	bool is_open;		// the region is
+	bool wanted;		// somebody waits for a text
+	u8 uuid[16];		// of this node
+	enum counters_stage stage;
+	u64 added;		// of the requests here, in the region
+	u64 next_ns;		// when to add again
+	u64 give_up_ns;		// when who waits is told that it failed
+	struct counters_row row[COUNTERS_ROWS];	// as they are published
+	struct counters_row own[COUNTERS_ROWS];	// without the region
+	u32 text_len;
+	char text[COUNTERS_TEXT_MAX];
+};
+
+// Opens the region. Without it the instance shows its own counter alone.
+void
+counters_open(struct counters *counters, const struct job *job);
+
+// Somebody wants a text.
+void
+counters_want(struct counters *counters, u64 now_ns);
+
+enum counters_news {
+	COUNTERS_NONE,
+	COUNTERS_TEXT,		// counters.text is for those who wait
+	COUNTERS_FAILED,	// they are to be told that it failed
+};
+
+// Goes on. `requests` are those that were answered here since the start.
+must_check enum counters_news
+counters_run(struct counters *counters, u64 now_ns, u64 requests,
+	     const struct content_counters *cache, u64 generation);
+
+void
+counters_watch(const struct counters *counters, struct wait_set *set);
