@@ -35,10 +35,10 @@ static bool absent;
 static u32
 make_grants(struct spawn_grant grants[GRANTS])
 {
-	u32 count = 0;
+	u32 count = 2;
 
-	grants[count++] = publish_grant();
-	grants[count++] = (struct spawn_grant){
+	grants[0] = publish_grant();
+	grants[1] = (struct spawn_grant){
 		.role = ROLE_SHARED,
 		.slot = frames.slot,
 		.rights = CAP_READ | CAP_WRITE,

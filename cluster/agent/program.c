@@ -136,9 +136,9 @@ start(struct program *p, struct spawn_spec *spec)
 	if (error)
 		return error;
 	ASSERT(spec->grant_count < GRANTS_MAX);
-	log_of(p)->ready = 0;
+	((struct log *)direct_address(p->log.frame))->ready = 0;
 	memcpy(grants, spec->grants, spec->grant_count * sizeof(grants[0]));
-	grants[spec->grant_count++] = (struct spawn_grant){
+	grants[spec->grant_count] = (struct spawn_grant){
 		.role = ROLE_LOG,
 		.slot = p->log.slot,
 		.rights = CAP_READ | CAP_WRITE,
@@ -146,6 +146,7 @@ start(struct program *p, struct spawn_spec *spec)
 		.count = LOG_PAGES,
 	};
 	spec->grants = grants;
+	spec->grant_count++;
 	return spawn(spec, &p->child);
 }
 

@@ -286,40 +286,42 @@ count_changes(struct view *v)
 
 // ---- addresses
 
+static void
+remember(struct status *own, const struct status *s)
+{
+	own->virtual_address = s->virtual_address;
+	own->virtual_mask = s->virtual_mask;
+	own->virtual_gateway = s->virtual_gateway;
+}
+
 // The virtual address as its holder tells it, or, before a new holder has one, as
 // anybody last knew it: the new one takes it over.
 static void
 add_addresses(struct view *v)
 {
 	struct status *own = status_own();
-	const struct status *s = NULL;
+	const struct status *s;
 	struct peer peer;
 
 	v->api_port = API_PORT;
 	v->mask = own->mask;
 	v->gateway = own->gateway;
-	v->holder = VIEW_NONE;
-	for (u16 i = 0; i < v->member_count && v->holder == VIEW_NONE; i++) {
+	v->holder = (u16)v->self;	// this node lives
+	for (u16 i = 0; i < v->self && v->holder == v->self; i++) {
 		if (v->member[i].life != VIEW_DEAD)
 			v->holder = i;
 	}
 	peer.incarnation = v->member[v->holder].incarnation;
 	memcpy(peer.uuid, v->member[v->holder].uuid, sizeof(peer.uuid));
 	s = status_of(&peer);
-	if (s && s->virtual_address && s != own) {
-		own->virtual_address = s->virtual_address;
-		own->virtual_mask = s->virtual_mask;
-		own->virtual_gateway = s->virtual_gateway;
-	}
+	if (s && s->virtual_address)
+		remember(own, s);
 	for (u16 i = 0; i < v->member_count && !own->virtual_address; i++) {
 		peer.incarnation = v->member[i].incarnation;
 		memcpy(peer.uuid, v->member[i].uuid, sizeof(peer.uuid));
 		s = status_of(&peer);
-		if (!s || !s->virtual_address)
-			continue;
-		own->virtual_address = s->virtual_address;
-		own->virtual_mask = s->virtual_mask;
-		own->virtual_gateway = s->virtual_gateway;
+		if (s && s->virtual_address)
+			remember(own, s);
 	}
 	v->virtual_address = own->virtual_address;
 	v->virtual_mask = own->virtual_mask;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a new record changed, told as events. Stateless.
+// What a new record changed, told as events: versions quietly, voters, the site, jobs
+// and the places of their instances each with a line. Stateless.
 
 #include "cluster/agent/events.h"
 #include "cluster/agent/register_host.h"

@@ -19,8 +19,8 @@ DISK_MIB = 16
 PATIENCE_S = 30
 CLAIM = "cluster=test disk=claim"
 STATE = re.compile(r"cluster ([0-9a-f]{8}), record version (\d+), (with|without) a majority")
-MEMBER = re.compile(r"^ *\d+ ([0-9a-f]{8}) ([0-9a-f]{16}) (alive|suspect|dead) +(votes)? +(\d+) MiB",
-                    re.MULTILINE)
+MEMBER = re.compile(r"^ *\d+ ([0-9a-f]{8}) ([0-9a-f]{16}) (alive|suspect|dead) +(votes)? +"
+                    r"(\d+) MiB", re.MULTILINE)
 
 
 def uuid(number: int) -> str:
