@@ -34,7 +34,7 @@
 #define LOOK_NS (150 * NS_PER_MS)
 #define MAC_FIRST 2u
 #define ARGUMENTS 40u
-#define GRANTS 6u
+#define GRANTS 7u
 #define IMAGE_BYTES_MAX (8 * MIB)
 
 static struct instance instances[JOBS_HERE];
@@ -232,6 +232,9 @@ make_grants(struct spawn_grant grants[GRANTS], const struct instance *in)
 	add_grant(grants, &count, ROLE_FABRIC, use);
 	grants[count - 1].base = JOB_SERVICE(in->job, 0);
 	grants[count - 1].count = JOB_SERVICES;
+	add_grant(grants, &count, ROLE_FABRIC, CAP_WRITE);
+	grants[count - 1].base = AGENT_SERVICE;
+	grants[count - 1].count = 1;
 	if (in->mac_index) {
 		add_grant(grants, &count, ROLE_NIC, use);
 		grants[count - 1].argument = in->mac_index;

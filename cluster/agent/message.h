@@ -18,7 +18,8 @@
 #define AGENT_SERVICE 0x6167656e74ull
 
 // Services of a job: its capability for the fabric covers JOB_SERVICES numbers from
-// JOB_SERVICE(id, 0) on (the `base` of ROLE_FABRIC tells them).
+// JOB_SERVICE(id, 0) on (the `base` of ROLE_FABRIC tells them). A second one lets it
+// send to AGENT_SERVICE, and no more.
 #define JOB_SERVICES 256ull
 #define JOB_SERVICE(id, number) \
 	(0x6a6f620000000000ull | (u64)(id) << 8 | (u64)(number))

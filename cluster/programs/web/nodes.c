@@ -17,6 +17,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
+#include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/mem/layout.h"
 
@@ -139,6 +140,19 @@ accept(struct job *job)
 	return job->accepting;
 }
 
+// The capability that lets a job send to agents; the other one is for its own services.
+static u32
+agent_slot(void)
+{
+	const struct startup_cap *cap;
+
+	for (u32 i = 0; (cap = startup_find(ROLE_FABRIC, i)); i++) {
+		if (cap->base == AGENT_SERVICE)
+			return cap->slot;
+	}
+	return SLOT_NONE;
+}
+
 // Writes the question and puts it. False: no room in the queue now.
 static bool
 ask(struct job *job, u16 index)
@@ -157,7 +171,7 @@ ask(struct job *job, u16 index)
 		.tag = TAG_ASK + index,
 		.op = FABRIC_SEND,
 		.node = node->link,
-		.slot = job->fabric.fabric_slot,
+		.slot = agent_slot(),
 		.offset = AGENT_SERVICE,
 		.local = fabric_local(at),
 		.length = sizeof(head) + sizeof(body),
