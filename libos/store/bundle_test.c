@@ -134,7 +134,7 @@ pieces_do_not_matter(void **state)
 	assert_null(parse(stream_len));
 	assert_string_equal(log_, "a 0 77 0;end a;a/b.html 1000 77 232;"
 			    "end a/b.html;b 1 77 1;end b;done");
-	strcpy(whole, log_);
+	snprintf(whole, sizeof(whole), "%s", log_);
 	whole_sum = sum;
 	for (u64 step = 1; step < stream_len; step++) {
 		assert_null(parse(step));
