@@ -26,12 +26,12 @@
 //
 // Between dsm_ready() and the next call of this header the pages stay.
 //
-// Membership follows the view. While it changes, what needs other instances waits;
-// each change makes a new epoch. What a dead instance alone had is lost, and said to
-// be: touching it calls on_lost, and dsm_ready() returns -E_DEVICE. With DSM_PUBLISHED
-// the region goes on with what dsm_publish() had brought to another node, word by word.
+// Membership follows what `find` tells (cluster/share has it from the view). While it
+// changes, what needs other instances waits; each change makes a new epoch. What a dead
+// instance alone had is lost, and said to be: touching it calls on_lost, dsm_ready()
+// returns -E_DEVICE. A region with DSM_PUBLISHED goes on instead with what
+// dsm_publish() had brought to another node, word by word.
 
-#include "cluster/view/view.h"
 #include "kernel/abi/errors.h"
 #include "libos/io/fabric.h"
 #include "libos/io/wait.h"
@@ -47,25 +47,30 @@
 // when none is), false to end the program by this fault. It may run in an upcall.
 typedef bool dsm_lost_handler(void *context, u64 address, u32 version);
 
-// An instance named by hand, where no agent keeps a view.
+// Another instance that is alive, as far as this node knows.
 struct dsm_peer {
 	u16 link;		// in the kernel's table of links
 	u16 number;
+	u32 environment;	// id there; 0: not known
 };
 
+// Fills in the others that are alive, and returns how many. Sets whether this node may
+// decide who is a member: it must not when it is cut off with a minority.
+typedef u32 dsm_finder(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX],
+		       bool *decides);
+
 struct dsm_config {
-	const volatile struct view *view;	// of ROLE_VIEW; NULL: peers
-	const struct dsm_peer *peers;		// without this instance
-	u32 peer_count;
-	u32 job;		// its id in the view
+	dsm_finder *find;
+	const volatile u32 *find_word;	// changes when find() has news; or NULL
+	void *find_context;
 	u16 number;		// of this instance
 	u16 reserved;
 	u32 fabric_slot;	// ROLE_FABRIC; `rings` of the quota: 2 for this
-	u64 service;		// JOB_SERVICE(job, 0): instance n opens service + n
+	u64 service;		// instance n opens service + n: JOB_SERVICE(job, 0)
 	u32 pages;		// of the region, 1..DSM_PAGES_MAX, the same everywhere
 	u32 flags;
 	dsm_lost_handler *on_lost;	// NULL: the program ends
-	void *context;
+	void *lost_context;
 };
 
 // Who shares the region now. The epoch is the same number for the same group

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A run: events in order of time, faults among them, then a calm in which everybody
+// must get through. Nodes hear of a fault each at a time of its own. A fault takes a
+// node only when a majority stays: without one nothing may go on, so nothing would be
+// checked.
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/dsmsim/dsmsim.h"
+#include "kernel/base/assert.h"
+
+#define STUCK_NS (60 * NS_PER_SECOND)
+#define STEPS_MOST 3000000u
+
+static u64 flapped;		// nodes that others take for dead
+
+void
+sim_fail(struct sim *sim, const char *format, ...)
+{
+	va_list list;
+
+	if (sim->why[0])
+		return;
+	va_start(list, format);
+	vsnprintf(sim->why, sizeof(sim->why), format, list);
+	va_end(list);
+}
+
+void
+sim_trace(const struct sim *sim, const char *format, ...)
+{
+	va_list list;
+
+	if (!sim->plan.trace)
+		return;
+	printf("%10llu us  ", (unsigned long long)(sim->now / NS_PER_US));
+	va_start(list, format);
+	vprintf(format, list);
+	va_end(list);
+	putchar('\n');
+}
+
+u32
+sim_below(struct sim *sim, u32 bound)
+{
+	return (u32)prng_below(&sim->prng, bound);
+}
+
+bool
+sim_chance(struct sim *sim, u32 per_thousand)
+{
+	return sim_below(sim, 1000) < per_thousand;
+}
+
+void
+sim_event(struct sim *sim, u64 after, enum sim_event kind, u32 node, u32 a, u32 b)
+{
+	ASSERT(sim->heap.count < EVENTS_MAX);
+	heap_add(&sim->heap, (struct event){
+		.at = sim->now + after, .kind = kind, .node = node, .a = a, .b = b,
+	});
+}
+
+// ---- faults
+
+static bool
+is_there(const struct sim *sim, u32 node)
+{
+	return sim->node[node].up && !sim->node[node].paused &&
+	       !sim->node[node].cut && !(flapped >> node & 1);
+}
+
+static u32
+there(const struct sim *sim)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < sim->plan.nodes; i++)
+		count += is_there(sim, i);
+	return count;
+}
+
+// Everybody hears of it, each at a time of its own.
+static void
+news(struct sim *sim)
+{
+	for (u32 i = 0; i < sim->plan.nodes; i++)
+		sim_event(sim, (5 + sim_below(sim, 60)) * NS_PER_MS, EVENT_VIEW, i,
+			  0, 0);
+}
+
+static bool
+has_role(const struct sim *sim, u32 index, enum victim role)
+{
+	const struct node *node = &sim->node[index];
+
+	switch (role) {
+	case VICTIM_HOME:
+		return node->coh.epoch.id &&
+		       coh_home(&node->coh, 0, 0) == index;
+	case VICTIM_OWNER:
+		return node->holdings[0].bind == COH_BIND_WRITE;
+	case VICTIM_READER:
+		return node->holdings[0].bind == COH_BIND_READ;
+	case VICTIM_REQUESTER:
+		for (u32 i = 0; i < COH_TX_MAX; i++) {
+			// fetch.c: holders are being asked
+			if (node->coh.tx[i].kind && node->coh.tx[i].wait)
+				return true;
+		}
+		return false;
+	default:
+		return true;
+	}
+}
+
+// Takes a node away if a majority is left; the role first looked for is the plan's.
+static u32
+victim(struct sim *sim)
+{
+	u32 start = sim_below(sim, sim->plan.nodes);
+
+	if ((there(sim) - 1) * 2 <= sim->plan.nodes)
+		return NODES_MAX;
+	for (u32 pass = 0; pass < 2; pass++) {
+		for (u32 n = 0; n < sim->plan.nodes; n++) {
+			u32 i = (start + n) % sim->plan.nodes;
+
+			if (is_there(sim, i) &&
+			    (pass || has_role(sim, i, sim->plan.crash_at)))
+				return i;
+		}
+	}
+	return NODES_MAX;
+}
+
+enum fault_what {
+	WHAT_CRASH,
+	WHAT_PAUSE,
+	WHAT_FLAP,
+	WHAT_CUT,
+	WHAT_UNDO,
+};
+
+static void
+fault_begin(struct sim *sim)
+{
+	static const u32 bits[] = { FAULT_CRASH, FAULT_PAUSE, FAULT_FLAP,
+				    FAULT_CUT };
+	u32 what, node = victim(sim);
+
+	if (node == NODES_MAX || !(sim->plan.faults & FAULT_TAKES))
+		return;
+	do {
+		what = sim_below(sim, ARRAY_SIZE(bits));
+	} while (!(sim->plan.faults & bits[what]));
+	sim_trace(sim, "fault %u at node %u", what, node);
+	check_death(sim);
+	if (what == WHAT_CRASH) {
+		sim->node[node].up = false;
+		sim->total.crashes++;
+	} else if (what == WHAT_PAUSE) {
+		sim->node[node].paused = true;
+		sim->total.pauses++;
+	} else if (what == WHAT_CUT) {
+		sim->node[node].cut = true;
+		sim->total.cuts++;
+	} else {
+		flapped |= 1ull << node;
+		sim->total.flaps++;
+	}
+	sim_event(sim, (20 + sim_below(sim, 500)) * NS_PER_MS, EVENT_FAULT, node,
+		  WHAT_UNDO, 0);
+	news(sim);
+}
+
+static void
+fault_undo(struct sim *sim, u32 index)
+{
+	struct node *node = &sim->node[index];
+
+	flapped &= ~(1ull << index);
+	if (!node->up) {
+		node_start(sim, node);
+		sim->total.joins++;
+	}
+	node->paused = node->cut = false;
+	node_pump(sim, node);
+	news(sim);
+}
+
+static void
+fault(struct sim *sim, const struct event *event)
+{
+	if (event->a == WHAT_UNDO) {
+		fault_undo(sim, event->node);
+		return;
+	}
+	if (!sim->faults_left) {
+		sim->calm = true;
+		return;
+	}
+	sim->faults_left--;
+	fault_begin(sim);
+	sim_event(sim, (10 + sim_below(sim, 250)) * NS_PER_MS, EVENT_FAULT, 0, 0,
+		  0);
+}
+
+// ---- events
+
+static void
+view(struct sim *sim, u32 index)
+{
+	struct node *node = &sim->node[index];
+
+	if (!node->up || node->paused)
+		return;
+	node->view = 1ull << index;
+	node->view_life[index] = node->life;
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		if (!is_there(sim, i) || node->cut)
+			continue;
+		node->view |= 1ull << i;
+		node->view_life[i] = sim->node[i].life;
+	}
+	node_view(sim, node);
+	node_pump(sim, node);
+}
+
+static void
+happen(struct sim *sim, const struct event *event)
+{
+	struct node *node = &sim->node[event->node];
+
+	switch (event->kind) {
+	case EVENT_NODE:
+		if (node->up && !node->paused && node->wake_at <= sim->now)
+			node_pump(sim, node);
+		break;
+	case EVENT_EXEC:
+		wire_exec(sim, event->a, event->b);
+		break;
+	case EVENT_END:
+		wire_end(sim, event->a);
+		break;
+	case EVENT_LETTER:
+		wire_letter(sim, event->a);
+		break;
+	case EVENT_VIEW:
+		view(sim, event->node);
+		break;
+	default:
+		fault(sim, event);
+	}
+}
+
+static bool
+all_finished(const struct sim *sim)
+{
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		if (!node_has_finished(sim, &sim->node[i]) ||
+		    sim->node[i].program.kind == STEP_BARRIER)
+			return false;
+	}
+	return sim->calm;
+}
+
+static void
+begin(struct sim *sim, const struct plan *plan)
+{
+	memset(sim, 0, sizeof(*sim));
+	sim->plan = *plan;
+	flapped = 0;
+	prng_seed(&sim->prng, plan->seed);
+	heap_init(&sim->heap, sim->events, EVENTS_MAX);
+	check_begin();
+	for (u32 i = 0; i < plan->nodes; i++) {
+		if (plan->faults & FAULT_JOIN && i + 1 == plan->nodes)
+			sim_event(sim, (100 + sim_below(sim, 400)) * NS_PER_MS,
+				  EVENT_FAULT, i, WHAT_UNDO, 0);
+		else
+			node_start(sim, &sim->node[i]);
+	}
+	news(sim);
+	sim->faults_left = plan->faults & FAULT_TAKES ? 2 + sim_below(sim, 8) : 0;
+	sim_event(sim, 150 * NS_PER_MS, EVENT_FAULT, 0, 0, 0);
+}
+
+static void
+count(struct sim *sim)
+{
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		const struct coh_counters *c = &sim->node[i].coh.counters;
+
+		sim->total.epochs += c->epochs;
+		sim->total.revoked += c->revoked;
+		sim->total.retries += c->retries;
+	}
+}
+
+static void
+say_stuck(struct sim *sim)
+{
+	char who[160] = "";
+	size_t at = 0;
+
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		const struct node *n = &sim->node[i];
+
+		if (!node_has_finished(sim, n) && at + 40 < sizeof(who))
+			at += (size_t)snprintf(who + at, sizeof(who) - at,
+				" %u(step %u kind %u page %u phase %u)", i,
+				n->program.done, n->program.kind, n->program.page,
+				n->coh.phase);
+	}
+	sim_fail(sim, "stuck:%s", who);
+}
+
+bool
+sim_run(struct sim *sim, const struct plan *plan)
+{
+	struct event event;
+	u64 calm_at = 0;
+	u32 steps = 0;
+
+	begin(sim, plan);
+	while (!sim->why[0] && !all_finished(sim)) {
+		if (!heap_take(&sim->heap, &event)) {
+			sim_fail(sim, "nothing will ever happen again");
+			break;
+		}
+		sim->now = event.at;
+		happen(sim, &event);
+		check_states(sim);
+		if (!sim->calm)
+			calm_at = sim->now;
+		if (sim->now - calm_at > STUCK_NS || ++steps == STEPS_MOST)
+			say_stuck(sim);
+	}
+	if (!sim->why[0] && !(plan->flags & COH_PUBLISHED))
+		check_order(sim);
+	count(sim);
+	return !sim->why[0];
+}
