@@ -108,6 +108,7 @@ update_node(struct job *job, const struct view_member *member)
 	node->incarnation = member->incarnation;
 	node->link = member->link;
 	node->asked = 0;
+	node->word = 0;
 	node->deadline_ns = 0;
 	set_life(job, index, NODE_ASKING);
 }
@@ -177,11 +178,14 @@ ask(struct job *job, u16 index)
 		.length = sizeof(head) + sizeof(body),
 	};
 
-	if (!accept(job) || sys_entropy_read(&body.word, sizeof(body.word)))
+	// One word for all questions: the answer to an earlier one is as good.
+	if (!node->word && sys_entropy_read(&node->word, sizeof(node->word)))
 		return false;
+	if (!accept(job))
+		return false;
+	body.word = node->word;
 	memcpy(at, &head, sizeof(head));
 	memcpy(at + sizeof(head), &body, sizeof(body));
-	node->word = body.word;
 	return fabric_put(&job->fabric, &s);
 }
 
@@ -276,6 +280,7 @@ nodes_refused(struct job *job, u64 refused)
 		if (!(refused & 1ull << i) || job->node[i].life != NODE_OPEN)
 			continue;
 		job->node[i].asked = 0;
+		job->node[i].word = 0;
 		job->node[i].deadline_ns = 0;
 		set_life(job, i, NODE_ASKING);
 	}
