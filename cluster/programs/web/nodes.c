@@ -85,7 +85,7 @@ is_linked(const struct view_member *member)
 }
 
 static void
-update_node(struct job *job, const struct view_member *member)
+update_node(struct job *job, const struct view_member *member, bool is_self)
 {
 	u16 index = find_or_add(job, member->uuid);
 	struct node *node;
@@ -93,7 +93,7 @@ update_node(struct job *job, const struct view_member *member)
 	if (index == CONTENT_NOBODY)
 		return;
 	node = &job->node[index];
-	if (member->link == VIEW_LINK_SELF) {
+	if (is_self) {
 		set_life(job, index, job->reader.disk.slot == SLOT_NONE ?
 				     NODE_GONE : NODE_SELF);
 		return;
@@ -102,7 +102,7 @@ update_node(struct job *job, const struct view_member *member)
 		set_life(job, index, NODE_GONE);
 		return;
 	}
-	if (node->life != NODE_GONE && node->incarnation == member->incarnation &&
+	if (node->life > NODE_SELF && node->incarnation == member->incarnation &&
 	    node->link == member->link)
 		return;
 	node->incarnation = member->incarnation;
@@ -128,7 +128,7 @@ nodes_update(struct job *job)
 			set_life(job, i, NODE_FREE);
 	}
 	for (u32 i = 0; i < job->view.member_count; i++)
-		update_node(job, &job->view.member[i]);
+		update_node(job, &job->view.member[i], i == job->view.self);
 }
 
 static bool
