@@ -20,7 +20,7 @@
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 
-#define FRONT_FRAMES 640u
+#define FRONT_FRAMES 768u
 #define FRONT_RINGS 4u
 #define FRONT_SLICES 8u
 #define GRANTS 4u

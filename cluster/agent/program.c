@@ -211,10 +211,12 @@ program_look(struct program *p)
 		p->retry_ns = 0;
 	p->retry_ns = MIN(MAX(p->retry_ns * 2, RETRY_MIN_NS), RETRY_MAX_NS);
 	p->retry_at_ns = now_ns() + p->retry_ns;
-	p->given_up = end.how == END_EXIT && end.status == STATUS_USAGE;
+	p->given_up = end.how == END_EXIT &&
+		      (end.status == STATUS_OK || end.status == STATUS_USAGE);
 	string_copy(p->why, sizeof(p->why), text);
-	event(EVENT_INSTANCE, p->name, "running", "ended", "%s%s", text,
-	      p->given_up ? "; it is not started again" : "");
+	event(EVENT_INSTANCE, p->name, "running",
+	      end.how == END_EXIT && end.status == STATUS_OK ? "finished" : "ended",
+	      "%s%s", text, p->given_up ? "; it is not started again" : "");
 	return true;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // A program that the agent keeps running: front, or an instance of a job. One that ends
-// is started again, later each time it fails soon after its start; what it printed
+// is started again, later each time it fails soon after its start, unless its status
+// says that it has done what it was for (0), or cannot (STATUS_USAGE). What it printed
 // stays in its log.
 
 #include "libos/crt/log.h"
@@ -20,7 +21,8 @@ struct program {
 	u32 restarts;
 	u32 frames;			// its quota and its memory, while it runs
 	u32 slices;
-	bool given_up;			// it says that another start would not help
+	bool given_up;			// it has finished, or says that another start would
+					// not help
 	char why[PROGRAM_WHY_SIZE];	// it does not run, or ended last
 };
 

@@ -155,6 +155,8 @@ counters_run(struct counters *c, u64 now_ns, u64 requests,
 	if (c->stage == COUNTERS_IDLE && now_ns >= c->next_ns &&
 	    (c->wanted || requests != c->added))
 		c->stage = COUNTERS_ADDS;
+	else if (c->stage == COUNTERS_IDLE && now_ns >= c->next_ns)
+		c->next_ns = 0;		// nothing to wait for
 	if (c->stage == COUNTERS_ADDS && add_requests(c, requests)) {
 		c->stage = c->wanted ? COUNTERS_PUBLISHES : COUNTERS_IDLE;
 		c->next_ns = now_ns + PERIOD_NS;

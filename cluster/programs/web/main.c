@@ -15,6 +15,7 @@
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
+#include "libos/crt/log.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
@@ -279,10 +280,11 @@ announce(void)
 	announced = address;
 	announced_generation = generation;
 	address_text(address, text);
-	if (address)
+	if (address) {
 		print("web: serving %u files at http://%s/\n", file_count(),
 		      text);
-	else
+		program_ready();
+	} else
 		print("web: no address any more\n");
 }
 
