@@ -36,22 +36,28 @@
 
 static struct deploy_report report;
 
-// Feeds the first `len` bytes in pieces of odd sizes, and waits for the end.
+// Feeds bytes of the stream in pieces of odd sizes.
 static void
-feed(u64 len, bool finish)
+feed_some(u64 at, u64 end)
 {
-	u64 at = 0;
 	u32 piece = 1;
 
 	for (;;) {
 		deploy_report(&report);
-		if (report.state != DEPLOY_RUNNING || at == len)
+		if (report.state != DEPLOY_RUNNING || at == end)
 			break;
-		at += deploy_feed(stream + at, (u32)MIN(len - at, piece));
+		at += deploy_feed(stream + at, (u32)MIN(end - at, piece));
 		piece = piece * 7 % 50021 + 1;
 		if (!deploy_room())
 			task_sleep(rig.now + 200 * NS_PER_US);
 	}
+}
+
+// Feeds the first `len` bytes, and waits for the end.
+static void
+feed(u64 len, bool finish)
+{
+	feed_some(0, len);
 	if (!finish)
 		return;
 	deploy_finish();
@@ -248,6 +254,38 @@ a_job_is_one_object(void **state)
 	(void)state;
 	rig_begin(3, BLOCKS, 1);
 	assert_true(rig_in_child(deploy_an_image, NULL));
+	rig_end();
+}
+
+// Sessions end and come back, and this node's own storage loses answers: it goes on.
+static void
+deploy_through_silence(void *argument)
+{
+	u64 bytes[RIG_NODES];
+
+	(void)argument;
+	open_ready();
+	make_bundle();
+	ASSERT(!deploy_begin_site());
+	for (u32 i = 0; i < 4; i++) {
+		feed_some(stream_len * i / 4, stream_len * (i + 1) / 4);
+		rig.node[1 + i % 2].silent_until = rig.now + 4 * NS_PER_SECOND;
+		rig.node[0].loses_answers = 1;
+		rig_pass(NS_PER_SECOND);
+	}
+	feed(0, true);
+	if (report.state != DEPLOY_DONE)
+		print_message("%s\n", report.sentence);
+	ASSERT(report.state == DEPLOY_DONE);
+	expect_site(file_count, 2, bytes);
+}
+
+static void
+lost_sessions_and_answers_are_overcome(void **state)
+{
+	(void)state;
+	rig_begin(3, BLOCKS, 1);
+	assert_true(rig_in_child(deploy_through_silence, NULL));
 	rig_end();
 }
 
@@ -536,6 +574,7 @@ main(void)
 		cmocka_unit_test(a_single_node_has_one_copy),
 		cmocka_unit_test(a_node_without_a_disk_deploys_to_others),
 		cmocka_unit_test(a_job_is_one_object),
+		cmocka_unit_test(lost_sessions_and_answers_are_overcome),
 		cmocka_unit_test(failures_leave_the_old_site),
 		cmocka_unit_test(the_first_to_commit_wins),
 		cmocka_unit_test(a_silent_client_is_given_up),

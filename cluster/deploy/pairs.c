@@ -14,6 +14,10 @@
 #define SEAL_NS (300 * NS_PER_SECOND)
 #define GRANT_NS (3 * NS_PER_SECOND)
 #define KEEP_NS (8 * NS_PER_SECOND)
+// A session that ended comes back when its node does: owners wait for 30 s.
+#define AGAIN_NS (12 * NS_PER_SECOND)
+#define AGAIN_NEW_NS (2 * NS_PER_SECOND)	// of who has nothing of ours yet
+#define PAUSE_NS (300 * NS_PER_MS)
 
 struct look {
 	bool seen;
@@ -126,16 +130,44 @@ choose(const struct candidate *other)
 	return best;
 }
 
+bool
+candidate_lives(const struct candidate *c)
+{
+	struct peer peer;
+
+	return machine_is_alive(c->uuid) && machine_peer(c->uuid, &peer) &&
+	       peer_is(&peer, &c->peer);
+}
+
+// Asks until there is an answer of that length, the owner is another life of its node,
+// or it has been silent for too long. Owners answer a question that comes twice as they
+// did the first time.
+static i64
+ask_owner(const struct candidate *c, u16 kind, const void *question, u32 len,
+	  void *answer, u32 answer_len, u64 patience_ns)
+{
+	u64 until = machine_now() + (c->used ? AGAIN_NS : AGAIN_NEW_NS);
+
+	for (;;) {
+		u32 room = answer_len;
+		i64 error = task_ask(&c->peer, kind, question, len, answer, &room,
+				     patience_ns);
+
+		if (!error && room != answer_len)
+			return -E_STATE;
+		if (!error || machine_now() >= until || !candidate_lives(c))
+			return error;
+		task_sleep(machine_now() + PAUSE_NS);
+	}
+}
+
 static i64
 ask_room(const struct candidate *c, const struct room_ask *ask,
 	 struct room_answer *answer)
 {
-	u32 len = sizeof(*answer);
-	i64 error = task_ask(&c->peer, MESSAGE_ROOM, ask, sizeof(*ask), answer, &len,
-			     ASK_NS);
+	i64 error = ask_owner(c, MESSAGE_ROOM, ask, sizeof(*ask), answer,
+			      sizeof(*answer), ASK_NS);
 
-	if (!error && len != sizeof(*answer))
-		error = -E_STATE;
 	if (!error && !answer->status &&
 	    (answer->count < ask->least || answer->count > ask->want ||
 	     answer->first < STORE_FIRST_BLOCK))
@@ -294,11 +326,10 @@ seal_lane(const struct lane *lane, u64 used)
 		.deployment = deployment, .room = lane->room, .used = used,
 	};
 	struct seal_answer answer;
-	u32 len = sizeof(answer);
-	i64 error = task_ask(&lane->candidate->peer, MESSAGE_SEAL, &ask, sizeof(ask),
-			     &answer, &len, SEAL_NS);
+	i64 error = ask_owner(lane->candidate, MESSAGE_SEAL, &ask, sizeof(ask),
+			      &answer, sizeof(answer), SEAL_NS);
 
-	if (error || len != sizeof(answer))
+	if (error)
 		return sentence("node %s is gone", name_of(lane->candidate));
 	lane->candidate->free = answer.free;
 	if (answer.status)
@@ -366,11 +397,10 @@ static const char *
 tell(struct candidate *c, const struct drop_ask *ask)
 {
 	struct drop_answer answer;
-	u32 len = sizeof(answer);
-	i64 error = task_ask(&c->peer, MESSAGE_DROP, ask, sizeof(*ask), &answer, &len,
-			     ASK_NS);
+	i64 error = ask_owner(c, MESSAGE_DROP, ask, sizeof(*ask), &answer,
+			      sizeof(answer), ASK_NS);
 
-	if (error || len != sizeof(answer))
+	if (error)
 		return sentence("node %s is gone", name_of(c));
 	if (answer.status)
 		return sentence("node %s %s", name_of(c),

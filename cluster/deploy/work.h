@@ -60,6 +60,10 @@ struct pair {
 	u64 used;
 };
 
+// It is the same life of its node, and not known to be dead.
+bool
+candidate_lives(const struct candidate *c);
+
 // Reads the newest record, and takes its voters as candidates. Waits.
 const char *
 pairs_begin(void);

@@ -12,6 +12,9 @@
 #include "kernel/base/assert.h"
 #include "libos/remote/far.h"
 
+#define AGAIN_NS (12 * NS_PER_SECOND)
+#define PAUSE_NS (200 * NS_PER_MS)
+
 struct place {
 	u64 block;		// from the pair's first
 	bool is_header;
@@ -108,6 +111,22 @@ list_pages(u32 index, u64 from, u32 count, u8 *page[])
 	}
 }
 
+// Far ones again when only the session ended: the same blocks with the same bytes.
+static i64
+write_pages(const struct lane *lane, u64 from, u32 count, u8 *const page[])
+{
+	u64 until = machine_now() + AGAIN_NS;
+	i64 error;
+
+	if (lane->slot == SLOT_NONE)
+		return write_here(lane, from, count, page);
+	while ((error = write_far(lane, from, count, page)) && !ending && !failure &&
+	       machine_may_pass(error) && machine_now() < until &&
+	       candidate_lives(lane->candidate))
+		task_sleep(machine_now() + PAUSE_NS);
+	return error;
+}
+
 static void
 write_batch(u32 index)
 {
@@ -118,8 +137,7 @@ write_batch(u32 index)
 	i64 error;
 
 	list_pages(index, w->done, count, page);
-	error = lane->slot == SLOT_NONE ? write_here(lane, w->done, count, page)
-					: write_far(lane, w->done, count, page);
+	error = write_pages(lane, w->done, count, page);
 	if (error && !failure)
 		failure = sentence("a copy cannot be written: %s",
 				   far_error_text(error));

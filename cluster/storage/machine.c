@@ -9,6 +9,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/io/fabric.h"
+#include "libos/remote/far.h"
 
 u64
 machine_now(void)
@@ -48,6 +49,20 @@ machine_is_alive(const u8 uuid[16])
 {
 	return !memcmp(uuid, peer_self()->uuid, sizeof(peer_self()->uuid)) ||
 	       member_life_of(uuid) != MEMBER_DEAD;
+}
+
+bool
+machine_may_pass(i64 result)
+{
+	enum {
+#define X(name, number, sentence) name = number,
+#include "net/wire/codes.def"
+#undef X
+	};
+	const i64 code = FAR_CODE(0) - result;
+
+	return result == FAR_UNKNOWN || code == CODE_PEER || code == CODE_SESSION ||
+	       code == CODE_WINDOWS;
 }
 
 u64

@@ -29,6 +29,11 @@ machine_is_alive(const u8 uuid[16]);
 u64
 machine_free_blocks(const u8 uuid[16]);
 
+// True for the result of a fabric operation that another try may change: the session
+// ended or there is none, the capability is as good as before.
+must_check bool
+machine_may_pass(i64 result);
+
 // Grants WRITE for blocks [first, first + count) to who asked, who has a place for a
 // capability with that word. Waits. Returns the slot of a capability of this node's
 // that takes the grant back when it is dropped, or an error.

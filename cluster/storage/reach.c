@@ -140,7 +140,7 @@ read_far(const struct peer *peer, u64 block, void *pages, u32 count)
 		if (slot == SLOT_NONE)
 			return -E_ABSENT;
 		error = read_under(slot, block, pages, count);
-		if (error)
+		if (error && !machine_may_pass(error))
 			give_up_slot(peer, slot);
 	}
 	return error;

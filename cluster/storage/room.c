@@ -42,7 +42,15 @@ struct deployment {
 	u32 sealed;		// rooms
 };
 
+// What was answered: a deployer that lost an answer asks again.
+struct sealed {
+	u32 id;			// of the room; 0: none
+	struct seal_answer answer;
+};
+
 static struct room rooms[ROOMS_MAX];
+static struct sealed sealed[ROOMS_MAX];
+static u32 next_sealed;
 static struct deployment current;
 static u32 next_room = 1;
 static u64 sealed_version;	// of the record that names what was sealed here
@@ -120,6 +128,7 @@ end_deployment(bool unknown)
 	else if (current.sealed)
 		used_rebuild_at(now + QUARANTINE_NS);
 	current = (struct deployment){ 0 };
+	memset(sealed, 0, sizeof(sealed));
 }
 
 static bool
@@ -289,16 +298,22 @@ serve_room(const struct message *m, u8 *bytes)
 
 // ---- SEAL
 
-static struct room *
-room_of(const struct message *m, u64 deployment, u32 id)
+static bool
+is_current(const struct message *m, u64 deployment)
 {
 	rooms_expire(machine_now());
 	if (!current.id || current.id != deployment ||
 	    !peer_is(&current.peer, &m->from))
-		return NULL;
+		return false;
 	current.heard_at = machine_now();
+	return true;
+}
+
+static struct room *
+find_room(u32 id, enum room_state state)
+{
 	for (u32 i = 0; i < ROOMS_MAX; i++) {
-		if (rooms[i].state == ROOM_OPEN && rooms[i].id == id)
+		if (rooms[i].state == state && rooms[i].id == id)
 			return &rooms[i];
 	}
 	return NULL;
@@ -326,20 +341,49 @@ seal(struct room *room, u64 used, struct seal_answer *answer)
 	return ROOM_FINE;
 }
 
+// The same question came before: its answer, when there is one.
+static bool
+answered_before(u32 id, struct seal_answer *answer)
+{
+	while (find_room(id, ROOM_SEALING))
+		task_sleep(machine_now() + 20 * NS_PER_MS);
+	for (u32 i = 0; i < ROOMS_MAX; i++) {
+		if (id && sealed[i].id == id) {
+			*answer = sealed[i].answer;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+seal_or_repeat(const struct message *m, const struct seal_ask *ask,
+	       struct seal_answer *answer)
+{
+	struct room *room;
+
+	answer->status = ROOM_GONE;
+	if (!is_current(m, ask->deployment) || answered_before(ask->room, answer))
+		return;
+	room = find_room(ask->room, ROOM_OPEN);
+	if (!room)
+		return;
+	answer->status = ROOM_BAD_ASK;
+	if (ask->used > room->count)
+		return;
+	answer->status = seal(room, ask->used, answer);
+	sealed[next_sealed++ % ROOMS_MAX] = (struct sealed){ ask->room, *answer };
+}
+
 static u32
 serve_seal(const struct message *m, u8 *bytes)
 {
 	struct seal_answer answer = { .status = ROOM_BAD_ASK };
 	struct seal_ask ask;
-	struct room *room;
 
 	if (m->len == sizeof(ask)) {
 		memcpy(&ask, m->bytes, sizeof(ask));
-		room = room_of(m, ask.deployment, ask.room);
-		if (!room)
-			answer.status = ROOM_GONE;
-		else if (ask.used <= room->count)
-			answer.status = seal(room, ask.used, &answer);
+		seal_or_repeat(m, &ask, &answer);
 	}
 	if (storage_space.bits)
 		answer.free = space_left(&storage_space);
@@ -352,7 +396,6 @@ serve_seal(const struct message *m, u8 *bytes)
 static void
 drop(const struct drop_ask *ask)
 {
-	current.heard_at = machine_now();
 	switch (ask->what) {
 	case DROP_COMMITTED:
 		sealed_version = MAX(sealed_version, ask->version);
@@ -378,10 +421,8 @@ serve_drop(const struct message *m, u8 *bytes)
 
 	if (m->len == sizeof(ask)) {
 		memcpy(&ask, m->bytes, sizeof(ask));
-		rooms_expire(machine_now());
 		answer.status = ROOM_GONE;
-		if (current.id && current.id == ask.deployment &&
-		    peer_is(&current.peer, &m->from)) {
+		if (is_current(m, ask.deployment)) {
 			answer.status = ROOM_FINE;
 			drop(&ask);
 		}

@@ -33,6 +33,8 @@ struct rig_node {
 	u32 told[4];		// by enum drop_what
 	u32 answer;		// what ROOM answers with
 	u32 dies_after;		// writes; 0: never
+	u64 silent_until;	// there is no session with it before
+	u32 loses_answers;	// so many more
 };
 
 struct rig {

@@ -98,6 +98,12 @@ machine_free_blocks(const u8 uuid[16])
 	return n->limit - n->next;
 }
 
+bool
+machine_may_pass(i64 result)
+{
+	return result == FAR_UNKNOWN;
+}
+
 i64
 machine_grant(const struct message *asker, u64 first, u64 count, u64 word)
 {
@@ -144,6 +150,8 @@ run_one(const struct fabric_submit *s)
 
 	if (!slots[s->slot].used || n->dead)
 		return GONE;
+	if (rig.now < n->silent_until)
+		return FAR_UNKNOWN;
 	ASSERT(s->length == STORE_BLOCK && s->offset % STORE_BLOCK == 0);
 	ASSERT(s->offset / STORE_BLOCK < slots[s->slot].count);
 	if (s->op == FABRIC_BLOCK_READ) {
@@ -389,10 +397,14 @@ task_ask(const struct peer *to, u16 kind, const void *question, u32 question_len
 
 	(void)patience_ns;
 	task_sleep(rig.now + NS_PER_MS);
-	if (rig.node[node].dead)
+	if (rig.node[node].dead || rig.now < rig.node[node].silent_until)
 		return -E_STATE;
 	*len = node ? answer_far(node, kind, question, bytes)
 		    : rig_ask_own(0, kind, question, question_len, bytes);
+	if (rig.node[node].loses_answers) {
+		rig.node[node].loses_answers--;
+		return -E_TIMEOUT;
+	}
 	memcpy(answer, bytes, *len);
 	return 0;
 }
