@@ -29,7 +29,8 @@ FAULTS = "loss=5 dup=2 reorder=5 corrupt=0.1"
 class Node(Guest):
     """A Guest on a port of a switch, without the user network."""
 
-    def __init__(self, switch: Switch, number: int, append: str, agent: bool = False, **options):
+    def __init__(self, switch: Switch, number: int, append: str, *, agent: bool = False,
+                 words: list[str] | None = None, **options):
         # What Guest adds for its website does not apply: a Machine's start is enough.
         # Without its agent, the programs that a test starts use the fabric alone.
         folder = Path(tempfile.mkdtemp(prefix="deos-node-"))
@@ -41,6 +42,7 @@ class Node(Guest):
                                 + switch.path(number),
                          modules=[build_folder() / "boot.cpio"],
                          append=append if agent else f"{append} agent=off", **options)
+        self.extra += words or []
         self.broken = False
         self.start()
 

@@ -5,17 +5,21 @@ restarts, and leave disks alone that are not theirs."""
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from fabricbed import Fabric, Node
+from guest import build_folder
+from memory import GDB, Memory, code_of, find
 
 pytestmark = pytest.mark.qemu
 
 SEED = 41
 DISK_MIB = 16
+UNDEFINED = b"\x0f\x0b"         # ud2
 PATIENCE_S = 30
 CLAIM = "cluster=test disk=claim"
 STATE = re.compile(r"cluster ([0-9a-f]{8}), record version (\d+), (with|without) a majority")
@@ -111,6 +115,32 @@ def test_formation(tmp_path):
             node.wait_prompt()
             state, _ = until(node, "formed again", formed(5, 4))
             assert state[0] == name and int(state[1]) >= version
+
+
+def test_agent_comes_back(tmp_path):
+    """An agent dies of a fault of its memory; init starts it again, in the same life of the
+    node, and it is a member and a voter as before."""
+    symbols = subprocess.run(["nm", build_folder() / "libos/agent.debug"], capture_output=True,
+                             text=True, check=True).stdout.splitlines()
+    code = code_of("agent", "members_timer", symbols)
+    each = {n: {"append": CLAIM, "disk": blank(tmp_path, f"disk{n}"), "uuid": uuid(n)}
+            for n in (1, 2)}
+    with Fabric(2, seed=SEED, each=each, agent=True, words=GDB) as fabric:
+        one, two = fabric.nodes
+        before = until(one, "formed", formed(2, 2))
+        until(two, "formed", formed(2, 2))
+        places = find(two, code)
+        assert places
+        with Memory(two) as memory:
+            for place in places:
+                memory.write(place, UNDEFINED)
+        two.wait_for(r"^init: agent died of a fault: invalid opcode \(vector 6\)")
+        with Memory(two) as memory:
+            for place in places:
+                memory.write(place, code[:2])
+        two.wait_for("record record: version .* voters")
+        for node in (two, one):
+            assert until(node, "formed again", formed(2, 2)) == before
 
 
 def test_no_majority_no_record(tmp_path):
