@@ -46,7 +46,8 @@ take_packet(void)
 		q.packet_free = q.packet[index].next_free;
 		return index;
 	}
-	ASSERT(q.packets_fresh < PACKETS_MAX);
+	if (q.packets_fresh == PACKETS_MAX)
+		failed(TRACE_NO_NODE, "there is no end of messages");
 	return q.packets_fresh++;
 }
 
