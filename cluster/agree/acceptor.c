@@ -90,7 +90,7 @@ accept(struct agree *a, u64 now, const struct agree_message *m)
 	acceptor->value.len = m->len;
 	memcpy(acceptor->value.bytes, m->value, m->len);
 	acceptor->generation++;
-	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, AGREE_SETTLE_NS);
+	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, 2 * AGREE_SETTLE_NS);
 }
 
 void

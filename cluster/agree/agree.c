@@ -21,7 +21,7 @@ agree_init(struct agree *a, u64 now, const u8 uuid[AGREE_UUID], u64 incarnation,
 	a->acceptor.votes = votes;
 	a->ask_after = now;
 	prng_seed(&a->prng, seed);
-	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, AGREE_SETTLE_NS);
+	a->settle_at = now + AGREE_SETTLE_NS + prng_below(&a->prng, 2 * AGREE_SETTLE_NS);
 }
 
 void

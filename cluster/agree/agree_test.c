@@ -314,11 +314,11 @@ a_voter_without_its_disk_does_not_vote_and_comes_back(void **state)
 	node[1].off = true;
 	// One voter and one that lost what it voted are no majority.
 	assert_true(agree_submit(&node[0].agree, now, count_up, &calls, 5));
-	pass(80);
+	pass(120);
 	assert_int_equal(node[0].ended.result, AGREE_NO_MAJORITY);
 	assert_true(agree_is_lost(&node[2].agree));
 	node[1].off = false;
-	pass(80);
+	pass(120);
 	assert_false(agree_is_lost(&node[2].agree));
 	node[1].off = true;
 	assert_true(agree_submit(&node[0].agree, now, count_up, &calls, 6));

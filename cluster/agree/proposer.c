@@ -128,10 +128,13 @@ static void
 pause(struct agree *a, u64 now)
 {
 	struct agree_proposer *p = &a->proposer;
-	u64 most = PAUSE_LEAST_NS << MIN(p->attempts, PAUSE_DOUBLINGS);
+	u64 most = 2 * PAUSE_LEAST_NS << MIN(p->attempts, PAUSE_DOUBLINGS);
 
+	// Where rounds take long, so does the one that this one met.
+	if (p->overtaken)
+		most = MAX(most, 2 * (now - p->began));
 	p->phase = AGREE_WAITING;
-	p->phase_end = now + PAUSE_LEAST_NS + prng_below(&a->prng, 2 * most);
+	p->phase_end = now + PAUSE_LEAST_NS + prng_below(&a->prng, most);
 }
 
 // The attempt came to nothing.

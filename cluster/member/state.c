@@ -129,8 +129,6 @@ accuse(struct members *m, u64 now, struct member *member, u8 by, enum member_rea
 		member->accusers = bit;
 		member->accuser = by;
 		set_life(m, now, member, MEMBER_SUSPECT, reason);
-	} else if (HAS_BUG(CONFIRM)) {
-		member->accusers |= member->accusers + 1;
 	} else if (member->accusers & bit) {
 		return;
 	} else {

@@ -166,7 +166,7 @@ faults_begin(enum fault_kind kind)
 	if (q.healed)
 		return;
 	// Before there is a record, two halves of a cluster may rightly become two.
-	if (!q.formed && kind != FAULT_STARVE && kind != FAULT_DELAY && kind != FAULT_DISK) {
+	if (!q.formed && kind >= FAULT_PARTITION) {
 		next_episode(kind);
 		return;
 	}
@@ -185,6 +185,8 @@ faults_begin(enum fault_kind kind)
 		crash(a, kind == FAULT_FORGET);
 	} else if (kind == FAULT_STARVE) {
 		starve(now() + 2 * for_ns);
+	} else if (kind == FAULT_LAG) {
+		q.lag_until = MAX(q.lag_until, now() + 2 * for_ns);
 	} else if (kind == FAULT_DISK) {
 		q.node[a].slow_disk_ns = rand_below(300 * NS_PER_MS);
 		q.node[a].slow_disk_until = now() + for_ns;
@@ -206,6 +208,7 @@ faults_heal(void)
 {
 	q.healed = true;
 	q.healed_at = now();
+	q.lag_until = 0;
 	q.starving = false;
 	for (u32 i = 0; i < FAULT_KINDS; i++)
 		q.rate[i] = 0;

@@ -65,6 +65,8 @@ arrival(struct way *way)
 
 	if (now() < way->slow_until)
 		at += way->slow_ns;
+	if (now() < q.lag_until)
+		at += below(500 * NS_PER_MS);
 	if (hit(q.rate[FAULT_REORDER]))
 		return at + below(REORDER_MOST);
 	at = MAX(at, way->last + 1);

@@ -126,6 +126,7 @@ struct quorum {
 	u32 rate[FAULT_KINDS];
 	u32 nodes;
 	bool healed, starving, quiet, formed;
+	u64 lag_until;
 	bool paths;		// some are cut or slow in this seed
 	u64 healed_at;
 	u32 packets_fresh, packet_free;

@@ -17,7 +17,7 @@
 #include "harness/quorum/quorum.h"
 #include "kernel/base/assert.h"
 
-#define FORM_NS (20 * NS_PER_SECOND)
+#define FORM_NS (40 * NS_PER_SECOND)
 #define SETTLE_NS (25 * NS_PER_SECOND)
 #define DETECT_NS (4 * NS_PER_SECOND)	// more than 3 nodes wait for confirmations
 #define DETECT_FEW_NS (2500 * NS_PER_MS)
@@ -184,6 +184,7 @@ start(const struct options *options, struct result *result)
 	trace_init(&q.trace, options->live);
 	prng_seed(&q.prng, options->seed);
 	prng_seed(&q.fault_prng, ~options->seed);
+	q.lag_until = 0;
 	q.healed = q.starving = q.quiet = q.formed = false;
 	q.nodes = options->nodes_least +
 		  (u32)below(options->nodes_most - options->nodes_least + 1);
