@@ -13,6 +13,7 @@
 struct space storage_space;
 
 static u64 known_version;
+static u64 marked_generation;	// all files of that site are marked
 static u64 wanted_at = NEVER;
 static u64 hold_until;
 
@@ -47,14 +48,19 @@ mark(const struct holding *holding)
 		space_use(&storage_space, first, count);
 }
 
+// Files of a site that are marked already are passed over: jobs come and move often.
 static void
 mark_all(const struct record *record, const struct site *site)
 {
 	struct holding holding;
 	u64 at = 0;
 
+	if (site && site->generation == marked_generation)
+		site = NULL;
 	while (holding_next(record, site, &at, &holding))
 		mark(&holding);
+	if (site)
+		marked_generation = site->generation;
 }
 
 void
@@ -65,7 +71,6 @@ used_add(const struct record *record, const struct site *site)
 	       (site && site->generation == record->site.generation));
 	mark_all(record, site);
 	known_version = record->version;
-	ASSERT(space_count(&storage_space) == storage_space.used_count);
 }
 
 void
@@ -106,8 +111,10 @@ used_rebuild_if_due(u64 now)
 	    known_version < rooms_version())
 		return;
 	wanted_at = NEVER;
+	marked_generation = 0;
 	site = site_hold();
 	space_begin(&storage_space, storage_space.bits, storage_space.blocks);
 	mark_all(record, site);
 	site_give(site);
+	ASSERT(space_count(&storage_space) == storage_space.used_count);
 }

@@ -38,16 +38,6 @@ mask_of(u64 block, u64 count, u64 *bits)
 	return (in_word == 64 ? ~0ull : (1ull << in_word) - 1) << block % 64;
 }
 
-static u64
-count_bits(u64 word)
-{
-	u64 count = 0;
-
-	for (; word; word &= word - 1)
-		count++;
-	return count;
-}
-
 u64
 space_use(struct space *space, u64 first, u64 count)
 {
@@ -58,7 +48,7 @@ space_use(struct space *space, u64 first, u64 count)
 		u64 mask = mask_of(first, count, &bits);
 		u64 *word = &space->bits[first / 64];
 
-		changed += count_bits(mask & ~*word);
+		changed += (u64)__builtin_popcountll(mask & ~*word);
 		*word |= mask;
 	}
 	space->used_count += changed;
@@ -76,7 +66,7 @@ space_free(struct space *space, u64 first, u64 count)
 		u64 mask = mask_of(first, count, &bits);
 		u64 *word = &space->bits[first / 64];
 
-		changed += count_bits(mask & *word);
+		changed += (u64)__builtin_popcountll(mask & *word);
 		*word &= ~mask;
 	}
 	space->used_count -= changed;
@@ -166,6 +156,6 @@ space_count(const struct space *space)
 	u64 count = 0;
 
 	for (u64 i = 0; i < space_words(space->blocks); i++)
-		count += count_bits(space->bits[i]);
+		count += (u64)__builtin_popcountll(space->bits[i]);
 	return count;
 }
