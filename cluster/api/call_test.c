@@ -63,9 +63,8 @@ example(const struct api_row *row, char target[128])
 		else if (at[-1] == '/')
 			target[n++] = 'x';
 	}
-	target[n] = 0;
-	if (strstr(row->parameters, "count"))
-		strcat(target, "?count=1");
+	snprintf(target + n, 128 - n, "%s",
+		 strstr(row->parameters, "count") ? "?count=1" : "");
 }
 
 static void

@@ -67,7 +67,7 @@ make_small(void)
 	memset(job.image.copy[1].uuid, 0x22, 16);
 	job.image.copy[1].block = 9;
 	assert_int_equal(record_deploy_job(&record, &job), RECORD_OK);
-	strcpy(view.job[0].name, "web");
+	memcpy(view.job[0].name, "web", 4);
 	view.job[0].id = record.job[0].id;
 	view.job_count = 1;
 	view.instance[0] = (struct view_instance){

@@ -146,6 +146,8 @@ class Client:
     def _answer(self, link: http.client.HTTPConnection) -> dict:
         answer = link.getresponse()
         content = answer.read(ANSWER_MAX)
+        if answer.length:
+            raise http.client.IncompleteRead(content)
         told = json.loads(content)
         if not isinstance(told, dict):
             raise ValueError("no object")
