@@ -284,8 +284,9 @@ announce(void)
 		print("web: serving %u files at http://%s/\n", file_count(),
 		      text);
 		program_ready();
-	} else
+	} else {
 		print("web: no address any more\n");
+	}
 }
 
 // The node's address, and the virtual one that instances share.
