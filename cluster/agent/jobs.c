@@ -5,7 +5,8 @@
 //
 // An instance of a job that runs on every node has a number that no other live one has:
 // first this node's rank among the live, then the next free; of two that took the same,
-// the one on the node with the higher UUID takes another.
+// the one that does not run yet takes another, else the one on the node with the higher
+// UUID. So who runs, and has connections, is not moved by who comes.
 //
 // Invariants:
 //   J1  an entry that is used has the id of a job that the record had when it was made
@@ -110,16 +111,19 @@ want(const struct record_job *job, u16 number)
 		in->state = VIEW_STARTING;
 }
 
-// Has another live instance of an every-node job that number? `higher`: on a node with
-// a lower UUID only.
+// Has another live instance of an every-node job that number, and goes before this
+// node's, which is in that state? With `any` each does.
 static bool
-is_taken(const struct view *v, u32 job, u16 number, bool by_lower)
+is_taken(const struct view *v, u32 job, u16 number, u8 state, bool any)
 {
 	for (u32 i = 0; i < v->instance_count; i++) {
 		const struct view_instance *in = &v->instance[i];
 
-		if (v->job[in->job].id == job && in->number == number &&
-		    in->member != v->self && (!by_lower || in->member < v->self))
+		if (v->job[in->job].id != job || in->number != number ||
+		    in->member == v->self)
+			continue;
+		if (any || (in->state != state ? state == VIEW_STARTING
+					       : in->member < v->self))
 			return true;
 	}
 	return false;
@@ -146,13 +150,13 @@ want_here(const struct record_job *job)
 
 		if (in->used && in->job == job->id &&
 		    in->state != VIEW_DRAINING &&
-		    !is_taken(v, job->id, in->number, true)) {
+		    !is_taken(v, job->id, in->number, in->state, false)) {
 			in->wanted = true;
 			return;
 		}
 	}
 	for (u32 i = 0; i < RECORD_INSTANCES; i++) {
-		if (!is_taken(v, job->id, number, false) &&
+		if (!is_taken(v, job->id, number, VIEW_STARTING, true) &&
 		    !find(job->id, number)) {
 			want(job, number);
 			return;
