@@ -252,7 +252,11 @@ balance_table_update(struct balance_table *table, const struct view *view,
 	bool fresh = !table->port || table->job != job->id ||
 		     memcmp(table->key, view->hash_key, sizeof(table->key)) != 0;
 
-	ASSERT(index < view->job_count && job->port);
+	ASSERT(index < view->job_count);
+	if (!job->port) {
+		table->port = 0;
+		return false;
+	}
 	if (fresh)
 		start(table, view, index);
 	table->port = job->port;
