@@ -83,11 +83,14 @@ life_word(u8 life)
 	return life < ARRAY_SIZE(words) ? words[life] : "?";
 }
 
-// The core counts its epoch with the first event of a change: tell it on first.
+// The core counts its epoch with the first event of a change: tell it on first. That a
+// member is suspect for a moment is daily life on a busy host: no line of the console.
 static void
 tell(u8 slot, u8 before)
 {
 	const struct member *m = &members.member[slot];
+	bool quiet = m->life == MEMBER_SUSPECT ||
+		     (m->life == MEMBER_ALIVE && before == MEMBER_SUSPECT);
 	char name[9], accuser[9] = "";
 
 	changes++;
@@ -95,9 +98,10 @@ tell(u8 slot, u8 before)
 	event_node_name(m->id.uuid, name);
 	if (m->accuser < MEMBERS_MAX)
 		event_node_name(members.member[m->accuser].id.uuid, accuser);
-	event(EVENT_MEMBER, name, life_word(before), life_word(m->life),
-	      "%s%s%s%s", member_reason_sentence((enum member_reason)m->reason),
-	      *accuser ? " (" : "", accuser, *accuser ? ")" : "");
+	(quiet ? event_quiet : event)(
+		EVENT_MEMBER, name, life_word(before), life_word(m->life),
+		"%s%s%s%s", member_reason_sentence((enum member_reason)m->reason),
+		*accuser ? " (" : "", accuser, *accuser ? ")" : "");
 }
 
 static void
