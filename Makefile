@@ -11,7 +11,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @printf '  %-8s %s\n' $(1) $(2)
 
 # Variables of `make run`.
-NODES ?= 1
+NODES ?= 3
 SITE ?= docs/site
 PORT ?= 8080
 BOOT ?= pxe
@@ -33,6 +33,8 @@ NEEDS_format := tidy
 NEEDS_bench := bench
 NEEDS_fuzz := fuzz
 NEEDS_attack := run
+NEEDS_chaos := test
+NEEDS_endure := test
 NEEDS_gdb := debug
 NEEDS_qemu-gdb := debug
 ifeq ($(MAKELEVEL)$(findstring n,$(firstword -$(MAKEFLAGS))),0)

@@ -8,7 +8,7 @@ export NODES SITE PORT BOOT FIRMWARE NET MEM SMP NODE STATE
 export DEOS_BUILD := $(B)
 
 .PHONY: run qemu qemu-gdb gdb
-run: all ## NODES=1 SITE=docs/site PORT=8080: boot nodes that serve a website
+run: all ## NODES=3 SITE=docs/site PORT=8080: boot nodes that are one cluster and serve a website
 	@harness/cluster up --nodes "$$NODES" --site "$$SITE" --port "$$PORT" \
 		--boot "$$BOOT" --firmware "$$FIRMWARE" --net "$$NET" \
 		--mem "$$MEM" --smp "$$SMP" --state "$$STATE"

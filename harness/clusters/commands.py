@@ -28,6 +28,7 @@ from .state import State
 DOWN_SECONDS = 20.0
 START_SECONDS = 150.0
 WAIT_TICK = 0.1
+NODES = 3
 ANSWER_SECONDS = 5.0  # in which a node that serves answers `status`
 UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 GROUPS = re.compile(r"\w+(,\w+)*([:>]\w+(,\w+)*)+")
@@ -85,9 +86,10 @@ def up(words: argparse.Namespace) -> int:
     if words.firmware == "uefi":
         raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
                     "what there is (--firmware bios)")
-    options = Options(words.nodes, words.site, words.port, words.api_port, words.boot, words.net,
+    nodes = words.nodes or (1 if words.standalone else NODES)
+    options = Options(nodes, words.site, words.port, words.api_port, words.boot, words.net,
                       words.smp, words.mem >> 20, words.disk or 0, words.append, words.mtu,
-                      words.standalone or not words.clustered)
+                      words.standalone)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -339,7 +341,7 @@ def examine(_words: argparse.Namespace) -> int:
 
 def make_parser() -> Parser:
     """Every verb with its words."""
-    parser = Parser(prog="harness/cluster", description="Runs DEOS nodes under QEMU.",
+    parser = Parser(prog="harness/cluster", description="Runs clusters of DEOS nodes under QEMU.",
                     epilog="docs/cluster.md is its manual.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
@@ -352,7 +354,7 @@ def make_parser() -> Parser:
             one.add_argument("node", type=whole(1, 255), metavar="NODE")
         return one
 
-    add_up(verb("up", up, "boots nodes that serve a website"))
+    add_up(verb("up", up, "boots nodes that are one cluster and serve a website"))
     verb("down", down, "ends everything, after a crash too").add_argument(
         "--keep", action="store_true", help="leave the disks: the next `up` goes on with them")
     verb("status", status, "shows the nodes").add_argument(
@@ -381,7 +383,8 @@ def make_parser() -> Parser:
 def add_up(parser: argparse.ArgumentParser) -> None:
     """The options of `up`."""
     option = parser.add_argument
-    option("-n", "--nodes", type=whole(1, 60), default=1, metavar="N", help="default 1")
+    option("-n", "--nodes", type=whole(1, 60), metavar="N",
+           help=f"default {NODES}; with --standalone 1")
     option("--site", type=Path, default=ROOT / "docs" / "site", metavar="DIR",
            help="the website (default docs/site)")
     option("--port", type=whole(1, 65535), default=8080, metavar="P",
@@ -400,8 +403,7 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     option("--disk", type=size, metavar="SIZE", help="of each node; a file that takes what is "
            "written to it (default 2G or four times the site, with --standalone none)")
     option("--standalone", action="store_true",
-           help="each node serves its own copy of the site, from its memory")
-    option("--clustered", action="store_true", help=argparse.SUPPRESS)
+           help="no cluster: each node serves its own copy of the site, from its memory")
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")
     option("--detach", action="store_true", help="return when it is ready; `down` ends it")
 

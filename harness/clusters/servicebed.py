@@ -52,7 +52,7 @@ def write_site(folder: Path, seed: int, files: int = 40, large: int = 3 << 20) -
 class Service(Cluster):
     """A cluster that serves one site."""
 
-    mode = ("--clustered",)
+    mode = ()
 
     def __init__(self, state: Path, site: Path, *words: object, nodes: int = 3) -> None:
         super().__init__(state, "-n", nodes, "--site", site, *words)
@@ -134,7 +134,8 @@ class Service(Cluster):
     def check(self, files: dict[str, bytes]) -> None:
         """Every file, from everywhere."""
         for name, port in self.ports().items():
-            assert not (wrong := self.wrong(files, port)), f"{name}: {wrong[:5]}"
+            assert not (wrong := self.wrong(files, port)), (
+                name, wrong[:5], self.quietly(lambda at=port: self.counters(at)))
 
     def counters(self, port: int | None = None) -> dict:
         """/_deos/counters."""

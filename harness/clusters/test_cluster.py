@@ -261,8 +261,8 @@ def test_long_state_path(tmp_path):
 def test_make_run(tmp_path):
     port = free_port()
     state = tmp_path / "it's a state"
-    words = ["make", "-s", "run", f"STATE={state}", f"PORT={port}", "NET=socket", "BOOT=direct",
-             f"B={os.environ.get('DEOS_BUILD', 'build')}"]
+    words = ["make", "-s", "run", "NODES=1", f"STATE={state}", f"PORT={port}", "NET=socket",
+             "BOOT=direct", f"B={os.environ.get('DEOS_BUILD', 'build')}"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, env={**os.environ, "MAKEFLAGS": ""},
                           start_new_session=True) as make:
