@@ -68,20 +68,29 @@ copy_header(const struct record_new_object *object, u32 copy, u64 number,
 }
 
 u32
-copy_content(const struct record_new_object *object, u32 copy,
-	     const struct object_header *header, u64 index, void *pages, u32 count)
+copy_bad_blocks(const struct record_new_object *object, u32 copy,
+		const struct object_header *header, u64 index, void *pages, u32 count)
 {
 	struct object wanted = object_of(object, copy);
 	const u8 *at = pages;
+	u32 bad = 0;
 
+	ASSERT(count > 0 && count <= TASK_BATCH_MAX);
 	if (reach_read(object->copy[copy].uuid, object_content_at(&wanted, index),
 		       pages, count))
-		return 0;
+		return (1u << count) - 1;
 	for (u32 i = 0; i < count; i++) {
 		if (object_block_check(header, index + i, at + i * STORE_BLOCK))
-			return i;
+			bad |= 1u << i;
 	}
-	return count;
+	return bad;
+}
+
+bool
+copy_content(const struct record_new_object *object, u32 copy,
+	     const struct object_header *header, u64 index, void *pages, u32 count)
+{
+	return !copy_bad_blocks(object, copy, header, index, pages, count);
 }
 
 // ---- whole objects
@@ -118,7 +127,7 @@ any_content(const struct record_new_object *object,
 
 	for (u32 i = 0; i < RECORD_COPIES; i++, copy ^= 1) {
 		if (copy_exists(object, copy) &&
-		    copy_content(object, copy, header, index, pages, count) == count)
+		    copy_content(object, copy, header, index, pages, count))
 			return true;
 	}
 	return false;

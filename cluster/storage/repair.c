@@ -4,8 +4,8 @@
 // the first time in this life, when somebody else wrote the site, and when the last
 // pass left something bad.
 //
-// A header is written after the content that it vouches for: a power cut half-way
-// leaves blocks that the next pass finds bad.
+// What was written is flushed every FLUSH_NS: a power cut before leaves blocks that the
+// next life's first pass finds bad.
 //
 // Invariant: nothing is written for a generation of the site that is not the newest
 // one here.
@@ -18,6 +18,8 @@
 #define PACE_NS (100 * NS_PER_MS)	// a batch: 640 KiB a second
 #define PASS_NS (30 * NS_PER_SECOND)	// from one pass to the next, at least
 #define AGAIN_NS (3 * NS_PER_SECOND)	// after one that left something bad
+#define FLUSH_NS NS_PER_SECOND
+#define TELL_NS (5 * NS_PER_SECOND)
 #define PAGES (1 + TASK_BATCH_MAX)
 
 struct pass {
@@ -25,8 +27,9 @@ struct pass {
 	u64 generation;
 	u64 version;		// of the record
 	bool fast;
-	bool wrote;		// since the last flush
+	u64 wrote_at;		// first write since the last flush; 0: none
 	u64 objects, fine, short_;
+	u64 told_at, told_blocks, mended, told_mended;
 	u8 *pages;		// a header, TASK_BATCH_MAX of content
 };
 
@@ -74,18 +77,19 @@ pause_between(const struct pass *pass)
 }
 
 static bool
-write_own(struct pass *pass, const struct holding *h, u64 block, const void *page)
+write_own(struct pass *pass, const struct holding *h, u64 block, const void *pages,
+	  u32 count)
 {
 	u64 first = h->object.copy[h->own].block;
+	u64 all = object_blocks(h->object.bytes);
 
-	ASSERT(block >= first && block - first < object_blocks(h->object.bytes));
-	if (is_outdated(pass) ||
-	    !space_contains(&storage_space, first, object_blocks(h->object.bytes)))
+	ASSERT(block >= first && block - first + count <= all);
+	if (is_outdated(pass) || !space_contains(&storage_space, first, all))
 		return false;
-	if (task_disk_write(block, page, 1))
+	if (task_disk_write(block, pages, count))
 		return false;
-	pass->wrote = true;
-	counts.blocks_mended++;
+	pass->wrote_at = pass->wrote_at ? pass->wrote_at : machine_now();
+	counts.blocks_mended += count;
 	return true;
 }
 
@@ -101,36 +105,39 @@ own_object(const struct holding *h)
 	return object;
 }
 
-// Gets a content block from the other copy and writes it here.
+// Gets content blocks from the other copy and writes them here.
 static bool
 mend_content(struct pass *pass, const struct holding *h,
-	     const struct object_header *header, u64 index, void *page)
+	     const struct object_header *header, u64 index, u32 count)
 {
 	struct object own = own_object(h);
+	void *pages = pass->pages + STORE_BLOCK;
 	u32 other = h->own ^ 1;
 
-	counts.blocks_bad++;
 	return copy_exists(&h->object, other) &&
-	       copy_content(&h->object, other, header, index, page, 1) == 1 &&
-	       write_own(pass, h, object_content_at(&own, index), page);
+	       copy_content(&h->object, other, header, index, pages, count) &&
+	       write_own(pass, h, object_content_at(&own, index), pages, count);
 }
 
-// Checks and mends up to TASK_BATCH_MAX blocks. False: some are still bad.
+// Checks up to TASK_BATCH_MAX blocks, and mends runs of bad ones. False: some are
+// still bad.
 static bool
 check_batch(struct pass *pass, const struct holding *h,
 	    const struct object_header *header, u64 index, u32 count)
 {
-	u8 *pages = pass->pages + STORE_BLOCK;
+	u32 bad = copy_bad_blocks(&h->object, h->own, header, index,
+				  pass->pages + STORE_BLOCK, count);
 	bool fine = true;
-	u32 right;
 
 	counts.blocks_checked += count;
-	for (u32 done = 0; done < count; done += right + 1) {
-		right = copy_content(&h->object, h->own, header, index + done,
-				     pages, count - done);
-		if (done + right == count)
-			break;
-		fine &= mend_content(pass, h, header, index + done + right, pages);
+	counts.blocks_bad += (u64)__builtin_popcountll(bad);
+	for (u32 first = 0, run; bad >> first; first += run) {
+		run = 1;
+		if (!(bad >> first & 1))
+			continue;
+		while (bad >> (first + run) & 1)
+			run++;
+		fine &= mend_content(pass, h, header, index + first, run);
 	}
 	return fine;
 }
@@ -173,18 +180,31 @@ check_part(struct pass *pass, const struct holding *h, u64 number)
 		pause_between(pass);
 	}
 	if (bad && fine)
-		fine = write_own(pass, h, object_header_at(&own, number), header);
+		fine = write_own(pass, h, object_header_at(&own, number), header, 1);
 	return fine;
 }
 
-static void
-tell_mended(u64 before)
+// What was written is durable, and told of, now and then. False: the disk failed.
+static bool
+settle(struct pass *pass, bool at_end)
 {
-	u64 mended = counts.blocks_mended - before;
+	u64 now = machine_now();
+	u64 blocks = counts.blocks_mended - pass->told_blocks;
+	bool fine = true;
 
-	if (mended)
+	if (pass->wrote_at && (at_end || now >= pass->wrote_at + FLUSH_NS)) {
+		fine = !task_disk_flush();
+		pass->wrote_at = 0;
+	}
+	if (blocks && (at_end || now >= pass->told_at + TELL_NS)) {
 		event(EVENT_STORE, "repair", "", "mended",
-		      "%lu blocks of an object, from its other copy", mended);
+		      "%lu blocks of %lu objects, from their other copies", blocks,
+		      pass->mended - pass->told_mended);
+		pass->told_at = now;
+		pass->told_blocks = counts.blocks_mended;
+		pass->told_mended = pass->mended;
+	}
+	return fine;
 }
 
 static void
@@ -198,10 +218,8 @@ check_object(struct pass *pass, const struct holding *h)
 		if (is_outdated(pass))
 			return;
 	}
-	if (pass->wrote && task_disk_flush())
-		fine = false;
-	pass->wrote = false;
-	tell_mended(before);
+	pass->mended += counts.blocks_mended != before;
+	fine &= settle(pass, false);
 	pass->fine += fine;
 	pass->short_ += !fine;
 	if (!object_content_blocks(h->object.bytes))
@@ -259,7 +277,10 @@ run_pass(struct pass *pass)
 static u64
 pass_once(bool fast)
 {
-	struct pass pass = { .site = site_hold(), .fast = fast };
+	struct pass pass = {
+		.site = site_hold(), .fast = fast,
+		.told_at = machine_now(), .told_blocks = counts.blocks_mended,
+	};
 	bool whole;
 
 	pass.generation = pass.site ? pass.site->generation : 0;
@@ -269,6 +290,7 @@ pass_once(bool fast)
 	}
 	pass.pages = pages_take(PAGES);
 	whole = run_pass(&pass);
+	whole &= settle(&pass, true);
 	task_buffer_give(pass.pages, PAGES);
 	site_give(pass.site);
 	if (!whole)

@@ -95,11 +95,17 @@ must_check enum object_fault
 copy_header(const struct record_new_object *object, u32 copy, u64 number,
 	    struct object_header *page);
 
-// Waits: reads `count` content blocks from `index` on, all under `header`, and checks
-// them. The first block that is not right, or `count`.
-u32
+// Waits: reads `count` content blocks from `index` on, all under `header`. True when
+// all of them are right.
+must_check bool
 copy_content(const struct record_new_object *object, u32 copy,
 	     const struct object_header *header, u64 index, void *pages, u32 count);
+
+// The same, but tells of each block: bit i for block index + i. All of them when
+// nothing could be read.
+u32
+copy_bad_blocks(const struct record_new_object *object, u32 copy,
+		const struct object_header *header, u64 index, void *pages, u32 count);
 
 static inline bool
 copy_exists(const struct record_new_object *object, u32 copy)
