@@ -15,7 +15,7 @@
 #include "cluster/agent/task.h"
 #include "cluster/place/place.h"
 #include "cluster/storage/storage.h"
-#include "kernel/base/assert.h"
+#include "kernel/base/fmt.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/syscall.h"
 
@@ -261,19 +261,40 @@ look_for_places(u64 now)
 		tell_homeless();
 }
 
+// A node that should run an instance of that job and says why it does not.
+static const char *
+why_not_there(u32 job, char text[COORDINATOR_WHY])
+{
+	for (u32 i = 0; i < MEMBERS_MAX; i++) {
+		const struct member *m = &membership()->member[i];
+		struct peer peer = member_peer(m);
+		const struct status *s = m->used ? status_of(&peer) : NULL;
+		char name[9];
+
+		if (!s || m->life == MEMBER_DEAD || s->failing_job != job)
+			continue;
+		event_node_name(m->id.uuid, name);
+		fmt_into(text, COORDINATOR_WHY, "on %s: %s", name, s->failing_why);
+		return text;
+	}
+	return NULL;
+}
+
 const char *
-coordinator_why(const char *name)
+coordinator_why(const char *name, char text[COORDINATOR_WHY])
 {
 	const struct record *record = record_now();
 	const struct record_job *job = record ? record_find_job(record, name) : NULL;
 
-	for (u32 i = 0; job && placed_once && i < places.job_count; i++) {
+	if (!job)
+		return NULL;
+	for (u32 i = 0; placed_once && i < places.job_count; i++) {
 		if (places.job[i].id == job->id &&
 		    places.job[i].reason != PLACE_FINE)
 			return place_sentence(
 				(enum place_reason)places.job[i].reason);
 	}
-	return NULL;
+	return why_not_there(job->id, text);
 }
 
 // ---- the task

@@ -14,7 +14,9 @@ coordinator_start(void);
 bool
 coordinator_is_self(void);
 
-// Why not all instances of a job have a place; NULL when they have, or this node does
-// not know.
+// Why not all instances of a job have a place, or one does not run where it has; NULL
+// when all is well, or this node does not know. It may lie in `text`.
+#define COORDINATOR_WHY 128u
+
 const char *
-coordinator_why(const char *job);
+coordinator_why(const char *job, char text[COORDINATOR_WHY]);

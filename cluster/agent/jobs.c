@@ -36,6 +36,7 @@
 #define MAC_FIRST 2u
 #define ARGUMENTS 40u
 #define GRANTS 7u
+#define IMAGE_ALLOWANCE 160u		// frames for the image of the next instance
 #define IMAGE_BYTES_MAX (8 * MIB)
 
 static struct instance instances[JOBS_HERE];
@@ -344,17 +345,33 @@ stop(struct instance *in, u64 now)
 // ---- what others are told
 
 static void
+tell_failing(struct status *own, const struct instance *in)
+{
+	if (!in->wanted || !in->program.why[0] || own->failing_job)
+		return;
+	own->failing_job = in->job;
+	string_copy(own->failing_why, sizeof(own->failing_why), in->program.why);
+}
+
+static void
 tell(void)
 {
 	struct status *own = status_own();
 	struct status before = *own;
 
-	own->instance_count = 0;
+	own->instance_count = own->frames_jobs = own->slices_jobs = 0;
+	own->failing_job = 0;
 	for (u32 i = 0; i < JOBS_HERE; i++) {
 		const struct instance *in = &instances[i];
 
-		if (!in->used || !in->program.child.id)
+		if (!in->used)
 			continue;
+		if (!in->program.child.id) {
+			tell_failing(own, in);
+			continue;
+		}
+		own->frames_jobs += in->program.frames;
+		own->slices_jobs = (u16)(own->slices_jobs + in->program.slices);
 		own->instance[own->instance_count++] = (struct status_instance){
 			.job = in->job,
 			.number = in->number,
@@ -365,11 +382,11 @@ tell(void)
 		};
 	}
 	own->frames_free = programs_frames_free();
-	own->frames_jobs = programs_frames();
+	own->frames_free -= MIN(own->frames_free, IMAGE_ALLOWANCE);
 	own->slices_free = (u16)programs_slices_free();
-	own->slices_jobs = (u16)programs_slices();
 	own->restarts = programs_restarts();
 	if (before.instance_count != own->instance_count ||
+	    before.failing_job != own->failing_job ||
 	    memcmp(before.instance, own->instance,
 		   own->instance_count * sizeof(own->instance[0])))
 		status_changed();

@@ -44,26 +44,6 @@ program_at(u32 number)
 }
 
 u32
-programs_frames(void)
-{
-	u32 sum = 0;
-
-	for (u32 i = 0; i < program_count; i++)
-		sum += programs[i]->frames;
-	return sum;
-}
-
-u32
-programs_slices(void)
-{
-	u32 sum = 0;
-
-	for (u32 i = 0; i < program_count; i++)
-		sum += programs[i]->slices;
-	return sum;
-}
-
-u32
 programs_restarts(void)
 {
 	return restarts_in_all;
@@ -153,23 +133,26 @@ start(struct program *p, struct spawn_spec *spec)
 i64
 program_spawn(struct program *p, struct spawn_spec *spec)
 {
-	u32 before = programs_frames_free();
+	// Copied segments are at most the file and what it says is zero: most of it is
+	// the file.
+	u32 needed = spec->quota.frames +
+		     (u32)(spec->image_len / PAGE_SIZE) + LOG_PAGES + 2;
 	char why[PROGRAM_WHY_SIZE];
-	i64 error;
+	i64 error = -E_QUOTA;
 
 	ASSERT(!p->child.id);
 	p->started_ns = now_ns();
-	error = start(p, spec);
+	if (needed <= programs_frames_free())
+		error = start(p, spec);
 	if (!error) {
-		p->frames = before - programs_frames_free();
+		p->frames = spec->quota.frames;
 		p->slices = spec->slices;
 		p->why[0] = 0;
 		return 0;
 	}
 	if (error == -E_QUOTA || error == -E_FRAMES)
-		fmt_into(why, sizeof(why), "it needs %u frames beside its "
-			 "image, and %u slices: %u and %u are left",
-			 spec->quota.frames, spec->slices,
+		fmt_into(why, sizeof(why), "it needs %u frames and %u slices: "
+			 "%u and %u are left", needed, spec->slices,
 			 programs_frames_free(), programs_slices_free());
 	else
 		fmt_into(why, sizeof(why), "%s", error == -E_ARGUMENT ?

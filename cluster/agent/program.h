@@ -19,7 +19,7 @@ struct program {
 	u64 retry_ns;			// pause before the next start
 	u64 retry_at_ns;
 	u32 restarts;
-	u32 frames;			// its quota and its memory, while it runs
+	u32 frames;			// its quota, while it runs
 	u32 slices;
 	bool given_up;			// it has finished, or says that another start would
 					// not help
@@ -50,12 +50,6 @@ program_is_due(const struct program *program, u64 now);
 // It has said that it is ready, or has run for so long that it should be.
 must_check bool
 program_is_ready(const struct program *program, u64 now);
-
-// What all programs have together.
-u32
-programs_frames(void);
-u32
-programs_slices(void);
 
 // Frames and slices that the agent may still give; some frames it keeps for itself.
 u32

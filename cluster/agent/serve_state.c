@@ -76,6 +76,7 @@ find_coordinator(const struct view *view)
 const struct api_state *
 serve_state(void)
 {
+	static char reason[RECORD_JOBS][COORDINATOR_WHY];
 	u64 now = now_ns();
 
 	state.view = view_now();
@@ -85,6 +86,7 @@ serve_state(void)
 	for (u32 i = 0; i < state.view->member_count; i++)
 		take_node(&state.node[i], &state.view->member[i], now);
 	for (u32 i = 0; state.record && i < state.record->job_count; i++)
-		state.job_reason[i] = coordinator_why(state.record->job[i].name);
+		state.job_reason[i] = coordinator_why(state.record->job[i].name,
+						      reason[i]);
 	return &state;
 }

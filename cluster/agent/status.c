@@ -100,6 +100,7 @@ status_in(const struct message *m)
 	if (m->len < offsetof(struct status, instance) || m->len > sizeof(s))
 		return;
 	memcpy(&s, m->bytes, m->len);
+	s.failing_why[STATUS_WHY - 1] = 0;
 	if (s.instance_count > STATUS_INSTANCES || m->len != length_of(&s))
 		return;
 	k = entry_for(&m->from);

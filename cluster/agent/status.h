@@ -10,6 +10,7 @@
 #include "cluster/agent/peer.h"
 
 #define STATUS_INSTANCES 32u
+#define STATUS_WHY 104u
 #define STATUS_EVERY_NS NS_PER_SECOND
 
 struct status_instance {
@@ -28,7 +29,7 @@ struct status {
 	u64 blocks;		// of the disk that are the cluster's; 0: no disk
 	u64 blocks_free;
 	u32 frames_free;	// that jobs may still have
-	u32 frames_jobs;	// that jobs have
+	u32 frames_jobs;	// that instances have: their quotas
 	u16 slices_free;
 	u16 slices_jobs;
 	u32 address;
@@ -41,6 +42,8 @@ struct status {
 	u8 mac[6];
 	u8 holds_virtual;
 	u8 reserved0;
+	u32 failing_job;	// id of one that should run here and does not; 0: none
+	char failing_why[STATUS_WHY];
 	u32 instance_count;
 	u32 reserved;
 	struct status_instance instance[STATUS_INSTANCES];
