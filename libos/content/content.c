@@ -332,6 +332,20 @@ content_ready(struct content *content)
 	return wait;
 }
 
+u32
+content_news(struct content *content)
+{
+	while (content->news_count) {
+		u32 block = content->news[content->news_first];
+
+		content->news_first = (content->news_first + 1) % CONTENT_NEWS;
+		content->news_count--;
+		if (content->block[block].state == CONTENT_READY)
+			return block;
+	}
+	return CONTENT_NONE;
+}
+
 void
 content_set_sent(struct content *content, u64 given, u64 passed)
 {

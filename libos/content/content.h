@@ -10,6 +10,10 @@
 // When there is no memory or no room for another read, they wait for that: nothing
 // fails for want of memory. A few blocks are read ahead within an object.
 //
+// A block may also be taken from the memory of somebody who has it cached
+// (content_peer_done()): whatever comes is checked like any other, and when it is
+// something else the disk is read.
+//
 // Every block is checked by its sum before anybody sees it, with the object's header
 // block, which is cached like any other; a bad block, a missing one, or a node that
 // is gone is made up for by the other copy.
@@ -28,6 +32,7 @@
 #define CONTENT_OPEN_MAX 16u		// reads of this disk, and of others, at a time
 #define CONTENT_AHEAD 8u		// blocks read ahead
 #define CONTENT_BLOCKS_MIN 32u
+#define CONTENT_NEWS 256u		// blocks that came from disks, remembered
 #define CONTENT_NONE (~0u)		// no block
 
 // What can be read from a node.
@@ -94,11 +99,13 @@ struct content_load {
 	u8 tried;		// bit a copy that was no good
 	u8 copy;		// the one that is read
 	bool is_local;		// READING from this disk
+	bool asked_peer;
 };
 
 struct content_counters {
 	u64 hits, misses;
 	u64 local_reads, remote_reads;	// that came
+	u64 peer_reads, peer_misses;	// from others' memory: right, and anything else
 	u64 bad_sums;		// blocks that were not what they should be
 	u64 failovers;		// reads of the other copy after one was no good
 	u64 failed;		// blocks that no copy had
@@ -120,6 +127,8 @@ struct content {
 	u32 load_scan;
 	u32 open[2];		// reads of others', of this disk
 	u32 tries;		// starved waiters that may try again
+	u32 news[CONTENT_NEWS];	// blocks, oldest first
+	u32 news_first, news_count;
 	u32 salt;		// spreads reads of different nodes over the copies
 	struct content_list ready, starved;
 	u8 node[CONTENT_NODES_MAX];	// enum content_node
@@ -132,7 +141,9 @@ struct content_read {
 	u32 tag;		// below CONTENT_LOADS
 	u16 node;
 	bool is_local;
-	bool has_other;		// another copy could be read now instead
+	bool may_ask_peer;	// content_peer_done() may end it
+	const u8 *id;		// of the object,
+	u64 index;		// and of the block in it, if it may
 	u64 block;
 	u8 *at;
 };
@@ -185,6 +196,11 @@ content_has_news(const struct content *content)
 	       (content->tries && content->starved.first);
 }
 
+// The next content block that came from a disk and is still here, once each; the
+// oldest are forgotten when nobody looks. CONTENT_NONE: no more.
+u32
+content_news(struct content *content);
+
 // What a node is good for now.
 void
 content_set_node(struct content *content, u16 node, enum content_node state);
@@ -202,9 +218,10 @@ content_next_read(struct content *content, struct content_read *read);
 void
 content_read_done(struct content *content, u32 tag, bool good);
 
-// Could another copy be read instead of the one that `tag` reads?
-bool
-content_has_other(const struct content *content, u32 tag);
+// A read that may_ask_peer has ended, from somebody's memory. If it is not what was
+// wanted, the disk is read after all.
+void
+content_peer_done(struct content *content, u32 tag, bool good);
 
 // Asserts the invariants of content.c and load.c.
 void

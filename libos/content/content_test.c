@@ -225,6 +225,8 @@ one_read_serves_all_who_wait(void **state)
 		assert_int_equal(block[i], block[0]);
 	}
 	assert_null(content_ready(&content));
+	assert_int_equal(content_news(&content), block[0]);
+	assert_int_equal(content_news(&content), CONTENT_NONE);
 }
 
 // Spoils what copy `node` has: `what` 0 a block, 1 the header, 2 all of it.
@@ -356,6 +358,49 @@ without_memory_requests_wait(void **state)
 	check_block(2, 0, block);
 }
 
+// A block from a peer's memory counts when it is right; else the disk is read.
+static void
+a_peer_is_believed_when_it_is_right(void **state)
+{
+	struct content_wait wait = { 0 };
+	struct content_read read;
+	u32 block;
+
+	(void)state;
+	fresh(64);
+	content_set_node(&content, LOCAL, CONTENT_ABSENT);
+	assert_int_equal(fetch(OBJECTS - 1, 0, &block), CONTENT_HERE);
+	for (u32 right = 0; right < 2; right++) {
+		u64 index = 100 + right * 100, remote = content.counters.remote_reads;
+
+		assert_int_equal(content_get(&content, &objects[OBJECTS - 1], index,
+					     &wait, &block), CONTENT_LATER);
+		while (content_next_read(&content, &read)) {
+			assert_int_equal(read.id[0], OBJECTS);
+			if (!read.may_ask_peer) {
+				assert_false(right);
+				run_read(&read);
+				continue;
+			}
+			memcpy(read.at, disk[OTHER] + read.block * STORE_BLOCK,
+			       STORE_BLOCK);
+			if (!right)
+				read.at[5] ^= 1;
+			content_peer_done(&content, read.tag, true);
+			content_check(&content);
+		}
+		assert_ptr_equal(content_ready(&content), &wait);
+		assert_int_equal(content_get(&content, &objects[OBJECTS - 1], index,
+					     &wait, &block), CONTENT_HERE);
+		check_block(OBJECTS - 1, index, block);
+		assert_true(right ? content.counters.remote_reads == remote :
+			    content.counters.remote_reads > remote);
+		assert_true((right ? content.counters.peer_reads :
+			     content.counters.peer_misses) > 0);
+	}
+	assert_int_equal(content.counters.bad_sums, 0);
+}
+
 static void
 ask(struct waiter *w)
 {
@@ -411,6 +456,13 @@ end_one_read(struct chaos *c, struct prng *random)
 	bool good = c->quiet || prng_below(random, 10);
 
 	c->read[i] = c->read[--c->reads];
+	if (read.may_ask_peer && prng_below(random, 2)) {
+		if (good)
+			memcpy(read.at, disk[read.node] + read.block * STORE_BLOCK,
+			       STORE_BLOCK);
+		content_peer_done(&content, read.tag, good);
+		return;
+	}
 	if (good)
 		memcpy(read.at, disk[read.node] + read.block * STORE_BLOCK,
 		       STORE_BLOCK);
@@ -490,6 +542,7 @@ main(void)
 		cmocka_unit_test(both_copies_bad_fail_once),
 		cmocka_unit_test(opening_is_waited_for),
 		cmocka_unit_test(without_memory_requests_wait),
+		cmocka_unit_test(a_peer_is_believed_when_it_is_right),
 		cmocka_unit_test(everybody_is_served_in_chaos),
 	};
 

@@ -38,6 +38,18 @@ load_begin(struct content *content, const struct content_object *object,
 }
 
 static void
+note_news(struct content *content, u32 block)
+{
+	u32 at = (content->news_first + content->news_count) % CONTENT_NEWS;
+
+	content->news[at] = block;
+	if (content->news_count < CONTENT_NEWS)
+		content->news_count++;
+	else
+		content->news_first = (content->news_first + 1) % CONTENT_NEWS;
+}
+
+static void
 load_end(struct content *content, struct content_load *load, bool here)
 {
 	u32 header = load->header;
@@ -147,14 +159,12 @@ reads_locally(const struct content *content, const struct content_load *load)
 	return content->node[load->object.node[load->copy]] == CONTENT_LOCAL;
 }
 
-bool
-content_has_other(const struct content *content, u32 tag)
+// Somebody's memory is worth a try once, for a block that can be checked at once.
+static bool
+may_ask_peer(const struct content *content, const struct content_load *load)
 {
-	const struct content_load *load = &content->load[tag];
-	u32 other = CONTENT_COPIES - 1 - load->copy;
-
-	ASSERT(load->stage == CONTENT_READING);
-	return node_state(content, load, other) >= CONTENT_LOCAL;
+	return load->header != CONTENT_NONE && !load->asked_peer &&
+	       content->block[load->header].state == CONTENT_READY;
 }
 
 static void
@@ -172,8 +182,10 @@ start_read(struct content *content, u32 tag, struct content_read *read)
 		.is_local = local,
 		.block = block_on_disk(load),
 		.at = content_bytes(content, load->block),
+		.may_ask_peer = !local && may_ask_peer(content, load),
+		.id = load->object.id,
+		.index = load->index,
 	};
-	read->has_other = content_has_other(content, tag);
 }
 
 static void
@@ -250,6 +262,8 @@ static void
 judge(struct content *content, struct content_load *load)
 {
 	if (is_right(content, load)) {
+		if (load->header != CONTENT_NONE)
+			note_news(content, load->block);
 		load_end(content, load, true);
 		return;
 	}
@@ -311,6 +325,24 @@ content_read_done(struct content *content, u32 tag, bool good)
 	} else {
 		fail(content, load);
 	}
+}
+
+void
+content_peer_done(struct content *content, u32 tag, bool good)
+{
+	struct content_load *load = &content->load[tag];
+
+	ASSERT(tag < CONTENT_LOADS && load->stage == CONTENT_READING);
+	ASSERT(!load->is_local && may_ask_peer(content, load));
+	content->open[0]--;
+	load->asked_peer = true;
+	if (good && is_right(content, load)) {
+		content->counters.peer_reads++;
+		load_end(content, load, true);
+		return;
+	}
+	content->counters.peer_misses++;
+	load->stage = CONTENT_WANTS;
 }
 
 void

@@ -57,6 +57,26 @@ put_remote(struct reader *reader, const struct content_read *read)
 	       read->block >= STORE_FIRST_BLOCK && fabric_put(reader->fabric, &s);
 }
 
+// Somebody's memory before another node's disk.
+static bool
+put_peer(struct reader *reader, const struct content_read *read)
+{
+	struct reader_peer peer;
+	struct fabric_submit s = {
+		.tag = READER_TAG + read->tag,
+		.op = FABRIC_READ,
+		.local = fabric_local(read->at),
+		.length = STORE_BLOCK,
+	};
+
+	if (!read->may_ask_peer || !reader->find_peer || !reader->fabric ||
+	    !reader->find_peer(reader->find_context, read, &peer))
+		return false;
+	s.slot = peer.slot;
+	s.offset = peer.offset;
+	return fabric_put(reader->fabric, &s);
+}
+
 static bool
 put_local(struct reader *reader, const struct content_read *read)
 {
@@ -87,7 +107,7 @@ reader_run(struct reader *reader)
 	while (content_next_read(reader->content, &read)) {
 		reader->reading[read.tag] = read.node;
 		if (!(read.is_local ? put_local(reader, &read) :
-				      put_remote(reader, &read)))
+		      put_peer(reader, &read) || put_remote(reader, &read)))
 			content_read_done(reader->content, read.tag, false);
 		else
 			*(read.is_local ? &local : &remote) += 1;
@@ -120,15 +140,19 @@ is_refusal(u8 code)
 bool
 reader_complete(struct reader *reader, const struct fabric_complete *complete)
 {
+	bool done = complete->outcome == FABRIC_DONE &&
+		    complete->length == STORE_BLOCK;
 	u64 tag = complete->tag - READER_TAG;
 
+	if (complete->op == FABRIC_READ && tag < CONTENT_LOADS) {
+		content_peer_done(reader->content, (u32)tag, done);
+		return true;
+	}
 	if (complete->op != FABRIC_BLOCK_READ || tag >= CONTENT_LOADS)
 		return false;
 	if (complete->outcome != FABRIC_DONE && is_refusal(complete->code))
 		reader->refused |= 1ull << reader->reading[tag];
-	content_read_done(reader->content, (u32)tag,
-			  complete->outcome == FABRIC_DONE &&
-			  complete->length == STORE_BLOCK);
+	content_read_done(reader->content, (u32)tag, done);
 	return true;
 }
 

@@ -11,6 +11,16 @@
 
 #define READER_TAG 0x6c6f61640000ull	// of fabric operations: this and the load's
 
+// Who may have a block in memory: a capability for its frames, and the byte in them.
+struct reader_peer {
+	u32 slot;
+	u64 offset;
+};
+
+// Finds one. False: nobody is known to. Without waiting.
+typedef bool reader_finder(void *context, const struct content_read *read,
+			   struct reader_peer *peer);
+
 struct reader {
 	struct content *content;
 	struct queue disk;		// slot SLOT_NONE: none
@@ -18,6 +28,8 @@ struct reader {
 	u32 remote[CONTENT_NODES_MAX];	// slots of capabilities, or SLOT_NONE
 	u16 reading[CONTENT_LOADS];	// node that a load reads from
 	u64 refused;			// bit a node: its capability is good no more
+	reader_finder *find_peer;	// NULL: nobody's memory is asked
+	void *find_context;
 };
 
 // `blocks_slot` is SLOT_NONE without a disk. The region, that of the fabric queue

@@ -24,7 +24,7 @@ STATIC_ASSERT(COUNTERS_ROWS * sizeof(struct counters_row) <= PAGE_SIZE);
 typedef unsigned long long number_t;	// what %llu prints
 
 void
-counters_open(struct counters *counters, const struct job *job)
+counters_open(struct counters *counters, struct job *job)
 {
 	i64 error = shared_open(job);
 
@@ -99,10 +99,12 @@ write_text(struct counters *c, bool through, const struct content_counters *cach
 	add(c, ",\"written_through\":%s,\"shown_by\":\"%s\",\"generation\":%llu",
 	    through ? "true" : "false", uuid, (number_t)generation);
 	add(c, ",\"cache\":{\"hits\":%llu,\"misses\":%llu,\"local_reads\":%llu,"
-	    "\"remote_reads\":%llu,\"bad_sums\":%llu,\"failovers\":%llu,"
+	    "\"remote_reads\":%llu,\"peer_reads\":%llu,\"peer_misses\":%llu,"
+	    "\"bad_sums\":%llu,\"failovers\":%llu,"
 	    "\"failed\":%llu,\"evicted\":%llu,\"starved\":%llu}}\n",
 	    (number_t)cache->hits, (number_t)cache->misses,
 	    (number_t)cache->local_reads, (number_t)cache->remote_reads,
+	    (number_t)cache->peer_reads, (number_t)cache->peer_misses,
 	    (number_t)cache->bad_sums, (number_t)cache->failovers,
 	    (number_t)cache->failed, (number_t)cache->evicted,
 	    (number_t)cache->starved);
@@ -129,7 +131,8 @@ add_to_row(struct counters *c, struct counters_row *row, u64 requests)
 static bool
 add_requests(struct counters *c, u64 requests)
 {
-	struct counters_row *row = c->is_open ? shared_page(sizeof(c->row)) : c->own;
+	struct counters_row *row = c->is_open ?
+				   shared_get(0, sizeof(c->row), true) : c->own;
 
 	if (!row)
 		return false;

@@ -45,7 +45,7 @@ struct counters {
 
 // Opens the region. Without it the instance shows its own counter alone.
 void
-counters_open(struct counters *counters, const struct job *job);
+counters_open(struct counters *counters, struct job *job);
 
 // Somebody wants a text.
 void

@@ -5,7 +5,7 @@
 // the region of the block queue, the fabric queue and the packet ring alike, so a
 // block is read into the frame that it is sent from.
 
-#include "cluster/programs/web/job.h"
+#include "cluster/programs/web/directory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
@@ -18,7 +18,6 @@
 #include "libos/mem/layout.h"
 
 #define CACHE_PAGES_MAX 65536u		// 256 MiB
-#define MESSAGE_PAGES 1u
 #define VIEW_TRIES 1000u		// a millisecond each
 
 static void
@@ -51,7 +50,7 @@ take_cache(struct job *job, u32 pages)
 
 	for (;;) {
 		error = frames_take(pages, &job->region);
-		if (!error || pages < CONTENT_BLOCKS_MIN + MESSAGE_PAGES)
+		if (!error || pages < CONTENT_BLOCKS_MIN + JOB_MESSAGE_PAGES)
 			break;
 		pages -= MAX(pages / 8, 1u);
 	}
@@ -66,13 +65,13 @@ open_cache(struct job *job)
 	u32 pages = (u32)MIN(free / 2, CACHE_PAGES_MAX), blocks;
 	u64 table;
 
-	take_cache(job, MAX(pages, CONTENT_BLOCKS_MIN + MESSAGE_PAGES));
-	blocks = (u32)job->region.count - MESSAGE_PAGES;
+	take_cache(job, MAX(pages, CONTENT_BLOCKS_MIN + JOB_MESSAGE_PAGES));
+	blocks = (u32)job->region.count - JOB_MESSAGE_PAGES;
 	table = ALIGN_UP(content_memory_needed(blocks), PAGE_SIZE) / PAGE_SIZE;
 	must(frames_take((u32)table, &job->table), "memory for the cache's table");
 	memset(direct_address(job->table.frame), 0, table * PAGE_SIZE);
 	content_init(&job->content, direct_address(job->table.frame),
-		     direct_address(job->region.frame + MESSAGE_PAGES), blocks,
+		     direct_address(job->region.frame + JOB_MESSAGE_PAGES), blocks,
 		     job->number);
 }
 
@@ -103,13 +102,14 @@ job_open(struct job *job)
 }
 
 static void
-take_completions(struct job *job)
+take_completions(struct job *job, u64 now_ns)
 {
 	struct fabric_complete complete;
 
 	while (job->has_fabric && fabric_take(&job->fabric, &complete)) {
 		bool known = reader_complete(&job->reader, &complete) ||
-			     nodes_complete(job, &complete);
+			     nodes_complete(job, &complete) ||
+			     directory_complete(job->directory, &complete, now_ns);
 
 		ASSERT(known);
 	}
@@ -124,16 +124,25 @@ job_run(struct job *job, u64 now_ns)
 	bool changed = version != job->view_seen &&
 		       view_copy(&job->view, job->shared);
 
-	take_completions(job);
+	take_completions(job, now_ns);
 	if (changed)
 		job->view_seen = job->view.version;
 	if (changed || links != job->links_seen) {
 		job->links_seen = links;
 		nodes_update(job);
 		sites_update(job);
+		directory_update(job->directory);
 	}
 	nodes_run(job, now_ns);
+	directory_run(job->directory, now_ns);
 	return changed;
+}
+
+void
+job_granted(struct job *job, const struct fabric_complete *complete)
+{
+	if (!nodes_take(job, complete) && !directory_take(job->directory, complete))
+		cap_drop_all(complete->slot);
 }
 
 void
@@ -159,6 +168,7 @@ job_watch(const struct job *job, struct wait_set *set)
 	reader_watch(&job->reader, set);
 	if (job->has_fabric)
 		fabric_watch(&job->fabric, set);
+	directory_watch(job->directory, set);
 	wait_until(set, nodes_deadline(job));
 	wait_until(set, sites_deadline(job));
 }

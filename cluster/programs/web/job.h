@@ -12,6 +12,7 @@
 
 #define NODES_MAX CONTENT_NODES_MAX
 #define VERSIONS_MAX 3u		// now, next, and one that responses still need
+#define JOB_MESSAGE_PAGES 1u		// of the region, in front
 #define HOT_SLOTS 512u		// of a catalogue
 
 // What is known of a node that may hold copies.
@@ -47,6 +48,8 @@ struct version {
 	struct catalog catalog;
 };
 
+struct directory;
+
 struct job {
 	u32 id;
 	u16 number;		// of this instance
@@ -61,6 +64,7 @@ struct job {
 	bool accepting;		// a place for a capability is ready
 	struct content content;
 	struct reader reader;
+	struct directory *directory;
 	struct node node[NODES_MAX];
 	struct version version[VERSIONS_MAX];
 	struct version *current, *loading;
@@ -83,6 +87,10 @@ job_flush(struct job *job);
 void
 job_watch(const struct job *job, struct wait_set *set);
 
+// A capability came to a place of this program's. Whoever it is for takes it.
+void
+job_granted(struct job *job, const struct fabric_complete *complete);
+
 // nodes.c: brings the table in line with the view.
 void
 nodes_update(struct job *job);
@@ -91,7 +99,11 @@ nodes_update(struct job *job);
 void
 nodes_run(struct job *job, u64 now_ns);
 
-// True when the completion was of a question or a grant.
+// True when the capability that came is a node's answer: it is kept.
+must_check bool
+nodes_take(struct job *job, const struct fabric_complete *complete);
+
+// True when the completion was of a question or of a place.
 must_check bool
 nodes_complete(struct job *job, const struct fabric_complete *complete);
 

@@ -53,6 +53,7 @@ static struct link link;
 static struct clients clients;
 static struct balance_table table;
 static struct counters counters;
+static struct directory directory;
 static struct region state;
 static u16 state_slots[STATE_SLOTS_MAX];
 static u64 unix_at_boot;
@@ -122,6 +123,7 @@ open_job(void)
 	job = &the_job;
 	job->id = (u32)options.job;
 	job->number = (u16)options.instance;
+	job->directory = &directory;
 	job_open(job);
 	http_service_init(&service, NULL, unix_seconds(now_ns()));
 	service.pages = host_pages;
@@ -134,6 +136,7 @@ static void
 open_counters(void)
 {
 	counters_open(&counters, job);
+	directory_open(&directory, job, counters.is_open);
 }
 
 // Bytes that this many connections can come to need.

@@ -242,18 +242,17 @@ asked_node(const struct job *job, const struct fabric_complete *complete)
 	return CONTENT_NOBODY;
 }
 
-static void
-take_grant(struct job *job, const struct fabric_complete *complete)
+bool
+nodes_take(struct job *job, const struct fabric_complete *complete)
 {
 	u16 index = asked_node(job, complete);
 
 	if (index == CONTENT_NOBODY || complete->type != FABRIC_BLOCKS ||
-	    !(complete->rights & CAP_READ)) {
-		cap_drop_all(complete->slot);
-		return;
-	}
+	    !(complete->rights & CAP_READ))
+		return false;
 	reader_set_remote(&job->reader, index, complete->slot);
 	set_life(job, index, NODE_OPEN);
+	return true;
 }
 
 bool
@@ -262,7 +261,7 @@ nodes_complete(struct job *job, const struct fabric_complete *complete)
 	if (complete->tag == TAG_ACCEPT && complete->op == FABRIC_ACCEPT) {
 		job->accepting = false;
 		if (complete->outcome == FABRIC_DONE)
-			take_grant(job, complete);
+			job_granted(job, complete);
 		for (u32 i = 0; i < NODES_MAX && !job->accepting; i++) {
 			if (job->node[i].life == NODE_ASKING && !accept(job))
 				break;

@@ -5,16 +5,18 @@
 #include "kernel/abi/errors.h"
 
 i64
-shared_open(const struct job *job)
+shared_open(struct job *job)
 {
 	(void)job;
 	return -E_ABSENT;
 }
 
 void *
-shared_page(u64 len)
+shared_get(u64 offset, u64 len, bool write)
 {
+	(void)offset;
 	(void)len;
+	(void)write;
 	return NULL;
 }
 

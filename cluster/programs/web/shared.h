@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The memory that the job's instances share (dsm/map), as the web server uses it: one
-// page for the counters. Nothing here waits.
+// The memory that the job's instances share (dsm/map), as the web server uses it: a
+// page for the counters, then those of the directory. Nothing here waits.
 
-#include "cluster/programs/web/job.h"
+#include "cluster/programs/web/directory.h"
+
+#define SHARED_PAGES (1u + DIRECTORY_PAGES)
 
 // Returns 0 or an error.
 must_check i64
-shared_open(const struct job *job);
+shared_open(struct job *job);
 
-// The page, for `len` bytes to be written at once; NULL: it is not here yet. What was
-// lost of it with a node is as it was published last.
+// `len` bytes of the region, within one page, to be read or written at once; NULL:
+// they are not here yet. What was lost with a node is as it was published last.
 void *
-shared_page(u64 len);
+shared_get(u64 offset, u64 len, bool write);
 
-// Publishes the first `len` bytes, as they are at the first call after shared_page().
+// Publishes the first `len` bytes, as they are at the first call after shared_get().
 // 1: another node has them; 0: not yet; -E_ABSENT: there is no other node.
 must_check i64
 shared_publish(u64 len);

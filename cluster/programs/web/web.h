@@ -14,7 +14,7 @@
 
 #include "cluster/balance/balance.h"
 #include "cluster/programs/web/counters.h"
-#include "cluster/programs/web/job.h"
+#include "cluster/programs/web/directory.h"
 #include "libos/http/conn.h"
 #include "libos/io/ring.h"
 #include "libos/tcp/tcp.h"
