@@ -150,11 +150,17 @@ tell_disk(void)
 	storage_status(&disk);
 	if (disk.state != STORAGE_READY)
 		disk.blocks = disk.blocks_used = 0;
-	if (own->blocks != disk.blocks ||
-	    own->blocks_free != disk.blocks - disk.blocks_used)
+	if (own->blocks != disk.blocks || own->objects != disk.objects ||
+	    own->blocks_free != disk.blocks - disk.blocks_used ||
+	    (own->objects_fine != disk.objects_fine &&
+	     disk.objects_fine == disk.objects))
 		status_changed();
 	own->blocks = disk.blocks;
 	own->blocks_free = disk.blocks - disk.blocks_used;
+	own->objects = disk.objects;
+	own->objects_fine = disk.objects_fine;
+	own->blocks_bad = disk.blocks_bad;
+	own->blocks_mended = disk.blocks_mended;
 	if (disk.blocks && !own->record)
 		memcpy(own->cluster, storage_cluster(), sizeof(own->cluster));
 }

@@ -20,6 +20,10 @@ take_status(struct api_node *node, const struct status *s)
 {
 	node->told = true;
 	node->blocks_free = s->blocks_free;
+	node->objects = s->objects;
+	node->objects_fine = s->objects_fine;
+	node->blocks_bad = s->blocks_bad;
+	node->blocks_mended = s->blocks_mended;
 	node->frames_free = s->frames_free;
 	node->frames_jobs = s->frames_jobs;
 	node->slices_free = s->slices_free;

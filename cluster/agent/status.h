@@ -28,6 +28,10 @@ struct status {
 	u8 cluster[16];		// of the record, or of the disk; zero: none known
 	u64 blocks;		// of the disk that are the cluster's; 0: no disk
 	u64 blocks_free;
+	u64 objects;		// that it is to hold
+	u64 objects_fine;	// of them, found whole in this life
+	u64 blocks_bad;		// found so far
+	u64 blocks_mended;	// from the other copy
 	u32 frames_free;	// that jobs may still have
 	u32 frames_jobs;	// that instances have: their quotas
 	u16 slices_free;

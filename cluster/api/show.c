@@ -268,6 +268,10 @@ show_node(struct json *json, const struct api_state *state, u32 index)
 	json_bool(json, "coordinator", index == state->coordinator);
 	json_number(json, "disk_bytes", member->blocks * BLOCK_BYTES);
 	show_told(json, "disk_free_bytes", node, node->blocks_free * BLOCK_BYTES);
+	show_told(json, "objects", node, node->objects);
+	show_told(json, "objects_fine", node, node->objects_fine);
+	show_told(json, "blocks_bad", node, node->blocks_bad);
+	show_told(json, "blocks_mended", node, node->blocks_mended);
 	show_told(json, "memory_free_bytes", node,
 		  (u64)node->frames_free * FRAME_BYTES);
 	show_told(json, "memory_jobs_bytes", node,

@@ -159,7 +159,8 @@ nodes_with_what_they_told(void **s)
 	make_small();
 	state.node[0] = (struct api_node){
 		.reason = "this node", .since_ns = 61 * NS_PER_SECOND,
-		.blocks_free = 10, .frames_free = 20, .frames_jobs = 30,
+		.blocks_free = 10, .objects = 7, .objects_fine = 6, .blocks_bad = 3,
+		.blocks_mended = 2, .frames_free = 20, .frames_jobs = 30,
 		.slices_free = 4, .slices_jobs = 5, .restarts = 6, .told = true,
 	};
 	view.member[0].blocks = 100;
@@ -169,7 +170,8 @@ nodes_with_what_they_told(void **s)
 		"\"incarnation\":\"0000000000abcdef\",\"since_s\":61,\"heard_ms\":0,"
 		"\"mac\":\"00:00:00:00:00:00\",\"self\":true,\"voter\":true,"
 		"\"holder\":true,\"coordinator\":true,\"disk_bytes\":409600,"
-		"\"disk_free_bytes\":40960,\"memory_free_bytes\":81920,"
+		"\"disk_free_bytes\":40960,\"objects\":7,\"objects_fine\":6,"
+		"\"blocks_bad\":3,\"blocks_mended\":2,\"memory_free_bytes\":81920,"
 		"\"memory_jobs_bytes\":122880,\"slices_free\":4,\"slices_jobs\":5,"
 		"\"restarts\":6,\"instances\":[{\"job\":\"web\",\"number\":0,"
 		"\"state\":\"running\"}]},"
@@ -178,7 +180,8 @@ nodes_with_what_they_told(void **s)
 		"\"incarnation\":\"0000000000abcdef\",\"since_s\":0,\"heard_ms\":0,"
 		"\"mac\":\"00:00:00:00:00:00\",\"self\":false,\"voter\":true,"
 		"\"holder\":false,\"coordinator\":false,\"disk_bytes\":0,"
-		"\"disk_free_bytes\":null,\"memory_free_bytes\":null,"
+		"\"disk_free_bytes\":null,\"objects\":null,\"objects_fine\":null,"
+		"\"blocks_bad\":null,\"blocks_mended\":null,\"memory_free_bytes\":null,"
 		"\"memory_jobs_bytes\":null,\"slices_free\":null,"
 		"\"slices_jobs\":null,\"restarts\":null,\"instances\":[]}]}\n");
 }
@@ -311,7 +314,8 @@ make_largest(void)
 		view.member[i].address = view.member[i].blocks = ~0u;
 		state.node[i] = (struct api_node){
 			"another member declared it dead, and it did not answer", ~0ull,
-			~0ull, ~0u, ~0u, ~0u, 0xffff, 0xffff, ~0u, true,
+			~0ull, ~0u, ~0ull, ~0ull, ~0ull, ~0ull, ~0u, ~0u,
+			0xffff, 0xffff, ~0u, true,
 		};
 	}
 	for (u32 i = 1; i < RECORD_JOBS; i++)

@@ -17,6 +17,8 @@ struct api_node {
 	u64 since_ns;		// in this life
 	u64 heard_ns;		// its last message; 0: it is this node, or none came
 	u64 blocks_free;
+	u64 objects, objects_fine;	// it is to hold; has found whole
+	u64 blocks_bad, blocks_mended;
 	u32 frames_free, frames_jobs;
 	u16 slices_free, slices_jobs;
 	u32 restarts;

@@ -85,16 +85,18 @@ def node_row(node: dict) -> tuple:
                      for one in node["instances"])
     disk = (f"{show.size(node['disk_free_bytes'])} of {show.size(node['disk_bytes'])}"
             if node["disk_bytes"] else "none")
+    copies = (f"{node['objects_fine']} of {node['objects']}"
+              if node["disk_bytes"] and node["objects"] is not None else "-")
     return (show.short(node["uuid"]), node["life"], show.span(node["since_s"]), node["address"],
-            show.size(node["memory_free_bytes"]), disk, node["slices_free"],
+            show.size(node["memory_free_bytes"]), disk, copies, node["slices_free"],
             " ".join(roles) or "-", jobs or "-", node["reason"])
 
 
 def nodes(context: Context) -> None:
     """Every node."""
     context.print(context.client.get("nodes"), lambda told: show.table(
-        ("NODE", "STATE", "FOR", "ADDRESS", "MEMORY FREE", "DISK FREE", "SLICES FREE", "ROLES",
-         "RUNS", "REASON"), [node_row(node) for node in told["nodes"]]))
+        ("NODE", "STATE", "FOR", "ADDRESS", "MEMORY FREE", "DISK FREE", "COPIES",
+         "SLICES FREE", "ROLES", "RUNS", "REASON"), [node_row(node) for node in told["nodes"]]))
 
 
 def job_row(job: dict) -> tuple:
