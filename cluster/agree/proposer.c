@@ -259,8 +259,6 @@ proposer_begin(struct agree *a, u64 now)
 	p->ballot = (struct agree_ballot){ p->highest, a->incarnation };
 	if (HAS_BUG(BALLOT))
 		p->ballot.life = 1;
-	if (HAS_BUG(BALLOT_REUSE))
-		memcpy(&p->ballot.life, a->uuid, sizeof(p->ballot.life));
 	p->phase = AGREE_PREPARING;
 	p->began = now;
 	p->phase_end = now + AGREE_ATTEMPT_NS;

@@ -18,15 +18,14 @@ EPISODES = ("delay", "lag", "starve", "disk", "partition", "oneway", "pause", "c
 
 # Where each bug shows: the faults, the nodes, and within how many seeds.
 BUGS = {
-    "NOT_DURABLE": ("crash,disk,delay", "3..5", 600),
+    "NOT_DURABLE": ("crash,disk,pause", "3..4", 600),
     "PROMISE": ("swarm", "3..7", 50),
     "BALLOT": ("swarm", "3..7", 50),
-    "BALLOT_REUSE": ("crash", "3..7", 4000),
     "OLD_VALUE": ("swarm", "3..7", 50),
     "EARLY": ("swarm", "3..7", 50),
     "MINORITY": ("swarm", "3..7", 100),
     "TWICE": ("swarm", "3..7", 50),
-    "AMNESIA": ("forget,partition,crash,delay", "3..5", 600),
+    "AMNESIA": ("forget,pause,partition,lag", "3..4", 600),
     "HEALTH": ("lag", "3..7", 100),
     "REFUTATION": ("swarm", "3..7", 50),
     "TURN": ("swarm", "3..7", 50),
