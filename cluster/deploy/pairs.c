@@ -260,8 +260,8 @@ no_room(u64 least)
 		alive += machine_is_alive(candidates[i].uuid);
 	if (alive < MIN(candidate_count, LANES_MAX))
 		return "copies go to two nodes with disks, and only one is there";
-	return sentence("no two disks have %lu KiB of room left",
-			least * STORE_BLOCK / 1024);
+	return fault(sentence("no two disks have %lu KiB of room left",
+			      least * STORE_BLOCK / 1024));
 }
 
 // Tries candidates until one gives a room.
@@ -273,7 +273,7 @@ find_lane(struct lane *lane, const struct candidate *other, u64 want, u64 least)
 		const char *error;
 
 		if (!c)
-			return candidate_count == 1 ? "the disk has no room left"
+			return candidate_count == 1 ? fault("the disk has no room left")
 						    : no_room(least);
 		error = lane_open(lane, c, want, least);
 		if (error || lane->candidate)
