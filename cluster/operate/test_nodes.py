@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""deosctl and the control API on nodes: jobs from deployment to removal, logs, events and
+capabilities asked through either node, requests that make no sense, many connections.
+
+One cluster of two nodes for all of it. What deployments survive is tested where the
+website is served (harness/clusters/test_service.py)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from operate.rigbed import BUILD
+from clusters.options import ROOT
+from clusters.rig import wait_for
+from clusters.servicebed import SECONDS, Service
+
+pytestmark = [pytest.mark.qemu, pytest.mark.timeout(300)]
+
+HELLO = BUILD / "libos" / "bin" / "hello"
+CLIENTS = 24  # cluster/agent/serve.h
+
+
+@pytest.fixture(scope="module", name="nodes")
+def fixture_nodes(tmp_path_factory):
+    """Two nodes that serve a website."""
+    with Service(tmp_path_factory.mktemp("operate") / "state", ROOT / "docs" / "site",
+                 "--boot", "direct", "--mem", "64M", "--disk", "32M", nodes=2) as service:
+        service.wait_alive(2)
+        yield service
+
+
+def told(nodes: Service, *words: object, node: int | None = None) -> dict:
+    """What a verb says in JSON."""
+    return json.loads(nodes.deosctl("--json", *words, node=node).stdout)
+
+
+def job(nodes: Service, name: str) -> dict | None:
+    """A job, as `jobs` shows it; None: there is none."""
+    return next((one for one in told(nodes, "jobs")["jobs"] if one["name"] == name), None)
+
+
+def test_up_deployed_the_web_server(nodes):
+    web = job(nodes, "web")
+    assert (web["count"], web["port"], web["state"], web["running"]) == ("every", 80, "running", 2)
+    assert web["reason"] is None and len(web["image"]["copies"]) == 2
+    assert {one["node"] for one in web["instances"]} == {
+        one["uuid"] for one in told(nodes, "nodes")["nodes"]}
+    text = nodes.deosctl("status").stdout
+    assert "2 voters, a majority of them answers" in text and "generation 1" in text
+
+
+def test_a_job_is_deployed_scaled_and_removed(nodes):
+    nodes.deosctl("deploy", "job", HELLO, "--count", 2, "--memory", "1M", "--", "one", "two")
+    assert job(nodes, "hello")["arguments"] == "one two"
+    assert wait_for(lambda: said(nodes) >= 2, "two greetings", SECONDS)
+    assert "hello 3" not in nodes.deosctl("jobs", node=2).stdout
+    nodes.deosctl("scale", "hello", 3, node=2)
+    assert wait_for(lambda: said(nodes) >= 3, "a third one", SECONDS)
+    assert job(nodes, "hello")["count"] == 3
+    nodes.deosctl("remove", "hello")
+    assert job(nodes, "hello") is None
+    for words in (("scale", "hello", 2), ("remove", "hello")):
+        assert "no job of that name" in nodes.deosctl(*words, fails=True).stderr
+    assert "no job or node" in nodes.deosctl("logs", "hello", fails=True).stderr
+
+
+def said(nodes: Service) -> int:
+    """How many instances of hello have greeted."""
+    return sum("hello" in (log["text"] or "") for log in told(nodes, "logs", "hello")["logs"])
+
+
+def test_a_job_that_fits_nowhere_says_why(nodes):
+    nodes.deosctl("deploy", "job", HELLO, "--name", "large", "--memory", "1G")
+    waiting = wait_for(lambda: (one := job(nodes, "large"))["state"] == "waiting" and one,
+                       "a reason", SECONDS)
+    assert waiting["reason"] == "no live node has enough frames left"
+    assert waiting["running"] == 0 and waiting["instances"] == []
+    nodes.deosctl("remove", "large")
+
+
+def test_events_of_both_nodes(nodes):
+    text = nodes.deosctl("events").stdout
+    for node in told(nodes, "nodes")["nodes"]:
+        assert f"  {node['uuid'][:8]}  node {node['uuid'][:8]}: started" in text
+    assert "job web" in text and "record record: version" in text
+    other = told(nodes, "nodes")["nodes"][1]["uuid"]
+    one = told(nodes, "events", other, node=1)["nodes"][0]
+    assert one["node"] == other
+    numbers = [event["number"] for event in one["events"]]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    later = told(nodes, "events", other, "--since", numbers[-2])["nodes"][0]["events"]
+    assert later[0]["number"] == numbers[-1]
+
+
+def test_logs_of_a_node_that_is_not_asked(nodes):
+    for node in nodes.nodes():
+        logs = told(nodes, "logs", node["ip"], "--lines", 1000, node=3 - node["id"])["logs"]
+        programs = {log["program"] for log in logs}
+        assert {"agent", "front", "web"} <= programs
+        web = next(log["text"] for log in logs if log["program"] == "web")
+        assert f"web: serving 4 files at http://{node['ip']}/" in web
+
+
+def test_capabilities_of_either_node(nodes):
+    for node in nodes.nodes():
+        found = told(nodes, "caps", node["uuid"][:8], node=3 - node["id"])
+        assert found["node"] == node["uuid"] and not found["truncated"]
+        held = {(cap["program"].split("/")[0], cap["type"]) for cap in found["capabilities"]}
+        assert {("agent", "blocks"), ("agent", "nic"), ("agent", "ring"), ("front", "ring"),
+                ("web", "ring")} <= held
+        web = [cap for cap in found["capabilities"] if cap["program"].startswith("web")]
+        assert all("w" not in cap["rights"] for cap in web if cap["type"] == "blocks")
+
+
+def ask(nodes: Service, raw: bytes) -> tuple[int, dict]:
+    """Bytes to node 1's control interface; status and JSON of the answer."""
+    host, port = urlsplit(nodes.node(1)["api"]).netloc.split(":")
+    with socket.create_connection((host, int(port)), 30) as link:
+        link.sendall(raw)
+        answer = http.client.HTTPResponse(link)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+def request(line: str, *fields: str) -> bytes:
+    """A request without content."""
+    return "\r\n".join((f"{line} HTTP/1.1", "Host: a", *fields, "", "")).encode()
+
+
+def test_what_makes_no_sense_is_refused_with_a_sentence(nodes):
+    for raw, status in ((b"\x16\x03\x01\x02\x00\r\n\r\n", 400), (request("GET /nothing"), 404),
+                        (request("GET /api/../etc"), 404), (request("POST /api/status"), 405),
+                        (request("PUT /api/jobs/x"), 400),
+                        (request("PUT /api/jobs/x?count=1"), 409),
+                        (request("POST /api/jobs/web/scale?count=65"), 400),
+                        (request("DELETE /api/jobs/web", "Origin: http://evil"), 403),
+                        (request("GET /api/caps/ffff"), 404),
+                        (request("PUT /api/site", "Content-Length: 2") + b"no", 409),
+                        (request("PUT /api/site", "Transfer-Encoding: chunked") + b"x\r\n", 400)):
+        got, error = ask(nodes, raw)
+        assert got == status and isinstance(error["error"], str) and error["error"], (raw, error)
+    assert job(nodes, "web")["running"] == 2
+
+
+def test_more_connections_than_there_is_room_for(nodes):
+    host, port = urlsplit(nodes.node(2)["api"]).netloc.split(":")
+    with ExitStack() as stack:
+        for _ in range(CLIENTS + 16):
+            link = stack.enter_context(socket.create_connection((host, int(port)), 30))
+            link.sendall(b"GET /api/status HT")
+        time.sleep(0.5)
+        told(nodes, "status", node=1)
+    assert wait_for(lambda: nodes.quietly(lambda: nodes.told(2)), "an answer", SECONDS)
