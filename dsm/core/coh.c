@@ -23,7 +23,11 @@ coh_init(struct coh *coh, const struct coh_config *config,
 	prng_seed(&coh->prng, config->seed);
 	for (u32 i = 0; i < config->pages; i++) {
 		ASSERT(!memory->words[i].low && !memory->holdings[i].valid);
-		memory->pages[i] = (struct coh_page){ 0 };
+		// A life before this one may have marked pages as lost.
+		memory->pages[i] = (struct coh_page){
+			.lost = memory->pages[i].lost,
+			.lost_version = memory->pages[i].lost_version,
+		};
 		memory->gathers[i] = (struct coh_gather){ 0 };
 	}
 }

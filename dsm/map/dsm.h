@@ -24,7 +24,8 @@
 //		wait_sleep(&set);
 //	}
 //
-// Between dsm_ready() and the next call of this header the pages stay.
+// Between dsm_ready() and the next call of this header the pages stay (without
+// dsm_timer(): for 2 ms at least with it).
 //
 // Membership follows what `find` tells (cluster/share has it from the view). While it
 // changes, what needs other instances waits; each change makes a new epoch. What a dead
@@ -100,7 +101,7 @@ dsm_close(void);
 void
 dsm_poll(void);
 
-// Adds to a wait what dsm_poll() waits for: one word and a deadline.
+// Adds to a wait what dsm_poll() waits for: two words and a deadline.
 void
 dsm_watch(struct wait_set *set);
 

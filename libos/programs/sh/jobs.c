@@ -45,6 +45,8 @@ static const struct need {
 	{ "fuzz", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "fuzz", ROLE_MACHINE, CAP_READ | CAP_DERIVE },
 	{ "fuzz", ROLE_FABRIC, USE | CAP_DERIVE },
+	{ "heat", ROLE_FABRIC, USE },
+	{ "litmus", ROLE_FABRIC, USE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// heat: rounds of the computation of heat.h, for ever or as many as asked for.
+//
+//	as a job	instance=N job=ID [steps=S] [rounds=R] [pause=MS]
+//	by hand		instance=N peers=A,B,... [the same]
+//
+// A round's result is compared, by the first instance, with what it computes alone, and
+// said: the line is for people and tests. A change of the group ends what is under way
+// (dsm_barrier() says so); all begin again from the step that page 0 calls complete.
+
+#include "cluster/programs/heat/heat.h"
+#include "cluster/share/share.h"
+#include "dsm/map/named.h"
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/console.h"
+#include "libos/crt/start.h"
+#include "libos/crt/status.h"
+#include "libos/mem/mem.h"
+
+#define SERVICE_BY_HAND 0x6865617400000000ull
+#define PATIENCE_NS (5 * NS_PER_SECOND)
+#define TRY_NS (200 * NS_PER_MS)
+#define TIMER_NS (2 * NS_PER_MS)
+
+// Page 0 of the region. Written by the first instance only.
+struct state {
+	u64 round;		// 0: nothing was ever computed here
+	u64 step;		// that is complete, of that round; 0: as it begins
+	u64 checksum;		// of the last round that ended
+};
+
+static struct options {
+	u64 instance, job, steps, rounds, pause_ms;
+	bool by_hand;
+} options = { .job = ~0ull, .steps = 24, .pause_ms = 1000 };
+
+static struct named named;
+static struct share share;
+static struct dsm_group group;
+static u64 phase;		// of the barriers of this group
+static heat_row *alone[2];
+
+static volatile struct state *
+state(void)
+{
+	return (volatile struct state *)DSM_BASE;
+}
+
+static volatile heat_row *
+plate(u64 step)
+{
+	return (volatile heat_row *)(DSM_BASE + PAGE_SIZE) +
+	       (step % 2) * HEAT_ROWS;
+}
+
+static bool
+is_first(void)
+{
+	return group.rank == 0;
+}
+
+// 0, or the group is another one.
+static i64
+meet(void)
+{
+	return dsm_barrier(group.epoch, ++phase);
+}
+
+// Written through, or the group is another one. Without another node there is nowhere
+// to write to.
+static i64
+publish(const volatile void *at, u64 len)
+{
+	struct dsm_group now;
+	i64 error;
+
+	do {
+		error = dsm_publish(at, len, now_ns() + TRY_NS);
+		dsm_group_get(&now);
+	} while (error == -E_TIMEOUT && now.epoch == group.epoch);
+	return error == -E_ABSENT ? 0 : error;
+}
+
+// Says what is complete; everybody is told by the barriers around it.
+static i64
+complete(u64 round, u64 step)
+{
+	if (!is_first())
+		return 0;
+	state()->step = step;
+	state()->round = round;
+	return publish(state(), sizeof(struct state));
+}
+
+// ---- one step, of this instance's rows
+
+static void
+row_of_step(u64 round, u64 step, u32 r)
+{
+	volatile heat_row *to = plate(step), *from = plate(step + 1);
+	bool is_edge = r == 0 || r == HEAT_ROWS - 1;
+
+	if (step) {
+		grid_row(to[r], from[is_edge ? r : r - 1], from[r],
+			 from[is_edge ? r : r + 1], is_edge);
+		return;
+	}
+	for (u32 c = 0; c < HEAT_COLUMNS; c++)
+		to[r][c] = grid_first(round, r, c);
+}
+
+static i64
+run_step(u64 round, u64 step)
+{
+	u32 first = HEAT_ROWS * group.rank / group.count;
+	u32 end = HEAT_ROWS * (group.rank + 1) / group.count;
+	i64 error = 0;
+
+	for (u32 r = first; r < end && !error; r++) {
+		row_of_step(round, step, r);
+		error = publish(plate(step)[r], PAGE_SIZE);
+	}
+	if (!error)
+		error = meet();
+	if (!error)
+		error = complete(round, step);
+	return error ? error : meet();
+}
+
+// ---- a round's end
+
+static void
+verify(u64 round)
+{
+	const volatile heat_row *result = plate(options.steps);
+	const heat_row *right;
+	u32 wrong = 0;
+
+	right = (const heat_row *)grid_alone(alone, round, (u32)options.steps);
+	for (u32 r = 0; r < HEAT_ROWS; r++) {
+		for (u32 c = 0; c < HEAT_COLUMNS; c++)
+			wrong += result[r][c] != right[r][c];
+	}
+	state()->checksum = grid_sum(result);
+	print("heat: round %lu, %lu steps by %u instances: checksum %016lx, %s\n",
+	      round, options.steps, group.count, state()->checksum,
+	      wrong ? "WRONG" : "right");
+}
+
+static i64
+end_round(u64 round)
+{
+	if (is_first()) {
+		verify(round);
+		if (publish(state(), sizeof(struct state)))
+			print("heat: the result of round %lu is not published\n",
+			      round);
+	}
+	return meet();
+}
+
+// Waits, and answers the others meanwhile: the group has no more members than that.
+static void
+rest(u64 ms)
+{
+	u64 until = now_ns() + ms * NS_PER_MS;
+
+	if (!dsm_wait_group(DSM_MEMBERS_MAX + 1, until))
+		print("heat: more instances than there can be\n");
+}
+
+// From what is complete to the group's end, or the program's. True: the latter.
+static bool
+run_group(void)
+{
+	u64 done = 0, round, step;
+
+	phase = 0;
+	if (meet())
+		return false;
+	round = state()->round;
+	step = state()->step + 1;
+	if (!round || step > options.steps) {
+		round++;
+		step = 0;
+	} else if (is_first()) {
+		print("heat: round %lu goes on from step %lu by %u instances\n",
+		      round, step, group.count);
+	}
+	for (;; round++, step = 0) {
+		for (; step <= options.steps; step++) {
+			if (run_step(round, step))
+				return false;
+		}
+		if (end_round(round))
+			return false;
+		if (++done == options.rounds)
+			return true;
+		rest(options.pause_ms);
+	}
+}
+
+// ---- beginning
+
+static bool
+option(char *word)
+{
+	if (string_starts(word, "instance="))
+		return string_to_u64(word + 9, &options.instance) &&
+		       options.instance < DSM_MEMBERS_MAX;
+	if (string_starts(word, "job="))
+		return string_to_u64(word + 4, &options.job);
+	if (string_starts(word, "steps="))
+		return string_to_u64(word + 6, &options.steps) &&
+		       options.steps && options.steps < 100000;
+	if (string_starts(word, "rounds="))
+		return string_to_u64(word + 7, &options.rounds);
+	if (string_starts(word, "pause="))
+		return string_to_u64(word + 6, &options.pause_ms) &&
+		       options.pause_ms < 1000000;
+	options.by_hand = true;
+	return string_starts(word, "peers=") &&
+	       named_read(&named, word + 6, (u32)options.instance);
+}
+
+static bool
+on_lost(void *context, u64 address, u32 version)
+{
+	(void)context;
+	(void)address;
+	(void)version;
+	return true;		// page 0 says what is complete
+}
+
+static i64
+open_region(void)
+{
+	struct dsm_config config = {
+		.pages = HEAT_PAGES,
+		.flags = DSM_PUBLISHED,
+		.on_lost = on_lost,
+		.fabric_slot = startup_slot(ROLE_FABRIC),
+		.find = named_find,
+		.find_context = &named,
+		.number = (u16)options.instance,
+		.service = SERVICE_BY_HAND,
+	};
+	i64 error = 0;
+
+	share.job = (u32)options.job;
+	share.number = (u16)options.instance;
+	if (!options.by_hand) {
+		error = share_view(&share);
+		if (!error)
+			share_config(&share, &config);
+	}
+	for (u32 i = 0; i < 2 && !error; i++) {
+		alone[i] = mem_alloc(HEAT_ROWS * sizeof(heat_row));
+		error = alone[i] ? 0 : -E_QUOTA;
+	}
+	return error ? error : dsm_open(&config);
+}
+
+int
+main(int argc, char **argv)
+{
+	bool understood = argc > 2;
+	i64 error;
+
+	for (int i = 1; i < argc && understood; i++)
+		understood = option(argv[i]);
+	if (!understood || (!options.by_hand && options.job == ~0ull)) {
+		print("usage: heat instance=N job=ID|peers=A,B,... [steps=S] "
+		      "[rounds=R] [pause=MS]\n");
+		return STATUS_USAGE;
+	}
+	error = open_region();
+	if (error) {
+		print("heat: the region cannot be opened: error %ld\n", error);
+		return STATUS_FAILED;
+	}
+	dsm_timer(TIMER_NS);
+	for (;;) {
+		if (dsm_wait_group(1, now_ns() + PATIENCE_NS))
+			continue;
+		dsm_group_get(&group);
+		if (group.epoch && run_group())
+			break;
+	}
+	rest(2 * options.pause_ms);
+	dsm_close();
+	return STATUS_OK;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Instances by the names of their nodes, from a command line. Links are looked up each
+// time: a node that comes back may have another one.
+
+#include "dsm/map/named.h"
+#include "kernel/base/string.h"
+#include "libos/crt/clock.h"
+#include "libos/remote/node.h"
+
+bool
+named_read(struct named *named, char *list, u32 number)
+{
+	*named = (struct named){ .number = number };
+	while (*list) {
+		if (named->count == DSM_MEMBERS_MAX)
+			return false;
+		named->name[named->count++] = list;
+		while (*list && *list != ',')
+			list++;
+		if (*list)
+			*list++ = '\0';
+	}
+	return named->count > number;
+}
+
+u32
+named_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
+{
+	const struct named *named = context;
+	u32 count = 0;
+
+	for (u32 i = 0; i < named->count; i++) {
+		u16 link = i == named->number ? NODE_NONE
+					      : node_find(named->name[i]);
+
+		if (link == NODE_NONE ||
+		    link_table()[link].state != FABRIC_LINK_UP)
+			continue;
+		peer[count++] = (struct dsm_peer){
+			.link = link, .number = (u16)i,
+		};
+	}
+	*decides = (count + 1) * 2 > named->count;
+	return count;
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Who is there, and who lends to whom. find() names instances by link and number; a
+// hello from there makes one known (its life and environment), and is the wish for a
+// capability, which is granted from a slot of that life's own: taking it back is one
+// call, and takes effect at once, whatever the other does. Hellos go on until the
+// other's capability has come.
+//
+// An instance counts as alive for the core when find() names it, it is known, and its
+// memory can be reached.
+
+#include "dsm/map/state.h"
+#include "kernel/base/assert.h"
+#include "libos/crt/clock.h"
+#include "libos/crt/syscall.h"
+
+#define FIND_NS (100 * NS_PER_MS)
+#define HELLO_NS (100 * NS_PER_MS)
+
+static void
+take_back(struct map_peer *peer)
+{
+	if (peer->lent != SLOT_NONE)
+		cap_drop_all(peer->lent);
+	peer->lent = SLOT_NONE;
+}
+
+static void
+give_back(struct map_peer *peer)
+{
+	if (peer->slot != SLOT_NONE)
+		cap_drop_all(peer->slot);
+	peer->slot = SLOT_NONE;
+	peer->slot_life = 0;
+}
+
+static bool
+is_reachable(const struct map_peer *peer)
+{
+	return peer->here && peer->is_known && peer->slot != SLOT_NONE &&
+	       peer->slot_life == peer->life;
+}
+
+void
+peers_tell(struct map *m, u64 now)
+{
+	u32 life[COH_MEMBERS_MAX] = { 0 };
+	u64 alive = coh_bit(m->config.number);
+
+	life[m->config.number] = m->life;
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
+		if (!is_reachable(&m->peer[i]))
+			continue;
+		alive |= coh_bit(i);
+		life[i] = m->peer[i].life;
+	}
+	coh_alive(&m->coh, now, alive, life, m->decides);
+}
+
+// ---- finding
+
+static void
+find(struct map *m)
+{
+	static struct dsm_peer found[DSM_MEMBERS_MAX];
+	u32 count = m->config.find(m->config.find_context, found, &m->decides);
+
+	ASSERT(count <= DSM_MEMBERS_MAX);
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++)
+		m->peer[i].here = false;
+	for (u32 i = 0; i < count; i++) {
+		const struct dsm_peer *f = &found[i];
+		struct map_peer *peer = &m->peer[f->number % DSM_MEMBERS_MAX];
+
+		if (f->number >= DSM_MEMBERS_MAX ||
+		    f->number == m->config.number)
+			continue;
+		if (peer->link != f->link ||
+		    (f->environment && peer->environment != f->environment))
+			peer->is_known = false;
+		peer->here = true;
+		peer->link = f->link;
+	}
+}
+
+static void
+say_hello(struct map *m, u64 now)
+{
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
+		struct map_peer *peer = &m->peer[i];
+
+		if (!peer->here || is_reachable(peer) || now < peer->hello_at)
+			continue;
+		peer->hello_at = now + HELLO_NS;
+		if (!wire_send(m, i, WIRE_HELLO, NULL, 0))
+			return;
+	}
+}
+
+void
+peers_poll(struct map *m, u64 now)
+{
+	u32 seen = m->config.find_word ? *m->config.find_word : 0;
+
+	if (now >= m->find_at || seen != m->find_seen) {
+		m->find_seen = seen;
+		m->find_at = m->config.find_word ? NEVER : now + FIND_NS;
+		find(m);
+		peers_tell(m, now);
+	}
+	say_hello(m, now);
+}
+
+u64
+peers_due(const struct map *m)
+{
+	u64 due = m->find_at;
+
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
+		if (m->peer[i].here && !is_reachable(&m->peer[i]))
+			due = MIN(due, m->peer[i].hello_at);
+	}
+	return due;
+}
+
+// ---- lending
+
+static void
+grant(struct map *m, u32 number)
+{
+	struct map_peer *peer = &m->peer[number];
+	struct fabric_submit s = {
+		.tag = WIRE_TAG(WIRE_TAG_GRANT, number),
+		.op = FABRIC_GRANT,
+		.node = peer->link,
+		.target = {
+			.incarnation = peer->incarnation,
+			.environment = peer->environment,
+			.rights = CAP_READ | CAP_WRITE,
+			.base = m->run.frame,
+			.count = m->lent_frames,
+			.word = (u64)m->config.number << 32 | m->life,
+		},
+	};
+	i64 slot;
+
+	take_back(peer);
+	slot = sys_cap_derive(m->run.slot, CAP_SLOT_SELF,
+			      CAP_READ | CAP_WRITE | CAP_DERIVE, m->run.frame,
+			      m->lent_frames);
+	if (slot < 0)
+		return;		// it will ask again
+	peer->lent = s.slot = (u32)slot;
+	if (!fabric_put(&m->queue, &s))
+		take_back(peer);
+}
+
+// A hello under a number counts when it comes from the link that find() names.
+void
+peers_hello(struct map *m, const struct wire_head *head,
+	    const struct fabric_complete *from)
+{
+	struct map_peer *peer = &m->peer[head->number % DSM_MEMBERS_MAX];
+
+	if (head->number >= DSM_MEMBERS_MAX || !peer->here || !head->life ||
+	    from->node != peer->link || head->pages != m->config.pages)
+		return;
+	if (!peer->is_known || peer->life != head->life ||
+	    peer->environment != from->environment ||
+	    peer->incarnation != from->incarnation) {
+		take_back(peer);
+		peer->is_known = true;
+		peer->life = head->life;
+		peer->environment = from->environment;
+		peer->incarnation = from->incarnation;
+		if (peer->slot_life != head->life)
+			give_back(peer);
+		peer->hello_at = 0;
+	}
+	if (peer->fenced_life != peer->life)
+		grant(m, head->number);
+	peers_tell(m, now_ns());
+}
+
+bool
+peers_is(const struct map *m, const struct wire_head *head,
+	 const struct fabric_complete *from)
+{
+	const struct map_peer *peer = &m->peer[head->number % DSM_MEMBERS_MAX];
+
+	return head->number < DSM_MEMBERS_MAX && peer->is_known &&
+	       head->life == peer->life && from->node == peer->link &&
+	       from->incarnation == peer->incarnation &&
+	       from->environment == peer->environment;
+}
+
+void
+peers_granted(struct map *m, const struct fabric_complete *c)
+{
+	u32 number = (u32)(c->word >> 32), life = (u32)c->word;
+	struct map_peer *peer = &m->peer[number % DSM_MEMBERS_MAX];
+
+	if (number >= DSM_MEMBERS_MAX || !peer->here || c->node != peer->link ||
+	    c->type != FABRIC_FRAMES || c->old[0] < m->lent_frames || !life) {
+		cap_drop_all(c->slot);
+		return;
+	}
+	give_back(peer);
+	peer->slot = c->slot;
+	peer->slot_life = life;
+	peers_tell(m, now_ns());
+}
+
+void
+peers_fence(struct map *m, u32 number, u32 life)
+{
+	struct map_peer *peer = &m->peer[number];
+
+	ASSERT(number < DSM_MEMBERS_MAX);
+	peer->fenced_life = life;
+	if (peer->is_known && peer->life == life)
+		take_back(peer);
+}
+
+void
+peers_leave(struct map *m)
+{
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
+		take_back(&m->peer[i]);
+		give_back(&m->peer[i]);
+		m->peer[i].is_known = false;
+		m->peer[i].hello_at = 0;
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// What the files of dsm/map share: the region as this instance has it. region.c is
+// memory and mappings, wire.c the core's actions as fabric operations, peers.c who
+// lends to whom, fault.c the upcalls, dsm.c what programs call.
+//
+// The memory, one run of frames: [pages of the region][words][holdings] are lent to
+// the other instances, with one capability a life of theirs; then come buffers.
+// Everybody has the same layout, so a place in another's memory is its place here.
+
+#include "dsm/core/coh.h"
+#include "dsm/map/dsm.h"
+#include "libos/mem/map.h"
+
+#define WIRE_POSTS 14u
+#define WIRE_SENDS 12u
+#define WIRE_PLACES 2u
+#define WIRE_BUFFER 1024u
+#define WIRE_NOTES (COH_TX_MAX + 1)
+
+// In front of everything that instances send each other.
+enum wire_kind {
+	WIRE_HELLO = 0x4453,	// "I am here, and have nothing of yours"
+	WIRE_LETTER,
+};
+
+struct wire_head {
+	u16 kind;
+	u16 number;
+	u32 life;
+	u32 pages;
+	u32 reserved;
+};
+
+enum wire_tag {
+	WIRE_TAG_CORE = 1,	// low half: the core's tag
+	WIRE_TAG_SEND,
+	WIRE_TAG_POST,
+	WIRE_TAG_PLACE,
+	WIRE_TAG_GRANT,
+};
+
+#define WIRE_TAG(kind, low) ((u64)(kind) << 32 | (u32)(low))
+
+struct map_peer {
+	bool here;		// find() names it
+	bool is_known;		// and it has said hello: life, environment, incarnation
+	u16 link;
+	u32 life;
+	u32 environment;
+	u64 incarnation;
+	u32 lent;		// slot of what it got, or SLOT_NONE
+	u32 slot;		// of what it lent, or SLOT_NONE
+	u32 slot_life;
+	u32 fenced_life;
+	u64 hello_at;		// when to say hello again
+};
+
+struct map {
+	struct dsm_config config;
+	bool is_open;
+	volatile bool inside;	// the core is at work: no upcall may enter it
+	struct frame_run run;
+	u64 lent_frames;
+	u64 words_at, holdings_at;	// bytes from the start of the run
+	struct coh_word *words;
+	struct coh_holding *holdings;
+	u8 *scratch, *posts, *sends;
+	u64 *notes;
+	struct fabric_queue queue;
+	u32 endpoint;
+	u32 sends_free;		// bit n: buffer n
+	u32 life;
+	struct coh coh;
+	struct coh_memory memory;
+	struct coh_action held;	// found no room
+	bool has_held;
+	struct map_peer peer[DSM_MEMBERS_MAX];
+	u64 find_at;
+	u32 find_seen;
+	bool decides;
+	u64 timer_period;
+	u64 faults;
+	u64 last_rip;
+	u32 last_page;
+};
+
+extern struct map map;
+
+// ---- region.c
+
+must_check i64
+region_take(struct map *m);
+void
+region_drop(struct map *m);
+void
+region_map(struct map *m, u32 page, u8 bind);
+
+// A new life, with nothing: others went on without the last one. What it alone had is
+// lost, and marked so.
+must_check i64
+region_restart(struct map *m, bool first);
+
+// ---- wire.c
+
+must_check i64
+wire_open(struct map *m);
+
+// All that can be done without waiting.
+void
+wire_pump(struct map *m);
+
+// Sends head and bytes to a peer. False: no room now.
+bool
+wire_send(struct map *m, u32 number, enum wire_kind kind, const void *bytes, u32 len);
+void
+wire_place(struct map *m, u32 index);
+
+// ---- peers.c
+
+void
+peers_poll(struct map *m, u64 now);
+u64
+peers_due(const struct map *m);
+void
+peers_hello(struct map *m, const struct wire_head *head,
+	    const struct fabric_complete *from);
+
+// Whether a letter comes from the life that it names.
+bool
+peers_is(const struct map *m, const struct wire_head *head,
+	 const struct fabric_complete *from);
+void
+peers_granted(struct map *m, const struct fabric_complete *complete);
+void
+peers_fence(struct map *m, u32 number, u32 life);
+
+// Takes back everything that was lent.
+void
+peers_leave(struct map *m);
+
+// Tells the core who is there.
+void
+peers_tell(struct map *m, u64 now);
+
+// ---- fault.c
+
+void
+fault_open(void);
+void
+fault_close(void);
+
+// Sleeps until there is something to do, or until then.
+void
+map_sleep(struct map *m, u64 until);
