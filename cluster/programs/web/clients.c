@@ -38,6 +38,8 @@ struct client {
 	bool wants_page;		// waits for it
 };
 
+STATIC_ASSERT(__builtin_offsetof(struct client, wait) == 0);
+
 static struct client *
 client_new(struct clients *clients, struct tcp_conn *tcp, u64 now_ns)
 {
