@@ -60,6 +60,10 @@ struct dsm_peer {
 typedef u32 dsm_finder(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX],
 		       bool *decides);
 
+// A capability came that the region did not ask for: places are an environment's, not
+// a queue's, so what the program asked for may come here. It is the handler's.
+typedef void dsm_grant_handler(void *context, const struct fabric_complete *complete);
+
 struct dsm_config {
 	dsm_finder *find;
 	const volatile u32 *find_word;	// changes when find() has news; or NULL
@@ -72,6 +76,8 @@ struct dsm_config {
 	u32 flags;
 	dsm_lost_handler *on_lost;	// NULL: the program ends
 	void *lost_context;
+	dsm_grant_handler *on_grant;	// NULL: it is dropped
+	void *grant_context;
 };
 
 // Who shares the region now. The epoch is the same number for the same group

@@ -201,7 +201,10 @@ peers_granted(struct map *m, const struct fabric_complete *c)
 
 	if (number >= DSM_MEMBERS_MAX || !peer->here || c->node != peer->link ||
 	    c->type != FABRIC_FRAMES || c->old[0] < m->lent_frames || !life) {
-		cap_drop_all(c->slot);
+		if (m->config.on_grant)
+			m->config.on_grant(m->config.grant_context, c);
+		else
+			cap_drop_all(c->slot);
 		return;
 	}
 	give_back(peer);
