@@ -36,7 +36,7 @@ open_parts(struct map *m)
 	if (!error)
 		error = region_restart(m, true);
 	if (!error)
-		error = wire_open(m);
+		error = map_open(m);
 	if (error)
 		region_drop(m);
 	return error;
@@ -86,7 +86,7 @@ dsm_close(void)
 
 	enter();
 	while (evict_some(m) && now_ns() < until) {
-		wire_pump(m);
+		map_pump(m);
 		map_sleep(m, until);
 	}
 	peers_leave(m);
@@ -104,7 +104,7 @@ void
 dsm_poll(void)
 {
 	enter();
-	wire_pump(&map);
+	map_pump(&map);
 	leave();
 }
 
@@ -144,11 +144,11 @@ dsm_group_get(struct dsm_group *group)
 static bool
 turn(u64 deadline_ns)
 {
-	wire_pump(&map);
+	map_pump(&map);
 	if (now_ns() >= deadline_ns)
 		return false;
 	map_sleep(&map, deadline_ns);
-	wire_pump(&map);
+	map_pump(&map);
 	return true;
 }
 
@@ -212,7 +212,7 @@ dsm_ready(const volatile void *address, u64 len, bool write)
 	enter();
 	result = want_all(first, count, write);
 	if (result == DSM_WAITS) {
-		wire_pump(&map);
+		map_pump(&map);
 		result = want_all(first, count, write);
 	}
 	leave();
@@ -246,7 +246,7 @@ dsm_reset(const volatile void *address)
 		return -E_RANGE;
 	enter();
 	got = coh_reset(&map.coh, now_ns(), page);
-	wire_pump(&map);
+	map_pump(&map);
 	leave();
 	return got == COH_HERE ? DSM_HERE : DSM_WAITS;
 }
@@ -263,7 +263,7 @@ dsm_publish_ready(const volatile void *address, u64 len)
 	if (range_pages(address, len, &page) != 1)
 		return -E_RANGE;
 	enter();
-	wire_pump(&map);
+	map_pump(&map);
 	got = coh_publish(&map.coh, now_ns(), page, offset, (u32)len);
 	if (got == COH_LOST)
 		result = MIN(want_all(page, 1, true), (i64)DSM_WAITS);
@@ -271,7 +271,7 @@ dsm_publish_ready(const volatile void *address, u64 len)
 		result = -E_ABSENT;
 	else if (got == COH_HERE)
 		result = DSM_HERE;
-	wire_pump(&map);
+	map_pump(&map);
 	leave();
 	return result;
 }
@@ -334,12 +334,12 @@ dsm_barrier(u32 epoch, u64 phase)
 
 	enter();
 	for (;;) {
-		wire_pump(&map);
+		map_pump(&map);
 		same = coh->phase == COH_OPEN && coh->epoch.id == epoch;
 		if (!same)
 			break;
 		coh_arrive(coh, now_ns(), phase);
-		wire_pump(&map);
+		map_pump(&map);
 		released = coh_released(coh, phase);
 		if (released)
 			break;

@@ -56,7 +56,7 @@ reset(struct map *m, u32 page)
 			       m->memory.pages[page].lost_version))
 		return false;
 	while (coh_reset(&m->coh, now_ns(), page) == COH_WAITS) {
-		wire_pump(m);
+		map_pump(m);
 		if (m->memory.pages[page].lost)
 			map_sleep(m, NEVER);
 	}
@@ -73,7 +73,7 @@ fetch(struct map *m, u32 page, bool write)
 			return true;
 		if (got == COH_LOST && !reset(m, page))
 			return false;
-		wire_pump(m);
+		map_pump(m);
 		if (coh_want(&m->coh, now_ns(), page, write) == COH_WAITS)
 			map_sleep(m, NEVER);
 	}
@@ -110,7 +110,7 @@ on_timer(struct upcall_context *context)
 		return;
 	if (!m->inside) {
 		m->inside = true;
-		wire_pump(m);
+		map_pump(m);
 		m->inside = false;
 	}
 	sys_timer_set(now_ns() + m->timer_period);

@@ -15,6 +15,7 @@
 
 #define FIND_NS (100 * NS_PER_MS)
 #define HELLO_NS (100 * NS_PER_MS)
+#define AGAIN_NS (500 * NS_PER_MS)
 
 static void
 take_back(struct map_peer *peer)
@@ -91,7 +92,7 @@ say_hello(struct map *m, u64 now)
 		if (!peer->here || is_reachable(peer) || now < peer->hello_at)
 			continue;
 		peer->hello_at = now + HELLO_NS;
-		if (!wire_send(m, i, WIRE_HELLO, NULL, 0))
+		if (!map_send(m, i, MAP_HELLO, NULL, 0))
 			return;
 	}
 }
@@ -129,7 +130,7 @@ grant(struct map *m, u32 number)
 {
 	struct map_peer *peer = &m->peer[number];
 	struct fabric_submit s = {
-		.tag = WIRE_TAG(WIRE_TAG_GRANT, number),
+		.tag = MAP_TAG(MAP_TAG_GRANT, number, 0),
 		.op = FABRIC_GRANT,
 		.node = peer->link,
 		.target = {
@@ -150,13 +151,30 @@ grant(struct map *m, u32 number)
 	if (slot < 0)
 		return;		// it will ask again
 	peer->lent = s.slot = (u32)slot;
+	peer->lent_at = now_ns();
 	if (!fabric_put(&m->queue, &s))
-		take_back(peer);
+		peers_missed(m, number);
+}
+
+void
+peers_missed(struct map *m, u32 number)
+{
+	ASSERT(number < DSM_MEMBERS_MAX);
+	take_back(&m->peer[number]);
+	m->peer[number].lent_at = 0;
+}
+
+void
+peers_refused(struct map *m, u32 number)
+{
+	ASSERT(number < DSM_MEMBERS_MAX);
+	give_back(&m->peer[number]);
+	peers_tell(m, now_ns());
 }
 
 // A hello under a number counts when it comes from the link that find() names.
 void
-peers_hello(struct map *m, const struct wire_head *head,
+peers_hello(struct map *m, const struct map_head *head,
 	    const struct fabric_complete *from)
 {
 	struct map_peer *peer = &m->peer[head->number % DSM_MEMBERS_MAX];
@@ -176,13 +194,16 @@ peers_hello(struct map *m, const struct wire_head *head,
 			give_back(peer);
 		peer->hello_at = 0;
 	}
-	if (peer->fenced_life != peer->life)
+	// A hello may have been on its way when the last grant was: granting anew takes
+	// that one back.
+	if (peer->fenced_life != peer->life &&
+	    (peer->lent == SLOT_NONE || now_ns() - peer->lent_at > AGAIN_NS))
 		grant(m, head->number);
 	peers_tell(m, now_ns());
 }
 
 bool
-peers_is(const struct map *m, const struct wire_head *head,
+peers_is(const struct map *m, const struct map_head *head,
 	 const struct fabric_complete *from)
 {
 	const struct map_peer *peer = &m->peer[head->number % DSM_MEMBERS_MAX];

@@ -35,8 +35,8 @@ lay_out(struct map *m)
 	m->words_at = pages * PAGE_SIZE;
 	m->holdings_at = m->words_at + words * PAGE_SIZE;
 	m->lent_frames = pages + words + holdings;
-	return m->lent_frames + 1 + 1 + pages_of(WIRE_POSTS * WIRE_BUFFER) +
-	       pages_of(WIRE_SENDS * WIRE_BUFFER);
+	return m->lent_frames + 1 + 1 + pages_of(MAP_POSTS * MAP_BUFFER) +
+	       pages_of(MAP_SENDS * MAP_BUFFER);
 }
 
 static void
@@ -49,7 +49,7 @@ point_into(struct map *m)
 	m->scratch = base + m->lent_frames * PAGE_SIZE;
 	m->notes = (u64 *)(void *)(m->scratch + PAGE_SIZE);
 	m->posts = m->scratch + 2 * PAGE_SIZE;
-	m->sends = m->posts + ALIGN_UP(WIRE_POSTS * WIRE_BUFFER, PAGE_SIZE);
+	m->sends = m->posts + ALIGN_UP(MAP_POSTS * MAP_BUFFER, PAGE_SIZE);
 }
 
 static i64

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // What the files of dsm/map share: the region as this instance has it. region.c is
-// memory and mappings, wire.c the core's actions as fabric operations, peers.c who
+// memory and mappings, talk.c the core's actions as fabric operations, peers.c who
 // lends to whom, fault.c the upcalls, dsm.c what programs call.
 //
 // The memory, one run of frames: [pages of the region][words][holdings] are lent to
@@ -12,19 +12,19 @@
 #include "dsm/map/dsm.h"
 #include "libos/mem/map.h"
 
-#define WIRE_POSTS 14u
-#define WIRE_SENDS 12u
-#define WIRE_PLACES 2u
-#define WIRE_BUFFER 1024u
-#define WIRE_NOTES (COH_TX_MAX + 1)
+#define MAP_POSTS 14u
+#define MAP_SENDS 12u
+#define MAP_PLACES 2u
+#define MAP_BUFFER 1024u
+#define MAP_NOTES (COH_TX_MAX + 1)
 
 // In front of everything that instances send each other.
-enum wire_kind {
-	WIRE_HELLO = 0x4453,	// "I am here, and have nothing of yours"
-	WIRE_LETTER,
+enum map_kind {
+	MAP_HELLO = 0x4453,	// "I am here, and have nothing of yours"
+	MAP_LETTER,
 };
 
-struct wire_head {
+struct map_head {
 	u16 kind;
 	u16 number;
 	u32 life;
@@ -32,15 +32,19 @@ struct wire_head {
 	u32 reserved;
 };
 
-enum wire_tag {
-	WIRE_TAG_CORE = 1,	// low half: the core's tag
-	WIRE_TAG_SEND,
-	WIRE_TAG_POST,
-	WIRE_TAG_PLACE,
-	WIRE_TAG_GRANT,
+enum map_tag {
+	MAP_TAG_CORE = 1,	// low half: the core's tag
+	MAP_TAG_SEND,
+	MAP_TAG_POST,
+	MAP_TAG_PLACE,
+	MAP_TAG_GRANT,
 };
 
-#define WIRE_TAG(kind, low) ((u64)(kind) << 32 | (u32)(low))
+// What a tag is made of: a kind, a member, and a number of 32 bits.
+#define MAP_TAG(kind, member, low) \
+	((u64)(kind) << 48 | (u64)(member) << 32 | (u32)(low))
+#define MAP_KIND_OF(tag) ((u32)((tag) >> 48))
+#define MAP_MEMBER_OF(tag) ((u32)((tag) >> 32 & 0xffff))
 
 struct map_peer {
 	bool here;		// find() names it
@@ -54,6 +58,7 @@ struct map_peer {
 	u32 slot_life;
 	u32 fenced_life;
 	u64 hello_at;		// when to say hello again
+	u64 lent_at;		// when it was granted last; 0: that did not arrive
 };
 
 struct map {
@@ -101,20 +106,20 @@ region_map(struct map *m, u32 page, u8 bind);
 must_check i64
 region_restart(struct map *m, bool first);
 
-// ---- wire.c
+// ---- talk.c
 
 must_check i64
-wire_open(struct map *m);
+map_open(struct map *m);
 
 // All that can be done without waiting.
 void
-wire_pump(struct map *m);
+map_pump(struct map *m);
 
 // Sends head and bytes to a peer. False: no room now.
 bool
-wire_send(struct map *m, u32 number, enum wire_kind kind, const void *bytes, u32 len);
+map_send(struct map *m, u32 number, enum map_kind kind, const void *bytes, u32 len);
 void
-wire_place(struct map *m, u32 index);
+map_place(struct map *m, u32 index);
 
 // ---- peers.c
 
@@ -123,17 +128,25 @@ peers_poll(struct map *m, u64 now);
 u64
 peers_due(const struct map *m);
 void
-peers_hello(struct map *m, const struct wire_head *head,
+peers_hello(struct map *m, const struct map_head *head,
 	    const struct fabric_complete *from);
 
 // Whether a letter comes from the life that it names.
 bool
-peers_is(const struct map *m, const struct wire_head *head,
+peers_is(const struct map *m, const struct map_head *head,
 	 const struct fabric_complete *from);
 void
 peers_granted(struct map *m, const struct fabric_complete *complete);
 void
 peers_fence(struct map *m, u32 number, u32 life);
+
+// What it lent has been taken back: another hello.
+void
+peers_refused(struct map *m, u32 number);
+
+// A grant did not arrive.
+void
+peers_missed(struct map *m, u32 number);
 
 // Takes back everything that was lent.
 void

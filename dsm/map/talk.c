@@ -11,28 +11,29 @@
 #include "libos/crt/clock.h"
 #include "libos/crt/syscall.h"
 #include "libos/mem/layout.h"
+#include "net/wire/wire.h"
 
 #define OPEN_FOR_CORE 28u	// what the core may have open, at most
 
 STATIC_ASSERT(OPEN_FOR_CORE >= COH_TX_MAX + COH_SERVE_MAX);
-STATIC_ASSERT(WIRE_POSTS + WIRE_PLACES + OPEN_FOR_CORE <= FABRIC_OPEN_MAX);
-STATIC_ASSERT(sizeof(struct wire_head) + sizeof(struct coh_letter) <=
-	      WIRE_BUFFER);
+STATIC_ASSERT(MAP_POSTS + MAP_PLACES + OPEN_FOR_CORE <= FABRIC_OPEN_MAX);
+STATIC_ASSERT(sizeof(struct map_head) + sizeof(struct coh_letter) <=
+	      MAP_BUFFER);
 
 // ---- what is sent
 
 bool
-wire_send(struct map *m, u32 number, enum wire_kind kind, const void *bytes, u32 len)
+map_send(struct map *m, u32 number, enum map_kind kind, const void *bytes, u32 len)
 {
 	const struct map_peer *peer = &m->peer[number];
-	struct wire_head head = {
+	struct map_head head = {
 		.kind = (u16)kind, .number = m->config.number, .life = m->life,
 		.pages = m->config.pages,
 	};
-	u32 index = (u32)__builtin_ctz(m->sends_free | 1u << WIRE_SENDS);
-	u8 *buffer = m->sends + (u64)index * WIRE_BUFFER;
+	u32 index = (u32)__builtin_ctz(m->sends_free | 1u << MAP_SENDS);
+	u8 *buffer = m->sends + (u64)index * MAP_BUFFER;
 	struct fabric_submit s = {
-		.tag = WIRE_TAG(WIRE_TAG_SEND, index),
+		.tag = MAP_TAG(MAP_TAG_SEND, number, index),
 		.op = FABRIC_SEND,
 		.node = peer->link,
 		.slot = m->config.fabric_slot,
@@ -41,10 +42,10 @@ wire_send(struct map *m, u32 number, enum wire_kind kind, const void *bytes, u32
 		.length = (u32)sizeof(head) + len,
 	};
 
-	ASSERT(number < DSM_MEMBERS_MAX && sizeof(head) + len <= WIRE_BUFFER);
+	ASSERT(number < DSM_MEMBERS_MAX && sizeof(head) + len <= MAP_BUFFER);
 	if (!peer->here)
 		return true;		// as good as lost
-	if (index == WIRE_SENDS)
+	if (index == MAP_SENDS)
 		return false;
 	memcpy(buffer, &head, sizeof(head));
 	memcpy(buffer + sizeof(head), bytes, len);
@@ -58,11 +59,11 @@ static void
 post(struct map *m, u32 index)
 {
 	struct fabric_submit s = {
-		.tag = WIRE_TAG(WIRE_TAG_POST, index),
+		.tag = MAP_TAG(MAP_TAG_POST, 0, index),
 		.op = FABRIC_POST,
 		.slot = m->endpoint,
-		.local = fabric_local(m->posts + (u64)index * WIRE_BUFFER),
-		.length = WIRE_BUFFER,
+		.local = fabric_local(m->posts + (u64)index * MAP_BUFFER),
+		.length = MAP_BUFFER,
 	};
 	bool fits = fabric_put(&m->queue, &s);
 
@@ -70,10 +71,10 @@ post(struct map *m, u32 index)
 }
 
 void
-wire_place(struct map *m, u32 index)
+map_place(struct map *m, u32 index)
 {
 	struct fabric_submit s = {
-		.tag = WIRE_TAG(WIRE_TAG_PLACE, index), .op = FABRIC_ACCEPT,
+		.tag = MAP_TAG(MAP_TAG_PLACE, 0, index), .op = FABRIC_ACCEPT,
 	};
 	bool fits = fabric_put(&m->queue, &s);
 
@@ -127,7 +128,7 @@ submit_of(struct map *m, const struct coh_action *a, struct fabric_submit *s)
 	u64 page_at = (u64)a->page * PAGE_SIZE;
 
 	*s = (struct fabric_submit){
-		.tag = WIRE_TAG(WIRE_TAG_CORE, a->tag),
+		.tag = MAP_TAG(MAP_TAG_CORE, a->member, a->tag),
 		.slot = m->peer[a->member].slot,
 		.offset = page_at,
 		.local = local_place(m, page_at),
@@ -218,7 +219,7 @@ act(struct map *m, const struct coh_action *a)
 		peers_fence(m, a->member, a->count);
 		return true;
 	case COH_DO_SEND:
-		return wire_send(m, a->member, WIRE_LETTER, a->letter, a->length);
+		return map_send(m, a->member, MAP_LETTER, a->letter, a->length);
 	default:
 		if (a->member != m->config.number)
 			return act_far(m, a);
@@ -229,6 +230,15 @@ act(struct map *m, const struct coh_action *a)
 }
 
 // ---- what comes
+
+// Whether a capability is of no use any more.
+static bool
+is_gone(u8 code)
+{
+	return code == CODE_SLOT || code == CODE_GENERATION ||
+	       code == CODE_HOLDER || code == CODE_REVOKED ||
+	       code == CODE_INCARNATION;
+}
 
 static void
 completed(struct map *m, const struct fabric_complete *c)
@@ -242,22 +252,24 @@ completed(struct map *m, const struct fabric_complete *c)
 	};
 
 	coh_done(&m->coh, now_ns(), (u32)c->tag, &result);
+	if (c->outcome == FABRIC_NOT_DONE && is_gone(c->code))
+		peers_refused(m, MAP_MEMBER_OF(c->tag));
 }
 
 static void
 received(struct map *m, const struct fabric_complete *c)
 {
 	u32 index = (u32)c->tag;
-	const u8 *bytes = m->posts + (u64)index * WIRE_BUFFER;
-	struct wire_head head;
+	const u8 *bytes = m->posts + (u64)index * MAP_BUFFER;
+	struct map_head head;
 
 	if (c->outcome != FABRIC_DONE)
 		return;		// the endpoint is gone
 	if (c->length >= sizeof(head)) {
 		memcpy(&head, bytes, sizeof(head));
-		if (head.kind == WIRE_HELLO)
+		if (head.kind == MAP_HELLO)
 			peers_hello(m, &head, c);
-		else if (head.kind == WIRE_LETTER && peers_is(m, &head, c))
+		else if (head.kind == MAP_LETTER && peers_is(m, &head, c))
 			coh_message(&m->coh, now_ns(), head.number,
 				    bytes + sizeof(head),
 				    c->length - (u32)sizeof(head));
@@ -268,23 +280,25 @@ received(struct map *m, const struct fabric_complete *c)
 static void
 take(struct map *m, const struct fabric_complete *c)
 {
-	switch (c->tag >> 32) {
-	case WIRE_TAG_CORE:
+	switch (MAP_KIND_OF(c->tag)) {
+	case MAP_TAG_CORE:
 		completed(m, c);
 		break;
-	case WIRE_TAG_SEND:
+	case MAP_TAG_SEND:
 		m->sends_free |= 1u << (u32)c->tag;
 		break;
-	case WIRE_TAG_POST:
+	case MAP_TAG_POST:
 		received(m, c);
 		break;
-	case WIRE_TAG_PLACE:
+	case MAP_TAG_PLACE:
 		if (c->outcome == FABRIC_DONE)
 			peers_granted(m, c);
-		wire_place(m, (u32)c->tag);
+		map_place(m, (u32)c->tag);
 		break;
 	default:
-		break;		// a grant: who misses it says hello again
+		ASSERT(MAP_KIND_OF(c->tag) == MAP_TAG_GRANT);
+		if (c->outcome != FABRIC_DONE)
+			peers_missed(m, MAP_MEMBER_OF(c->tag));
 	}
 }
 
@@ -294,7 +308,7 @@ static bool
 has_room(const struct map *m)
 {
 	return m->queue.open + m->queue.kept_count <
-	       WIRE_POSTS + WIRE_PLACES + OPEN_FOR_CORE;
+	       MAP_POSTS + MAP_PLACES + OPEN_FOR_CORE;
 }
 
 static void
@@ -326,7 +340,7 @@ start_again(struct map *m)
 }
 
 void
-wire_pump(struct map *m)
+map_pump(struct map *m)
 {
 	struct fabric_complete complete;
 	i64 error;
@@ -346,7 +360,7 @@ wire_pump(struct map *m)
 }
 
 i64
-wire_open(struct map *m)
+map_open(struct map *m)
 {
 	i64 result = fabric_open(&m->queue, m->config.fabric_slot, &m->run);
 
@@ -359,10 +373,10 @@ wire_open(struct map *m)
 		return result;
 	}
 	m->endpoint = (u32)result;
-	m->sends_free = (1u << WIRE_SENDS) - 1;
-	for (u32 i = 0; i < WIRE_POSTS; i++)
+	m->sends_free = (1u << MAP_SENDS) - 1;
+	for (u32 i = 0; i < MAP_POSTS; i++)
 		post(m, i);
-	for (u32 i = 0; i < WIRE_PLACES; i++)
-		wire_place(m, i);
+	for (u32 i = 0; i < MAP_PLACES; i++)
+		map_place(m, i);
 	return fabric_flush(&m->queue);
 }
