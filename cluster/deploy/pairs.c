@@ -3,7 +3,7 @@
 // keeping, sealing and giving up what they gave.
 //
 // Two members with the most free blocks get the next room, so the copies spread.
-// Invariant: a candidate that is not `used` has nothing of this deployment.
+// Invariant: a candidate that was not asked has nothing of this deployment.
 
 #include "cluster/agent/events.h"
 #include "cluster/agent/register.h"
@@ -224,6 +224,7 @@ lane_open(struct lane *lane, struct candidate *c, u64 want, u64 least)
 	i64 error;
 
 	*lane = (struct lane){ .slot = SLOT_NONE };
+	c->asked = true;
 	error = here ? ask_room(c, &ask, &answer)
 		     : ask_far_room(c, &ask, &answer, &lane->slot);
 	if (error && c->used)
@@ -418,8 +419,9 @@ pairs_tell(enum drop_what what, u64 of_version, u64 of_generation)
 	const char *first = NULL;
 
 	for (u32 i = 0; i < candidate_count; i++) {
-		const char *error = candidates[i].used ? tell(&candidates[i], &ask)
-						       : NULL;
+		struct candidate *c = &candidates[i];
+		bool concerned = what == DROP_NOTHING ? c->used : c->asked;
+		const char *error = concerned ? tell(c, &ask) : NULL;
 
 		first = first ? first : error;
 	}

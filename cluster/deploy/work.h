@@ -40,6 +40,7 @@ struct candidate {
 	struct peer peer;
 	u64 free;
 	bool out;		// not to be asked any more
+	bool asked;		// for a room, whatever came of it
 	bool used;		// has rooms of ours, or had
 };
 
@@ -90,8 +91,8 @@ pair_close(struct pair *pair);
 const char *
 pairs_settle(void);
 
-// Tells all owners that have rooms of ours. The first who does not know us any more
-// gives a sentence. Waits.
+// Tells all owners that have rooms of ours, and of the end all that were asked for some.
+// The first who does not know us any more gives a sentence. Waits.
 const char *
 pairs_tell(enum drop_what what, u64 version, u64 generation);
 

@@ -278,6 +278,14 @@ open_room(const struct message *m, const struct room_ask *ask,
 	return grant(m, ask, room);
 }
 
+// It was admitted, and got no room: the next one need not wait for its end.
+static bool
+has_nothing(u64 deployment)
+{
+	return current.id && current.id == deployment && !current.sealed &&
+	       !rooms_count();
+}
+
 static u32
 serve_room(const struct message *m, u8 *bytes)
 {
@@ -289,6 +297,8 @@ serve_room(const struct message *m, u8 *bytes)
 		answer.status = admit_soon(m, ask.deployment, ask.version);
 		if (!answer.status)
 			answer.status = open_room(m, &ask, &answer);
+		if (answer.status && has_nothing(ask.deployment))
+			end_deployment(false);
 	}
 	if (storage_space.bits)
 		answer.free = space_left(&storage_space);

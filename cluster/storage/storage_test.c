@@ -294,7 +294,8 @@ give_and_take_rooms(void *argument)
 
 	(void)argument;
 	open_ready();
-	a = ask_room(1, 10, 100, 1);
+	ASSERT(ask_room(2, 9, BLOCKS, BLOCKS).status == ROOM_FULL);
+	a = ask_room(1, 10, 100, 1);		// who got nothing is in nobody's way
 	ASSERT(!a.status && a.count == 100 && a.first >= STORE_FIRST_BLOCK);
 	b = ask_room(1, 10, 5000, 50);	// halved until it fits
 	ASSERT(!b.status && b.count == 2500 && b.first >= a.first + a.count);
