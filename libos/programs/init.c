@@ -195,8 +195,9 @@ divide(void)
 	far.wanted &= startup_find(ROLE_FABRIC, 0) && far.quota.frames < left / 2;
 	if (far.wanted)
 		left -= far.quota.frames + FAR_IMAGE_FRAMES;
-	if (agent.wanted)
-		left -= MIN(image_frames(agent.name), left / 2);
+	if (agent.wanted || web.wanted)
+		left -= MIN(image_frames(web.wanted ? web.name : agent.name),
+			    left / 2);
 	reserve = MIN(reserve, left / 2);
 	web.quota = (struct quota){ .frames = left - reserve, .rings = 2 };
 	web.slices = WEB_SLICES;

@@ -41,6 +41,39 @@ open_gate(void *argument)
 	gate = 1;
 }
 
+static u64 woken_until;
+static bool woken;
+
+static void
+wait_to_be_woken(void *argument)
+{
+	(void)argument;
+	thread_wait(NULL, 0, woken_until);
+	woken = true;
+}
+
+// A main thread that sleeps for itself knows until when, and ends others' waits.
+static void
+test_thread_wake(void)
+{
+	struct thread *thread;
+
+	woken = false;
+	woken_until = now_ns() + PATIENCE_NS;
+	thread = thread_start(wait_to_be_woken, NULL);
+	if (!check(thread, "a thread started"))
+		return;
+	check(threads_due() == 0, "a thread that can run is due");
+	thread_yield();
+	check(threads_due() == woken_until, "one that waits is due then");
+	check(!woken, "nobody woke it yet");
+	thread_wake(thread);
+	check(threads_due() == 0, "one that was woken is due");
+	thread_yield();
+	check(woken && now_ns() < woken_until, "it was woken before its time");
+	thread_join(thread);
+}
+
 void
 test_threads(void)
 {
@@ -70,6 +103,7 @@ test_threads(void)
 		thread_join(opener);
 	}
 	check(!thread_wait(&gate, 1, now_ns() + NS_PER_MS), "a deadline passed");
+	test_thread_wake();
 }
 
 static struct upcall_frame guard_fault;
