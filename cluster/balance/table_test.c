@@ -228,7 +228,7 @@ the_last_two_others_are_remembered(void **state)
 	enum { MEMBERS = 6, CHANGES = 40, NOBODY = 99 };
 	struct balance_table *table = new_table();
 	static u8 last[BALANCE_SLOTS];
-	struct prng prng;
+	struct prng prng = { 0 };
 	struct view view;
 	u32 there = (1u << MEMBERS) - 1;
 

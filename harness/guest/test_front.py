@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from fabricbed import Fabric, Node
+from fabricbed import Fabric
 from guest import ROOT
 from test_agent import blank, formed, until, uuid
 
@@ -96,7 +96,8 @@ def check_unseen(fabric: Fabric, virtual: str):
     """Programs behind a node's address are never taken for a holder of one: the switch,
     which listens to ARP and DHCP, knows addresses of nodes and of the virtual MAC alone."""
     for number in range(1, COUNT + 1):
-        known = {one["mac"]: one["ip"] for one in fabric.switch.control.port(str(number))["stations"]}
+        stations = fabric.switch.control.port(str(number))["stations"]
+        known = {one["mac"]: one["ip"] for one in stations}
         node = fabric.nodes[number - 1].mac
         assert known.get(node), known
         assert not [mac for mac, ip in known.items() if ip and mac not in (node, virtual)], known
