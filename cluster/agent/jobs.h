@@ -7,7 +7,7 @@
 #include "kernel/base/types.h"
 
 #define JOBS_HERE 20u
-#define JOB_RINGS 6u		// packet ring, block queue, fabric queues, endpoints
+#define JOB_RINGS 8u		// packet ring, block queue, fabric queues, endpoints
 #define JOB_DRAIN_NS (2 * NS_PER_SECOND)
 
 struct instance {
