@@ -117,6 +117,24 @@ def test_every_file_from_everywhere(service, site):
     assert sum(cache["remote_reads"] for cache in caches) > 0, caches
 
 
+def test_blocks_from_memory(service, site, tmp_path):
+    """What two nodes have read from disks, the third takes from their memory."""
+    files = write_site(tmp_path / "another", SEED + 1)
+    ports = [port for name, port in service.ports().items() if name != "virtual"]
+    before = [service.counters(port)["cache"] for port in ports]
+    service.deploy(tmp_path / "another")
+    for port in ports[:2]:
+        wait_for(lambda at=port: not service.wrong(files, at), "the new site", SECONDS)
+    for port, cache in zip(ports[:2], before):
+        wait_for(lambda at=port, was=cache["entered"]:
+                 service.counters(at)["cache"]["entered"] > was, "entries", SECONDS)
+    wait_for(lambda: not service.wrong(files, ports[2]), "the new site", SECONDS)
+    after = service.counters(ports[2])["cache"]
+    assert after["peer_reads"] > before[2]["peer_reads"], (before[2], after)
+    assert after["failed"] == before[2]["failed"]
+    service.deploy(site[0])
+
+
 def test_status_is_what_nodes_answer(service):
     status = service.status()
     assert status["ready"] and status["api"].startswith("http://127.0.0.1:")

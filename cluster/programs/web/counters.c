@@ -88,23 +88,25 @@ add_nodes(struct counters *c)
 }
 
 static void
-write_text(struct counters *c, bool through, const struct content_counters *cache,
-	   u64 generation)
+write_text(struct counters *c, bool through, const struct counters_shown *shown)
 {
+	const struct content_counters *cache = shown->cache;
 	char uuid[37];
 
 	node_uuid_text(c->uuid, uuid);
 	c->text_len = 0;
 	add_nodes(c);
 	add(c, ",\"written_through\":%s,\"shown_by\":\"%s\",\"generation\":%llu",
-	    through ? "true" : "false", uuid, (number_t)generation);
+	    through ? "true" : "false", uuid, (number_t)shown->generation);
 	add(c, ",\"cache\":{\"hits\":%llu,\"misses\":%llu,\"local_reads\":%llu,"
 	    "\"remote_reads\":%llu,\"peer_reads\":%llu,\"peer_misses\":%llu,"
+	    "\"entered\":%llu,"
 	    "\"bad_sums\":%llu,\"failovers\":%llu,"
 	    "\"failed\":%llu,\"evicted\":%llu,\"starved\":%llu}}\n",
 	    (number_t)cache->hits, (number_t)cache->misses,
 	    (number_t)cache->local_reads, (number_t)cache->remote_reads,
 	    (number_t)cache->peer_reads, (number_t)cache->peer_misses,
+	    (number_t)shown->entered,
 	    (number_t)cache->bad_sums, (number_t)cache->failovers,
 	    (number_t)cache->failed, (number_t)cache->evicted,
 	    (number_t)cache->starved);
@@ -149,7 +151,7 @@ publish(struct counters *c)
 
 enum counters_news
 counters_run(struct counters *c, u64 now_ns, u64 requests,
-	     const struct content_counters *cache, u64 generation)
+	     const struct counters_shown *shown)
 {
 	i64 published;
 
@@ -167,7 +169,7 @@ counters_run(struct counters *c, u64 now_ns, u64 requests,
 	if (c->stage == COUNTERS_PUBLISHES) {
 		published = publish(c);
 		if (published == 1 || published == -E_ABSENT) {
-			write_text(c, published == 1, cache, generation);
+			write_text(c, published == 1, shown);
 			c->stage = COUNTERS_IDLE;
 			c->wanted = false;
 			return COUNTERS_TEXT;

@@ -57,10 +57,17 @@ enum counters_news {
 	COUNTERS_FAILED,	// they are to be told that it failed
 };
 
+// What a text shows of this instance besides.
+struct counters_shown {
+	const struct content_counters *cache;
+	u64 generation;
+	u64 entered;		// entries that it made in the directory
+};
+
 // Goes on. `requests` are those that were answered here since the start.
 must_check enum counters_news
 counters_run(struct counters *counters, u64 now_ns, u64 requests,
-	     const struct content_counters *cache, u64 generation);
+	     const struct counters_shown *shown);
 
 void
 counters_watch(const struct counters *counters, struct wait_set *set);

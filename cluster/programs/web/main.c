@@ -318,10 +318,13 @@ take_addresses(u64 now)
 static void
 run_counters(u64 now)
 {
-	u64 generation = job->current ? job->current->generation : 0;
+	const struct counters_shown shown = {
+		.cache = &job->content.counters,
+		.generation = job->current ? job->current->generation : 0,
+		.entered = directory.entered,
+	};
 
-	switch (counters_run(&counters, now, clients.requests,
-			     &job->content.counters, generation)) {
+	switch (counters_run(&counters, now, clients.requests, &shown)) {
 	case COUNTERS_TEXT:
 		clients_give_page(&clients, counters.text, counters.text_len, now);
 		break;

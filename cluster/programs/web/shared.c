@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The region of the web server's instances: who they are follows from the view.
+// The region of the web server's instances: who they are follows from the view. Its
+// page of counters is published, so it outlives any one of them; the directory's pages
+// are hints, and begin anew where they are lost.
 
 #include "cluster/programs/web/shared.h"
 #include "dsm/map/dsm.h"
