@@ -118,16 +118,23 @@ def test_every_file_from_everywhere(service, site):
 
 
 def test_blocks_from_memory(service, site, tmp_path):
-    """What two nodes have read from disks, the third takes from their memory."""
-    files = write_site(tmp_path / "another", SEED + 1)
-    ports = [port for name, port in service.ports().items() if name != "virtual"]
+    """What others have read from their disks, a node without a copy takes from their memory."""
+    draw = random.Random(SEED + 1)
+    files = {f"/{number}.bin": draw.randbytes(1 << 16) for number in range(24)}
+    folder = tmp_path / "another"
+    folder.mkdir()
+    for path, content in files.items():
+        (folder / path[1:]).write_bytes(content)
+    service.deploy(folder)
+    whole = service.disks().whole(service.told()["site"])
+    nodes = sorted(service.nodes(), key=lambda node: -sum(
+        node["uuid"] in holders for holders in whole.values()))
+    ports = [urlsplit(node["url"]).port for node in nodes]
     before = [service.counters(port)["cache"] for port in ports]
-    service.deploy(tmp_path / "another")
-    for port in ports[:2]:
+    for port, was in zip(ports[:2], before):
         wait_for(lambda at=port: not service.wrong(files, at), "the new site", SECONDS)
-    for port, cache in zip(ports[:2], before):
-        wait_for(lambda at=port, was=cache["entered"]:
-                 service.counters(at)["cache"]["entered"] > was, "entries", SECONDS)
+        wait_for(lambda at=port, last=was["entered"]:
+                 service.counters(at)["cache"]["entered"] > last, "entries", SECONDS)
     wait_for(lambda: not service.wrong(files, ports[2]), "the new site", SECONDS)
     after = service.counters(ports[2])["cache"]
     assert after["peer_reads"] > before[2]["peer_reads"], (before[2], after)

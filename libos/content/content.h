@@ -100,6 +100,7 @@ struct content_load {
 	u8 copy;		// the one that is read
 	bool is_local;		// READING from this disk
 	bool asked_peer;
+	bool from_peer;		// what is there came from somebody's memory
 };
 
 struct content_counters {

@@ -159,12 +159,11 @@ reads_locally(const struct content *content, const struct content_load *load)
 	return content->node[load->object.node[load->copy]] == CONTENT_LOCAL;
 }
 
-// Somebody's memory is worth a try once, for a block that can be checked at once.
+// Somebody's memory is worth one try. Not for headers: those of two copies differ.
 static bool
-may_ask_peer(const struct content *content, const struct content_load *load)
+may_ask_peer(const struct content_load *load)
 {
-	return load->header != CONTENT_NONE && !load->asked_peer &&
-	       content->block[load->header].state == CONTENT_READY;
+	return load->header != CONTENT_NONE && !load->asked_peer;
 }
 
 static void
@@ -182,7 +181,7 @@ start_read(struct content *content, u32 tag, struct content_read *read)
 		.is_local = local,
 		.block = block_on_disk(load),
 		.at = content_bytes(content, load->block),
-		.may_ask_peer = !local && may_ask_peer(content, load),
+		.may_ask_peer = !local && may_ask_peer(load),
 		.id = load->object.id,
 		.index = load->index,
 	};
@@ -262,13 +261,19 @@ static void
 judge(struct content *content, struct content_load *load)
 {
 	if (is_right(content, load)) {
-		if (load->header != CONTENT_NONE)
+		if (load->from_peer)
+			content->counters.peer_reads++;
+		else if (load->header != CONTENT_NONE)
 			note_news(content, load->block);
 		load_end(content, load, true);
-		return;
+	} else if (load->from_peer) {
+		content->counters.peer_misses++;
+		load->from_peer = false;
+		load->stage = CONTENT_WANTS;
+	} else {
+		content->counters.bad_sums++;
+		try_other(content, load);
 	}
-	content->counters.bad_sums++;
-	try_other(content, load);
 }
 
 // A header is here, or cannot be had: what waited for it goes on.
@@ -298,6 +303,23 @@ fail(struct content *content, struct content_load *load)
 		header_settled(content, block, false);
 }
 
+// A content block is here: it is judged when its header is.
+static void
+arrive(struct content *content, struct content_load *load)
+{
+	switch (content->block[load->header].state) {
+	case CONTENT_LOADING:
+		load->stage = CONTENT_ARRIVED;
+		break;
+	case CONTENT_READY:
+		judge(content, load);
+		break;
+	default:
+		fail(content, load);
+		break;
+	}
+}
+
 void
 content_read_done(struct content *content, u32 tag, bool good)
 {
@@ -314,17 +336,13 @@ content_read_done(struct content *content, u32 tag, bool good)
 	}
 	*(local ? &content->counters.local_reads :
 		  &content->counters.remote_reads) += 1;
-	if (load->header == CONTENT_NONE) {
-		judge(content, load);
-		if (content->block[block].state == CONTENT_READY)
-			header_settled(content, block, true);
-	} else if (content->block[load->header].state == CONTENT_LOADING) {
-		load->stage = CONTENT_ARRIVED;
-	} else if (content->block[load->header].state == CONTENT_READY) {
-		judge(content, load);
-	} else {
-		fail(content, load);
+	if (load->header != CONTENT_NONE) {
+		arrive(content, load);
+		return;
 	}
+	judge(content, load);
+	if (content->block[block].state == CONTENT_READY)
+		header_settled(content, block, true);
 }
 
 void
@@ -333,16 +351,16 @@ content_peer_done(struct content *content, u32 tag, bool good)
 	struct content_load *load = &content->load[tag];
 
 	ASSERT(tag < CONTENT_LOADS && load->stage == CONTENT_READING);
-	ASSERT(!load->is_local && may_ask_peer(content, load));
+	ASSERT(!load->is_local && may_ask_peer(load));
 	content->open[0]--;
 	load->asked_peer = true;
-	if (good && is_right(content, load)) {
-		content->counters.peer_reads++;
-		load_end(content, load, true);
-		return;
+	load->from_peer = good;
+	if (good) {
+		arrive(content, load);
+	} else {
+		content->counters.peer_misses++;
+		load->stage = CONTENT_WANTS;
 	}
-	content->counters.peer_misses++;
-	load->stage = CONTENT_WANTS;
 }
 
 void
