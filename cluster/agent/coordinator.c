@@ -251,17 +251,24 @@ tell_homeless(void)
 	}
 }
 
-// The first places after a start wait until the others had time to be seen.
+// Every node knows where instances should be, and why one cannot; one of them acts. The
+// first places after a start wait until the others had time to be seen.
+static bool
+know_places(u64 now)
+{
+	if (!collect_members() || (!placed_once && !is_settled(now)))
+		return false;
+	placed_once = true;
+	place_jobs(&places, record_now(), place_member, place_members);
+	return true;
+}
+
 static void
 look_for_places(u64 now)
 {
 	u32 changes = places.changes;
 
-	if (!collect_members() || (!placed_once && !is_settled(now)))
-		return;
-	placed_once = true;
-	place_jobs(&places, record_now(), place_member, place_members);
-	if (!places.changes)
+	if (!know_places(now) || !places.changes)
 		return;
 	if (record_change(apply, &places) == NULL || changes != places.changes)
 		tell_homeless();
@@ -314,8 +321,10 @@ look(u64 now)
 		without_record(now);
 		return;
 	}
-	if (!coordinator_is_self())
+	if (!coordinator_is_self()) {
+		know_places(now);
 		return;
+	}
 	look_for_voters();
 	look_for_places(now);
 }
