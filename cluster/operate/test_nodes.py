@@ -10,13 +10,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
-from operate.rigbed import BUILD
+from operate.rigbed import BUILD, deosctl
 from clusters.options import ROOT
 from clusters.rig import wait_for
 from clusters.servicebed import SECONDS, Service
@@ -27,23 +26,43 @@ HELLO = BUILD / "libos" / "bin" / "hello"
 CLIENTS = 24  # cluster/agent/serve.h
 
 
+class Nodes:
+    """Two nodes and their control interfaces; addresses are asked for once."""
+
+    def __init__(self, service: Service) -> None:
+        status = service.status()
+        self.known = status["nodes"]
+        self.urls = [status["api"], *(node["api"] for node in self.known)]
+
+    def deosctl(self, *words: object, node: int = 0, status: int = 0) -> str:
+        """deosctl at one node, or at the virtual address (0); what it says."""
+        done = deosctl(None, "--cluster", self.urls[node], *words, status=status)
+        return done.stderr if status else done.stdout
+
+    def connect(self, node: int) -> socket.socket:
+        """A connection to a node's control interface."""
+        parts = urlsplit(self.urls[node])
+        return socket.create_connection((parts.hostname, parts.port), 30)
+
+
 @pytest.fixture(scope="module", name="nodes")
 def fixture_nodes(tmp_path_factory):
     """Two nodes that serve a website."""
     with Service(tmp_path_factory.mktemp("operate") / "state", ROOT / "docs" / "site",
                  "--boot", "direct", "--mem", "64M", "--disk", "32M", nodes=2) as service:
         service.wait_alive(2)
-        yield service
+        yield Nodes(service)
 
 
-def told(nodes: Service, *words: object, node: int | None = None) -> dict:
+def told(nodes: Nodes, *words: object, node: int = 0) -> dict:
     """What a verb says in JSON."""
-    return json.loads(nodes.deosctl("--json", *words, node=node).stdout)
+    return json.loads(nodes.deosctl("--json", *words, node=node))
 
 
-def job(nodes: Service, name: str) -> dict | None:
+def job(nodes: Nodes, name: str, node: int = 0) -> dict | None:
     """A job, as `jobs` shows it; None: there is none."""
-    return next((one for one in told(nodes, "jobs")["jobs"] if one["name"] == name), None)
+    return next((one for one in told(nodes, "jobs", node=node)["jobs"] if one["name"] == name),
+                None)
 
 
 def test_up_deployed_the_web_server(nodes):
@@ -52,7 +71,7 @@ def test_up_deployed_the_web_server(nodes):
     assert web["reason"] is None and len(web["image"]["copies"]) == 2
     assert {one["node"] for one in web["instances"]} == {
         one["uuid"] for one in told(nodes, "nodes")["nodes"]}
-    text = nodes.deosctl("status").stdout
+    text = nodes.deosctl("status")
     assert "2 voters, a majority of them answers" in text and "generation 1" in text
 
 
@@ -60,18 +79,18 @@ def test_a_job_is_deployed_scaled_and_removed(nodes):
     nodes.deosctl("deploy", "job", HELLO, "--count", 2, "--memory", "1M", "--", "one", "two")
     assert job(nodes, "hello")["arguments"] == "one two"
     assert wait_for(lambda: said(nodes) >= 2, "two greetings", SECONDS)
-    assert "hello 3" not in nodes.deosctl("jobs", node=2).stdout
+    assert "hello 3" not in nodes.deosctl("jobs", node=2)
     nodes.deosctl("scale", "hello", 3, node=2)
     assert wait_for(lambda: said(nodes) >= 3, "a third one", SECONDS)
     assert job(nodes, "hello")["count"] == 3
     nodes.deosctl("remove", "hello")
     assert job(nodes, "hello") is None
     for words in (("scale", "hello", 2), ("remove", "hello")):
-        assert "no job of that name" in nodes.deosctl(*words, fails=True).stderr
-    assert "no job or node" in nodes.deosctl("logs", "hello", fails=True).stderr
+        assert "no job of that name" in nodes.deosctl(*words, status=1)
+    assert "no job or node" in nodes.deosctl("logs", "hello", status=1)
 
 
-def said(nodes: Service) -> int:
+def said(nodes: Nodes) -> int:
     """How many instances of hello have greeted."""
     return sum("hello" in (log["text"] or "") for log in told(nodes, "logs", "hello")["logs"])
 
@@ -82,11 +101,13 @@ def test_a_job_that_fits_nowhere_says_why(nodes):
                        "a reason", SECONDS)
     assert waiting["reason"] == "no live node has enough frames left"
     assert waiting["running"] == 0 and waiting["instances"] == []
+    wait_for(lambda: job(nodes, "large", 2)["reason"] == waiting["reason"], "the other node to know",
+             SECONDS)
     nodes.deosctl("remove", "large")
 
 
 def test_events_of_both_nodes(nodes):
-    text = nodes.deosctl("events").stdout
+    text = nodes.deosctl("events")
     for node in told(nodes, "nodes")["nodes"]:
         assert f"  {node['uuid'][:8]}  node {node['uuid'][:8]}: started" in text
     assert "job web" in text and "record record: version" in text
@@ -100,7 +121,7 @@ def test_events_of_both_nodes(nodes):
 
 
 def test_logs_of_a_node_that_is_not_asked(nodes):
-    for node in nodes.nodes():
+    for node in nodes.known:
         logs = told(nodes, "logs", node["ip"], "--lines", 1000, node=3 - node["id"])["logs"]
         programs = {log["program"] for log in logs}
         assert {"agent", "front", "web"} <= programs
@@ -109,7 +130,7 @@ def test_logs_of_a_node_that_is_not_asked(nodes):
 
 
 def test_capabilities_of_either_node(nodes):
-    for node in nodes.nodes():
+    for node in nodes.known:
         found = told(nodes, "caps", node["uuid"][:8], node=3 - node["id"])
         assert found["node"] == node["uuid"] and not found["truncated"]
         held = {(cap["program"].split("/")[0], cap["type"]) for cap in found["capabilities"]}
@@ -119,10 +140,9 @@ def test_capabilities_of_either_node(nodes):
         assert all("w" not in cap["rights"] for cap in web if cap["type"] == "blocks")
 
 
-def ask(nodes: Service, raw: bytes) -> tuple[int, dict]:
+def ask(nodes: Nodes, raw: bytes) -> tuple[int, dict]:
     """Bytes to node 1's control interface; status and JSON of the answer."""
-    host, port = urlsplit(nodes.node(1)["api"]).netloc.split(":")
-    with socket.create_connection((host, int(port)), 30) as link:
+    with nodes.connect(1) as link:
         link.sendall(raw)
         answer = http.client.HTTPResponse(link)
         answer.begin()
@@ -150,11 +170,10 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(nodes):
 
 
 def test_more_connections_than_there_is_room_for(nodes):
-    host, port = urlsplit(nodes.node(2)["api"]).netloc.split(":")
     with ExitStack() as stack:
         for _ in range(CLIENTS + 16):
-            link = stack.enter_context(socket.create_connection((host, int(port)), 30))
-            link.sendall(b"GET /api/status HT")
-        time.sleep(0.5)
-        told(nodes, "status", node=1)
-    assert wait_for(lambda: nodes.quietly(lambda: nodes.told(2)), "an answer", SECONDS)
+            link = stack.enter_context(nodes.connect(2))
+            with suppress(ConnectionError):
+                link.sendall(b"GET /api/status HT")
+        assert told(nodes, "status", node=1)["formed"]
+    assert told(nodes, "status", node=2)["formed"]
