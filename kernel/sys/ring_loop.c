@@ -15,6 +15,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
+#include "kernel/filter/complete.h"
 #include "kernel/sys/ring_state.h"
 
 #define ETHERTYPE_OFFSET 12u
@@ -41,24 +42,6 @@ put_together(const struct ring_tx *t, const u8 *header, u32 header_len)
 	return total;
 }
 
-// The Internet checksum from `start` to the end, where the sender left the sum of
-// the pseudo header. Zero would mean that there is none (RFC 768).
-static void
-complete_checksum(u32 start, u32 offset, u32 total)
-{
-	u32 sum = 0;
-
-	ASSERT(start + offset + 2 <= total && total <= sizeof(whole));
-	for (u32 i = start; i + 1 < total; i += 2)
-		sum += be16_load(whole + i);
-	if ((total - start) % 2)
-		sum += (u32)whole[total - 1] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~sum & 0xffff;
-	be16_store(whole + start + offset, (u16)(sum ? sum : 0xffff));
-}
-
 bool
 ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len)
 {
@@ -70,7 +53,8 @@ ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len)
 		return false;
 	total = put_together(t, header, header_len);
 	if (t->checksum_start)
-		complete_checksum(t->checksum_start, t->checksum_offset, total);
+		complete_checksum(whole, t->checksum_start, t->checksum_offset,
+				  total);
 	ring_rx_loop(whole, total);
 	return true;
 }
