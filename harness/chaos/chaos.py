@@ -35,7 +35,7 @@ sys.dont_write_bytecode = True
 from clusters.load import Load  # noqa: E402
 from clusters.options import choose  # noqa: E402
 from clusters.servicebed import Service, write_site  # noqa: E402
-from chaos.faults import Step, plan  # noqa: E402
+from faults import Step, plan  # noqa: E402
 
 LIMIT = {"tap": 3.0, "socket": 10.0}
 COUNTER_PAUSE = 1.0
