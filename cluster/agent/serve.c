@@ -57,23 +57,6 @@ unix_seconds(u64 now)
 
 // ---- clients
 
-static struct client *
-client_new(struct tcp_conn *tcp, u64 now)
-{
-	for (u32 i = 0; i < SERVE_CLIENTS; i++) {
-		struct client *c = &memory->client[i];
-
-		if (c->used)
-			continue;
-		c->used = true;
-		c->tcp = tcp;
-		api_session_init(&c->session, &memory->server, now);
-		tcp_set_user(tcp, c);
-		return c;
-	}
-	return NULL;
-}
-
 // The connection is let go, or gone.
 static void
 client_forget(struct client *c)
@@ -81,6 +64,44 @@ client_forget(struct client *c)
 	ASSERT(c->used);
 	http_dynamic_gone(&c->session.http);
 	c->used = false;
+}
+
+// A free entry; when there is none, that of the client that has said nothing whole for
+// longest makes room. NULL: all of them have asked for something.
+static struct client *
+client_entry(void)
+{
+	struct client *quiet = NULL;
+
+	for (u32 i = 0; i < SERVE_CLIENTS; i++) {
+		struct client *c = &memory->client[i];
+
+		if (!c->used)
+			return c;
+		if (c->session.http.state <= HTTP_DYNAMIC_HEAD &&
+		    (!quiet || c->session.http.state_deadline_ns <
+			       quiet->session.http.state_deadline_ns))
+			quiet = c;
+	}
+	if (!quiet)
+		return NULL;
+	tcp_abort(link.net, quiet->tcp);
+	client_forget(quiet);
+	return quiet;
+}
+
+static struct client *
+client_new(struct tcp_conn *tcp, u64 now)
+{
+	struct client *c = client_entry();
+
+	if (!c)
+		return NULL;
+	c->used = true;
+	c->tcp = tcp;
+	api_session_init(&c->session, &memory->server, now);
+	tcp_set_user(tcp, c);
+	return c;
 }
 
 enum progress {
@@ -275,7 +296,7 @@ open_stack(u64 now)
 		.mode = NET_GUEST,
 		.mtu = (u16)MIN((u32)sys_info()->nic_mtu, MTU_MAX),
 		.checksum_offload = sys_info()->nic_checksum,
-		.conn_max = SERVE_CLIENTS,
+		.conn_max = SERVE_CLIENTS + SERVE_SPARE,
 		.receive_size = SERVE_RECEIVE,
 	};
 	u64 size = net_memory_needed(&config);

@@ -9,6 +9,7 @@
 #include "libos/tcp/tcp.h"
 
 #define SERVE_CLIENTS 24u
+#define SERVE_SPARE 8u		// connections that come while all are taken, or end
 #define SERVE_RECEIVE 65536u	// holds the longest request head
 #define SERVE_HEADERS 32u	// frames being sent at a time
 
