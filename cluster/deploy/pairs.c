@@ -165,9 +165,14 @@ static i64
 ask_room(const struct candidate *c, const struct room_ask *ask,
 	 struct room_answer *answer)
 {
-	i64 error = ask_owner(c, MESSAGE_ROOM, ask, sizeof(*ask), answer,
-			      sizeof(*answer), ASK_NS);
+	u64 until = machine_now() + AGAIN_NS;
+	i64 error;
 
+	// An owner that reads the newest manifest still is ready in a moment.
+	while (!(error = ask_owner(c, MESSAGE_ROOM, ask, sizeof(*ask), answer,
+				   sizeof(*answer), ASK_NS)) &&
+	       answer->status == ROOM_BEHIND && machine_now() < until)
+		task_sleep(machine_now() + PAUSE_NS);
 	if (!error && !answer->status &&
 	    (answer->count < ask->least || answer->count > ask->want ||
 	     answer->first < STORE_FIRST_BLOCK))

@@ -12,6 +12,7 @@
 #include "kernel/base/assert.h"
 #include "libos/remote/far.h"
 
+#define FAR_BATCH 10u		// two of them fit into what tasks may have open
 #define AGAIN_NS (12 * NS_PER_SECOND)
 #define PAUSE_NS (200 * NS_PER_MS)
 
@@ -132,7 +133,8 @@ write_batch(u32 index)
 {
 	struct writer *w = &writers[index];
 	const struct lane *lane = &writer_pair.lane[index];
-	u32 count = (u32)MIN(filled - w->done, TASK_BATCH_MAX);
+	u32 most = lane->slot == SLOT_NONE ? TASK_BATCH_MAX : FAR_BATCH;
+	u32 count = (u32)MIN(filled - w->done, most);
 	u8 *page[TASK_BATCH_MAX];
 	i64 error;
 

@@ -15,7 +15,7 @@
 #include "cluster/storage/state.h"
 #include "kernel/base/assert.h"
 
-#define PACE_NS (100 * NS_PER_MS)	// a batch: 640 KiB a second
+#define PACE_NS (200 * NS_PER_MS)	// a batch: 320 KiB a second
 #define PASS_NS (30 * NS_PER_SECOND)	// from one pass to the next, at least
 #define AGAIN_NS (3 * NS_PER_SECOND)	// after one that left something bad
 #define FLUSH_NS NS_PER_SECOND

@@ -141,17 +141,33 @@ is_sealing(void)
 	return false;
 }
 
+static bool
+deployer_is_gone(void)
+{
+	struct peer peer;
+
+	return !machine_is_alive(current.peer.uuid) ||
+	       !machine_peer(current.peer.uuid, &peer) ||
+	       !peer_is(&peer, &current.peer);
+}
+
+static void
+give_up(const char *why)
+{
+	event(EVENT_STORE, "deployment", "", "given up", "%s", why);
+	end_deployment(true);
+}
+
 void
 rooms_expire(u64 now)
 {
 	// Its deployer waits for this node, not the other way round.
 	if (current.id && is_sealing())
 		current.heard_at = now;
-	if (current.id && now >= current.heard_at + ROOM_LEASE_NS) {
-		event(EVENT_STORE, "deployment", "", "given up",
-		      "its node was not heard for 30 seconds");
-		end_deployment(true);
-	}
+	if (current.id && deployer_is_gone())
+		give_up("its node is gone");
+	else if (current.id && now >= current.heard_at + ROOM_LEASE_NS)
+		give_up("its node was not heard for 30 seconds");
 	for (u32 i = 0; i < ROOMS_MAX; i++) {
 		if (rooms[i].state == ROOM_QUARANTINED && now >= rooms[i].until)
 			give_back(&rooms[i]);

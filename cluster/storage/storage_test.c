@@ -352,6 +352,27 @@ forget_a_deployer(void *argument)
 }
 
 static void
+forget_a_dead_deployer(void *argument)
+{
+	(void)argument;
+	open_ready();
+	ASSERT(!ask_room(1, 10, 100, 1).status);
+	ASSERT(ask_room(2, 11, 100, 1).status == ROOM_BUSY);
+	rig.node[1].dead = true;
+	ASSERT(!ask_room(2, 11, 100, 1).status);
+	ASSERT(rig_grants() == 1);
+}
+
+static void
+a_dead_deployer_is_in_nobodys_way(void **state)
+{
+	(void)state;
+	rig_begin(3, BLOCKS, 1);
+	assert_true(rig_in_child(forget_a_dead_deployer, NULL));
+	rig_end();
+}
+
+static void
 a_silent_deployer_loses_its_rooms(void **state)
 {
 	(void)state;
@@ -492,6 +513,7 @@ main(void)
 		cmocka_unit_test(another_nodes_disk_is_never_written),
 		cmocka_unit_test(labels_and_slots_survive_a_cut_at_any_write),
 		cmocka_unit_test(rooms_are_given_and_taken),
+		cmocka_unit_test(a_dead_deployer_is_in_nobodys_way),
 		cmocka_unit_test(a_silent_deployer_loses_its_rooms),
 		cmocka_unit_test(what_may_be_committed_is_kept),
 		cmocka_unit_test(spoiled_rooms_are_refused),
