@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Tests of cooperative threads.
+// Tests of cooperative threads: turns, waits for words and times, waits that others end,
+// and what lies below their stacks.
 
 #include "libos/crt/attempt.h"
 #include "libos/crt/start.h"
