@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The host's side of the register: what comes in goes to the voter, the proposer or
 // into the known value; what is to be done is collected when the host asks. Messages
-// to this node itself never leave it.
+// to this node itself never leave it: an answer of the own voter waits for the disk like
+// any other, and is dealt with when the host collects.
 
 #include "cluster/agree/agree.h"
 #include "cluster/agree/parts.h"

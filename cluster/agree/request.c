@@ -15,7 +15,7 @@
 #define SETTLE_AGAIN_NS (2 * NS_PER_SECOND)
 
 static const char *const sentences[AGREE_RESULT_COUNT] = {
-#define X(name, sentence) [AGREE_##name] = sentence,
+#define X(name, sentence) [AGREE_##name] = (sentence),
 #include "cluster/agree/results.def"
 #undef X
 };
@@ -74,7 +74,7 @@ agree_found(struct agree *a, u64 now, const u8 cluster[AGREE_UUID],
 		return false;
 	memcpy(p->found_cluster, cluster, AGREE_UUID);
 	p->found_voters = (u8)voters;
-	memcpy(p->found_voter, voter, voters * AGREE_UUID);
+	memcpy(p->found_voter, voter, voters * (u64)AGREE_UUID);
 	return true;
 }
 

@@ -17,7 +17,7 @@
 #define VISIT_NS NS_PER_SECOND
 
 static const char *const sentences[MEMBER_REASON_COUNT] = {
-#define X(name, sentence) [MEMBER_##name] = sentence,
+#define X(name, sentence) [MEMBER_##name] = (sentence),
 #include "cluster/member/reasons.def"
 #undef X
 };

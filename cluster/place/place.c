@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Placing, in one pass: room that runs everywhere, instances that stay, the others.
+// Placing, in three passes over the jobs: those that run everywhere take their room,
+// instances that stay take theirs, the others get what is best then. Nothing is moved
+// to make room, or to spread better: an instance that runs is worth more than balance.
 
 #include "cluster/place/place.h"
 #include "kernel/base/assert.h"
@@ -22,7 +24,7 @@ struct work {
 
 static const char *const sentences[PLACE_REASON_COUNT] = {
 	[PLACE_FINE] = "every instance has a place",
-#define X(name, sentence) [PLACE_##name] = sentence,
+#define X(name, sentence) [PLACE_##name] = (sentence),
 #include "cluster/place/reasons.def"
 #undef X
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The changes. Each looks first and changes then: one that fails has left the record
 // as it was. Nodes stand in order of their UUIDs, so one that comes or goes moves the
-// indices of others; renumber() is the one place that does it.
+// indices of others; renumber() is the one place that does it. A node that neither votes
+// nor runs anything any more is taken out.
 
 #include "cluster/record/parts.h"
 #include "kernel/base/assert.h"

@@ -9,7 +9,7 @@
 
 static const char *const sentences[RECORD_ERROR_COUNT] = {
 	[RECORD_OK] = "all is well",
-#define X(name, sentence) [RECORD_##name] = sentence,
+#define X(name, sentence) [RECORD_##name] = (sentence),
 #include "cluster/record/errors.def"
 #undef X
 };

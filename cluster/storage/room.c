@@ -61,7 +61,7 @@ room_status_text(u32 status)
 {
 	static const char *const text[] = {
 		[ROOM_FINE] = "is fine",
-#define X(name, sentence) [ROOM_##name] = sentence,
+#define X(name, sentence) [ROOM_##name] = (sentence),
 #include "cluster/storage/rooms.def"
 #undef X
 	};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What goes wrong, and when. With `swarm` each kind is on in half of the seeds, at a
-// rate of its own (swarm testing, Groce et al., 2012).
+// rate of its own (swarm testing, Groce et al., 2012). Episodes come at random, and
+// overlap as they will; the heal ends them all.
 
 #include <stdio.h>
 #include <string.h>
