@@ -19,11 +19,13 @@ from urllib.parse import quote, urlencode
 from clusters.failure import Failure
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 15.0
+# A node asks others in turn for what their programs printed, 3 s each.
+LOGS_SECONDS = 60.0
 # Until the cluster takes more of an upload, or answers after the last of it: disks and
 # fabric may be under an emulator, and a manifest of 65,536 files is written at the end.
 UPLOAD_SECONDS = 120.0
-TRIES = 3
+TRIES = 2
 PAUSE_SECONDS = 1.0
 ANSWER_MAX = 16 << 20
 
@@ -84,8 +86,8 @@ class Client:
             self._send(link, method, target, upload)
             return self._answer(link)
         except TimeoutError as error:
-            raise Lost(f"{self.name} did not answer in time: is the cluster well? "
-                       "`deosctl status` asks it") from error
+            raise Lost(f"{self.name} did not answer in time: is that node well? --cluster may "
+                       "name another one") from error
         except (http.client.HTTPException, ValueError) as error:
             raise Lost(f"{self.name} does not answer as a cluster's control interface does: is "
                        "this its port (7077)?") from error
@@ -115,7 +117,7 @@ class Client:
         if method != "GET":
             link.putheader("Content-Length", str(upload.length if upload else 0))
         link.endheaders()
-        link.sock.settimeout(ANSWER_SECONDS)
+        link.sock.settimeout(LOGS_SECONDS if "/logs/" in target else ANSWER_SECONDS)
         if upload is not None:
             self._send_upload(link.sock, upload)
 

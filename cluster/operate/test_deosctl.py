@@ -279,6 +279,23 @@ def test_nobody_there():
     assert "no such host" in error
 
 
+def test_somebody_who_never_answers(monkeypatch):
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(client, "PAUSE_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # connections wait in its queue
+        with pytest.raises(Failure, match="did not answer in time"):
+            client.Client("127.0.0.1", server.getsockname()[1]).get("status")
+
+
+def test_an_upload_that_nobody_takes(monkeypatch):
+    monkeypatch.setattr(client, "UPLOAD_SECONDS", 0.05)
+    upload = client.Upload(1 << 26, [bytes(1 << 20)] * 64)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with pytest.raises(Failure, match="did not answer in time"):
+            client.Client("127.0.0.1", server.getsockname()[1]).request(
+                "PUT", ("site",), None, upload)
+
+
 def test_no_cluster_runs_here(tmp_path):
     error = deosctl(None, "--state", tmp_path / "none", "status", status=1).stderr
     assert "no cluster is up" in error and "--cluster URL" in error

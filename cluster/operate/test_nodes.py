@@ -101,8 +101,8 @@ def test_a_job_that_fits_nowhere_says_why(nodes):
                        "a reason", SECONDS)
     assert waiting["reason"] == "no live node has enough frames left"
     assert waiting["running"] == 0 and waiting["instances"] == []
-    wait_for(lambda: job(nodes, "large", 2)["reason"] == waiting["reason"], "the other node to know",
-             SECONDS)
+    wait_for(lambda: job(nodes, "large", 2)["reason"] == waiting["reason"],
+             "the other node to know", SECONDS)
     nodes.deosctl("remove", "large")
 
 
