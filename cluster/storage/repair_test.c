@@ -275,8 +275,17 @@ site_blocks(void)
 static void
 follow_the_record(void *argument)
 {
+	struct record_new_job job = {
+		.name = "count", .arguments = "", .count = 1, .frames = 1, .slices = 1,
+		.image = { .bytes = 3 * STORE_BLOCK },
+	};
 	u64 blocks = site_blocks();
 	struct room_answer a;
+
+	for (u32 n = 0; n < 2; n++) {
+		memcpy(job.image.copy[n].uuid, rig.node[n].uuid, STORE_UUID);
+		job.image.copy[n].block = 3000;
+	}
 
 	(void)argument;
 	storage_open(true);
@@ -291,6 +300,19 @@ follow_the_record(void *argument)
 	storage_record_changed();
 	rig_pass(STORAGE_GRACE_NS - 3 * NS_PER_SECOND);
 	ASSERT(used_blocks() == STORE_FIRST_BLOCK + 2 * blocks);
+	rig_pass(5 * NS_PER_SECOND);
+	ASSERT(used_blocks() == STORE_FIRST_BLOCK + blocks);
+	// So does the image of a job that is no more.
+	ASSERT(!record_deploy_job(&rig.record, &job));
+	rig.record.version++;
+	storage_record_changed();
+	rig_pass(2 * NS_PER_SECOND);
+	ASSERT(used_blocks() == STORE_FIRST_BLOCK + blocks + 4);
+	ASSERT(!record_remove(&rig.record, "count"));
+	rig.record.version++;
+	storage_record_changed();
+	rig_pass(STORAGE_GRACE_NS - 3 * NS_PER_SECOND);
+	ASSERT(used_blocks() == STORE_FIRST_BLOCK + blocks + 4);
 	rig_pass(5 * NS_PER_SECOND);
 	ASSERT(used_blocks() == STORE_FIRST_BLOCK + blocks);
 	// A deployer that knows more than this node gets nothing here yet.

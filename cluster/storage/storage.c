@@ -20,6 +20,31 @@ storage_record_changed(void)
 		task_wake(task);
 }
 
+// Tells sets of job images apart: each deployment of a job has an id of its own.
+static u64
+images_of(const struct record *record)
+{
+	u64 sum = record->job_count;
+
+	for (u32 i = 0; i < record->job_count; i++)
+		sum = sum * 0x9e3779b97f4a7c15ull + record->job[i].id;
+	return sum;
+}
+
+// What was named before may still be read: by who serves it, by who starts it.
+static void
+hold_what_was_named(const struct record *record, u64 generation_before)
+{
+	static u64 images_before;
+	u64 now = machine_now();
+
+	if (site_generation() != generation_before)
+		used_settled(now);
+	else if (images_of(record) != images_before)
+		used_hold_until(now + STORAGE_GRACE_NS);
+	images_before = images_of(record);
+}
+
 // Makes what is known here that of the newest record. Waits. Returns false when that
 // has to be tried again.
 static bool
@@ -33,6 +58,8 @@ follow(void)
 	if (!record)
 		return true;
 	storage_bind(record->cluster);
+	if (!storage_space.bits)
+		return true;		// nothing of it can be here
 	error = site_load(record_now());
 	if (error) {
 		event_quiet(EVENT_STORE, "manifest", "", "not read", "%s", error);
@@ -41,11 +68,9 @@ follow(void)
 	record = record_now();
 	if (record->site.generation != site_generation())
 		return false;		// another one came while this was read
-	if (site_generation() != before)
-		used_settled(machine_now());
+	hold_what_was_named(record, before);
 	site = site_hold();
-	if (storage_space.bits)
-		used_add(record, site);
+	used_add(record, site);
 	site_give(site);
 	repair_wake();
 	return true;
