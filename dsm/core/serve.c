@@ -78,7 +78,7 @@ give_up(struct coh *coh, const struct coh_serve *serve)
 	old = h->bind == COH_BIND_NONE && h->has_promise &&
 	      !coh_older(h->promised, serve->version);
 	h->bind = COH_BIND_NONE;
-	if (DSM_BUG_IS(NO_PROMISE) || (old && !DSM_BUG_IS(PROMISE_BACK)))
+	if (DSM_BUG_IS(NO_PROMISE) || old)
 		return;
 	h->promised = serve->version;
 	h->promised_to = serve->from;
