@@ -10,6 +10,7 @@
 #include "cluster/agent/loop.h"
 #include "cluster/agent/post.h"
 #include "cluster/agent/register_host.h"
+#include "cluster/agent/status.h"
 #include "kernel/abi/fabric.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/syscall.h"
@@ -150,6 +151,7 @@ hint_look(u16 link, u64 now)
 		hint->peer = peer;
 		id = id_of(&peer);
 		members_link(&members, now, &id, true);
+		status_owe(link);
 	}
 	drain(now);
 }

@@ -23,6 +23,7 @@ static u32 changes;
 static bool changed;
 static u64 tell_at;
 static u16 tell_next;		// the link whose turn it is
+static bool owed[FABRIC_LINKS_MAX];
 
 struct status *
 status_own(void)
@@ -35,6 +36,12 @@ status_changed(void)
 {
 	changed = true;
 	changes++;
+}
+
+void
+status_owe(u16 link)
+{
+	owed[link] = true;
 }
 
 u32
@@ -107,36 +114,59 @@ status_in(const struct message *m)
 	if (!k || (k->used && peer_is(&k->peer, &m->from) &&
 		   s.order <= k->status.order))
 		return;
-	if (!k->used || !peer_is(&k->peer, &m->from) || differs(&k->status, &s))
+	if (!k->used || !peer_is(&k->peer, &m->from)) {
+		// Who sends knows this node's agent by now: so it takes ours.
+		owed[m->link] = true;
 		changes++;
+	} else if (differs(&k->status, &s)) {
+		changes++;
+	}
 	*k = (struct known){ .used = true, .peer = m->from, .status = s };
 }
 
+// False: letters are all taken for now.
 static bool
 tell(u16 link)
 {
 	struct peer peer;
 
-	return post_peer(link, &peer) &&
+	return !post_peer(link, &peer) ||
 	       message_send(&peer, MESSAGE_STATUS, &own, length_of(&own));
 }
 
+// Whoever is owed a change gets it as letters become free: in a large cluster there are
+// fewer than members.
 static void
-tell_all(void)
+tell_owed(void)
 {
-	for (u16 i = 0; i < fabric_info()->links; i++)
-		tell(i);
+	for (u16 i = 0; i < fabric_info()->links; i++) {
+		if (!owed[i])
+			continue;
+		if (!tell(i))
+			return;
+		owed[i] = false;
+	}
 }
 
 static void
-tell_one(void)
+owe_all(void)
+{
+	for (u16 i = 0; i < fabric_info()->links; i++)
+		owed[i] = true;
+}
+
+static void
+owe_next(void)
 {
 	u32 links = fabric_info()->links;
+	struct peer peer;
 
 	for (u32 tries = 0; tries < links; tries++) {
 		tell_next = (u16)((tell_next + 1) % links);
-		if (tell(tell_next))
+		if (post_peer(tell_next, &peer)) {
+			owed[tell_next] = true;
 			return;
+		}
 	}
 }
 
@@ -146,12 +176,13 @@ run(u64 now)
 	if (changed) {
 		own.order = now;
 		changed = false;
-		tell_all();
+		owe_all();
 	} else if (now >= tell_at) {
 		own.order = now;
 		tell_at = now + STATUS_EVERY_NS;
-		tell_one();
+		owe_next();
 	}
+	tell_owed();
 }
 
 static void

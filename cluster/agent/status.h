@@ -62,6 +62,10 @@ status_own(void);
 void
 status_changed(void);
 
+// The node at that link is to hear it, whether something has changed or not.
+void
+status_owe(u16 link);
+
 // The newest of a life of a node, this one's too; NULL: none came yet.
 const struct status *
 status_of(const struct peer *peer);
