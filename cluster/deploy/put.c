@@ -195,6 +195,7 @@ hash_all(read_fn read, void *from, u64 length, u8 *piece, u8 id[STORE_ID])
 
 		read(from, at, piece, len);
 		store_hash_add(&hash, piece, len);
+		task_yield();
 	}
 	store_hash_end(&hash, id);
 }
