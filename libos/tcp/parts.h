@@ -140,6 +140,9 @@ syn_input(struct net *net, const struct segment *s);
 // *mine: it ends a handshake of ours, even when no connection is free.
 struct tcp_conn *
 syn_finish(struct net *net, const struct segment *s, bool *mine);
+// Was a handshake in that place answered with a cookie lately, perhaps this one?
+bool
+syn_cookies_out(struct net *net, const struct segment *s);
 // Forgets a handshake that the peer reset. False: there was none.
 bool
 syn_reset(struct net *net, const struct segment *s);

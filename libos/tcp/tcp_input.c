@@ -270,6 +270,11 @@ unclaimed(struct net *net, const struct ip_packet *p, const struct segment *s,
 		return;
 	}
 	drop(net, why);
+	// It may follow the end of a handshake that got lost, or found no free
+	// connection: the peer sends that again.
+	if (why == NET_DROP_COOKIE &&
+	    (net->free_first == NIL || syn_cookies_out(net, s)))
+		return;
 	if (s->flags & FLAG_ACK || why == NET_DROP_PORT)
 		send_reset(net, s);
 }

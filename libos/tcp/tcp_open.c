@@ -155,6 +155,14 @@ syn_input(struct net *net, const struct segment *s)
 }
 
 bool
+syn_cookies_out(struct net *net, const struct segment *s)
+{
+	bool mine;
+
+	return net->now_ns < syn_slot(net, &s->tuple, &mine)->cookies_until;
+}
+
+bool
 syn_reset(struct net *net, const struct segment *s)
 {
 	bool mine;
