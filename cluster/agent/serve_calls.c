@@ -45,10 +45,9 @@ begin_upload(struct api_session *session, u64 bytes, struct api_error *error)
 			"Content-Length");
 		return false;
 	}
-	why = serve_state()->reason;
-	if (!*why && session->call.route == API_SITE_PUT)
+	if (session->call.route == API_SITE_PUT)
 		why = deploy_begin_site();
-	else if (!*why)
+	else
 		why = begin_job(&session->call, bytes);
 	if (why) {
 		api_say(error, HTTP_UNAVAILABLE, "%s", why);
@@ -68,7 +67,14 @@ host_state(void *user)
 static bool
 host_begin(void *user, struct api_session *session, u64 bytes, struct api_error *error)
 {
+	const char *why = serve_state()->reason;
+
 	(void)user;
+	// What is known here and now need not be tried.
+	if (*why && api_route_changes(session->call.route)) {
+		api_say(error, HTTP_UNAVAILABLE, "%s", why);
+		return false;
+	}
 	if (is_upload(session))
 		return begin_upload(session, bytes, error);
 	session->operation = inquiry_begin(&session->call, error);

@@ -25,7 +25,8 @@ WEB_SHARE = 3
 WEB_BYTES = (4 << 20, 128 << 20)
 PAGE = 4096
 IMAGE_MAX = 8 << 20
-TRIES = 10
+TRIES = 10  # of an upload: a deployment that was broken off takes its time to end
+CHANGE_TRIES = 3
 PAUSE_SECONDS = 2.0
 LINE_SECONDS = 5.0
 EVERY = "every"
@@ -186,18 +187,19 @@ def caps(context: Context) -> None:
 
 # ---- changing ----
 
-def patiently(context: Context, what: str, change: Callable[[], dict]) -> dict:
+def patiently(context: Context, what: str, change: Callable[[], dict], tries: int = TRIES
+              ) -> dict:
     """Tries again what may pass: a lost connection, a cluster that cannot just now. Every
     change may be repeated: the second time it finds done what the first one did."""
-    for tried in range(1, TRIES + 1):
+    for tried in range(1, tries + 1):
         try:
             return change()
         except Lost as error:
-            if tried == TRIES:
+            if tried == tries:
                 raise
             why = str(error)
         except Refused as error:
-            if error.code != 503 or tried == TRIES:
+            if error.code != 503 or tried == tries:
                 raise
             why = str(error)
         context.report.step(f"{what}: {why}; once more in {PAUSE_SECONDS:.0f} s")
@@ -328,7 +330,7 @@ def scale(context: Context) -> None:
     """Changes how many instances a job has."""
     words = context.words
     told = patiently(context, f"job {words.name}", lambda: context.client.request(
-        "POST", ("jobs", words.name, "scale"), {"count": words.count}))
+        "POST", ("jobs", words.name, "scale"), {"count": words.count}), CHANGE_TRIES)
     context.print(told, lambda _: f"job {words.name}: {words.count} wanted; `deosctl jobs` shows "
                   "where they run")
 
@@ -346,7 +348,8 @@ def remove(context: Context) -> None:
             if error.code == 404 and len(tried) > 1:
                 return {"name": name}  # the try before did it, and its answer was lost
             raise
-    context.print(patiently(context, f"job {name}", once), lambda _: f"removed job {name}")
+    context.print(patiently(context, f"job {name}", once, CHANGE_TRIES),
+                  lambda _: f"removed job {name}")
 
 
 def quiet_output() -> None:
