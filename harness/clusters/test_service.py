@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from clusters.load import Load
+from clusters.options import build_folder
 from clusters.rig import wait_for
 from clusters.servicebed import DEOSCTL, SECONDS, Service, write_site
 
@@ -207,7 +209,7 @@ def test_partition_and_heal(service, site, tmp_path):
              "the majority to notice", SECONDS)
     write_site(tmp_path / "site", SEED + 1, files=4, large=1000)
     refused = service.deploy(tmp_path / "site", node=holder, fails=True)
-    assert "majority" in refused.stderr.splitlines()[-1], refused.stderr
+    assert "too few of the voters" in refused.stderr.splitlines()[-1], refused.stderr
     assert service.told(others[0])["holder"] not in (None, service.told(holder)["self"])
     service.run("heal")
     service.wait_alive(3)
@@ -295,6 +297,42 @@ def test_foreign_disk(service, site):
     service.wait_alive(3)
     service.wait_whole()
     service.check(site[1])
+
+
+def rounds(service: Service, instances: int) -> tuple[int, str]:
+    """The last round that so many instances of heat have computed together, and what all of them
+    say; 0 when there is none."""
+    said = service.deosctl("logs", "heat", "--lines", 200).stdout
+    found = re.findall(rf"heat: round (\d+), \d+ steps by {instances} instances: .*, right", said)
+    return max(map(int, found), default=0), said
+
+
+def wait_rounds(service: Service, instances: int) -> None:
+    """Until so many compute together, two rounds long, and nothing is wrong."""
+    before = rounds(service, instances)[0]
+    wait_for(lambda: rounds(service, instances)[0] >= before + 2,
+             f"{instances} instances to compute together", SECONDS)
+    assert "WRONG" not in rounds(service, instances)[1]
+
+
+def test_job_that_is_no_web_server(service):
+    """A computation over shared memory: deployed, scaled, and it survives a death."""
+    program = build_folder() / "libos" / "bin" / "heat"
+    service.deosctl("deploy", "job", program, "--count", 3, "--", "pause=200")
+    try:
+        wait_rounds(service, 3)
+        service.deosctl("scale", "heat", 2)
+        wait_rounds(service, 2)
+        service.deosctl("scale", "heat", 4)
+        wait_rounds(service, 4)
+        number = next(node["id"] for node in service.nodes() if node["id"] != service.holder())
+        service.run("kill", number)
+        wait_rounds(service, 4)     # all of them on the two others
+        service.run("start", number)
+        service.wait_alive(3)
+        wait_rounds(service, 4)
+    finally:
+        service.deosctl("remove", "heat")
 
 
 def test_all_nodes_off_and_on(service, site):
