@@ -299,42 +299,6 @@ def test_foreign_disk(service, site):
     service.check(site[1])
 
 
-def rounds(service: Service, instances: int) -> tuple[int, str]:
-    """The last round that so many instances of heat have computed together, and what all of them
-    say; 0 when there is none."""
-    said = service.deosctl("logs", "heat", "--lines", 200).stdout
-    found = re.findall(rf"heat: round (\d+), \d+ steps by {instances} instances: .*, right", said)
-    return max(map(int, found), default=0), said
-
-
-def wait_rounds(service: Service, instances: int) -> None:
-    """Until so many compute together, two rounds long, and nothing is wrong."""
-    before = rounds(service, instances)[0]
-    wait_for(lambda: rounds(service, instances)[0] >= before + 2,
-             f"{instances} instances to compute together", SECONDS)
-    assert "WRONG" not in rounds(service, instances)[1]
-
-
-def test_job_that_is_no_web_server(service):
-    """A computation over shared memory: deployed, scaled, and it survives a death."""
-    program = build_folder() / "libos" / "bin" / "heat"
-    service.deosctl("deploy", "job", program, "--count", 3, "--", "pause=200")
-    try:
-        wait_rounds(service, 3)
-        service.deosctl("scale", "heat", 2)
-        wait_rounds(service, 2)
-        service.deosctl("scale", "heat", 4)
-        wait_rounds(service, 4)
-        number = next(node["id"] for node in service.nodes() if node["id"] != service.holder())
-        service.run("kill", number)
-        wait_rounds(service, 4)     # all of them on the two others
-        service.run("start", number)
-        service.wait_alive(3)
-        wait_rounds(service, 4)
-    finally:
-        service.deosctl("remove", "heat")
-
-
 def test_all_nodes_off_and_on(service, site):
     """The site is on the disks."""
     before = service.told()
@@ -355,5 +319,51 @@ def test_fourth_node(service, site):
     service.wait_alive(4)
     service.check(site[1])
     assert service.node(4)["serving"]
-    service.run("kill", 4)
-    service.wait_alive(3)
+
+
+def said_by_heat(service: Service) -> str:
+    """What all instances of the computation print."""
+    return service.deosctl("logs", "heat", "--lines", 200).stdout
+
+
+def wait_rounds(service: Service, *instances: int) -> None:
+    """Until so many compute together, two rounds long, and nothing is wrong."""
+    def newest() -> int:
+        found = re.findall(rf"heat: round (\d+), \d+ steps by (?:{'|'.join(map(str, instances))}) "
+                           r"instances: .*, right", said_by_heat(service))
+        return max(map(int, found), default=0)
+    before = newest()
+    wait_for(lambda: service.quietly(newest) and newest() >= before + 2,
+             f"{instances} instances that compute together", SECONDS)
+    assert "WRONG" not in said_by_heat(service)
+
+
+def test_job_that_is_no_web_server(service):
+    """A computation over shared memory on four nodes: deployed, scaled, and it survives a death:
+    the instance that died is started on another node."""
+    program = build_folder() / "libos" / "bin" / "heat"
+    service.deosctl("deploy", "job", program, "--count", 3, "--", "pause=200")
+    wait_rounds(service, 3)
+    service.deosctl("scale", "heat", 2)
+    wait_rounds(service, 2)
+    service.deosctl("scale", "heat", 4)
+    wait_rounds(service, 4)
+    job = instances_of(service)
+    uuid = next(uuid for uuid in job if uuid != service.told()["holder"])
+    number = service.number_of(uuid)
+    service.run("kill", number)
+    wait_for(lambda: service.quietly(lambda: uuid not in instances_of(service)
+                                     and len(instances_of(service)) == 4),
+             "an instance in the place of the one that died", SECONDS)
+    wait_rounds(service, 3, 4)
+    service.run("start", number)
+    service.wait_alive(4)
+    wait_rounds(service, 3, 4)
+    service.deosctl("remove", "heat")
+
+
+def instances_of(service: Service) -> list[str]:
+    """The nodes on which the computation runs, one for each instance."""
+    jobs = service.ask(service.holder(), "/api/jobs")["jobs"]
+    return [one["node"] for job in jobs if job["name"] == "heat" for one in job["instances"]
+            if one["state"] == "running"]
