@@ -24,12 +24,6 @@ take_view(void)
 	return view_copy(&view, direct_address(run.frame));
 }
 
-static void
-show_address(const char *what, u32 a)
-{
-	print(" %s %u.%u.%u.%u", what, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
-}
-
 static const char *
 life_text(u8 life)
 {
@@ -42,12 +36,14 @@ static void
 show_member(u32 index)
 {
 	const struct view_member *m = &view.member[index];
+	u32 a = m->address;
 
-	print("%2u %02x%02x%02x%02x %016lx %-7s %-5s %6lu MiB", index, m->uuid[0],
-	      m->uuid[1], m->uuid[2], m->uuid[3], m->incarnation,
-	      life_text(m->life), m->is_voter ? "votes" : "", m->blocks / 256);
-	show_address("", m->address);
-	print("%s%s\n", index == view.self ? ", this node" : "",
+	// One print a line: others write to the console too.
+	print("%2u %02x%02x%02x%02x %016lx %-7s %-5s %6lu MiB  %u.%u.%u.%u%s%s\n",
+	      index, m->uuid[0], m->uuid[1], m->uuid[2], m->uuid[3],
+	      m->incarnation, life_text(m->life), m->is_voter ? "votes" : "",
+	      m->blocks / 256, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255,
+	      index == view.self ? ", this node" : "",
 	      index == view.holder ? ", holds the virtual address" : "");
 }
 
@@ -93,8 +89,9 @@ show_site(void)
 	print("site: generation %lu, manifest of %lu bytes on %u", site->generation,
 	      site->bytes, site->copy[0].member);
 	if (site->copy[1].member != VIEW_NONE)
-		print(" and %u", site->copy[1].member);
-	print("\n");
+		print(" and %u\n", site->copy[1].member);
+	else
+		print("\n");
 }
 
 int
@@ -113,10 +110,10 @@ main(int argc, char **argv)
 		      view.has_majority ? "with a" : "without a", view.epoch);
 	else
 		print("no record yet, epoch %lu\n", view.epoch);
-	if (view.virtual_address) {
-		show_address("virtual address", view.virtual_address);
-		print("\n");
-	}
+	if (view.virtual_address)
+		print("virtual address %u.%u.%u.%u\n", view.virtual_address >> 24,
+		      view.virtual_address >> 16 & 255,
+		      view.virtual_address >> 8 & 255, view.virtual_address & 255);
 	for (u32 i = 0; i < view.member_count; i++)
 		show_member(i);
 	show_site();
