@@ -9,6 +9,7 @@
 #include "cluster/view/view.h"
 #include "libos/content/reader.h"
 #include "libos/http/catalog.h"
+#include "libos/store/hash.h"
 
 #define NODES_MAX CONTENT_NODES_MAX
 #define VERSIONS_MAX 3u		// now, next, and one that responses still need
@@ -42,6 +43,7 @@ struct version {
 	struct content_object object;	// the manifest
 	struct content_wait wait;
 	u64 next;		// block of it to be read
+	struct store_hash hash;	// of those before
 	bool is_open;
 	u16 node[MANIFEST_VOTERS_MAX];	// of the manifest's table
 	struct manifest manifest;

@@ -15,7 +15,6 @@
 #include "libos/crt/console.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
-#include "libos/store/hash.h"
 
 #define RETRY_NS (500 * NS_PER_MS)
 
@@ -139,12 +138,24 @@ begin(struct job *job, u64 now_ns)
 		return;		// clients_retire() ends who holds the oldest
 	v->generation = site->generation;
 	job->loading = v;
+	store_hash_begin(&v->hash);
 	place_manifest(job, v);
 	if (site->bytes < sizeof(struct manifest_head) ||
 	    site->bytes > MANIFEST_BYTES_MAX)
 		fail(job, now_ns, "a manifest cannot be that long");
 	else if (frames_take(manifest_pages(v) + slot_pages(), &v->memory))
 		fail(job, now_ns, "no memory for its manifest");
+}
+
+static void
+take_block(struct job *job, struct version *v, u32 block)
+{
+	const u8 *bytes = content_bytes(&job->content, block);
+	u64 at = v->next++ * STORE_BLOCK;
+
+	memcpy(manifest_bytes(v) + at, bytes, STORE_BLOCK);
+	store_hash_add(&v->hash, bytes, MIN(v->object.length - at, STORE_BLOCK));
+	content_unpin(&job->content, block);
 }
 
 // Copies blocks that are here. False: not all are.
@@ -159,10 +170,7 @@ read_manifest(struct job *job, u64 now_ns)
 		switch (content_get(&job->content, &v->object, v->next, &v->wait,
 				    &block)) {
 		case CONTENT_HERE:
-			memcpy(manifest_bytes(v) + v->next * STORE_BLOCK,
-			       content_bytes(&job->content, block), STORE_BLOCK);
-			content_unpin(&job->content, block);
-			v->next++;
+			take_block(job, v, block);
 			break;
 		case CONTENT_LATER:
 			return false;
@@ -183,7 +191,7 @@ open_version(const struct job *job, struct version *v, u64 unix_seconds)
 	const char *why;
 	u8 id[STORE_ID];
 
-	store_hash(manifest_bytes(v), v->object.length, id);
+	store_hash_end(&v->hash, id);
 	if (memcmp(id, v->object.id, STORE_ID))
 		return "its manifest does not have its id";
 	why = manifest_open(&v->manifest, manifest_bytes(v), v->object.length);
