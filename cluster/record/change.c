@@ -63,14 +63,13 @@ prune(struct record *r)
 static u8
 need_node(struct record *r, const u8 uuid[RECORD_UUID])
 {
-	u8 map[RECORD_NODES], at = record_find_node(r, uuid);
+	u8 map[RECORD_NODES], found = record_find_node(r, uuid);
+	u32 at = 0;
 
-	if (at != RECORD_NONE || r->node_count == RECORD_NODES)
-		return at;
-	for (at = 0; at < r->node_count; at++) {
-		if (memcmp(r->node[at].uuid, uuid, RECORD_UUID) > 0)
-			break;
-	}
+	if (found != RECORD_NONE || r->node_count == RECORD_NODES)
+		return found;
+	while (at < r->node_count && memcmp(r->node[at].uuid, uuid, RECORD_UUID) < 0)
+		at++;
 	for (u32 i = 0; i < RECORD_NODES; i++)
 		map[i] = (u8)(i < at ? i : i + 1);
 	for (u32 i = r->node_count++; i > at; i--)
@@ -78,7 +77,7 @@ need_node(struct record *r, const u8 uuid[RECORD_UUID])
 	memcpy(r->node[at].uuid, uuid, RECORD_UUID);
 	r->node[at].voter = false;
 	renumber(r, map);
-	return at;
+	return (u8)at;
 }
 
 enum record_error

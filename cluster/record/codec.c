@@ -276,11 +276,11 @@ record_decode_head(struct record_head *head, const u8 *bytes, u32 len)
 	head->version = le64_load(bytes + 8);
 	memcpy(head->cluster, bytes + 16, RECORD_UUID);
 	for (u32 i = 0; i < RECORD_RECENT; i++)
-		head->recent[i] = le64_load(bytes + RECENT + 8 * i);
+		head->recent[i] = le64_load(bytes + RECENT + 8ull * i);
 	for (u32 i = 0; i < nodes; i++) {
 		if (voters >> i & 1)
 			memcpy(head->voter[head->voters++],
-			       bytes + HEAD + i * RECORD_UUID, RECORD_UUID);
+			       bytes + HEAD + i * (u64)RECORD_UUID, RECORD_UUID);
 	}
 	return head->version ? RECORD_OK : RECORD_BAD;
 }

@@ -212,8 +212,8 @@ run_one(struct options *options, u64 seed, struct totals *totals)
 	options->seed = seed;
 	run_seed(options, &result);
 	if (hashes)
-		printf("seed %" PRIu64 " nodes %u hash %016" PRIx64 "\n", seed,
-		       result.nodes, result.hash);
+		printf("seed %" PRIu64 " nodes %u hash %016" PRIx64 " settled %.3f s\n",
+		       seed, result.nodes, result.hash, (double)result.settle_ns / 1e9);
 	if (twice) {
 		run_seed(options, &again);
 		if (again.hash != result.hash) {
