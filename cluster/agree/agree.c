@@ -389,7 +389,7 @@ agree_check(const struct agree *a)
 	ASSERT(acceptor->written <= acceptor->generation &&
 	       acceptor->writing <= acceptor->generation);
 	ASSERT(!acceptor->generation || acceptor->votes);
-	ASSERT(a->request_count + a->outcome_count <= AGREE_REQUESTS);
+	ASSERT(a->request_count - a->settling + a->outcome_count <= AGREE_REQUESTS);
 	ASSERT(a->reply_count <= AGREE_REPLIES && p->peers <= AGREE_PEERS);
 	ASSERT(p->phase == AGREE_IDLE || p->phase == AGREE_LINGERING || a->request_count);
 	ASSERT(!a->known.len || a->known_head.version > 0);

@@ -163,7 +163,7 @@ struct agree {
 	struct record_head known_head;
 	struct agree_value hint;	// what another voter has, for one that lost its own
 	struct record_head hint_head;
-	struct agree_request request[AGREE_REQUESTS];
+	struct agree_request request[AGREE_REQUESTS + 1];	// and one of its own
 	u32 request_count;
 	struct agree_reply reply[AGREE_REPLIES];
 	u32 reply_count;

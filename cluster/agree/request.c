@@ -31,8 +31,10 @@ add(struct agree *a, u64 now, const struct agree_request *request)
 {
 	struct agree_request *r = &a->request[a->request_count];
 
-	if (a->request_count + a->outcome_count >= AGREE_REQUESTS)
+	if (!request->own &&
+	    a->request_count - a->settling + a->outcome_count >= AGREE_REQUESTS)
 		return false;
+	ASSERT(a->request_count <= AGREE_REQUESTS);
 	*r = *request;
 	r->id = a->incarnation + ++a->changes;
 	r->give_up_at = now + AGREE_GIVE_UP_NS;
@@ -101,6 +103,21 @@ request_settle_at(const struct agree *a)
 	return !a->settling && (agree_is_lost(a) || is_ahead(a)) ? a->settle_at : NEVER;
 }
 
+// Puts the newest request before all others, whose attempt comes to nothing: without
+// this node's vote they may wait for long.
+static void
+go_first(struct agree *a)
+{
+	struct agree_request first = a->request[a->request_count - 1];
+
+	for (u32 i = a->request_count - 1; i > 0; i--)
+		a->request[i] = a->request[i - 1];
+	a->request[0] = first;
+	a->proposer.attempts = 0;
+	if (a->proposer.phase != AGREE_LINGERING)
+		a->proposer.phase = AGREE_IDLE;
+}
+
 void
 request_settle(struct agree *a, u64 now)
 {
@@ -111,6 +128,8 @@ request_settle(struct agree *a, u64 now)
 	if (agree_is_lost(a))
 		request.kind = AGREE_RECOVER;
 	a->settling = add(a, now, &request);
+	if (a->settling && request.kind == AGREE_RECOVER)
+		go_first(a);
 	a->settle_at = now + SETTLE_AGAIN_NS;
 }
 
