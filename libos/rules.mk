@@ -49,7 +49,7 @@ $(B)/libos/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(LCC) $(LFLAGS) -c -o $@ $<
 
-$(B)/libos/net/sodium/libsodium.o: $(SODIUM_STAMP)
+$(B)/libos/net/sodium/libsodium.o: $(SODIUM_STAMP) net/rules.mk
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(call sodium_object,$(LCC) $(filter-out -W% -MMD -MP,$(LFLAGS)) \

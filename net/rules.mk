@@ -45,13 +45,14 @@ $(Q)$(CROSS)ld -r --gc-sections $(addprefix -u ,$(2)) -o $@ \
 $(Q)$(CROSS)objcopy --strip-unneeded $(addprefix --keep-global-symbol=,$(2)) $@
 endef
 
-$(B)/sodium/kernel/libsodium.o: $(SODIUM_STAMP)
+$(B)/sodium/kernel/libsodium.o: $(SODIUM_STAMP) net/rules.mk
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(call sodium_object,$(KCC) $(filter-out -W% -MMD -MP,$(KFLAGS)) \
 		$(SODIUM_FLAGS),$(SODIUM_ENTRIES))
 
-$(B)/host/net/sodium/libsodium.o $(B)/fuzz/net/sodium/libsodium.o: $(SODIUM_STAMP)
+$(B)/host/net/sodium/libsodium.o $(B)/fuzz/net/sodium/libsodium.o: \
+		$(SODIUM_STAMP) net/rules.mk
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)
 	$(call sodium_object,$(HOSTCC) -g -fPIC $(SODIUM_FLAGS),$(SODIUM_ENTRIES_MORE))
