@@ -18,12 +18,12 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTIL
 # Folders that hold sans-IO cores only.
 CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "net/link", "net/rcap",
-    "libos/tcp", "libos/http", "libos/store", "dsm/core",
+    "libos/tcp", "libos/http", "libos/store", "libos/content", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
     "cluster/view", "cluster/planted", "cluster/api",
 }
 # Files that stand beside a core and drive it.
-HOSTS_AMONG_CORES: set[str] = set()
+HOSTS_AMONG_CORES = {"libos/content/reader"}
 # Cores that stand among the files that drive them.
 CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac", "snoop")}
 

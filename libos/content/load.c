@@ -187,35 +187,6 @@ start_read(struct content *content, u32 tag, struct content_read *read)
 	};
 }
 
-static void
-fail(struct content *content, struct content_load *load);
-
-bool
-content_next_read(struct content *content, struct content_read *read)
-{
-	if (!content->loads)
-		return false;
-	for (u32 i = 0; i < CONTENT_LOADS; i++) {
-		u32 tag = (content->load_scan + i) % CONTENT_LOADS;
-		struct content_load *load = &content->load[tag];
-		bool hope;
-
-		if (load->stage != CONTENT_WANTS)
-			continue;
-		if (!choose_copy(content, load, &hope)) {
-			if (!hope)
-				fail(content, load);
-			continue;
-		}
-		if (content->open[reads_locally(content, load)] == CONTENT_OPEN_MAX)
-			continue;
-		content->load_scan = tag + 1;
-		start_read(content, tag, read);
-		return true;
-	}
-	return false;
-}
-
 static struct object
 copy_object(const struct content_load *load)
 {
@@ -288,7 +259,7 @@ header_settled(struct content *content, u32 header, bool here)
 		if (here && load->stage == CONTENT_ARRIVED)
 			judge(content, load);
 		else if (!here && load->stage != CONTENT_READING)
-			fail(content, load);
+			load_end(content, load, false);
 	}
 }
 
@@ -301,6 +272,32 @@ fail(struct content *content, struct content_load *load)
 	load_end(content, load, false);
 	if (is_header)
 		header_settled(content, block, false);
+}
+
+bool
+content_next_read(struct content *content, struct content_read *read)
+{
+	if (!content->loads)
+		return false;
+	for (u32 i = 0; i < CONTENT_LOADS; i++) {
+		u32 tag = (content->load_scan + i) % CONTENT_LOADS;
+		struct content_load *load = &content->load[tag];
+		bool hope;
+
+		if (load->stage != CONTENT_WANTS)
+			continue;
+		if (!choose_copy(content, load, &hope)) {
+			if (!hope)
+				fail(content, load);
+			continue;
+		}
+		if (content->open[reads_locally(content, load)] == CONTENT_OPEN_MAX)
+			continue;
+		content->load_scan = tag + 1;
+		start_read(content, tag, read);
+		return true;
+	}
+	return false;
 }
 
 // A content block is here: it is judged when its header is.

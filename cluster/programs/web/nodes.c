@@ -61,17 +61,19 @@ nodes_find(const struct job *job, const u8 uuid[16])
 	return CONTENT_NOBODY;
 }
 
+// The index of a node, which gets one now if it has none; NODES_MAX: no more fit.
 static u16
 find_or_add(struct job *job, const u8 uuid[16])
 {
-	u16 index = nodes_find(job, uuid);
+	u16 known = nodes_find(job, uuid), index = 0;
 
-	for (u16 i = 0; i < NODES_MAX && index == CONTENT_NOBODY; i++) {
-		if (job->node[i].life != NODE_FREE)
-			continue;
-		memcpy(job->node[i].uuid, uuid, 16);
-		set_life(job, i, NODE_GONE);
-		index = i;
+	if (known < NODES_MAX)
+		return known;
+	while (index < NODES_MAX && job->node[index].life != NODE_FREE)
+		index++;
+	if (index < NODES_MAX) {
+		memcpy(job->node[index].uuid, uuid, 16);
+		set_life(job, index, NODE_GONE);
 	}
 	return index;
 }
@@ -90,7 +92,7 @@ update_node(struct job *job, const struct view_member *member, bool is_self)
 	u16 index = find_or_add(job, member->uuid);
 	struct node *node;
 
-	if (index == CONTENT_NOBODY)
+	if (index >= NODES_MAX)
 		return;
 	node = &job->node[index];
 	if (is_self) {
