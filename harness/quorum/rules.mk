@@ -38,4 +38,9 @@ sim-cluster: $(B)/harness/sim-cluster ## the same for the cores of the cluster
 	@$< --seeds $(SEEDS) --nodes $(SIM_NODES) --faults $(FAULTS) \
 		$(if $(BUG),--bug $(BUG)) $(if $(TRACE),--trace)
 
+# Without a wish that only one of the two knows, `make sim` is both.
+ifeq ($(BUG)$(filter-out swarm,$(FAULTS)),)
+sim: sim-cluster
+endif
+
 -include $(QUORUM_O:.o=.d) $(QUORUM_CHECKED_O:.o=.d)
