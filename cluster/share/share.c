@@ -11,6 +11,8 @@
 #include "libos/mem/layout.h"
 #include "libos/mem/map.h"
 
+STATIC_ASSERT(VIEW_LINK_SELF == FABRIC_NODE_SELF);
+
 static bool
 is_other(const struct share *share, const struct view_instance *in)
 {
@@ -18,8 +20,7 @@ is_other(const struct share *share, const struct view_instance *in)
 	const struct view_member *member = &v->member[in->member];
 
 	return v->job[in->job].id == share->job && in->number != share->number &&
-	       in->number < DSM_MEMBERS_MAX && member->life != VIEW_DEAD &&
-	       member->link != VIEW_LINK_SELF;
+	       in->number < DSM_MEMBERS_MAX && member->life != VIEW_DEAD;
 }
 
 static bool

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // A job's shared memory (dsm/map) in a cluster: the other instances are those of the
-// same job that the agent's view shows. Two instances on one node cannot reach each
-// other through the fabric, so the one that came later waits until one of them is
-// elsewhere: it is in no group meanwhile.
+// same job that the agent's view shows, on other nodes and on this one.
 
 #include "cluster/view/view.h"
 #include "dsm/map/dsm.h"

@@ -53,7 +53,7 @@ coh_bind(struct coh *coh, u32 page, u8 bind, u32 version)
 	h->bind = bind;
 	h->version = version;
 	h->valid = true;
-	h->has_promise = false;
+	h->has_promise = h->spoiled = false;
 	coh->memory.pages[page].mapped = bind;
 	coh->memory.pages[page].hold_until = coh->now + coh->config.hold_ns;
 }

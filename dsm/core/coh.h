@@ -66,6 +66,7 @@ struct coh_holding {
 	u8 was_home : 1;
 	u8 home_from_owner : 1;
 	u8 home_lost : 1;
+	u8 spoiled : 1;		// it was valid, and is no more
 	u8 reserved[3];
 };
 
@@ -198,6 +199,7 @@ struct coh_gather {
 	struct coh_word word;	// decided
 	u64 bound;
 	u32 best_version, top_version, shadow_version, home_version, home_epoch;
+	u32 spoiled_version;
 	u8 best, owner, shadow, home, home_state, home_owner;
 	u8 has_best : 1;
 	u8 has_owner : 1;
@@ -207,6 +209,7 @@ struct coh_gather {
 	u8 home_from_owner : 1;
 	u8 home_lost : 1;
 	u8 dead_promise : 1;
+	u8 has_spoiled : 1;
 	u8 fetch;		// member whose frame is to be read, or COH_DEAD
 };
 

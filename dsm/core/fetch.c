@@ -26,7 +26,7 @@ tag_of(const struct coh *coh, const struct coh_tx *tx)
 // ---- what a word leads to
 
 static bool
-swap_action(const struct coh *coh, struct coh_tx *tx, struct coh_clause clause,
+swap_action(struct coh *coh, struct coh_tx *tx, struct coh_clause clause,
 	    bool chain, struct coh_action *action)
 {
 	u32 home = coh_home(coh, tx->page, 0);

@@ -187,6 +187,9 @@ tx_done(struct coh *coh, u32 index, const struct coh_result *result)
 
 	ASSERT(index < COH_TX_MAX && tx->kind != TX_FREE && tx->open);
 	tx->open = false;
+	if (result->outcome == COH_UNKNOWN && tx->stage != STAGE_COPY &&
+	    tx->stage != STAGE_NOTE)
+		tx_spoil(coh, tx->page);
 	switch (tx->stage) {
 	case STAGE_TRY:
 	case STAGE_FINISH:

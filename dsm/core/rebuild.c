@@ -122,6 +122,11 @@ gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 	ASSERT(page < coh->config.pages && coh_is_member(coh, member));
 	if (h->valid)
 		gather_copy(g, member, h);
+	if (h->spoiled) {
+		gather_top(g, h->version);
+		raise(&g->spoiled_version, g->has_spoiled, h->version);
+		g->has_spoiled = true;
+	}
 	if (h->was_home)
 		gather_home(g, member, h);
 	if (h->has_promise && h->bind == COH_BIND_NONE) {
@@ -178,6 +183,15 @@ newest_published(const struct coh_gather *g)
 	return g->has_best ? g->best : (u8)COH_DEAD;
 }
 
+// Nothing newer was spoiled; or nothing is known of the page: nobody ever had it.
+static bool
+best_is_newest(const struct coh_gather *g)
+{
+	if (!g->has_best)
+		return !g->has_top;
+	return !g->has_spoiled || !coh_older(g->best_version, g->spoiled_version);
+}
+
 // Without an owner: whose frame is the content? Sets whether it is lost.
 static u8
 source_of(const struct coh *coh, const struct coh_gather *g, bool *lost)
@@ -189,7 +203,7 @@ source_of(const struct coh *coh, const struct coh_gather *g, bool *lost)
 		return g->home;
 	if (g->bound)
 		return (u8)__builtin_ctzll(g->bound);
-	if (!g->has_home && !g->dead_promise)
+	if (!g->has_home && !g->dead_promise && best_is_newest(g))
 		return best;
 	if (coh->config.flags & COH_PUBLISHED)
 		return newest_published(g);
@@ -406,6 +420,8 @@ rebuild_done(struct coh *coh, u32 tag, const struct coh_result *result)
 	}
 	if (done)
 		return;
+	if (tag >> 24 == TAG_FETCH && result->outcome == COH_UNKNOWN)
+		tx_spoil(coh, page);
 	coh->gather_due = coh_pause(coh, 3, coh->now);
 	if (tag >> 24 == TAG_FETCH && coh->phase == COH_STOPPED) {
 		struct coh_gather *g = &coh->memory.gathers[page];
@@ -431,6 +447,7 @@ rebuild_clear(struct coh *coh)
 		if (home == coh->config.self && e.state != COH_M &&
 		    h->bind == COH_BIND_NONE) {
 			h->valid = !e.lost;
+			h->spoiled = false;
 			h->version = e.version;
 		}
 		h->has_promise = h->bind == COH_BIND_NONE;

@@ -101,6 +101,11 @@ tx_due(const struct coh *coh);
 bool
 tx_defers(const struct coh *coh, u32 page);
 
+// Something may have landed in the member's frame by half: it is no copy any more. That
+// it was one, and of which version, is remembered: nobody may take an older one for new.
+void
+tx_spoil(struct coh *coh, u32 page);
+
 // Back to the beginning: another epoch, other words.
 void
 tx_restart_all(struct coh *coh);

@@ -47,6 +47,17 @@ tx_begin(struct coh *coh, u32 page, enum tx_kind kind)
 }
 
 void
+tx_spoil(struct coh *coh, u32 page)
+{
+	struct coh_holding *h = &coh->memory.holdings[page];
+
+	if (h->bind != COH_BIND_NONE || !h->valid)
+		return;
+	h->valid = false;
+	h->spoiled = true;
+}
+
+void
 tx_again(struct coh *coh, struct coh_tx *tx)
 {
 	tx->stage = STAGE_TRY;

@@ -79,7 +79,7 @@ coh_older(u32 a, u32 b)
 static inline u64
 coh_bit(u32 member)
 {
-	return 1ull << member;
+	return 1ull << (member % COH_MEMBERS_MAX);
 }
 
 // The clauses. Join: add a sharer to U or S of this epoch. Exact: this word, whole.

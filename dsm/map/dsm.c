@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What programs call. Each call enters the core for as long as it takes and answers
-// others on the way.
+// others on the way: `inside` is set meanwhile, so that the timer's upcall keeps out.
+// A call that waits sleeps between two turns of the core. The program's own touches of
+// the region, dsm_add()'s included, are made outside: they may fault.
 
 #include "dsm/map/dsm.h"
 #include "dsm/map/state.h"

@@ -87,6 +87,8 @@ region_fault(struct upcall_context *context)
 	u32 page = (u32)((f->address - DSM_BASE) >> PAGE_SHIFT);
 	bool served;
 
+	if (f->vector == VECTOR_PAGE_FAULT && near_fault(m, f->address))
+		return true;
 	if (f->vector != VECTOR_PAGE_FAULT || f->error & FAULT_FETCH ||
 	    f->address < DSM_BASE ||
 	    f->address - DSM_BASE >= (u64)m->config.pages * PAGE_SIZE ||

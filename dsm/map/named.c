@@ -23,6 +23,12 @@ named_read(struct named *named, char *list, u32 number)
 	return named->count > number;
 }
 
+static bool
+is_up(u16 link)
+{
+	return link != NODE_NONE && link_table()[link].state == FABRIC_LINK_UP;
+}
+
 u32
 named_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 {
@@ -30,11 +36,10 @@ named_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 	u32 count = 0;
 
 	for (u32 i = 0; i < named->count; i++) {
-		u16 link = i == named->number ? NODE_NONE
-					      : node_find(named->name[i]);
+		bool here = !strcmp(named->name[i], named->name[named->number]);
+		u16 link = here ? FABRIC_NODE_SELF : node_find(named->name[i]);
 
-		if (link == NODE_NONE ||
-		    link_table()[link].state != FABRIC_LINK_UP)
+		if (i == named->number || (!here && !is_up(link)))
 			continue;
 		peer[count++] = (struct dsm_peer){
 			.link = link, .number = (u16)i,

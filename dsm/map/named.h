@@ -2,7 +2,7 @@
 #pragma once
 // Instances named by hand, where no agent tells who there is: for trials and tests.
 // An argument `peers=A,B,C` has the node of instance 0, 1, 2, each as libos/remote/node.h
-// takes it; the place of this instance is not looked at.
+// takes it. One that is named like this instance's is on the same node.
 
 #include "dsm/map/dsm.h"
 

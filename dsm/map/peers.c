@@ -26,10 +26,13 @@ take_back(struct map_peer *peer)
 }
 
 static void
-give_back(struct map_peer *peer)
+give_back(struct map *m, struct map_peer *peer)
 {
-	if (peer->slot != SLOT_NONE)
+	if (peer->slot != SLOT_NONE) {
+		if (is_near(peer))
+			near_unmap(m, (u32)(peer - m->peer));
 		cap_drop_all(peer->slot);
+	}
 	peer->slot = SLOT_NONE;
 	peer->slot_life = 0;
 }
@@ -75,6 +78,9 @@ find(struct map *m)
 		if (f->number >= DSM_MEMBERS_MAX ||
 		    f->number == m->config.number)
 			continue;
+		// Its memory is used in another way on this node than elsewhere.
+		if (peer->link != f->link)
+			give_back(m, peer);
 		if (peer->link != f->link ||
 		    (f->environment && peer->environment != f->environment))
 			peer->is_known = false;
@@ -168,7 +174,7 @@ void
 peers_refused(struct map *m, u32 number)
 {
 	ASSERT(number < DSM_MEMBERS_MAX);
-	give_back(&m->peer[number]);
+	give_back(m, &m->peer[number]);
 	peers_tell(m, now_ns());
 }
 
@@ -191,7 +197,7 @@ peers_hello(struct map *m, const struct map_head *head,
 		peer->environment = from->environment;
 		peer->incarnation = from->incarnation;
 		if (peer->slot_life != head->life)
-			give_back(peer);
+			give_back(m, peer);
 		peer->hello_at = 0;
 	}
 	// A hello may have been on its way when the last grant was: granting anew takes
@@ -228,7 +234,11 @@ peers_granted(struct map *m, const struct fabric_complete *c)
 			cap_drop_all(c->slot);
 		return;
 	}
-	give_back(peer);
+	give_back(m, peer);
+	if (is_near(peer) && !near_map(m, number, c->slot)) {
+		cap_drop_all(c->slot);
+		return;
+	}
 	peer->slot = c->slot;
 	peer->slot_life = life;
 	peers_tell(m, now_ns());
@@ -250,7 +260,7 @@ peers_leave(struct map *m)
 {
 	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
 		take_back(&m->peer[i]);
-		give_back(&m->peer[i]);
+		give_back(m, &m->peer[i]);
 		m->peer[i].is_known = false;
 		m->peer[i].hello_at = 0;
 	}

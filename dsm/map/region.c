@@ -35,7 +35,7 @@ lay_out(struct map *m)
 	m->words_at = pages * PAGE_SIZE;
 	m->holdings_at = m->words_at + words * PAGE_SIZE;
 	m->lent_frames = pages + words + holdings;
-	return m->lent_frames + 1 + 1 + pages_of(MAP_POSTS * MAP_BUFFER) +
+	return m->lent_frames + 1 + 1 + 1 + pages_of(MAP_POSTS * MAP_BUFFER) +
 	       pages_of(MAP_SENDS * MAP_BUFFER);
 }
 
@@ -48,7 +48,8 @@ point_into(struct map *m)
 	m->holdings = (struct coh_holding *)(void *)(base + m->holdings_at);
 	m->scratch = base + m->lent_frames * PAGE_SIZE;
 	m->notes = (u64 *)(void *)(m->scratch + PAGE_SIZE);
-	m->posts = m->scratch + 2 * PAGE_SIZE;
+	m->grave = m->scratch + 2 * PAGE_SIZE;
+	m->posts = m->scratch + 3 * PAGE_SIZE;
 	m->sends = m->posts + ALIGN_UP(MAP_POSTS * MAP_BUFFER, PAGE_SIZE);
 }
 

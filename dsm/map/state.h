@@ -70,7 +70,7 @@ struct map {
 	u64 words_at, holdings_at;	// bytes from the start of the run
 	struct coh_word *words;
 	struct coh_holding *holdings;
-	u8 *scratch, *posts, *sends;
+	u8 *scratch, *posts, *sends, *grave;
 	u64 *notes;
 	struct fabric_queue queue;
 	u32 endpoint;
@@ -84,6 +84,7 @@ struct map {
 	u64 find_at;
 	u32 find_seen;
 	bool decides;
+	bool near_gone;		// the running operation touched what is gone
 	u64 timer_period;
 	u64 faults;
 	u64 last_rip;
@@ -120,6 +121,34 @@ bool
 map_send(struct map *m, u32 number, enum map_kind kind, const void *bytes, u32 len);
 void
 map_place(struct map *m, u32 index);
+
+// The instruction on a word of this node.
+void
+map_swap(struct coh_word *word, const struct coh_action *a,
+	 struct coh_result *result);
+
+// ---- near.c
+
+// An instance on this node: its memory is mapped here, and used at once.
+#define NEAR_BASE 0x0000090000000000ull
+#define NEAR_SHIFT 32		// addresses for each number
+
+void
+near_act(struct map *m, const struct coh_action *a);
+must_check bool
+near_map(struct map *m, u32 number, u32 slot);
+void
+near_unmap(struct map *m, u32 number);
+
+// A touch of what was taken back meanwhile: true when it can go on.
+bool
+near_fault(struct map *m, u64 address);
+
+static inline bool
+is_near(const struct map_peer *peer)
+{
+	return peer->link == FABRIC_NODE_SELF;
+}
 
 // ---- peers.c
 

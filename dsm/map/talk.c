@@ -180,16 +180,24 @@ cas16(struct coh_word *at, struct coh_word *expected, struct coh_word desired)
 	return same;
 }
 
-static void
-swap_here(struct map *m, const struct coh_action *a)
+void
+map_swap(struct coh_word *word, const struct coh_action *a,
+	 struct coh_result *result)
 {
-	struct coh_word *word = &m->words[a->page], next;
-	struct coh_result result = { .outcome = COH_DONE };
+	struct coh_word next;
 
 	// Others change it at most once for each operation that they have open.
 	do {
-		result.matched = coh_clause_apply(&a->clause, result.old, &next);
-	} while (!cas16(word, &result.old, next));
+		result->matched = coh_clause_apply(&a->clause, result->old, &next);
+	} while (!cas16(word, &result->old, next));
+}
+
+static void
+swap_here(struct map *m, const struct coh_action *a)
+{
+	struct coh_result result = { .outcome = COH_DONE };
+
+	map_swap(&m->words[a->page], a, &result);
 	coh_done(&m->coh, now_ns(), a->tag, &result);
 }
 
@@ -202,6 +210,10 @@ act_far(struct map *m, const struct coh_action *a)
 
 	if (m->peer[a->member].slot == SLOT_NONE) {
 		coh_done(&m->coh, now_ns(), a->tag, &never);
+		return true;
+	}
+	if (is_near(&m->peer[a->member])) {
+		near_act(m, a);
 		return true;
 	}
 	submit_of(m, a, &s);

@@ -134,9 +134,10 @@ wire_end(struct sim *sim, u32 index)
 	op->used = false;
 	if (!node->up || node->life != op->from_life)
 		return;
-	if (op->result.outcome == COH_DONE)
-		deliver(op, node);
-	else
+	if (op->result.outcome == COH_DONE ||
+	    (op->result.outcome == COH_UNKNOWN && sim_chance(sim, 300)))
+		deliver(op, node);	// of one that lapsed, what had come
+	if (op->result.outcome != COH_DONE)
 		sim->total.unknown++;
 	coh_done(&node->coh, sim->now, op->action.tag, &op->result);
 	node_pump(sim, node);

@@ -95,3 +95,18 @@ def test_a_member_that_stood_still_changes_nothing():
         result(one, len(one.log()), 2)
         three.resume()
         result(one, len(one.log()), 3)
+
+
+def test_two_instances_on_one_node():
+    """They reach each other within the node; one ends, and the other goes on."""
+    with Fabric(2, seed=SEED, memory_mib=96) as fabric:
+        one, two = fabric.nodes
+        names = f"peers={one.mac},{two.mac},{two.mac} pause=200"
+        two.background(f"heat instance=2 {names}")
+        job = two.background(f"heat instance=1 {names}")
+        since = len(one.log())
+        one.type(f"heat instance=0 {names}")
+        result(one, since, 3)
+        two.run(f"kill {job}")
+        result(one, len(one.log()), 2)
+        assert "page fault" not in two.log()

@@ -25,6 +25,7 @@
 #define FABRIC_CLAUSES_MAX 3u
 #define FABRIC_QUEUE_FRAMES 4u
 #define FABRIC_SERVICE_NONE (~0ull)
+#define FABRIC_NODE_SELF 0xffffu	// SEND to a service, GRANT: of this node itself
 
 // READ to FLUSH work on a REMOTE capability: `offset` counts bytes from the start
 // of its range, `local` is a byte of the queue's region (frame * PAGE_SIZE and

@@ -153,6 +153,8 @@ grant_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 		return CODE_TYPE;
 	if (t->rights & ~WIRE_RIGHTS)
 		return CODE_RIGHTS;
+	if (s->node == FABRIC_NODE_SELF)
+		return CODE_NONE;
 	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
 		return CODE_PEER;
 	if (links_incarnation(fabric.links, s->node) != t->incarnation)
@@ -174,6 +176,10 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 
 	if (code != CODE_NONE)
 		return code;
+	if (s->node == FABRIC_NODE_SELF)
+		return local_grant(queue, s,
+				   wire_type(cap_at(&caps, queue->owner,
+						    s->slot)->type));
 	cap = derive(queue->owner, s->slot, list, t->rights, t->base, t->count);
 	node = cap_node(&caps, cap);
 	p = pending_take(queue, PENDING_GRANT, s);

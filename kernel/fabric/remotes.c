@@ -99,8 +99,8 @@ record_find(void)
 	return NONE;
 }
 
-static u32
-env_of(u32 id)
+u32
+fabric_env_of(u32 id)
 {
 	for (u64 left = env_started; left; left &= left - 1) {
 		u32 i = (u32)__builtin_ctzll(left);
@@ -115,7 +115,7 @@ enum wire_code
 rcap_host_granted(void *host, const struct rcap_remote *remote,
 		  const struct wire_grant *grant)
 {
-	u32 env = env_of(grant->environment), record = record_find();
+	u32 env = fabric_env_of(grant->environment), record = record_find();
 	struct pending *place;
 	i64 slot;
 

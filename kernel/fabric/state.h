@@ -108,10 +108,19 @@ exports_init(void);
 bool
 exports_sweep_step(void);
 
+// local.c: without a link; what they say is the end, or CODE_NONE: it is told
+enum wire_code
+local_send(struct fabric_queue *queue, const struct fabric_submit *s);
+enum wire_code
+local_grant(struct fabric_queue *queue, const struct fabric_submit *s, u8 type);
+
 // remotes.c
 enum wire_code
 remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	     struct rcap_submit *r);
+// Index of an environment by its id, or NONE.
+u32
+fabric_env_of(u32 id);
 bool
 remotes_drop_step(u64 now);
 void

@@ -103,6 +103,8 @@ service_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 		return wire_code_of(error);
 	if (!cap_covers(cap, s->offset, 1))
 		return CODE_RANGE;
+	if (s->node == FABRIC_NODE_SELF)
+		return CODE_NONE;
 	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
 		return CODE_PEER;
 	r->remote = (struct rcap_remote){
@@ -159,6 +161,8 @@ operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 
 	if (code != CODE_NONE)
 		return code;
+	if (s->node == FABRIC_NODE_SELF && names_service(queue, s))
+		return local_send(queue, s);
 	p = pending_take(queue, PENDING_OPERATION, s);
 	pending_pin(p, s->local, local_bytes(s));
 	r.tag = (u64)(p - pendings);

@@ -137,46 +137,69 @@ target_find(struct rcap *rcap, struct asked *asked, u32 *index)
 	return code;
 }
 
-static void
-deliver(struct rcap *rcap, const struct asked *asked, u32 index,
-	struct rcap_endpoint *endpoint)
+// 0 when the endpoint is there and its next buffer takes so many bytes.
+static enum wire_code
+room_check(struct rcap *rcap, u32 index, u32 length)
 {
-	const struct rcap_buffer *buffer =
-		&rcap->buffer[buffer_take(rcap, endpoint)];
-	struct rcap_message message = {
-		.endpoint = index,
-		.length = asked->payload_len,
-		.tag = buffer->tag,
-		.local = buffer->local,
-		.incarnation = links_incarnation(rcap->links, asked->peer),
-		.environment = asked->request->environment,
-		.peer = asked->peer,
-	};
+	const struct rcap_endpoint *endpoint = endpoint_at(rcap, index);
 
-	__builtin_memcpy(rcap->config.memory + buffer->local, asked->payload,
-			 asked->payload_len);
+	if (!endpoint)
+		return CODE_SERVICE;
+	if (endpoint->head == RCAP_NONE ||
+	    rcap->buffer[endpoint->head].size < length)
+		return CODE_BUFFER;
+	return CODE_NONE;
+}
+
+// `from` says how long it is and who sent it.
+static void
+deliver(struct rcap *rcap, u32 index, const u8 *bytes,
+	const struct rcap_message *from)
+{
+	struct rcap_endpoint *endpoint = endpoint_at(rcap, index);
+	struct rcap_message message = *from;
+	const struct rcap_buffer *buffer;
+
+	ASSERT(endpoint);
+	buffer = &rcap->buffer[buffer_take(rcap, endpoint)];
+	message.endpoint = index;
+	message.tag = buffer->tag;
+	message.local = buffer->local;
+	__builtin_memmove(rcap->config.memory + buffer->local, bytes, from->length);
 	rcap_host_message(rcap->host, &message);
 }
 
 void
 run_send(struct rcap *rcap, struct asked *asked)
 {
-	struct rcap_endpoint *endpoint = NULL;
+	struct rcap_message from = {
+		.length = asked->payload_len,
+		.incarnation = links_incarnation(rcap->links, asked->peer),
+		.environment = asked->request->environment,
+		.peer = asked->peer,
+	};
 	u32 index = RCAP_NONE;
 	enum wire_code code = target_find(rcap, asked, &index);
 
-	if (code == CODE_NONE) {
-		endpoint = endpoint_at(rcap, index);
-		if (!endpoint)
-			code = CODE_SERVICE;
-		else if (endpoint->head == RCAP_NONE ||
-			 rcap->buffer[endpoint->head].size < asked->payload_len)
-			code = CODE_BUFFER;
-	}
+	if (code == CODE_NONE)
+		code = room_check(rcap, index, from.length);
 	if (code != CODE_NONE) {
 		owner_refuse(rcap, asked, code);
 		return;
 	}
-	deliver(rcap, asked, index, endpoint);
+	deliver(rcap, index, asked->payload, &from);
 	owner_ran(rcap, asked, asked->payload, 0);
+}
+
+enum wire_code
+rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from)
+{
+	const struct rcap_service *found = service_find(rcap, service);
+	enum wire_code code = found ? room_check(rcap, found->endpoint, from->length)
+				    : CODE_SERVICE;
+
+	if (code == CODE_NONE)
+		deliver(rcap, found->endpoint, rcap->config.memory + from->local,
+			from);
+	return code;
 }

@@ -219,6 +219,11 @@ struct rcap_message {
 	u16 peer;
 };
 
+// A message to a service from this node itself: `length` bytes from `local`, and who
+// sent it, stand in `from`.
+enum wire_code
+rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from);
+
 // ---- what the host does for the core; `host` is the pointer of rcap_init()
 
 // True when neither the node nor an ancestor is revoked, and it is still the
