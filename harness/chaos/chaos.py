@@ -49,6 +49,7 @@ class Counters:
         self.service = service
         self.highest: dict[str, int] = {}
         self.looks = 0
+        self.began = time.monotonic()
         self.backwards: list[str] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -73,7 +74,10 @@ class Counters:
         now = {node["uuid"]: node["requests"] for node in told["nodes"]}
         for uuid, before in self.highest.items():
             if now.get(uuid, 0) < before:
-                self.backwards.append(f"{uuid}: {before}, then {now.get(uuid, 'nothing')}")
+                self.backwards.append(
+                    f"{uuid[:8]}: {before}, then {now.get(uuid, 'nothing')}, as "
+                    f"{told['shown_by'][:8]} shows {time.monotonic() - self.began:.1f} s "
+                    f"after the beginning (written through: {told['written_through']})")
         self.highest |= {uuid: max(count, self.highest.get(uuid, 0))
                          for uuid, count in now.items()}
 

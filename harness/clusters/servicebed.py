@@ -108,7 +108,7 @@ class Service(Cluster):
         """Its answer; None while somebody does not answer."""
         try:
             return question()
-        except (OSError, ValueError, AssertionError, KeyError):
+        except (OSError, ValueError, AssertionError, KeyError, Refused):
             return None
 
     # ---- what it serves ----
