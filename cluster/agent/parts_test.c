@@ -205,23 +205,21 @@ an_empty_message_is_one_part(void **state)
 	refuses(head, sizeof(head));
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, setup)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(parts_in_any_order_make_the_message),
-		TEST(the_longest_message_fits),
-		TEST(messages_of_two_senders_do_not_mix),
-		TEST(another_life_of_a_sender_is_another_sender),
-		TEST(a_part_that_comes_twice_ends_the_message),
-		TEST(other_lengths_end_the_message),
-		TEST(a_sender_gets_its_own_places_only),
-		TEST(old_messages_make_room),
-		TEST(full_places_give_up_the_oldest),
-		TEST(malformed_heads_are_refused),
-		TEST(an_empty_message_is_one_part),
+		cmocka_unit_test_setup(parts_in_any_order_make_the_message, setup),
+		cmocka_unit_test_setup(the_longest_message_fits, setup),
+		cmocka_unit_test_setup(messages_of_two_senders_do_not_mix, setup),
+		cmocka_unit_test_setup(another_life_of_a_sender_is_another_sender, setup),
+		cmocka_unit_test_setup(a_part_that_comes_twice_ends_the_message, setup),
+		cmocka_unit_test_setup(other_lengths_end_the_message, setup),
+		cmocka_unit_test_setup(a_sender_gets_its_own_places_only, setup),
+		cmocka_unit_test_setup(old_messages_make_room, setup),
+		cmocka_unit_test_setup(full_places_give_up_the_oldest, setup),
+		cmocka_unit_test_setup(malformed_heads_are_refused, setup),
+		cmocka_unit_test_setup(an_empty_message_is_one_part, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,7 @@ draw(struct prng *prng, u32 low, u32 high)
 static const struct scenario *
 plan_make(const struct options *o, u64 seed, struct plan *plan)
 {
-	struct prng prng;
+	struct prng prng = { 0 };
 	const struct scenario *s;
 
 	prng_seed(&prng, seed ^ 0x5eed);

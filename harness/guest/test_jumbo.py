@@ -42,7 +42,8 @@ def captured(path: Path) -> list[bytes]:
 
 
 def answers(fabric: Fabric, tmp_path: Path, reader, owner) -> list[int]:
-    """How long the frames are in which a page comes, as the switch saw them."""
+    """How long the frames are in which a page comes, as the switch saw them; on a busy
+    host some come twice, because the reader asked again."""
     capture = tmp_path / "frames"
     fabric.switch.control.must(f"pcap {capture}")
     assert "remote: read 4096 bytes" in reader.run(f"remote read {owner.mac} 3 4096")
@@ -69,9 +70,9 @@ def test_a_page_in_one_frame_or_in_three(tmp_path):
         for node in (one, three):
             node.run(f"remote write {two.mac} 3 hello")
         wait_carries(one, two, WHOLE)
-        assert answers(fabric, tmp_path, one, two) == [14 + WHOLE]
+        assert set(answers(fabric, tmp_path, one, two)) == {14 + WHOLE}
         three_parts = answers(fabric, tmp_path, three, two)
-        assert len(three_parts) == 3 and max(three_parts) <= 1514
+        assert len(three_parts) >= 3 and max(three_parts) <= 1514
         # The ring's frames stay at 1500: longer ones are counted, and nobody gets them.
         station = fabric.switch.connect(4)
         station.send((BROADCAST + station.mac + b"\x08\x00").ljust(14 + 2000, b"\0"))
@@ -85,8 +86,9 @@ def test_a_path_that_changes(tmp_path):
     with Fabric(2, mtu=JUMBO, append="cluster=test far=8") as fabric:
         one, two = fabric.nodes
         wait_carries(one, two, WHOLE)
-        assert len(answers(fabric, tmp_path, one, two)) == 1
+        assert set(answers(fabric, tmp_path, one, two)) == {14 + WHOLE}
         fabric.switch.control.must("link 2 mtu=1500")
         answers(fabric, tmp_path, one, two)     # asked again, until it comes in three
         assert fabric.switch.counters(2)["too_long_in"] > 0
-        assert len(answers(fabric, tmp_path, one, two)) == 3
+        parts = answers(fabric, tmp_path, one, two)
+        assert len(parts) >= 3 and max(parts) <= 1514

@@ -2,8 +2,8 @@
 """pytest plugin: in which order test files run, and which run by themselves.
 
 Files are the unit that workers take (xdist's loadfile), so that a module's
-machines boot once. Files with QEMU tests come first: they are the long ones, and
-short ones fill the gap at the end. A test marked `alone` measures time or load;
+machines boot once. Files with QEMU tests come first, and of them those with tests
+marked `long`: short ones fill the gap at the end. A test marked `alone` measures time or load;
 while it runs, no other worker runs a test (shared and exclusive file lock).
 """
 import fcntl
@@ -16,7 +16,8 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]):
     """Moves the files that hold QEMU tests to the front, in a fixed order."""
     slow = {item.path for item in items if item.get_closest_marker("qemu")}
-    items.sort(key=lambda item: item.path not in slow)
+    longest = {item.path for item in items if item.get_closest_marker("long")} & slow
+    items.sort(key=lambda item: (item.path not in longest, item.path not in slow))
 
 
 def _lock_path(config: pytest.Config) -> Path:

@@ -201,7 +201,7 @@ def test_bad_root_is_a_usage_error(tmp_path):
     assert done.returncode == 2 and "no such directory" in done.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_this_repository_is_tidy():
     done = subprocess.run([sys.executable, str(HERE / "tidy.py")], cwd=ROOT,
                           capture_output=True, text=True, check=False)
