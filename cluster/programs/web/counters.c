@@ -5,7 +5,8 @@
 // Invariants:
 //  C1  The row of a node grows by what its instances answered since they last added,
 //      and by nothing else; it is never given to another.
-//  C2  A text holds rows that were published after its readers asked.
+//  C2  A text holds rows that were published after its readers asked, or there is no
+//      other node, nor ever was.
 
 #include "cluster/programs/web/counters.h"
 #include "cluster/programs/web/shared.h"
@@ -28,7 +29,7 @@ counters_open(struct counters *counters, struct job *job)
 {
 	i64 error = shared_open(job);
 
-	*counters = (struct counters){ .is_open = !error };
+	*counters = (struct counters){ .job = job, .is_open = !error };
 	memcpy(counters->uuid, job->view.member[job->view.self].uuid,
 	       sizeof(counters->uuid));
 	if (error)
@@ -149,6 +150,14 @@ publish(struct counters *c)
 	return c->is_open ? shared_publish(sizeof(c->row)) : -E_ABSENT;
 }
 
+// Is what was added safe to show, as much as it can be?
+static bool
+may_show(const struct counters *c, i64 published)
+{
+	return published == 1 ||
+	       (published == -E_ABSENT && c->job->view.member_count <= 1);
+}
+
 enum counters_news
 counters_run(struct counters *c, u64 now_ns, u64 requests,
 	     const struct counters_shown *shown)
@@ -168,7 +177,7 @@ counters_run(struct counters *c, u64 now_ns, u64 requests,
 	}
 	if (c->stage == COUNTERS_PUBLISHES) {
 		published = publish(c);
-		if (published == 1 || published == -E_ABSENT) {
+		if (may_show(c, published)) {
 			write_text(c, published == 1, shown);
 			c->stage = COUNTERS_IDLE;
 			c->wanted = false;

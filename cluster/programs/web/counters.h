@@ -7,7 +7,8 @@
 // adds its own, publishes all rows, and shows what it published. So no number that
 // anybody saw is ever seen smaller again, whichever one node dies; and an instance
 // that starts anew goes on from what is stored. What an instance counted since it
-// last added, half a second at most, goes with it.
+// last added, half a second at most, goes with it. Who is cut off from all others has
+// nothing that it may show: what it has may be old.
 
 #include "cluster/programs/web/job.h"
 #include "libos/io/wait.h"
@@ -30,6 +31,7 @@ enum counters_stage {
 };
 
 struct counters {
+	const struct job *job;
 	bool is_open;		// the region is
 	bool wanted;		// somebody waits for a text
 	u8 uuid[16];		// of this node
