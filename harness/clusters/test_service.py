@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from clusters.load import Load
+from clusters.load import Load, Refused
 from clusters.options import build_folder
 from clusters.rig import wait_for
 from clusters.servicebed import DEOSCTL, SECONDS, Service, write_site
@@ -196,8 +196,8 @@ def test_pause(service, site):
 
 
 def test_partition_and_heal(service, site, tmp_path):
-    """One against two: the one refuses what needs a majority and says why; after it, one
-    holder, one record."""
+    """One against two: the one refuses what needs a majority and says why, and shows no
+    counters, for its own may be old; after it, one holder, one record."""
     holder = service.holder()
     others = [node["id"] for node in service.nodes() if node["id"] != holder]
     generation = service.told()["site"]["generation"]
@@ -210,6 +210,9 @@ def test_partition_and_heal(service, site, tmp_path):
     write_site(tmp_path / "site", SEED + 1, files=4, large=1000)
     refused = service.deploy(tmp_path / "site", node=holder, fails=True)
     assert "too few of the voters" in refused.stderr.splitlines()[-1], refused.stderr
+    with pytest.raises(Refused, match="status 503"):
+        service.counters(service.ports()[f"node {holder}"])
+    service.counters(service.ports()[f"node {others[0]}"])
     assert service.told(others[0])["holder"] not in (None, service.told(holder)["self"])
     service.run("heal")
     service.wait_alive(3)

@@ -26,11 +26,12 @@
 #define BUFFER_NARROW 2048u	// for frames of an MTU of 1500
 #define TRANSMIT_BUFFERS 64u
 #define TRANSMIT_BUFFERS_SMALL 32u
-#define WINDOWS 16u		// peers that are talked to at a time
-#define WINDOWS_SMALL 8u
+#define WINDOWS 64u		// peers that are talked to at a time
+#define WINDOWS_SMALL 16u
 #define STAGING_SMALL 16u
 #define KEY_AGREEMENTS 16u	// a second, about 1 ms each
 #define DROPS_ROOM 16u		// operations of the kernel's own
+#define REQUESTS_SMALL 48u	// three frames for each of fifteen peers
 #define GRANTS_MAX 64u
 #define BUSY_NS (10 * NS_PER_MS)
 #define STARVED_NS NS_PER_MS
@@ -63,7 +64,7 @@ start(const u8 key[32], bool small, bool untagged)
 		.windows_max = small ? WINDOWS_SMALL : WINDOWS,
 		.handshakes_max = 8,
 		.key_agreements_max = KEY_AGREEMENTS,
-		.grant_pool = (u16)(FABRIC_REQUEST_BUFFERS / part),
+		.grant_pool = (u16)(small ? REQUESTS_SMALL : FABRIC_REQUEST_BUFFERS),
 		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),
 		.untagged = untagged,
 	};

@@ -367,7 +367,7 @@ the_head_waits_for_the_first_block(void **state)
 		if (!step(&runs[0], UINT64_MAX) || runs[0].output_len)
 			continue;
 		assert_ptr_equal(http_conn_catalog(&runs[0].conn), &catalog);
-		http_conn_failed(&runs[0].conn, 0);
+		http_conn_failed(&runs[0].conn, 0, HTTP_INTERNAL_ERROR);
 		http_conn_check(&runs[0].conn);
 		assert_null(http_conn_catalog(&runs[0].conn));
 		runs[0].wanted.len_bytes = 0;
@@ -396,7 +396,7 @@ a_later_failure_aborts(void **state)
 		bring(&runs[0]);
 		assert_true(step(&runs[0], UINT64_MAX));
 		assert_true(runs[0].output_len > 0);
-		http_conn_failed(&runs[0].conn, 0);
+		http_conn_failed(&runs[0].conn, 0, HTTP_INTERNAL_ERROR);
 		http_conn_check(&runs[0].conn);
 		assert_true(http_conn_output(&runs[0].conn, 0, &out));
 		assert_int_equal(out.kind, HTTP_OUTPUT_ABORT);

@@ -283,13 +283,14 @@ http_conn_page(struct http_conn *conn, const void *bytes, u64 len)
 }
 
 void
-http_conn_failed(struct http_conn *conn, u64 now_ns)
+http_conn_failed(struct http_conn *conn, u64 now_ns, enum http_status status)
 {
 	ASSERT(conn->state == HTTP_CONN_SEND);
+	ASSERT(status >= HTTP_INTERNAL_ERROR);
 	if (conn->response.begun)
 		enter(conn, HTTP_CONN_ABORT, NEVER);
 	else
-		refuse(conn, now_ns, HTTP_INTERNAL_ERROR);
+		refuse(conn, now_ns, status);
 }
 
 const struct catalog *

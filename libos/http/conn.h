@@ -22,7 +22,7 @@
 //			          stop the inner loop if sent < the piece;
 //			FETCH:    has the host the bytes, or the first of them:
 //			          http_conn_fetched(conn, bytes, len, lent);
-//			          can nobody have them: http_conn_failed(conn, now);
+//			          can nobody have them: http_conn_failed(conn, now, status);
 //			          else stop, and run the connection when they came;
 //			PAGE:     the same with http_conn_page();
 //			SHUTDOWN: send FIN after what is queued, go on reading;
@@ -139,10 +139,11 @@ http_conn_fetched(struct http_conn *conn, const void *bytes, u64 len_bytes,
 void
 http_conn_page(struct http_conn *conn, const void *bytes, u64 len_bytes);
 
-// After FETCH or PAGE: they cannot be had. The answer becomes 500 when nothing of
-// it was sent, else the connection ends with ABORT.
+// After FETCH or PAGE: they cannot be had. The answer becomes `status`, one of the
+// server's own (500 on), when nothing of it was sent, else the connection ends with
+// ABORT.
 void
-http_conn_failed(struct http_conn *conn, u64 now_ns);
+http_conn_failed(struct http_conn *conn, u64 now_ns, enum http_status status);
 
 // The catalogue that the response on its way is of, or NULL: it must stay.
 const struct catalog *

@@ -139,7 +139,7 @@ bring(struct clients *clients, struct client *client,
 	case CONTENT_LATER:
 		return false;
 	case CONTENT_FAILED:
-		http_conn_failed(&client->http, now_ns);
+		http_conn_failed(&client->http, now_ns, HTTP_INTERNAL_ERROR);
 		return true;
 	case CONTENT_HERE:
 		break;
@@ -321,7 +321,7 @@ clients_give_page(struct clients *clients, const char *text, u32 len, u64 now_ns
 		if (client->page)
 			memcpy(client->page, text, len);
 		else
-			http_conn_failed(&client->http, now_ns);
+			http_conn_failed(&client->http, now_ns, HTTP_UNAVAILABLE);
 		client_run(clients, client, now_ns);
 	}
 }
