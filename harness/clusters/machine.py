@@ -56,6 +56,7 @@ class Machine:
     disk: Path | None = None  # raw
     cpu: str = "max"
     entropy: bool = True  # a virtio entropy device
+    icount: int | None = None  # its clock counts instructions, of 2**icount ns each
     extra: list[str] = field(default_factory=list)
     on_terminal: bool = False  # the console and QEMU's monitor are this terminal; no QMP
     inside: int | None = None  # a process in whose network namespace QEMU runs
@@ -94,7 +95,8 @@ class Machine:
 
     def command(self) -> list[str]:
         """QEMU's command line."""
-        words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", "tcg,thread=multi",
+        threads = "multi" if self.icount is None else "single"
+        words = [QEMU, "-name", self.name, "-machine", "q35", "-accel", f"tcg,thread={threads}",
                  "-cpu", self.cpu, "-smp", str(self.smp), "-m", f"{self.memory_mib}M",
                  "-nodefaults", "-no-user-config", "-display", "none"]
         if self.on_terminal:
@@ -103,6 +105,8 @@ class Machine:
             words += ["-chardev", f"pipe,id=console,path={self.name}",
                       "-serial", "chardev:console",
                       "-qmp", f"unix:{self.qmp_path.name},server=on,wait=off"]
+        if self.icount is not None:
+            words += ["-icount", f"shift={self.icount},sleep=off"]
         if self.entropy:
             words += ["-device", "virtio-rng-pci"]
         if self.uuid is not None:

@@ -85,20 +85,24 @@ def test_broken_upcalls(guest):
         assert re.fullmatch(rf"die: trying {way}\n\[\d+\] die: {end}.* \(vector 14\), .*\n", said)
 
 
-def test_broken_timers(guest):
-    """The same when the upcall is that of a timer."""
+@pytest.mark.parametrize("cause", ["timer", "slice"])
+def test_broken_timers(guest, cause):
+    """The same when the upcall is that of a timer, or of the start of a slice."""
     for way, end in WAYS.items():
-        said = guest.run(f"die {way} timer")
+        said = guest.run(f"die {way} {cause}")
         found = re.fullmatch(rf"die: trying {way}\n\[\d+\] die: {end}(.*) "
                              r"\(vector (\d+)\), .*\n", said)
         assert found, said
-        # A handler that can be entered meets its own fault next.
+        # A handler that can be entered meets its own fault next. Who is always on its
+        # upcall stack is never told of a slice.
         enters = way in ("handler-unmapped", "handler-data", "handler-faults")
+        untold = way == "stack-everything" and cause == "slice"
         assert (found[1].split()[-1], int(found[2])) == (
-            ("fault", 14) if enters else ("timer", 0xffff)), said
+            ("fault", 14) if enters or untold else ("timer", 0xffff)), said
 
 
-@pytest.mark.parametrize("call", ["nothing", "null", "yield", "wait", "timer", "map", "fault"])
+@pytest.mark.parametrize("call", ["nothing", "null", "yield", "wait", "timer", "map", "fault",
+                                  "overrun", "cling"])
 def test_endless_loops(guest, call):
     """Loops for ever, more than there are processors, take nobody else's time."""
     spinners = [guest.background(f"spin {call}") for _ in range(guest.smp + 1)]

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.qemu
 
 TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
          "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
-         "everywhere", "wake", "slices", "move", "revoke-running", "revoke-asleep", "loop"]
+         "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
+         "migrate", "revoke-running", "revoke-asleep", "loop"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

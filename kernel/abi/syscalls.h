@@ -34,6 +34,11 @@ struct quota {
 
 #define ENV_NAME_SIZE 16
 
+// How long an environment that asked for UPCALL_SLICE_END may run on after the end
+// of its slice. Longer, and it is cut off: the kernel saves its state. What it used
+// it owes (env_info.owed_ns), and its next slice is that much shorter.
+#define SLICE_OVERRUN_NS 100000ull
+
 // env_create: `uarea_frame`, covered with READ and WRITE by `uarea_slot`,
 // becomes the new environment's uarea (kernel/abi/uarea.h). The environment
 // lives as long as the capability that this call returns.

@@ -66,7 +66,7 @@ enum env_end {
 	END_UPCALL,		// the upcall stack could not take the frame
 };
 
-// A fault_vector: not an exception but a timer found no way into the program.
+// A fault_vector: not an exception but another upcall found no way into the program.
 #define VECTOR_TIMER_UPCALL 0xffffu
 
 struct env_info {
@@ -80,6 +80,10 @@ struct env_info {
 	u64 fault_address;
 	u64 cpu_ns;		// processor time used
 	u64 excess_ns;		// of it, in slices lent by others
+	u64 overrun_ns;		// of it, after a slice had ended (SLICE_OVERRUN_NS)
+	u64 owed_ns;		// of that, not yet taken from its slices
+	u32 cut_offs;		// overruns that the kernel ended
+	u32 processor;		// where it runs or ran last
 	struct quota quota;	// what it may hold, without what children took
 	struct quota used;
 	u64 faults;		// upcalls for exceptions

@@ -19,13 +19,16 @@
 enum upcall_cause {
 	UPCALL_FAULT,		// an exception; vector and error say which
 	UPCALL_TIMER,		// the deadline of timer_set passed
+	UPCALL_SLICE_START,	// a slice of its own begins
+	UPCALL_SLICE_END,	// the slice that it runs in is over: to yield, now
 };
 
 struct upcall_frame {
 	u32 cause;		// enum upcall_cause
-	u32 vector;		// x86 exception number
-	u64 error;		// its error code, or 0
-	u64 address;		// CR2 for a page fault
+	u32 vector;		// x86 exception number; of a slice, its processor
+	u64 error;		// its error code, or 0; of a slice, its index
+	u64 address;		// CR2 for a page fault; of a slice, when it ends, and
+				// of one that has ended, when the program is cut off
 	// What IRETQ takes:
 	u64 rip;
 	u64 cs;
@@ -69,16 +72,18 @@ struct uarea {
 	u64 upcall_entry;	// 0: no handler
 	u64 upcall_stack_bottom;
 	u64 upcall_stack_top;
-	u32 upcall_held;	// not 0: timer upcalls wait (faults never do)
+	u32 upcall_held;	// not 0: upcalls wait (faults never do)
 	// Written by the kernel: bit (1 << cause) of each upcall that waits. The
 	// environment that clears upcall_held looks here and clears the bits.
 	u32 upcall_pending;
+	// Bit (1 << cause) of each that it wants of UPCALL_SLICE_START and
+	// UPCALL_SLICE_END. Both wait also while it runs on its upcall stack.
+	u32 upcall_wanted;
 
 	// Written by the parent before env_start.
 	u32 magic;
 	u32 argument_count;
 	u32 cap_count;
-	u32 reserved;
 	struct startup_cap cap[STARTUP_CAPS_MAX];
 	char arguments[STARTUP_ARGS_SIZE];	// terminated strings, one after another
 };

@@ -8,6 +8,9 @@
 //   H3  the FPU registers hold the state of `current`; saved when it leaves
 //   H4  whenever a runnable environment runs nowhere, each processor with a slice
 //       for it is busy or has been told to look
+//   H5  cpu->overrun says that `current` runs on after the end of a slice, having
+//       been told so (UPCALL_SLICE_END); it ends within SLICE_OVERRUN_NS, and who
+//       owes time from an earlier one is not told again, but cut off at once
 
 #include "kernel/sys/sched.h"
 #include "kernel/arch/x86_64/apic.h"
@@ -100,6 +103,17 @@ can_run(const struct cpu *cpu, u32 index)
 		envs[index].running_on == cpu->index);
 }
 
+static void
+charge(struct cpu *cpu, u64 now)
+{
+	struct env_info *info = envs[cpu->current].info;
+
+	info->cpu_ns += now - cpu->since_ns;
+	if (cpu->lent)
+		info->excess_ns += now - cpu->since_ns;
+	cpu->since_ns = now;
+}
+
 // Takes the processor from its current environment: charges it, saves what the
 // next one would overwrite.
 static void
@@ -111,9 +125,7 @@ switch_out(struct cpu *cpu, u64 now)
 	struct env *env = &envs[cpu->current];
 
 	ASSERT(env->running_on == cpu->index);
-	env->info->cpu_ns += now - cpu->since_ns;
-	if (cpu->lent)
-		env->info->excess_ns += now - cpu->since_ns;
+	charge(cpu, now);
 	fpu_save(env->context.fpu);
 	if (cpu_features.fsgsbase) {
 		env->context.fs_base = fs_base_read();
@@ -135,6 +147,7 @@ switch_in(struct cpu *cpu, struct env *env, u64 now)
 	ASSERT(env->running_on == CPU_NONE && cpu->current == ENVS_MAX);
 	env->running_on = cpu->index;
 	env->cpu = cpu->index;
+	env->info->processor = cpu->index;
 	cpu->current = env->index;
 	cpu->since_ns = now;
 	if (cpu->space != env->index) {
@@ -204,23 +217,115 @@ advance_slice(struct cpu *cpu, u64 now)
 
 	cpu->donee = ENVS_MAX;
 	cpu->slice_end_ns = now + SLICE_NS;
+	cpu->fresh = true;
 	if (walk)
 		cpu->slice = slice_after(at, walk);
+}
+
+// Will the next slice bring another environment?
+static bool
+others_follow(const struct cpu *cpu)
+{
+	u32 at = (cpu->slice + 1) % SLICES_PER_CPU;
+
+	for (u64 walk = walk_from(cpu, at); walk; walk &= walk - 1) {
+		u32 index = slice_table[cpu->index][slice_after(at, walk)].env;
+
+		if (can_run(cpu, index))
+			return index != cpu->current;
+	}
+	return false;
+}
+
+// The slice is over, somebody else follows, and who runs wanted to be told.
+static bool
+begin_overrun(struct cpu *cpu, u64 now)
+{
+	// 0: it was given up.
+	if (now < cpu->slice_end_ns || !cpu->slice_end_ns ||
+	    !can_run(cpu, cpu->current))
+		return false;
+
+	const struct env *env = &envs[cpu->current];
+
+	if (!upcall_wanted(env, UPCALL_SLICE_END) || env->info->owed_ns ||
+	    !others_follow(cpu))
+		return false;
+	charge(cpu, now);
+	cpu->lent = false;		// nobody lends this
+	cpu->overrun = true;
+	cpu->overrun_since_ns = now;
+	cpu->notice = UPCALL_SLICE_END;
+	return true;
+}
+
+// What was used after the end of a slice is owed.
+static void
+end_overrun(struct cpu *cpu, bool cut_off, u64 now)
+{
+	struct env *env = &envs[cpu->current];
+	u64 used = now - cpu->overrun_since_ns;
+
+	ASSERT(cpu->overrun);
+	cpu->overrun = false;
+	cpu->notice = 0;
+	cpu->slice_end_ns = 0;
+	env->info->overrun_ns += used;
+	env->info->owed_ns += used;
+	if (cut_off) {
+		env->info->cut_offs++;
+		upcall_late(env);
+	}
+}
+
+static bool
+overruns(struct cpu *cpu, u64 now)
+{
+	if (!cpu->overrun)
+		return begin_overrun(cpu, now);
+
+	bool wants_more = cpu->slice_end_ns && can_run(cpu, cpu->current);
+
+	if (wants_more && now - cpu->overrun_since_ns < SLICE_OVERRUN_NS)
+		return true;
+	end_overrun(cpu, wants_more, now);
+	return false;
+}
+
+// Who owes time pays with time of its own: its slice, or what it was given of
+// another's. Returns whether that leaves anything of the slice.
+static bool
+repay(struct cpu *cpu, u32 chosen, u64 now)
+{
+	u64 *owed_ns = &env_table[chosen].owed_ns;
+
+	if (likely(!*owed_ns) || (cpu->lent && cpu->donee != chosen))
+		return true;
+	ASSERT(cpu->slice_end_ns > now);
+
+	u64 paid = MIN(*owed_ns, cpu->slice_end_ns - now);
+
+	*owed_ns -= paid;
+	cpu->slice_end_ns -= paid;
+	if (cpu->slice_end_ns > now)
+		return true;
+	cpu->slice_end_ns = 0;
+	return false;
 }
 
 // Who runs now: the donee, the owner of the slice, or the next in the vector.
 // *rivals says whether somebody else would run as well.
 static u32
-pick(struct cpu *cpu, bool *rivals)
+pick(struct cpu *cpu, u64 now, bool *rivals)
 {
 	const struct slice_info *vector = slice_table[cpu->index];
 	u32 chosen = ENVS_MAX;
+	bool lent = false;
 
 	*rivals = false;
-	cpu->lent = false;
 	if (can_run(cpu, cpu->donee)) {
 		chosen = cpu->donee;
-		cpu->lent = true;
+		lent = true;
 	}
 	for (u64 walk = walk_from(cpu, cpu->slice); walk && !*rivals;
 	     walk &= walk - 1) {
@@ -231,11 +336,14 @@ pick(struct cpu *cpu, bool *rivals)
 			continue;
 		if (chosen == ENVS_MAX) {
 			chosen = index;
-			cpu->lent = at != cpu->slice;
+			lent = at != cpu->slice;
 		} else if (index != chosen) {
 			*rivals = true;
 		}
 	}
+	if (lent != cpu->lent && cpu->current != ENVS_MAX)
+		charge(cpu, now);	// so far it ran as it had been chosen
+	cpu->lent = lent;
 	return chosen;
 }
 
@@ -292,6 +400,29 @@ turn_network(const struct cpu *cpu, u64 now, u64 next)
 	return MIN(next, MIN(fabric_deadline(), ring_look_deadline()));
 }
 
+// The owner of a slice runs in it for the first time.
+static void
+note_start(struct cpu *cpu)
+{
+	if (!cpu->fresh || cpu->lent || cpu->overrun)
+		return;
+	cpu->fresh = false;
+	if (upcall_wanted(&envs[cpu->current], UPCALL_SLICE_START))
+		cpu->notice = UPCALL_SLICE_START;
+}
+
+static void
+give_notice(struct cpu *cpu)
+{
+	u64 until = cpu->overrun ? cpu->overrun_since_ns + SLICE_OVERRUN_NS :
+				   cpu->slice_end_ns;
+	enum upcall_cause cause = cpu->notice;
+
+	ASSERT((cause == UPCALL_SLICE_END) == cpu->overrun);
+	cpu->notice = 0;
+	upcall_slice(&envs[cpu->current], cause, until);
+}
+
 static void
 schedule(struct cpu *cpu)
 {
@@ -299,14 +430,22 @@ schedule(struct cpu *cpu)
 		u64 now = clock_ns();
 		u64 network = turn_network(cpu, now, NEVER);
 		u64 next = look_at_sleepers(cpu, now);
-		bool rivals;
+		u32 chosen = cpu->current;
 
 		// Whoever woke just now is seen by the pick below.
 		cpu->reschedule = false;
-		advance_slice(cpu, now);
+		if (overruns(cpu, now)) {
+			next = MIN(next, cpu->overrun_since_ns + SLICE_OVERRUN_NS);
+		} else {
+			bool rivals;
 
-		u32 chosen = pick(cpu, &rivals);
-
+			advance_slice(cpu, now);
+			chosen = pick(cpu, now, &rivals);
+			if (chosen != ENVS_MAX && !repay(cpu, chosen, now))
+				continue;
+			if (rivals)
+				next = MIN(next, cpu->slice_end_ns);
+		}
 		if (chosen != cpu->current || chosen == ENVS_MAX)
 			switch_out(cpu, now);
 		env_reap();
@@ -315,10 +454,11 @@ schedule(struct cpu *cpu)
 		next = MIN(next, network);
 		if (cpu->reschedule)
 			continue;	// that woke somebody
-		set_timer(cpu, rivals ? MIN(next, cpu->slice_end_ns) : next, now);
+		set_timer(cpu, next, now);
 		if (chosen != ENVS_MAX) {
 			if (cpu->current == ENVS_MAX)
 				switch_in(cpu, &envs[chosen], now);
+			note_start(cpu);
 			return;
 		}
 		idle(cpu);
@@ -332,8 +472,11 @@ sched_leave(void)
 
 	for (;;) {
 		show_free_frames();
-		if (cpu->reschedule || cpu->current == ENVS_MAX)
+		if (cpu->reschedule || cpu->current == ENVS_MAX) {
 			schedule(cpu);
+			if (cpu->notice)
+				give_notice(cpu);
+		}
 
 		struct env *env = &envs[cpu->current];
 
@@ -349,6 +492,23 @@ sched_leave(void)
 	kernel_unlock();
 	shootdown_leave();
 	context_resume(context);
+}
+
+void
+sched_hand_over(struct env *to)
+{
+	struct cpu *cpu = this_cpu();
+	u64 now = clock_ns();
+
+	ASSERT(can_run(cpu, to->index) && cpu->current != to->index);
+	if (cpu->overrun) {
+		end_overrun(cpu, false, now);
+		cpu->reschedule = true;
+	}
+	switch_out(cpu, now);
+	cpu->donee = to->index;
+	cpu->lent = true;
+	switch_in(cpu, to, now);
 }
 
 i64
@@ -375,8 +535,9 @@ do_yield(struct call *call)
 	struct cpu *cpu = this_cpu();
 	u32 target = *CHECKED(call, u32);
 
-	(void)call;
-	if (target == ENVS_MAX)
+	// Who was given the time gives it back to the slice's owner.
+	if (cpu->overrun ||
+	    (target == ENVS_MAX && cpu->donee != call->env->index))
 		cpu->slice_end_ns = 0;
 	cpu->donee = target;
 	cpu->reschedule = true;

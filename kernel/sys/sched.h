@@ -8,6 +8,10 @@
 // vector, which is accounted as excess; when it wakes within its slice it takes
 // the processor back at once. A yield to a named environment lends the rest of
 // the slice to that one. With nothing to run the processor halts.
+//
+// Slices begin and end by upcalls for who asks for them (docs/time.md). Who was
+// told that its slice is over may run on for SLICE_OVERRUN_NS to put its things in
+// order; what it used its next slice is shorter by.
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/sys/env.h"
@@ -27,6 +31,12 @@ sched_changed(const struct env *env);
 // Makes a processor look again soon, interrupting user mode or a halt there.
 void
 sched_kick(u32 cpu);
+
+// The environment that runs here hands the rest of the slice to another, which can
+// run on this processor, at once and without a look at the vector: `to` is who
+// leaves the kernel. As a yield to it, in the least number of steps.
+void
+sched_hand_over(struct env *to);
 
 // Makes sure that no processor runs in, or has loaded, the address space of an
 // environment that ended. Returns false when one still has: it was kicked.

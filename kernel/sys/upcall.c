@@ -24,19 +24,40 @@ refuse(struct env *env, enum env_end how, const struct upcall_frame *frame)
 	env_end(env, how, 0);
 }
 
+struct bounds {
+	u64 bottom;
+	u64 top;
+};
+
+static struct bounds
+stack_bounds(const struct uarea *uarea)
+{
+	return (struct bounds){
+		__atomic_load_n(&uarea->upcall_stack_bottom, __ATOMIC_RELAXED),
+		__atomic_load_n(&uarea->upcall_stack_top, __ATOMIC_RELAXED),
+	};
+}
+
+static bool
+within(struct bounds stack, u64 rsp)
+{
+	return rsp >= stack.bottom && rsp <= stack.top;
+}
+
 // Where the frame goes, or 0 when the stack cannot take it.
 static u64
 frame_place(const struct uarea *uarea, u64 rsp)
 {
-	u64 bottom = __atomic_load_n(&uarea->upcall_stack_bottom, __ATOMIC_RELAXED);
-	u64 top = __atomic_load_n(&uarea->upcall_stack_top, __ATOMIC_RELAXED);
+	struct bounds stack = stack_bounds(uarea);
 	// A full stack is still that stack: the next one does not start at its top.
-	u64 from = rsp >= bottom && rsp <= top ? rsp : top;
+	u64 from = within(stack, rsp) ? rsp : stack.top;
 
-	if (bottom >= top || top > USER_END || bottom < USER_BASE)
+	if (stack.bottom >= stack.top || stack.top > USER_END ||
+	    stack.bottom < USER_BASE)
 		return 0;
 	from = ALIGN_DOWN(from, 16);
-	if (from < bottom || from - bottom < sizeof(struct upcall_frame))
+	if (from < stack.bottom ||
+	    from - stack.bottom < sizeof(struct upcall_frame))
 		return 0;
 	return from - sizeof(struct upcall_frame);
 }
@@ -88,28 +109,75 @@ upcall_fault(struct env *env)
 	deliver(env, &frame);
 }
 
-void
-upcall_timer(struct env *env, u64 now_ns)
+// Held back, an upcall leaves its bit for whoever lets upcalls in again.
+static void
+note_pending(struct env *env, enum upcall_cause cause)
+{
+	__atomic_fetch_or(&env->uarea->upcall_pending, 1u << cause,
+			  __ATOMIC_RELAXED);
+}
+
+static bool
+is_held(const struct env *env)
+{
+	return __atomic_load_n(&env->uarea->upcall_held, __ATOMIC_RELAXED) != 0;
+}
+
+static void
+interrupt_with(struct env *env, struct upcall_frame frame)
 {
 	const struct context *c = &env->context;
 
+	ASSERT(frame.cause != UPCALL_FAULT);
+	frame.rip = c->rip;
+	frame.cs = c->cs;
+	frame.rflags = c->rflags;
+	frame.rsp = c->rsp;
+	frame.ss = c->ss;
+	deliver(env, &frame);
+}
+
+void
+upcall_timer(struct env *env, u64 now_ns)
+{
 	if (now_ns < env->timer_deadline_ns)
 		return;
 	env->timer_deadline_ns = NEVER;
-	if (__atomic_load_n(&env->uarea->upcall_held, __ATOMIC_RELAXED)) {
-		__atomic_fetch_or(&env->uarea->upcall_pending,
-				  1u << UPCALL_TIMER, __ATOMIC_RELAXED);
+	if (is_held(env))
+		note_pending(env, UPCALL_TIMER);
+	else
+		interrupt_with(env, (struct upcall_frame){ .cause = UPCALL_TIMER });
+}
+
+bool
+upcall_wanted(const struct env *env, enum upcall_cause cause)
+{
+	u32 wanted = __atomic_load_n(&env->uarea->upcall_wanted, __ATOMIC_RELAXED);
+
+	return wanted >> cause & 1;
+}
+
+void
+upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns)
+{
+	const struct cpu *cpu = this_cpu();
+
+	ASSERT(cpu->current == env->index);
+	if (is_held(env) || within(stack_bounds(env->uarea), env->context.rsp)) {
+		note_pending(env, cause);
 		return;
 	}
+	interrupt_with(env, (struct upcall_frame){
+		.cause = cause,
+		.vector = cpu->index,
+		.error = cpu->slice,
+		.address = until_ns,
+	});
+}
 
-	struct upcall_frame frame = {
-		.cause = UPCALL_TIMER,
-		.rip = c->rip,
-		.cs = c->cs,
-		.rflags = c->rflags,
-		.rsp = c->rsp,
-		.ss = c->ss,
-	};
-
-	deliver(env, &frame);
+void
+upcall_late(struct env *env)
+{
+	__atomic_fetch_and(&env->uarea->upcall_pending, ~(1u << UPCALL_SLICE_END),
+			   __ATOMIC_RELAXED);
 }

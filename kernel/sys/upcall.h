@@ -13,3 +13,17 @@ upcall_fault(struct env *env);
 // The environment is about to run.
 void
 upcall_timer(struct env *env, u64 now_ns);
+
+// Did the environment ask for this cause?
+bool
+upcall_wanted(const struct env *env, enum upcall_cause cause);
+
+// Delivers UPCALL_SLICE_START or UPCALL_SLICE_END, or leaves its bit when the
+// environment holds upcalls back or runs on its upcall stack. It is about to run.
+void
+upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns);
+
+// The environment is cut off: if the upcall at the end of its slice still waits,
+// it comes too late.
+void
+upcall_late(struct env *env);

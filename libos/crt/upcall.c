@@ -15,11 +15,13 @@
 #include "kernel/base/assert.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
+#include "libos/crt/syscall.h"
 
 static u8 upcall_stack[UPCALL_STACK_SIZE] aligned_(16);
 static fault_handler *handlers[FAULT_HANDLERS_MAX];
 static u32 handler_count;
 static timer_handler *on_timer;
+static slice_handler *on_start, *on_end;
 
 extern const u8 upcall_entry[];
 
@@ -72,6 +74,42 @@ timer_handler_set(timer_handler *handler)
 }
 
 void
+slice_handlers_set(slice_handler *at_start, slice_handler *at_end)
+{
+	on_start = at_start;
+	on_end = at_end;
+	__atomic_store_n(&uarea()->upcall_wanted,
+			 (at_start ? 1u << UPCALL_SLICE_START : 0) |
+			 (at_end ? 1u << UPCALL_SLICE_END : 0), __ATOMIC_SEQ_CST);
+}
+
+static void
+slice_ended(struct upcall_context *context)
+{
+	if (!on_end)
+		return;
+	on_end(context);
+	sys_yield(SLOT_NONE);
+}
+
+// The end of a slice first: giving it up may bring the start of the next.
+static void
+make_up(struct upcall_context *context)
+{
+	u32 *pending = &uarea()->upcall_pending;
+	u32 causes;
+
+	while ((causes = __atomic_exchange_n(pending, 0, __ATOMIC_SEQ_CST))) {
+		if (causes & 1u << UPCALL_SLICE_END)
+			slice_ended(context);
+		if (causes & 1u << UPCALL_SLICE_START && on_start)
+			on_start(context);
+		if (causes & 1u << UPCALL_TIMER && on_timer)
+			on_timer(context);
+	}
+}
+
+void
 upcall_hold(void)
 {
 	ASSERT(!uarea()->upcall_held);
@@ -81,17 +119,27 @@ upcall_hold(void)
 void
 upcall_release(void)
 {
-	struct uarea *u = uarea();
+	struct upcall_context none = { .frame.cause = UPCALL_TIMER };
 
-	ASSERT(u->upcall_held);
-	__atomic_store_n(&u->upcall_held, 0, __ATOMIC_SEQ_CST);
-	u32 waiting = __atomic_exchange_n(&u->upcall_pending, 0,
-					  __ATOMIC_SEQ_CST);
-	if (waiting & 1u << UPCALL_TIMER && on_timer) {
-		struct upcall_context none = { .frame.cause = UPCALL_TIMER };
+	ASSERT(uarea()->upcall_held);
+	__atomic_store_n(&uarea()->upcall_held, 0, __ATOMIC_SEQ_CST);
+	make_up(&none);
+}
 
-		on_timer(&none);
+const char *
+upcall_name(u32 cause)
+{
+	switch ((enum upcall_cause)cause) {
+	case UPCALL_FAULT:
+		return "fault";
+	case UPCALL_TIMER:
+		return "timer";
+	case UPCALL_SLICE_START:
+		return "slice start";
+	case UPCALL_SLICE_END:
+		return "slice end";
 	}
+	return "unknown";
 }
 
 const char *
@@ -135,19 +183,47 @@ die_of(const struct upcall_frame *f)
 	uarea()->upcall_entry = 0;
 }
 
-void
-upcall_dispatch(struct upcall_context *context)
+static void
+handle_fault(struct upcall_context *context)
 {
-	struct upcall_frame *frame = &context->frame;
-
-	if (frame->cause == UPCALL_TIMER) {
-		if (on_timer)
-			on_timer(context);
-		return;
-	}
 	for (u32 i = 0; i < handler_count; i++) {
 		if (handlers[i](context))
 			return;
 	}
-	die_of(frame);
+	die_of(&context->frame);
+}
+
+static void
+handle_time(struct upcall_context *context)
+{
+	switch ((enum upcall_cause)context->frame.cause) {
+	case UPCALL_FAULT:
+		ASSERT(false);
+	case UPCALL_TIMER:
+		if (on_timer)
+			on_timer(context);
+		return;
+	case UPCALL_SLICE_START:
+		if (on_start)
+			on_start(context);
+		return;
+	case UPCALL_SLICE_END:
+		slice_ended(context);
+		return;
+	}
+}
+
+// What came while this ran on the upcall stack is made up for before it returns,
+// unless it interrupted a critical section, which will do it.
+void
+upcall_dispatch(struct upcall_context *context)
+{
+	const struct uarea *u = uarea();
+
+	if (likely(context->frame.cause == UPCALL_FAULT))
+		handle_fault(context);
+	else
+		handle_time(context);
+	if (unlikely(u->upcall_pending) && !u->upcall_held)
+		make_up(context);
 }

@@ -43,6 +43,7 @@ struct upcall_context {
 typedef bool fault_handler(struct upcall_context *context);
 
 typedef void timer_handler(struct upcall_context *context);
+typedef void slice_handler(struct upcall_context *context);
 
 // Tells the kernel where upcalls enter. Called once by start-up.
 void
@@ -61,13 +62,23 @@ fault_handler_remove(fault_handler *handler);
 void
 timer_handler_set(timer_handler *handler);
 
-// Keeps timer upcalls back, and lets them in again: one that came meanwhile is
-// delivered at once, by calling the handler. Calls do not nest.
+// Asks for upcalls at the start and at the end of slices; NULL for none. When the
+// handler of an end returns, the processor is given up, and the interrupted code
+// goes on with the next slice. SLICE_OVERRUN_NS after the end the kernel takes the
+// processor by force.
+void
+slice_handlers_set(slice_handler *at_start, slice_handler *at_end);
+
+// A critical section: keeps upcalls other than faults back, and lets them in again.
+// Those that came meanwhile are made up for at once: handlers are called, and the
+// processor is given up if a slice has ended. Calls do not nest.
 void
 upcall_hold(void);
 void
 upcall_release(void);
 
-// A short name for an x86 exception, for people.
+// A short name for a cause, and for an x86 exception, for people.
+const char *
+upcall_name(u32 cause);
 const char *
 vector_name(u32 vector);

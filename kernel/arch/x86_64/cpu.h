@@ -44,6 +44,10 @@ struct cpu {
 	u64 slice_end_ns;
 	u64 since_ns;		// when `current` was last charged
 	bool lent;		// `current` runs in somebody else's slice
+	bool fresh;		// the slice has begun and its owner not run in it yet
+	bool overrun;		// the slice is over, `current` was told to yield
+	u64 overrun_since_ns;
+	u32 notice;		// UPCALL_SLICE_ to deliver to `current`, or 0
 	volatile bool reschedule;	// look again before returning to user mode
 	u64 timer_at_ns;	// when the timer will fire; NEVER: not set
 	// Shoot-down (kernel/arch/x86_64/shootdown.c); read by other processors.

@@ -2,10 +2,10 @@
 // Meets a fault, or a timer, with an upcall handler that is none. The kernel
 // must end this environment, say how in its table, and nothing more:
 //
-//	die WAY [timer]
+//	die WAY [timer | slice]
 //
-// WAY names what is wrong (the table below); with `timer` the upcall is that of
-// a timer instead of a fault.
+// WAY names what is wrong (the table below); with `timer` or `slice` the upcall is
+// that of a timer, or of the start of a slice, instead of a fault.
 
 #include "kernel/base/string.h"
 #include "libos/mem/layout.h"
@@ -15,6 +15,7 @@
 #define NON_CANONICAL 0x0000800000000000ull
 #define NOT_MAPPED (REGION_BASE + 0x1000000)
 #define STACK_SIZE 4096u
+#define TURNS 1000u		// until a slice of its own begins
 
 static u8 stack[STACK_SIZE] aligned_(16);
 static const u8 constant[STACK_SIZE] aligned_(16) = { 1 };
@@ -85,10 +86,12 @@ main(int argc, char **argv)
 			continue;
 		print("die: trying %s\n", argv[1]);
 		prepare(&ways[i]);
-		if (argc > 2) {
+		if (argc > 2 && !strcmp(argv[2], "slice"))
+			uarea()->upcall_wanted = 1u << UPCALL_SLICE_START;
+		else if (argc > 2)
 			sys_timer_set(1);
+		for (u32 turn = 0; argc > 2 && turn < TURNS; turn++)
 			sys_yield(SLOT_NONE);
-		}
 		store_nowhere();
 	}
 	print("die: which way?\n");

@@ -6,6 +6,9 @@
 //				wait (for a time that has passed), timer (due at
 //				once), map (a page and off again), fault (which
 //				a handler steps over)
+//	spin overrun		a loop that does not end with its slice, though it
+//				asked to be told of the end
+//	spin cling		the same, in a critical section
 
 #include "kernel/base/string.h"
 #include "libos/crt/console.h"
@@ -22,6 +25,14 @@ on_timer(struct upcall_context *context)
 {
 	(void)context;
 	timers++;
+}
+
+static void
+at_end(struct upcall_context *context)
+{
+	(void)context;
+	for (;;)
+		;
 }
 
 // mov (%rdi), %al: two bytes, which the handler skips.
@@ -59,6 +70,10 @@ main(int argc, char **argv)
 	if (frames_take(1, &page))
 		return 1;
 	print("spin: looping for ever with %s\n", call);
+	if (!strcmp(call, "overrun") || !strcmp(call, "cling"))
+		slice_handlers_set(NULL, at_end);
+	if (!strcmp(call, "cling"))
+		upcall_hold();
 	for (;;) {
 		if (!strcmp(call, "null"))
 			sys_null();

@@ -10,6 +10,7 @@
 #include "libos/mem/layout.h"
 #include "libos/programs/selftest/selftest.h"
 
+#define SECTION_NS (20 * NS_PER_US)
 #define PAGE_VA REGION_BASE
 #define LENT_VA (REGION_BASE + PAGE_SIZE)
 
@@ -56,6 +57,15 @@ count_naps(void)
 	for (;;) {
 		if (sys_wait(NULL, 0, now_ns() + NS_PER_MS / 2) != -E_TIMEOUT)
 			shared->vector = 1;
+		shared->processor = processor();
+		shared->count++;
+	}
+}
+
+static void
+count_where(void)
+{
+	for (;;) {
 		shared->processor = processor();
 		shared->count++;
 	}
@@ -112,6 +122,75 @@ read_after_sleep(void)
 		report_fault(false);
 }
 
+// Counts for ever; ends of slices in `value`, their starts in `address`. A section
+// that an end fell into is counted by what it made up for.
+static bool in_section;
+
+static void
+at_start(struct upcall_context *context)
+{
+	(void)context;
+	shared->address++;
+}
+
+static void
+at_end(struct upcall_context *context)
+{
+	(void)context;
+	if (in_section)
+		shared->vector = 1;
+	shared->value++;
+}
+
+static void
+count_slices(void)
+{
+	slice_handlers_set(at_start, at_end);
+	count();
+}
+
+static void
+count_in_sections(void)
+{
+	slice_handlers_set(at_start, at_end);
+	for (;;) {
+		u64 ends;
+
+		upcall_hold();
+		in_section = true;
+		ends = shared->value;
+		for (u64 until = now_ns() + SECTION_NS; now_ns() < until;)
+			;
+		in_section = false;
+		upcall_release();
+		shared->count += shared->value != ends;
+	}
+}
+
+static void
+stay(struct upcall_context *context)
+{
+	shared->value++;
+	(void)context;
+	count();
+}
+
+// Never gives the processor up, asked to or not.
+static void
+overrun(void)
+{
+	slice_handlers_set(NULL, stay);
+	count();
+}
+
+static void
+cling(void)
+{
+	slice_handlers_set(NULL, at_end);
+	upcall_hold();
+	count();
+}
+
 // Its own pattern in every FPU register, looked at again and again.
 static void
 keep_float(void)
@@ -143,6 +222,11 @@ child_main(const char *what)
 		{ "read-running", read_running },
 		{ "read-after-sleep", read_after_sleep },
 		{ "float", keep_float },
+		{ "where", count_where },
+		{ "slices", count_slices },
+		{ "sections", count_in_sections },
+		{ "overrun", overrun },
+		{ "cling", cling },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

@@ -104,6 +104,14 @@ test_slices(void);
 void
 test_move(void);
 void
+test_slice_upcalls(void);
+void
+test_sections(void);
+void
+test_overruns(void);
+void
+test_migrate(void);
+void
 test_revoke_running(void);
 void
 test_revoke_asleep(void);

@@ -57,6 +57,7 @@ static const struct need {
 	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE },
+	{ "stride", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },

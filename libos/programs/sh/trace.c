@@ -43,7 +43,7 @@ describe(const struct trace_event *e, char *text, size_t size)
 		return;
 	case TRACE_UPCALL:
 		fmt_into(text, size, "%s upcall, rip 0x%lx",
-			 e->a == UPCALL_TIMER ? "timer" : "fault", e->b);
+			 upcall_name(e->a), e->b);
 		return;
 	case TRACE_SWITCH:
 		fmt_into(text, size, "switch to %u in slice %lu", e->a, e->b);
