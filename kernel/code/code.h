@@ -139,3 +139,14 @@ code_run(const struct code_program *program, void *context, void *host)
 	return program->native ? program->native(host, context)
 			       : code_interpret(program, context, host);
 }
+
+// The compiler to x86-64. First the size of the machine code, which leaves in
+// `place` (count words) where each instruction begins; then the code itself, into
+// exactly that many bytes, from which it may be moved: it depends on its own address
+// nowhere. What it is called with and what it may use is the System V convention.
+// Indirect calls go to helpers of the kernel only, and are made without retpolines.
+size_t
+code_compiled_size(const struct code_program *program, u32 *place);
+void
+code_compile(const struct code_program *program, const u32 *place, u8 *target,
+	     size_t size);
