@@ -17,6 +17,7 @@ PORT ?= 8080
 BOOT ?= pxe
 FIRMWARE ?= bios
 NET ?= auto
+NIC ?= virtio
 MEM ?= 256M
 SMP ?= 1
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from . import console, doctor
 from .client import NotUp, request
 from .failure import Failure, Usage
-from .machine import MTU, QEMU
+from .machine import MTU, NICS, QEMU
 from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
 from .probe import asks_well
 from .process import is_alive, need
@@ -84,12 +84,12 @@ def groups(text: str) -> str:
 def up(words: argparse.Namespace) -> int:
     """Runs a cluster."""
     if words.firmware == "uefi":
-        raise Usage("--firmware uefi is not there yet: BIOS machines with virtio devices are "
+        raise Usage("--firmware uefi is not there yet: BIOS machines are "
                     "what there is (--firmware bios)")
     nodes = words.nodes or (1 if words.standalone else NODES)
     options = Options(nodes, words.site, words.port, words.api_port, words.boot, words.net,
                       words.smp, words.mem >> 20, words.disk or 0, words.append, words.mtu,
-                      words.standalone)
+                      words.standalone, words.nic)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -397,6 +397,7 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     option("--net", choices=("auto", "tap", "socket", "bridge"), default="auto",
            help="auto is tap for root, socket for others (at most 16 nodes)")
     option("--smp", type=whole(1, 64), default=1, metavar="K", help="processors of a node")
+    option("--nic", choices=tuple(NICS), default="virtio", help="network card (default virtio)")
     option("--mem", type=size, default=size("256M"), metavar="M", help="default 256M")
     option("--mtu", type=whole(MTU, 9000), default=MTU, metavar="M",
            help=f"bytes that a node's interface takes, for the fabric's frames (default {MTU})")

@@ -33,9 +33,15 @@ from .process import end, how_it_ended, last_line, spawn
 
 QEMU = "qemu-system-x86_64"
 MTU = 1500
+NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
 QMP_SECONDS = 10.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
+
+
+def mtu_word(nic: str, mtu: int) -> str:
+    """What the kernel's command line says in place of a card that does not tell its MTU."""
+    return f"mtu={mtu}" if mtu != MTU and nic != "virtio" else ""
 
 
 @dataclass
@@ -49,7 +55,8 @@ class Machine:
     mac: str = "52:54:00:00:00:01"
     uuid: str | None = None
     netdev: str | None = None  # with id=net; None: no network card
-    mtu: int = MTU  # that the network card tells the node
+    mtu: int = MTU  # that the network card tells the node, or the command line does
+    nic: str = "virtio"  # of NICS
     kernel: Path | None = None  # None: the card's ROM boots from the network
     modules: list[Path] = field(default_factory=list)
     append: str = ""
@@ -112,14 +119,15 @@ class Machine:
         if self.uuid is not None:
             words += ["-uuid", self.uuid]
         if self.kernel is not None:
-            words += ["-kernel", str(self.kernel), "-append", self.append]
+            append = f"{self.append} {mtu_word(self.nic, self.mtu)}".rstrip()
+            words += ["-kernel", str(self.kernel), "-append", append]
         if self.kernel is not None and self.modules:
             words += ["-initrd", ",".join(self._inside_folder(path) for path in self.modules)]
         if self.netdev is not None:
             boot = "bootindex=0" if self.kernel is None else "romfile="
+            tells = f",host_mtu={self.mtu}" if self.mtu != MTU and self.nic == "virtio" else ""
             words += ["-netdev", self.netdev,
-                      "-device", f"virtio-net-pci,netdev=net,mac={self.mac},{boot}"
-                                 + (f",host_mtu={self.mtu}" if self.mtu != MTU else "")]
+                      "-device", f"{NICS[self.nic]},netdev=net,mac={self.mac},{boot}{tells}"]
         if self.disk is not None:
             words += ["-drive", f"if=none,id=disk,format=raw,file={self._inside_folder(self.disk)}",
                       "-device", "virtio-blk-pci,drive=disk"]

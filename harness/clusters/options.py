@@ -36,6 +36,7 @@ class Options:
     append: str
     mtu: int
     standalone: bool  # each node serves its own copy of the site, from a boot module
+    nic: str  # of machine.NICS
 
     def ports(self) -> list[int]:
         """Those of 127.0.0.1 that were asked for."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from . import unixpath
 from .client import request
 from .failure import Failure, Usage
-from .machine import QEMU, Machine
+from .machine import NICS, QEMU, Machine
 from .options import ROOT, build_folder, check_port
 from .process import need
 from .site import read_site, write_archive
@@ -29,6 +29,14 @@ def number(name: str, default: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise Usage(f"{name}={text} is not a number")
     return int(text)
+
+
+def choice(name: str, known: dict[str, str]) -> str:
+    """A word from make's variables; the first that is known by default."""
+    word = os.environ.get(name) or next(iter(known))
+    if word not in known:
+        raise Usage(f"{name}={word} is none of {', '.join(known)}")
+    return word
 
 
 def network(port: int) -> str:
@@ -61,6 +69,7 @@ def run(stopped: bool) -> None:
                   folder / "site.cpio")
     machine = Machine(folder, "node", memory_mib=memory(), smp=number("SMP", "1"),
                       netdev=network(number("PORT", "8080")), kernel=build / "deos.elf",
+                      nic=choice("NIC", NICS),
                       modules=[build / "boot.cpio", folder / "site.cpio"], on_terminal=True)
     if stopped:
         machine.extra += ["-S", "-gdb", f"unix:{GDB_SOCKET},server=on,wait=off"]

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from . import unixpath
 from .api import AGENT_PORT
 from .failure import Failure, Usage
-from .machine import Machine
+from .machine import Machine, mtu_word
 from .node import WEB_PORT, Node, mac_of, uuid_of
 from .options import NODES_MAX, Options, check_port, choose, free_port
 from .probe import Probe
@@ -155,7 +155,9 @@ class Supervisor:
         self.say.step(f"site {self.options.site}: {len(self.site.members)} files, "
                       f"{max(self.site.content_bytes >> 10, 1)} KiB")
         try:
-            write_script(folder, self.tools.parent / "deos.elf", modules, self.append)
+            mtu = mtu_word(self.options.nic, self.options.mtu)
+            write_script(folder, self.tools.parent / "deos.elf", modules,
+                         f"{self.append} {mtu}".rstrip())
         except BootError as error:
             raise Failure(str(error)) from error
         self.modules = [folder / module.name for module in modules]
@@ -181,6 +183,7 @@ class Supervisor:
             folder, f"node-{number}", memory_mib=options.memory_mib, smp=options.smp,
             mac=mac_of(folder, number), uuid=uuid_of(folder, number),
             netdev=self.uplink.netdev(number), inside=self.uplink.inside(), mtu=options.mtu,
+            nic=options.nic,
             kernel=boot / "deos.elf" if direct else None,
             modules=self.modules if direct else [],
             append=self.append, disk=self.make_disk(number))

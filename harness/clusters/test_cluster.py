@@ -78,6 +78,20 @@ def test_long_frames(net, tmp_path):
     assert "is not a number from 1500 to 9000" in one_line(run("up", "--mtu", "1499"), 2)
 
 
+@pytest.mark.parametrize("net, boot", [("socket", "pxe"), ("tap", "direct")])
+def test_e1000e(net, boot, tmp_path):
+    """Nodes with Intel's card: its ROM boots them, they form a cluster, and long frames
+    pass where the command line asks for them."""
+    needs_tap(net)
+    with Cluster(tmp_path / "state", "-n", 2, "--nic", "e1000e", "--net", net, "--boot", boot,
+                 "--mtu", 9000, "--append", "far=8") as cluster:
+        assert cluster.get() == page(cluster.node(2)["url"]) == FRONT_PAGE
+        line = rf"{cluster.node(2)['mac']} up( +\w+){{4}} +{WHOLE_PAGE} "
+        wait_for(lambda: re.search(line, cluster.run("console", 1, input="links\n").stdout),
+                 "a page in one frame")
+    assert "--nic: invalid choice" in one_line(run("up", "--nic", "ne2000"), 2)
+
+
 def test_life_of_a_node(tmp_path):
     with Cluster(tmp_path / "state", "-n", 2, *DIRECT) as cluster:
         first = cluster.node(2)
@@ -271,7 +285,7 @@ def test_make_run(tmp_path):
         os.killpg(make.pid, signal.SIGINT)       # as Ctrl-C does
         make.communicate(timeout=SECONDS)
     assert processes_of(state) == []
-    for words, text in (("FIRMWARE=uefi", "BIOS machines with virtio"),
+    for words, text in (("FIRMWARE=uefi", "BIOS machines are"),
                         ("NODES=0", "'0' is not a number"),
                         ("SITE=/absent", "/absent: no such directory"),
                         (f"PORT={port} MEM=1", "at least 32M")):

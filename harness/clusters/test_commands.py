@@ -52,7 +52,7 @@ def here_fixture(monkeypatch, capsys):
     (["up", "--disk", "0"], "'0' is not a size"),
     (["up", "--boot", "floppy"], "invalid choice: 'floppy'"),
     (["up", "--net", "socket", "-n", "17"], "--net socket carries at most 16 nodes"),
-    (["up", "--firmware", "uefi"], "BIOS machines with virtio devices are what there is"),
+    (["up", "--firmware", "uefi"], "BIOS machines are what there is"),
     (["up", "and", "away"], "unrecognized arguments"),
     (["kill"], "required: NODE"),
     (["kill", "all"], "'all' is not a number"),

@@ -59,7 +59,7 @@ class Guest(Machine):
     def __init__(self, *, memory_mib: int = 64, smp: int = 1, append: str = ADDRESS,
                  site: dict[str, bytes] | None = None, disk: Path | None = None,
                  network: bool = True, reboots: bool = False, cpu: str = "max",
-                 entropy: bool = True, icount: int | None = None,
+                 entropy: bool = True, icount: int | None = None, nic: str = "virtio",
                  options: list[str] | None = None):
         folder = Path(tempfile.mkdtemp(prefix="deos-guest-"))
         modules = [build_folder() / "boot.cpio"]
@@ -69,7 +69,7 @@ class Guest(Machine):
         netdev = "user,id=net,hostfwd=tcp:127.0.0.1:0-10.0.2.15:80" if network else None
         super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
                          kernel=build_folder() / "deos.elf", modules=modules, append=append,
-                         disk=disk, cpu=cpu, entropy=entropy, icount=icount)
+                         disk=disk, cpu=cpu, entropy=entropy, icount=icount, nic=nic)
         self.pcap = folder / "frames.pcap"
         if network:
             self.extra += ["-object", f"filter-dump,id=dump,netdev=net,file={self.pcap}"]

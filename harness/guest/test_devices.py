@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The disk through block queues, and what a machine's own fault makes of the node."""
+"""The disk through block queues, Intel's network card, and what a machine's own fault
+makes of the node."""
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
+from conftest import SITE
+from fabricbed import FAULTS, Fabric
 from guest import Guest
+from test_boot import check_site
 
 pytestmark = pytest.mark.qemu
 
@@ -23,6 +30,51 @@ def test_disk(tmp_path):
         guest.check()
     assert "diskio: PASS" in said, said
     assert disk.read_bytes() == content
+
+
+def test_e1000e():
+    """The node serves through Intel's card, and again when the link was away."""
+    with Guest(nic="e1000e", site=SITE, append="") as guest:
+        guest.wait_prompt()
+        check_site(guest)
+        assert "nic: the link is" not in guest.log()
+        for up in (False, True):
+            guest.qmp("set_link", name="net", up=up)
+            guest.wait_for(f"^(deos> )?nic: the link is {'up' if up else 'down'}$")
+        check_site(guest)
+        guest.check()
+
+
+def test_e1000e_without_link():
+    """A card without a link is there, and works when it gets one."""
+    with Guest(nic="e1000e", site=SITE, options=["-S"]) as guest:
+        guest.qmp("set_link", name="net", up=False)
+        guest.qmp("cont")
+        guest.wait_for("^nic: the link is down$")
+        guest.wait_prompt()
+        guest.qmp("set_link", name="net", up=True)
+        check_site(guest)
+
+
+def test_two_cards():
+    """virtio is taken where both are there, and the other card does not disturb."""
+    with Guest(site=SITE, options=["-netdev", "user,id=other", "-device",
+                                   "e1000e,netdev=other,mac=52:54:00:de:05:02"]) as guest:
+        guest.wait_prompt()
+        assert "52:54:00:de:05:01" in guest.run("rings")
+        check_site(guest)
+
+
+def test_fabric_between_cards(tmp_path):
+    """Pages through faults, between two cards of one kind and of two."""
+    seed = random.randrange(1 << 20)
+    with Fabric(3, seed=seed, faults=FAULTS, nic="e1000e", each={3: {"nic": "virtio"}}) as fabric:
+        one, two, three = fabric.nodes
+        two.background("remote serve 16 rw", "remote: serving 16 pages")
+        three.background("remote serve 16 rw", "remote: serving 16 pages")
+        for node, other in ((one, two), (one, three), (three, two)):
+            said = node.run(f"remote hammer {other.mac} 300 {seed}", 100)
+            assert re.search(r"^remote: PASS", said, re.M), said
 
 
 @pytest.mark.parametrize("processors", [1, 2])

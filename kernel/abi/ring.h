@@ -30,6 +30,7 @@
 
 #define RING_SLOTS 256u
 #define RING_BUFFER_SIZE 2048u
+#define RING_CHECKSUM_END 256u	// what every device that completes checksums can do
 #define RING_CONTROL_FRAMES 3u
 #define RING_FRAMES (RING_CONTROL_FRAMES + \
 		     RING_SLOTS * RING_BUFFER_SIZE / (u32)PAGE_SIZE)
@@ -106,7 +107,7 @@ struct ring_tx {
 	u8 piece_count;
 	u8 status;		// enum ring_tx_status; the kernel writes
 	u8 checksum_start;	// bytes from the frame's start; 0: none
-	u8 checksum_offset;
+	u8 checksum_offset;	// start + offset is below RING_CHECKSUM_END
 	u32 reserved;
 };
 

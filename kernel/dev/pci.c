@@ -261,7 +261,7 @@ pci_silence(const struct pci_function *f)
 }
 
 bool
-pci_msix_enable(const struct pci_function *f, u8 vector)
+pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count)
 {
 	u32 cap = pci_capability(f, PCI_CAP_MSIX, 0);
 	struct pci_bar bar;
@@ -275,7 +275,7 @@ pci_msix_enable(const struct pci_function *f, u8 vector)
 	u32 len = ((control & MSIX_ENTRIES_MASK) + 1) * MSIX_ENTRY_SIZE;
 
 	if (!pci_bar(f, table & 7, &bar) || offset > bar.len ||
-	    len > bar.len - offset)
+	    len > bar.len - offset || count > len / MSIX_ENTRY_SIZE)
 		return false;
 
 	u8 *entry = mmio_map(bar.physical + offset, len);
@@ -283,9 +283,11 @@ pci_msix_enable(const struct pci_function *f, u8 vector)
 	write16(f, cap + MSIX_CONTROL, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (u32 at = 0; at < len; at += MSIX_ENTRY_SIZE)
 		mmio_write32(entry + at + 12, MSIX_ENTRY_MASKED);
-	mmio_write64(entry, irq_message_address());
-	mmio_write32(entry + 8, vector);
-	mmio_write32(entry + 12, 0);
+	for (u32 i = 0; i < count; i++, entry += MSIX_ENTRY_SIZE) {
+		mmio_write64(entry, irq_message_address());
+		mmio_write32(entry + 8, vectors[i]);
+		mmio_write32(entry + 12, 0);
+	}
 	write16(f, cap + MSIX_CONTROL,
 		(u16)((control | MSIX_ENABLE) & ~MSIX_MASK_ALL));
 	return true;

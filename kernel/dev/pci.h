@@ -12,6 +12,8 @@
 #define PCI_FUNCTIONS_MAX 64u
 #define PCI_CAP_VENDOR 0x09u
 #define PCI_CAP_MSIX 0x11u
+#define PCI_CLASS_STORAGE 0x01u
+#define PCI_CLASS_NETWORK 0x02u
 
 struct pci_function {
 	u8 bus;
@@ -61,13 +63,13 @@ pci_bar(const struct pci_function *f, u32 index, struct pci_bar *bar);
 void
 pci_enable(const struct pci_function *f);
 
-// Takes the bus away from a function that failed: it reads and writes no memory
-// from now on, whatever it believes. Under the kernel lock.
+// Takes the bus away from a function that failed or is not used: it reads and writes
+// no memory from now on, whatever it believes. Under the kernel lock.
 void
 pci_silence(const struct pci_function *f);
 
-// Routes MSI-X table entry 0 to the boot processor's `vector` and turns MSI-X
-// on; every other entry is masked. Boot only (it maps the table). False when
-// the function has no usable MSI-X capability.
+// Routes the first `count` MSI-X table entries to the boot processor's `vectors` and
+// turns MSI-X on; every other entry is masked. Boot only (it maps the table). False
+// when the function has no usable MSI-X capability, or not so many entries.
 must_check bool
-pci_msix_enable(const struct pci_function *f, u8 vector);
+pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count);

@@ -79,7 +79,7 @@ static bool
 read_facts(void)
 {
 	struct virtio *v = &net.device;
-	u16 mtu = NIC_MTU_STANDARD, status = STATUS_LINK_UP;
+	u16 mtu = net.facts.mtu, status = STATUS_LINK_UP;
 
 	if (!(v->features & FEATURE_MAC) ||
 	    !virtio_config(v, CONFIG_MAC, net.facts.mac, 6) ||
@@ -116,12 +116,192 @@ take_memory(u32 buffers)
 	net.slots_physical = physical_of(net.slots);
 }
 
-bool
-nic_init(void (*interrupt)(u32 argument), u32 buffers)
+static const struct nic_facts *
+net_facts(void)
+{
+	return net.present ? &net.facts : NULL;
+}
+
+static bool
+net_works(void)
+{
+	return net.present && !net.failed;
+}
+
+// The device broke the rules: nothing of it is used any more (N3).
+static void
+fail(void)
+{
+	if (net.failed)
+		return;
+	net.failed = true;
+	kprintf("nic: the device broke the rules of its queues; it is stopped\n");
+	net.stopped = virtio_stop(&net.device);
+}
+
+static bool
+net_receive_waiting(void)
+{
+	return net_works() && virtqueue_used_waiting(&net.receive.ring);
+}
+
+static bool
+net_sent_waiting(void)
+{
+	if (net_works())
+		return virtqueue_used_waiting(&net.transmit.ring);
+	return net.stopped && virtqueue_open(&net.transmit.ring) > 0;
+}
+
+static void
+net_receive_begin(void)
+{
+	virtqueue_quiet(&net.receive.ring);
+}
+
+static void
+net_give_back(u32 buffer)
+{
+	struct virtqueue_piece piece = {
+		net.buffers_physical + buffer * net.buffer_len, net.buffer_len,
+	};
+
+	ASSERT(buffer < net.buffer_count);
+	if (net_works())
+		virtqueue_add(&net.receive.ring, &piece, 0, 1, buffer);
+}
+
+static bool
+net_receive(struct nic_received *received)
+{
+	struct virtqueue *q = &net.receive.ring;
+	struct virtqueue_done done;
+	u32 header_len = sizeof(struct net_header);
+
+	while (net_works() && virtqueue_take(q, &done)) {
+		u32 buffer = (u32)done.cookie;
+		u32 len = done.len < header_len ? 0 : done.len - header_len;
+
+		ASSERT(buffer < net.buffer_count);
+		if (len < NIC_ETHERNET_LEN ||
+		    len > NIC_ETHERNET_LEN + net.facts.mtu) {
+			net_give_back(buffer);
+			continue;
+		}
+		received->frame = net.buffers + buffer * net.buffer_len +
+				  header_len;
+		received->len = len;
+		received->buffer = buffer;
+		return true;
+	}
+	if (q->broken)
+		fail();
+	return false;
+}
+
+static bool
+net_receive_end(bool listen)
+{
+	if (!net_works())
+		return false;
+	virtio_push(&net.receive);
+	return listen ? virtqueue_listen(&net.receive.ring)
+		      : virtqueue_used_waiting(&net.receive.ring);
+}
+
+static u32
+net_room(void)
+{
+	return net_works() ? virtqueue_room(&net.transmit.ring) : 0;
+}
+
+static u32
+slot_offset(void)
+{
+	u32 slot = virtqueue_next_head(&net.transmit.ring);
+
+	ASSERT(slot < net.transmit.ring.size);
+	return slot * SLOT_LEN;
+}
+
+static u8 *
+net_header(void)
+{
+	ASSERT(net_room() > 0);						// N2
+	return net.slots + slot_offset() + sizeof(struct net_header);
+}
+
+static void
+net_send(const struct nic_frame *frame, u32 cookie)
+{
+	struct virtqueue_piece piece[NIC_PIECES_MAX + 1];
+	u32 count = frame->piece_count + 1;
+	u32 offset = slot_offset();
+	struct net_header header = { 0 };
+
+	ASSERT(frame->header_len >= NIC_ETHERNET_LEN &&
+	       frame->header_len <= NIC_HEADER_MAX);
+	ASSERT(frame->piece_count <= NIC_PIECES_MAX && net_room() >= count);
+	if (frame->checksum_start) {
+		ASSERT(net.facts.checksum);
+		header.flags = HEADER_NEEDS_CHECKSUM;
+		header.checksum_start = frame->checksum_start;
+		header.checksum_offset = frame->checksum_offset;
+	}
+	memcpy(net.slots + offset, &header, sizeof(header));
+	piece[0].physical = net.slots_physical + offset;
+	piece[0].len = (u32)sizeof(header) + frame->header_len;
+	for (u32 i = 0; i < frame->piece_count; i++) {
+		piece[i + 1].physical = frame->piece[i].physical;
+		piece[i + 1].len = frame->piece[i].len;
+	}
+	virtqueue_add(&net.transmit.ring, piece, count, 0, cookie);
+}
+
+static void
+net_push(void)
+{
+	if (net_works())
+		virtio_push(&net.transmit);
+}
+
+static bool
+net_sent(u32 *cookie)
+{
+	struct virtqueue *q = &net.transmit.ring;
+	struct virtqueue_done done;
+	u64 abandoned;
+
+	if (net_works() && virtqueue_take(q, &done)) {
+		*cookie = (u32)done.cookie;
+		return true;
+	}
+	if (net.present && q->broken)
+		fail();
+	if (!net.failed || !net.stopped || !virtqueue_abandon(q, &abandoned))
+		return false;
+	*cookie = (u32)abandoned;
+	return true;
+}
+
+static bool
+net_want_sent(bool wanted)
+{
+	if (!net_works())
+		return false;
+	if (wanted)
+		return virtqueue_listen(&net.transmit.ring);
+	virtqueue_quiet(&net.transmit.ring);
+	return false;
+}
+
+static bool
+net_init(void (*interrupt)(u32 argument), u32 buffers, u32 mtu)
 {
 	struct virtio *v = &net.device;
 
 	ASSERT(!net.present && buffers > 0 && buffers <= VIRTQUEUE_SIZE_MAX);
+	net.facts.mtu = (u16)mtu;
 	if (!virtio_find(v, VIRTIO_NET, 0, "nic") ||
 	    !virtio_negotiate(v, FEATURE_CHECKSUM | FEATURE_MTU | FEATURE_MAC |
 				 FEATURE_STATUS))
@@ -140,186 +320,25 @@ nic_init(void (*interrupt)(u32 argument), u32 buffers)
 	virtio_start(v);
 	net.present = true;
 	for (u32 i = 0; i < net.buffer_count; i++)
-		nic_give_back(i);
+		net_give_back(i);
 	virtio_push(&net.receive);
 	return true;
 }
 
-const struct nic_facts *
-nic_facts(void)
-{
-	return net.present ? &net.facts : NULL;
-}
-
-bool
-nic_works(void)
-{
-	return net.present && !net.failed;
-}
-
-// The device broke the rules: nothing of it is used any more (N3).
-static void
-fail(void)
-{
-	if (net.failed)
-		return;
-	net.failed = true;
-	kprintf("nic: the device broke the rules of its queues; it is stopped\n");
-	net.stopped = virtio_stop(&net.device);
-}
-
-bool
-nic_receive_waiting(void)
-{
-	return nic_works() && virtqueue_used_waiting(&net.receive.ring);
-}
-
-bool
-nic_sent_waiting(void)
-{
-	if (nic_works())
-		return virtqueue_used_waiting(&net.transmit.ring);
-	return net.stopped && virtqueue_open(&net.transmit.ring) > 0;
-}
-
-void
-nic_receive_begin(void)
-{
-	virtqueue_quiet(&net.receive.ring);
-}
-
-bool
-nic_receive(struct nic_received *received)
-{
-	struct virtqueue *q = &net.receive.ring;
-	struct virtqueue_done done;
-	u32 header_len = sizeof(struct net_header);
-
-	while (nic_works() && virtqueue_take(q, &done)) {
-		u32 buffer = (u32)done.cookie;
-		u32 len = done.len < header_len ? 0 : done.len - header_len;
-
-		ASSERT(buffer < net.buffer_count);
-		if (len < NIC_ETHERNET_LEN ||
-		    len > NIC_ETHERNET_LEN + net.facts.mtu) {
-			nic_give_back(buffer);
-			continue;
-		}
-		received->frame = net.buffers + buffer * net.buffer_len +
-				  header_len;
-		received->len = len;
-		received->buffer = buffer;
-		return true;
-	}
-	if (q->broken)
-		fail();
-	return false;
-}
-
-void
-nic_give_back(u32 buffer)
-{
-	struct virtqueue_piece piece = {
-		net.buffers_physical + buffer * net.buffer_len, net.buffer_len,
-	};
-
-	ASSERT(buffer < net.buffer_count);
-	if (nic_works())
-		virtqueue_add(&net.receive.ring, &piece, 0, 1, buffer);
-}
-
-bool
-nic_receive_end(bool listen)
-{
-	if (!nic_works())
-		return false;
-	virtio_push(&net.receive);
-	return listen ? virtqueue_listen(&net.receive.ring)
-		      : virtqueue_used_waiting(&net.receive.ring);
-}
-
-u32
-nic_room(void)
-{
-	return nic_works() ? virtqueue_room(&net.transmit.ring) : 0;
-}
-
-static u32
-slot_offset(void)
-{
-	u32 slot = virtqueue_next_head(&net.transmit.ring);
-
-	ASSERT(slot < net.transmit.ring.size);
-	return slot * SLOT_LEN;
-}
-
-u8 *
-nic_header(void)
-{
-	ASSERT(nic_room() > 0);						// N2
-	return net.slots + slot_offset() + sizeof(struct net_header);
-}
-
-void
-nic_send(const struct nic_frame *frame, u32 cookie)
-{
-	struct virtqueue_piece piece[NIC_PIECES_MAX + 1];
-	u32 count = frame->piece_count + 1;
-	u32 offset = slot_offset();
-	struct net_header header = { 0 };
-
-	ASSERT(frame->header_len >= NIC_ETHERNET_LEN &&
-	       frame->header_len <= NIC_HEADER_MAX);
-	ASSERT(frame->piece_count <= NIC_PIECES_MAX && nic_room() >= count);
-	if (frame->checksum_start) {
-		ASSERT(net.facts.checksum);
-		header.flags = HEADER_NEEDS_CHECKSUM;
-		header.checksum_start = frame->checksum_start;
-		header.checksum_offset = frame->checksum_offset;
-	}
-	memcpy(net.slots + offset, &header, sizeof(header));
-	piece[0].physical = net.slots_physical + offset;
-	piece[0].len = (u32)sizeof(header) + frame->header_len;
-	for (u32 i = 0; i < frame->piece_count; i++) {
-		piece[i + 1].physical = frame->piece[i].physical;
-		piece[i + 1].len = frame->piece[i].len;
-	}
-	virtqueue_add(&net.transmit.ring, piece, count, 0, cookie);
-}
-
-void
-nic_push(void)
-{
-	if (nic_works())
-		virtio_push(&net.transmit);
-}
-
-bool
-nic_sent(u32 *cookie)
-{
-	struct virtqueue *q = &net.transmit.ring;
-	struct virtqueue_done done;
-	u64 abandoned;
-
-	if (nic_works() && virtqueue_take(q, &done)) {
-		*cookie = (u32)done.cookie;
-		return true;
-	}
-	if (net.present && q->broken)
-		fail();
-	if (!net.failed || !net.stopped || !virtqueue_abandon(q, &abandoned))
-		return false;
-	*cookie = (u32)abandoned;
-	return true;
-}
-
-bool
-nic_want_sent(bool wanted)
-{
-	if (!nic_works())
-		return false;
-	if (wanted)
-		return virtqueue_listen(&net.transmit.ring);
-	virtqueue_quiet(&net.transmit.ring);
-	return false;
-}
+const struct nic_driver virtio_net_driver = {
+	.init = net_init,
+	.facts = net_facts,
+	.receive_waiting = net_receive_waiting,
+	.sent_waiting = net_sent_waiting,
+	.receive_begin = net_receive_begin,
+	.receive = net_receive,
+	.give_back = net_give_back,
+	.receive_end = net_receive_end,
+	.room = net_room,
+	.header = net_header,
+	.send = net_send,
+	.push = net_push,
+	.sent = net_sent,
+	.want_sent = net_want_sent,
+	.works = net_works,
+};

@@ -38,8 +38,11 @@ lengths_hold(const struct egress *e, const struct ring_tx *t, u32 *total)
 		return false;
 	if (t->checksum_start == 0)
 		return true;
+
+	u32 at = (u32)t->checksum_start + t->checksum_offset;
+
 	return e->checksum && t->checksum_start >= EGRESS_LEN_MIN &&
-	       (u32)t->checksum_start + t->checksum_offset + 2 <= *total;
+	       at + 2 <= *total && at < RING_CHECKSUM_END;
 }
 
 // Would the device write the checksum into what egress_header() judges?

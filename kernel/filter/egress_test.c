@@ -106,7 +106,8 @@ oracle_lengths(const struct egress *e, const struct ring_tx *t)
 		return false;
 	return !t->checksum_start ||
 	       (e->checksum && t->checksum_start >= 14 &&
-		(u64)t->checksum_start + t->checksum_offset + 2 <= total);
+		(u64)t->checksum_start + t->checksum_offset + 2 <= total &&
+		t->checksum_start + t->checksum_offset <= 255);
 }
 
 // Without atoms: the checksum must not land in addresses, tags and type.

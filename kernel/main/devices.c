@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Device start-up: bus, entropy, network, disk. A device that is absent or
 // broken is left out, and sys_info says so; the node boots all the same.
+//
+// Firmware and boot ROMs have used network cards and disks, and may not have stopped
+// all of them. Those lose the bus first; the drivers give it to what they take.
 
 #include "kernel/main/devices.h"
 #include "kernel/arch/x86_64/lock.h"
@@ -17,11 +20,24 @@
 
 #define ECHO_BUFFERS 256u
 
+static void
+find_devices(void)
+{
+	const struct pci_function *f;
+
+	pci_scan();
+	for (u32 i = 0; (f = pci_at(i)); i++) {
+		if (f->base_class == PCI_CLASS_NETWORK ||
+		    f->base_class == PCI_CLASS_STORAGE)
+			pci_silence(f);
+	}
+}
+
 void
 devices_init(void)
 {
 	ASSERT(frames.count > 0);
-	pci_scan();
+	find_devices();
 	virtio_rng_init();
 	ring_init();
 	queue_init();
@@ -30,7 +46,7 @@ devices_init(void)
 static void
 start_floor(void (*interrupt)(u32 argument))
 {
-	pci_scan();
+	find_devices();
 	if (!nic_init(interrupt, ECHO_BUFFERS))
 		panic("floor= needs a network interface");
 	echo_init();

@@ -18,6 +18,7 @@
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/main/console.h"
 #include "kernel/main/devices.h"
@@ -112,6 +113,24 @@ argument(const char *prefix)
 	return NULL;
 }
 
+// `mtu=N` asks for long frames of a network card that does not tell how long it may.
+static void
+ask_mtu(void)
+{
+	const char *at = argument("mtu=");
+	u32 mtu = 0;
+
+	if (!at)
+		return;
+	for (; *at >= '0' && *at <= '9' && mtu <= NIC_MTU_MAX; at++)
+		mtu = 10 * mtu + (u32)(*at - '0');
+	if ((*at && *at != ' ') || mtu < NIC_MTU_STANDARD || mtu > NIC_MTU_MAX)
+		kprintf("boot: mtu= is not a number from %u to %u\n",
+			NIC_MTU_STANDARD, NIC_MTU_MAX);
+	else
+		nic_ask_mtu(mtu);
+}
+
 // The kernel alone, measured: does not return when the command line asks for it.
 static void
 run_floor(void)
@@ -150,6 +169,7 @@ kernel_main(u32 magic, u64 information)
 	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, LISTS);
 	removal_init();
 	slice_init();
+	ask_mtu();
 	run_floor();
 	devices_init();
 	smp_start();
