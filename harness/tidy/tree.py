@@ -25,7 +25,8 @@ CORE_FOLDERS = {
 # Files that stand beside a core and drive it.
 HOSTS_AMONG_CORES = {"libos/content/reader"}
 # Cores that stand among the files that drive them.
-CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac", "snoop")}
+CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac",
+                                                           "snoop")} | {"libos/process/pages"}
 
 LEVELS = ["base", "abi", "wire", "core", "host"]
 

@@ -6,6 +6,7 @@
 
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/memory.h"
+#include "kernel/arch/x86_64/page_table.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
@@ -98,8 +99,24 @@ check_op(const struct env *env, const struct map_op *op)
 	return check_frames(env, op->slot, rights, op->frame, op->count, &cap);
 }
 
-// Room for the page tables that the operation needs. Two operations of a batch
-// may count the same missing table twice: that only errs on the safe side.
+// The page tables that an operation needs, without the lowest one that the operation
+// before it ended in. Where operations go back and forth some are counted twice: that
+// only errs on the safe side.
+static u32
+tables_missing(const struct env *env, const struct map_op *op,
+	       const struct map_op *before)
+{
+	u64 counted = (before->va + before->count * PAGE_SIZE - 1) / LARGE_PAGE;
+	u64 end = op->va + op->count * PAGE_SIZE;
+	u64 first = op->va;
+
+	if (before->prot && first / LARGE_PAGE == counted)
+		first = (counted + 1) * LARGE_PAGE;
+	if (first >= end)
+		return 0;
+	return paging_missing(env, first, (end - first) / PAGE_SIZE);
+}
+
 static i64
 check_tables(const struct env *env, u32 missing)
 {
@@ -139,7 +156,9 @@ check_ops(struct map_checked *c)
 		pages += op->count;
 		if (pages > MAP_PAGES_MAX)
 			return -E_ARGUMENT;
-		if (op->prot)
+		if (op->prot && i > 0)
+			missing += tables_missing(c->env, op, op - 1);
+		else if (op->prot)
 			missing += paging_missing(c->env, op->va, op->count);
 	}
 	return check_tables(c->env, missing);

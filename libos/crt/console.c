@@ -23,7 +23,9 @@ shared_log(void)
 	const struct startup_cap *cap = startup_find(ROLE_LOG, 0);
 	u64 va;
 
-	if (mapped || !cap)
+	if (!cap)
+		return NULL;
+	if (mapped)
 		return mapped;
 	va = (u64)direct_address(cap->base);
 	if (!sys_page_map(CAP_SLOT_SELF, va, cap->slot, cap->base, LOG_PAGES,

@@ -137,8 +137,9 @@ segment_frames(struct loading *l, const struct elf_segment *s)
 	struct spawn_grant g = {
 		.role = ROLE_IMAGE,
 		.slot = l->run.slot,
-		.rights = CAP_READ | (s->execute ? CAP_EXECUTE : 0) |
-			  (s->write ? CAP_WRITE | CAP_DERIVE : 0),
+		.rights = CAP_READ | CAP_DERIVE |
+			  (s->execute ? CAP_EXECUTE : 0) |
+			  (s->write ? CAP_WRITE : 0),
 		.base = l->next,
 		.count = s->pages,
 		.argument = s->va,

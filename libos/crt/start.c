@@ -85,8 +85,8 @@ find_arguments(void)
 	return (int)found;
 }
 
-static void
-find_self(void)
+void
+start_find_self(void)
 {
 	struct cap_info self;
 
@@ -104,7 +104,7 @@ start(void)
 {
 	u64 random = 0;
 
-	find_self();
+	start_find_self();
 	if (sys_entropy_read(&random, sizeof(random)) >= 0)
 		__stack_chk_guard = random & ~0xffull;
 	upcall_init();

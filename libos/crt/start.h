@@ -28,6 +28,10 @@ program_name(void);
 u32
 self_index(void);
 
+// Finds out the above anew: in a copy of the program they are others.
+void
+start_find_self(void);
+
 // The nth (from 0) capability granted for a role, or NULL. The entry lies in
 // the uarea.
 const struct startup_cap *

@@ -232,6 +232,14 @@ frames_held(void)
 	return sum;
 }
 
+void
+frames_forget(void)
+{
+	for (u32 i = 0; i < POOL_CHUNKS_MAX; i++)
+		chunks[i] = (struct chunk){ 0 };
+	next_chunk_frames = FIRST_CHUNK_FRAMES;
+}
+
 static void
 chunk_check(const struct chunk *chunk)
 {

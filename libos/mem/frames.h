@@ -31,6 +31,10 @@ frames_in_use(void);
 u64
 frames_held(void);
 
+// Forgets all: in a copy of the program, where what the pool had is somebody else's.
+void
+frames_forget(void);
+
 // Walks the invariants; asserts.
 void
 frames_check(void);

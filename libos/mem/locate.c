@@ -75,6 +75,13 @@ locate(const void *at, u64 len, struct place *place)
 	return true;
 }
 
+void
+locate_forget(void)
+{
+	segments_known = true;
+	segment_count = 0;
+}
+
 bool
 locate_segment(const void *at, struct frame_run *run)
 {

@@ -17,6 +17,11 @@ struct place {
 must_check bool
 locate(const void *at, u64 len, struct place *place);
 
+// From now on nothing of the image is found: in a program that forks, its pages do not
+// stay where they are.
+void
+locate_forget(void);
+
 // The capability for the image segment that holds `at`: its slot, first frame
 // and number of frames. False when `at` is not in the image.
 must_check bool

@@ -30,3 +30,18 @@ stack_init(void)
 	error = region_open(&growth);
 	ASSERT(!error);
 }
+
+bool
+stack_release(void)
+{
+	if (growth.present)
+		return false;
+	region_close(&growth);
+	return true;
+}
+
+u64
+stack_room_below(u64 va)
+{
+	return va == (u64)stack_bottom ? STACK_GROWTH : 0;
+}

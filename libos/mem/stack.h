@@ -13,3 +13,13 @@
 // Lets the stack grow. Called once by start-up.
 void
 stack_init(void);
+
+// Ends the growth by stack_init(), for whoever serves the faults himself. False when
+// the stack has grown already: then nothing changes.
+must_check bool
+stack_release(void);
+
+// The bytes below the segment that begins at `va` in which the stack grows: 0 for
+// segments other than the stack's.
+u64
+stack_room_below(u64 va);

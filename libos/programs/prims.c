@@ -14,6 +14,8 @@
 //	environment create destroy	an environment with one page of code made,
 //					started, run to its exit, waited for, and
 //					taken down
+//	fork 16MiB			a copy on write of a process with 16 MiB that
+//					it has written, run to its exit, waited for
 //
 // Each repetition follows a tenth of it as warm-up.
 
@@ -27,18 +29,22 @@
 #include "libos/crt/upcall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/process/memory.h"
+#include "libos/process/process.h"
 
 #define REPETITIONS 3u
 #define BATCH 64u
 #define TARGET_VA REGION_BASE		// nothing else uses it here
 #define STORE_BYTES 2u			// length of "mov %al,(%rdi)"
 #define CHILD_FRAMES 16u		// its page tables
+#define LARGE_BYTES (16 * MIB)
 
 static struct frame_run page;		// one frame
 static struct frame_run batch;		// BATCH frames
 static struct frame_run child_code;	// one frame
 static struct frame_run child_uarea;	// one frame
 static u32 child_slice;
+static volatile u8 *large;		// LARGE_BYTES
 
 // Ends the program: a benchmark whose call fails measures nothing.
 static void
@@ -158,6 +164,21 @@ environment_create_destroy(u32 count)
 	}
 }
 
+static void
+fork_16mib(u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		struct child_end end;
+		i64 child = process_fork(NULL);
+
+		if (child == 0)
+			sys_env_exit(0);
+		must(child, "fork");
+		must(process_wait((u32)child, &end, NEVER), "wait");
+		must(end.how == END_EXIT ? 0 : -E_STATE, "the copy's end");
+	}
+}
+
 static const struct primitive {
 	const char *name;
 	void (*run)(u32 count);
@@ -168,6 +189,7 @@ static const struct primitive {
 	{ "fault upcall", fault_upcall, 5000 },
 	{ "protect fault unprotect", protect_fault_unprotect, 5000 },
 	{ "map page batch", map_page_batch, BATCH * 200 },
+	{ "fork 16MiB", fork_16mib, 100 },
 };
 
 static void
@@ -203,6 +225,10 @@ prepare(void)
 	slice = sys_slice_alloc(sys_info()->cpu_count - 1, SLICE_ANY);
 	must(slice, "slice_alloc");
 	child_slice = (u32)slice;
+	large = process_alloc(LARGE_BYTES);
+	must(large ? 0 : -E_FRAMES, "16 MiB");
+	for (u64 i = 0; i < LARGE_BYTES; i += PAGE_SIZE)
+		large[i] = (u8)i;
 }
 
 int
@@ -210,6 +236,7 @@ main(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	must(process_init(), "process_init");
 	prepare();
 	for (u32 i = 0; i < ARRAY_SIZE(primitives); i++)
 		measure(&primitives[i]);

@@ -163,17 +163,21 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 {
-	u64 *table = NULL;
+	u64 entry = leaf_entry(frame, prot);
 	u64 before = 0;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
-	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
-		u32 index = table_index(va, 0);
+	while (pages) {
+		u64 *leaf = make_leaf_table(env, va) + table_index(va, 0);
+		u64 count = MIN(pages, TABLE_ENTRIES - table_index(va, 0));
 
-		if (!table || index == 0)
-			table = make_leaf_table(env, va);
-		before |= table[index];
-		table[index] = leaf_entry(frame + i, prot);
+		for (const u64 *end = leaf + count; leaf < end; leaf++) {
+			before |= *leaf;
+			*leaf = entry;
+			entry += PAGE_SIZE;
+		}
+		pages -= count;
+		va += count * PAGE_SIZE;
 	}
 	return before & PTE_PRESENT;
 }
@@ -181,19 +185,20 @@ paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 bool
 paging_unmap(struct env *env, u64 va, u64 pages)
 {
-	u64 *table = NULL;
 	u64 before = 0;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
-	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
+	while (pages) {
 		u32 index = table_index(va, 0);
+		u64 *leaf = leaf_table(env, va);
+		u64 count = MIN(pages, TABLE_ENTRIES - index);
 
-		if (i == 0 || index == 0)
-			table = leaf_table(env, va);
-		if (!table)
-			continue;
-		before |= table[index];
-		table[index] = 0;
+		for (u64 i = index; leaf && i < index + count; i++) {
+			before |= leaf[i];
+			leaf[i] = 0;
+		}
+		pages -= count;
+		va += count * PAGE_SIZE;
 	}
 	return before & PTE_PRESENT;
 }

@@ -15,7 +15,9 @@
 #include "libos/programs/sh/sh.h"
 
 #define JOB_SLICES 2u
-#define JOB_FRAMES_MAX 4096u		// 16 MiB
+#define JOB_FRAMES_MAX 8192u		// 32 MiB
+#define JOB_SLICES_MAX 8u
+#define JOB_ENVS_MAX 8u
 // How programs end that say no status themselves: as other shells count it.
 #define STATUS_NOT_STARTED 127u
 #define STATUS_INTERRUPTED 130u
@@ -112,17 +114,20 @@ collect_grants(const char *name, struct spawn_grant grants[GRANTS_MAX])
 	return count;
 }
 
-// A third of what the shell has left, so that several programs find room.
+// A part of what the shell has left, so that several programs find room.
 static struct quota
 job_quota(void)
 {
 	const volatile struct env_info *self = &env_table()[self_index()];
+	u32 slices = self->quota.slices - self->used.slices;
 
 	return (struct quota){
 		.frames = MIN((self->quota.frames - self->used.frames) / 3,
 			      JOB_FRAMES_MAX),
-		.slices = 4,
-		.envs = 4,
+		.slices = MIN((MAX(slices, JOB_SLICES) - JOB_SLICES) / 2,
+			      JOB_SLICES_MAX),
+		.envs = MIN((self->quota.envs - self->used.envs) / 3,
+			    JOB_ENVS_MAX),
 		.rings = 2,
 	};
 }
