@@ -24,10 +24,14 @@ KERNEL_LD := kernel/arch/x86_64/kernel.ld
 
 ALL += $(B)/deos.elf
 
+# The checked kernel (harness/checked) is this one with flags, objects and link
+# options more, and some sources replaced by copies.
+KSOURCE = $<
+
 $(B)/kernel/%.o: kernel/%.c kernel/rules.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
+	$(Q)$(KCC) $(KFLAGS) $(KCHECKS) -c -o $@ $(KSOURCE)
 
 $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 	$(call say,AS,$<)
@@ -36,7 +40,7 @@ $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 
 KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
-	-Wl,--no-warn-rwx-segments
+	-Wl,--no-warn-rwx-segments $(KLINK_MORE)
 
 $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 	@mkdir -p $(@D)
@@ -44,16 +48,20 @@ $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
 
 .SECONDEXPANSION:
-$(B)/kernel/pass1.elf: $(KERNEL_O) $$(NET_O) $(B)/kernel/empty_symbols.o $(KERNEL_LD)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(B)/kernel/empty_symbols.o
+$(B)/kernel/pass1.elf: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
+		$(B)/kernel/empty_symbols.o $(KERNEL_LD)
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
+		$(B)/kernel/empty_symbols.o
 
 $(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
 	$(Q)$(CROSS)nm -n $< | $(PYTHON) kernel/main/symbols.py > $(@:.o=.S)
 	$(Q)$(KCC) -c -o $@ $(@:.o=.S)
 
-$(B)/deos.debug: $(KERNEL_O) $$(NET_O) $(B)/kernel/symbols.o $(KERNEL_LD)
+$(B)/deos.debug: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
+		$(B)/kernel/symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(B)/kernel/symbols.o
+	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
+		$(B)/kernel/symbols.o
 
 $(B)/deos.elf: $(B)/deos.debug
 	$(call say,OBJCOPY,$@)

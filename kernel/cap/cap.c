@@ -9,6 +9,21 @@
 #include "kernel/abi/errors.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/poison.h"
+#include "kernel/base/scarce.h"
+
+// The part of a free node that nobody looks at: not its type and generation, nor
+// the link to the next free one.
+static void
+node_poison(struct cap *cap, bool poison)
+{
+	if (poison)
+		POISON(&cap->previous, sizeof(*cap) - offsetof(struct cap, previous));
+	else
+		UNPOISON(&cap->previous, sizeof(*cap) - offsetof(struct cap, previous));
+}
+
+STATIC_ASSERT(offsetof(struct cap, previous) % 8 == 0);
 
 void
 cap_init(struct cap_tree *tree, struct cap *pool, u32 pool_size,
@@ -17,7 +32,9 @@ cap_init(struct cap_tree *tree, struct cap *pool, u32 pool_size,
 	ASSERT(pool_size > 0 && pool_size < CAP_NIL);
 	*tree = (struct cap_tree){ pool, pool_size, 0, 0, lists, list_count };
 	for (u32 i = 0; i < pool_size; i++) {
+		node_poison(&pool[i], false);
 		pool[i] = (struct cap){ .next = i + 1 < pool_size ? i + 1 : CAP_NIL };
+		node_poison(&pool[i], true);
 	}
 	for (u32 i = 0; i < list_count; i++) {
 		lists[i].used = 0;
@@ -53,9 +70,9 @@ free_slot(const struct cap_list *list)
 i64
 cap_room(const struct cap_tree *tree, u32 list)
 {
-	if (free_slot(list_of(tree, list)) == SLOT_NONE)
+	if (SCARCE(free_slot(list_of(tree, list)) == SLOT_NONE))
 		return -E_LIST;
-	return tree->free == CAP_NIL ? -E_TABLE : 0;
+	return SCARCE(tree->free == CAP_NIL) ? -E_TABLE : 0;
 }
 
 // Takes a node from the pool into a slot; links to the tree come after.
@@ -69,6 +86,7 @@ take_node(struct cap_tree *tree, u32 list, u32 slot)
 
 	struct cap *cap = &tree->pool[node];
 
+	node_poison(cap, false);
 	tree->free = cap->next;
 	tree->used++;
 	*cap = (struct cap){
@@ -261,6 +279,7 @@ remove_leaf(struct cap_tree *tree, struct cap *cap)
 		.generation = cap->generation,
 		.next = tree->free,
 	};
+	node_poison(cap, true);
 	tree->free = cap_node(tree, cap);
 }
 

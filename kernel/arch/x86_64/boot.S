@@ -195,6 +195,7 @@ boot_stack_end:
 
 	.section .bss
 	.balign 4096
+	.globl boot_kernel_stack_end
 boot_kernel_stack:
 	.skip 16384
 boot_kernel_stack_end:

@@ -59,6 +59,11 @@ static const struct need {
 	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE },
+	{ "storm", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "storm", ROLE_NIC, USE | CAP_DERIVE },
+	{ "storm", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "storm", ROLE_MACHINE, CAP_READ | CAP_DERIVE },
+	{ "storm", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "stride", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
@@ -128,7 +133,7 @@ job_quota(void)
 			      JOB_SLICES_MAX),
 		.envs = MIN((self->quota.envs - self->used.envs) / 3,
 			    JOB_ENVS_MAX),
-		.rings = 2,
+		.rings = 4,
 	};
 }
 
