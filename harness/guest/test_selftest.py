@@ -13,7 +13,9 @@ pytestmark = pytest.mark.qemu
 TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
          "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
          "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
-         "migrate", "revoke-running", "revoke-asleep", "loop"]
+         "migrate", "revoke-running", "revoke-asleep", "loop",
+         "trim", "rounds", "revoke-refusals", "revoke-request", "revoke-taken", "revoke-declared",
+         "revoke-scribbler", "revoke-reserve", "revoke-family", "revoke-others", "revoke-lent"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -7,7 +7,7 @@
 //
 // Of their words, wait() is told of these: console_typed; frames_free; `changes` of
 // the fabric; and the entry of an environment when it is made, starts, ends, is
-// dead, or is free again. A sleeper on another one looks at it only when something
+// dead, or is free again, and when what it owes changes. A sleeper on another one looks at it only when something
 // else wakes it.
 
 #include "kernel/abi/fabric.h"
@@ -86,6 +86,9 @@ struct env_info {
 	u32 processor;		// where it runs or ran last
 	struct quota quota;	// what it may hold, without what children took
 	struct quota used;
+	struct quota owed;	// by requests for quota (kernel/abi/revoke.h)
+	u32 requests;		// open ones, of any kind
+	u32 taken;		// repossessions, counted
 	u64 faults;		// upcalls for exceptions
 	char name[ENV_NAME_SIZE];
 };

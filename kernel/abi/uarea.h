@@ -14,13 +14,15 @@
 // upcall stack has no red zone there. An environment without a handler, or whose stack cannot take
 // the frame, is destroyed and its entry in the table says so.
 
-#include "kernel/base/types.h"
+#include "kernel/abi/revoke.h"
 
 enum upcall_cause {
 	UPCALL_FAULT,		// an exception; vector and error say which
 	UPCALL_TIMER,		// the deadline of timer_set passed
 	UPCALL_SLICE_START,	// a slice of its own begins
 	UPCALL_SLICE_END,	// the slice that it runs in is over: to yield, now
+	UPCALL_REVOKE,		// a request or a record is new: kernel/abi/revoke.h
+	UPCALL_CAUSES
 };
 
 struct upcall_frame {
@@ -76,8 +78,8 @@ struct uarea {
 	// Written by the kernel: bit (1 << cause) of each upcall that waits. The
 	// environment that clears upcall_held looks here and clears the bits.
 	u32 upcall_pending;
-	// Bit (1 << cause) of each that it wants of UPCALL_SLICE_START and
-	// UPCALL_SLICE_END. Both wait also while it runs on its upcall stack.
+	// Bit (1 << cause) of each that it wants of UPCALL_SLICE_START, UPCALL_SLICE_END
+	// and UPCALL_REVOKE. The first two wait also while it runs on its upcall stack.
 	u32 upcall_wanted;
 
 	// Written by the parent before env_start.
@@ -86,6 +88,8 @@ struct uarea {
 	u32 cap_count;
 	struct startup_cap cap[STARTUP_CAPS_MAX];
 	char arguments[STARTUP_ARGS_SIZE];	// terminated strings, one after another
+
+	struct revocation revoke;
 };
 
 STATIC_ASSERT(sizeof(struct uarea) <= 4096);

@@ -310,6 +310,77 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	return node;
 }
 
+static u32
+first_leaf(const struct cap_tree *tree, u32 node)
+{
+	u32 steps = 0;
+
+	while (tree->pool[node].child != CAP_NIL) {
+		node = tree->pool[node].child;
+		ASSERT(++steps <= CAP_DEPTH_MAX);
+	}
+	return node;
+}
+
+void
+cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
+	       u32 whole, struct cap_trim *trim)
+{
+	u32 top = list_of(tree, list)->node[slot];
+
+	ASSERT(top < tree->pool_size && list < whole);
+	ASSERT(count > 0 && count < tree->pool[top].count);
+	*trim = (struct cap_trim){
+		.end = tree->pool[top].base + count,
+		.whole = whole,
+		.top = top,
+		.next = first_leaf(tree, top),
+	};
+}
+
+// Does it go as a whole, by itself or with what it came from?
+static bool
+falls(const struct cap_tree *tree, const struct cap_trim *trim, u32 node)
+{
+	if (tree->pool[node].base >= trim->end)
+		return true;
+	while (node != trim->top) {
+		const struct cap *cap = &tree->pool[node];
+
+		if (cap->list >= trim->whole && cap->base + cap->count > trim->end)
+			return true;
+		node = cap->parent;
+	}
+	return false;
+}
+
+// Leaves first, so that whatever goes is a leaf by then (C2: what is below it
+// lies within its range).
+bool
+cap_trim_step(struct cap_tree *tree, struct cap_trim *trim, struct cap *was,
+	      u32 *node, bool *gone)
+{
+	ASSERT(trim->next < tree->pool_size);
+
+	struct cap *cap = &tree->pool[trim->next];
+	bool last = trim->next == trim->top;
+
+	*node = trim->next;
+	*gone = falls(tree, trim, trim->next);
+	*was = *cap;
+	if (!last)
+		trim->next = cap->next != CAP_NIL ? first_leaf(tree, cap->next)
+						  : cap->parent;
+	if (*gone)
+		remove_leaf(tree, cap);
+	else if (cap->base + cap->count > trim->end)
+		cap->count = trim->end - cap->base;
+	else
+		was->type = CAP_NONE;
+	ASSERT(!last || !*gone);
+	return !last;
+}
+
 void
 cap_cut(struct cap_tree *tree, u32 node, bool self)
 {

@@ -3,8 +3,8 @@
 //
 // The capability core against a reference model: the model keeps every
 // capability with a pointer to its source and answers each question by looking
-// at all of them. Random programs of mint, derive, look-up and removal run on
-// both; after every step the core's invariants are walked. SEED=n replays.
+// at all of them. Random programs of mint, derive, look-up, shortening and
+// removal run on both; after every step the core's invariants are walked. SEED=n replays.
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,7 @@
 #define POOL 200u
 #define LISTS 4u
 #define STEPS 20000
+#define WHOLE 3u		// capabilities in lists from here on are not shortened
 
 struct model_cap {
 	bool used;
@@ -45,6 +46,12 @@ start(void)
 		for (u32 s = 0; s < CAP_LIST_SLOTS; s++)
 			model[l][s] = (struct model_cap){ 0 };
 	}
+}
+
+static struct model_cap *
+model_at(u32 i)
+{
+	return &model[i / CAP_LIST_SLOTS][i % CAP_LIST_SLOTS];
 }
 
 static bool
@@ -171,6 +178,61 @@ step_remove(struct prng *p)
 	}
 }
 
+// Does it go as a whole when `top` ends at `end`?
+static bool
+model_falls(const struct model_cap *cap, const struct model_cap *top, u64 end)
+{
+	if (cap->base >= end)
+		return true;
+	for (; cap != top; cap = cap->source) {
+		if ((u32)(cap - &model[0][0]) / CAP_LIST_SLOTS >= WHOLE &&
+		    cap->base + cap->count > end)
+			return true;
+	}
+	return false;
+}
+
+static void
+step_trim(struct prng *p)
+{
+	u32 list = (u32)prng_below(p, WHOLE), slot = (u32)prng_below(p, 80);
+	struct model_cap *top = &model[list][slot];
+	struct cap_trim trim;
+	struct cap was;
+	bool gone[LISTS * CAP_LIST_SLOTS] = { 0 }, more = true, went;
+	u32 node, changes = 0, expected = 0;
+	u64 end;
+
+	if (!top->used || top->count < 2)
+		return;
+	end = top->base + 1 + prng_below(p, top->count - 1);
+	cap_trim_start(&tree, list, slot, end - top->base, WHOLE, &trim);
+	while (more) {
+		more = cap_trim_step(&tree, &trim, &was, &node, &went);
+		changes += was.type != CAP_NONE;
+		if (was.type != CAP_NONE)
+			assert_int_equal(went, model_falls(&model[was.list][was.slot],
+							   top, end));
+	}
+	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
+		struct model_cap *m = model_at(i);
+
+		gone[i] = m->used && model_below(m, top) && model_falls(m, top, end);
+	}
+	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
+		struct model_cap *m = model_at(i);
+
+		if (!m->used || !model_below(m, top))
+			continue;
+		expected += gone[i] || m->base + m->count > end;
+		if (!gone[i] && m->base + m->count > end)
+			m->count = end - m->base;
+	}
+	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++)
+		model_at(i)->used &= !gone[i];
+	assert_int_equal(changes, expected);
+}
+
 static void
 step_lookup(struct prng *p)
 {
@@ -196,7 +258,7 @@ test_random_programs(void **state)
 	start();
 	prng_seed(&p, test_seed());
 	for (int i = 0; i < STEPS; i++) {
-		switch (prng_below(&p, 8)) {
+		switch (prng_below(&p, 9)) {
 		case 0:
 			step_mint(&p);
 			break;
@@ -206,6 +268,9 @@ test_random_programs(void **state)
 		case 2:
 		case 3:
 			step_lookup(&p);
+			break;
+		case 4:
+			step_trim(&p);
 			break;
 		default:
 			step_derive(&p);

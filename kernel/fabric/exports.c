@@ -268,6 +268,13 @@ rcap_host_revoke(void *host, u32 node, bool self)
 }
 
 void
+fabric_withdrawn(void)
+{
+	if (fabric.on)
+		rcap_revoked(fabric.rcap);
+}
+
+void
 fabric_export_gone(const struct cap *removed, u32 node)
 {
 	struct place *place = &places[place_of(removed)];

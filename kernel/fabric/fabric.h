@@ -62,11 +62,14 @@ void
 fabric_block_done(u32 ticket, bool ok);
 
 // Removal (sys/removal.c): a capability of the extra lists; one that queues or
-// endpoints stand on; the root of one.
+// endpoints stand on, which is gone (`from` is 0) or ends at the frame `from` now;
+// the root of one.
 void
 fabric_export_gone(const struct cap *removed, u32 node);
 void
-fabric_cap_gone(u32 node);
+fabric_withdrawn(void);		// something was, and will be removed later
+void
+fabric_cap_gone(u32 node, u64 from);
 void
 fabric_queue_destroy(u32 index);
 void

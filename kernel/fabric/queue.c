@@ -160,6 +160,7 @@ do_fabric_bind(struct call *call)
 		.region_node = c->region_node,
 		.region_first = c->spec.region_frame,
 		.region_count = c->spec.region_count,
+		.memory_frame = c->spec.queue_frame,
 		.control = frame_memory(c->spec.queue_frame),
 	};
 	memset(queue->control, 0, sizeof(*queue->control));
@@ -230,8 +231,19 @@ fabric_queue_destroy(u32 index)
 	*queue = (struct fabric_queue){ 0 };
 }
 
+// Did it need, under that capability, a frame from `from` on?
+static bool
+stands_on(const struct fabric_queue *queue, u32 node, u64 from)
+{
+	return queue->fabric_node == node ||
+	       (queue->memory_node == node &&
+		queue->memory_frame + FABRIC_QUEUE_FRAMES > from) ||
+	       (queue->region_node == node &&
+		queue->region_first + queue->region_count > from);
+}
+
 void
-fabric_cap_gone(u32 node)
+fabric_cap_gone(u32 node, u64 from)
 {
 	if (!fabric.on)
 		return;
@@ -239,9 +251,7 @@ fabric_cap_gone(u32 node)
 	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
 		struct fabric_queue *queue = &fabric_queues[i];
 
-		if (!queue->running ||
-		    (queue->fabric_node != node && queue->memory_node != node &&
-		     queue->region_node != node))
+		if (!queue->running || !stands_on(queue, node, from))
 			continue;
 		stop(queue);
 		env_hint(queue->owner);

@@ -43,6 +43,7 @@ struct fabric_queue {
 	u32 region_node;
 	u64 region_first;
 	u64 region_count;
+	u64 memory_frame;
 	struct fabric_control *control;
 	u32 taken;
 	u32 completed;

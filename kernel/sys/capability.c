@@ -5,6 +5,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
+#include "kernel/sys/revoke.h"
 
 // The environment that a slot of the caller's list names.
 static i64
@@ -58,6 +59,12 @@ check_slot(const struct call *call)
 	return 0;
 }
 
+static i64
+again(bool done)
+{
+	return done ? 0 : -E_AGAIN;
+}
+
 i64
 check_cap_revoke(struct call *call)
 {
@@ -67,8 +74,7 @@ check_cap_revoke(struct call *call)
 i64
 do_cap_revoke(struct call *call)
 {
-	removal_run(call->env->index, (u32)call->a[0], false);
-	return 0;
+	return again(removal_run(call->env->index, (u32)call->a[0], false));
 }
 
 i64
@@ -80,8 +86,11 @@ check_cap_drop(struct call *call)
 i64
 do_cap_drop(struct call *call)
 {
-	removal_run(call->env->index, (u32)call->a[0], true);
-	return 0;
+	bool done = removal_run(call->env->index, (u32)call->a[0], true);
+
+	if (call->env->info->requests)
+		revoke_settle(call->env);
+	return again(done);
 }
 
 struct inspect_checked {

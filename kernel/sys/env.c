@@ -179,11 +179,14 @@ env_capability_gone(struct env *env)
 	forget(env);
 }
 
-static void
+// A round of it. Returns false when some of what it held is left.
+static bool
 reap_one(struct env *env)
 {
-	paging_destroy(env);
-	removal_run_all(env->index);
+	if (env->page_root)
+		paging_destroy(env);
+	if (!removal_run_all(env->index))
+		return false;
 	slice_env_gone(env->index);
 	own_unpin(&frames, env->uarea_frame, 1);
 	ASSERT(env->info->used.frames == 0);
@@ -197,28 +200,28 @@ reap_one(struct env *env)
 			(unsigned long)env->info->fault_address);
 	}
 	forget(env);
+	return true;
 }
 
-void
+bool
 env_reap(void)
 {
-	while (dying) {
-		u64 waiting = dying;
-		bool progress = false;
+	u64 ready = 0;
+	u32 index;
 
-		while (waiting) {
-			u32 index = (u32)__builtin_ctzll(waiting);
-
-			waiting &= waiting - 1;
-			if (!sched_leave_space(&envs[index]))
-				continue;
-			dying &= ~(1ull << index);
-			reap_one(&envs[index]);
-			progress = true;
-		}
-		if (!progress)
-			return;
+	for (u64 waiting = dying; waiting; waiting &= waiting - 1) {
+		index = (u32)__builtin_ctzll(waiting);
+		if (sched_leave_space(&envs[index]))
+			ready |= 1ull << index;
 	}
+	if (!ready)
+		return false;
+	index = (u32)__builtin_ctzll(ready);
+	if (reap_one(&envs[index])) {
+		dying &= ~(1ull << index);
+		ready &= ~(1ull << index);
+	}
+	return ready != 0;
 }
 
 struct env_create_checked {

@@ -15,7 +15,7 @@
 #include "kernel/abi/tables.h"
 #include "kernel/abi/uarea.h"
 #include "kernel/arch/x86_64/context.h"
-#include "kernel/cap/cap.h"
+#include "kernel/cap/demand.h"
 #include "kernel/own/own.h"
 
 #define CPU_NONE 0xffffffffu
@@ -45,6 +45,13 @@ struct env {
 	u64 wait_deadline_ns;
 	u32 wait_count;
 	bool orphan;		// its capability is gone: free the entry when reaped
+	bool revoke_told;	// something of revoke.c is new: an upcall, if wanted
+	struct demand demand[REVOKE_REQUESTS_MAX];
+	u32 taking_node;	// withdrawn by force and not yet removed, or
+	u32 taking_generation;	// generation 0: nothing
+	u32 taken_head;		// what the uarea shows
+	u64 taken_missed;
+	u64 units_missed;
 	struct env_wait wait[WAIT_WORDS_MAX];
 };
 

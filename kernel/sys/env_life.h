@@ -27,7 +27,8 @@ env_end(struct env *env, enum env_end how, u32 status);
 void
 env_capability_gone(struct env *env);
 
-// DYING -> DEAD for all that no processor is using any more: takes back what
-// they held. Called on the way out of the kernel.
-void
+// DYING -> DEAD for one that no processor is using any more: takes back what it
+// held, a bounded part at a time. Called on the way out of the kernel. Returns true
+// when there is more to do now.
+bool
 env_reap(void);

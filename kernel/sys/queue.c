@@ -45,6 +45,7 @@ struct queue {
 	u64 block_count;
 	u64 region_first;
 	u64 region_count;
+	u64 memory_frame;
 	struct queue_control *control;	// shared with the owner
 	u32 taken;		// submissions looked at
 	u32 completed;		// completions written
@@ -373,6 +374,7 @@ do_queue_bind(struct call *call)
 		.block_count = c->block_count,
 		.region_first = c->spec.region_frame,
 		.region_count = c->spec.region_count,
+		.memory_frame = c->spec.queue_frame,
 		.control = frame_memory(c->spec.queue_frame),
 	};
 	memset(q->control, 0, sizeof(*q->control));
@@ -448,15 +450,24 @@ queue_destroy(u32 index)
 	*q = (struct queue){ 0 };
 }
 
+// Did it need, under that capability, a unit from `from` on?
+static bool
+stands_on(const struct queue *q, u32 cap_node, u64 from)
+{
+	return (q->blocks_node == cap_node &&
+		q->block_first + q->block_count > from) ||
+	       (q->region_node == cap_node &&
+		q->region_first + q->region_count > from) ||
+	       (q->memory_node == cap_node && q->memory_frame >= from);
+}
+
 void
-queue_cap_gone(u32 cap_node)
+queue_cap_gone(u32 cap_node, u64 from)
 {
 	for (u32 i = 0; i < QUEUES_MAX; i++) {
 		struct queue *q = &queues[i];
 
-		if (!q->bound || !q->running ||
-		    (q->blocks_node != cap_node && q->memory_node != cap_node &&
-		     q->region_node != cap_node))
+		if (!q->bound || !q->running || !stands_on(q, cap_node, from))
 			continue;
 		orphan_operations(q);
 		q->running = false;					// U1

@@ -18,11 +18,11 @@ queue_init(void);
 void
 queue_destroy(u32 index);
 
-// A capability was removed, of frames or of blocks: a queue bound under it
-// stops. Its operations in flight still run, and nobody else's operation on
+// A capability for frames or for blocks was removed (`from` is 0), or ends at the
+// unit `from` now: a queue bound under it that reaches beyond stops. Its operations in flight still run, and nobody else's operation on
 // their blocks starts before they are done.
 void
-queue_cap_gone(u32 cap_node);
+queue_cap_gone(u32 cap_node, u64 from);
 
 // Operations of other nodes (kernel/fabric/blocks.c): one more queue, whose pages
 // are the kernel's.

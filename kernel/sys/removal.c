@@ -2,14 +2,13 @@
 // The consequences of removing capabilities, leaf by leaf, so that by the time
 // a root goes nothing below it is left.
 //
-// Mappings are looked at once for each environment that lost something, when
-// everything is removed, and not once for each capability: the page tables of
-// all environments together are no more than the node's frames, which bounds
-// the work whatever was derived from what.
+// A removal goes in rounds of bounded work, between which programs run: what is
+// withdrawn is refused from the first round on, so that nobody can derive as fast
+// as it is removed. Mappings are looked at once a round for each environment that
+// lost something, and not once for each capability.
 //
-// Invariant R1: outside removal_run() and removal_run_all() an environment has a
-// frame mapped only while one capability in its list covers it with the rights
-// of the mapping.
+// Invariant R1: outside this file an environment has a frame mapped only while one
+// capability in its list covers it with the rights of the mapping.
 
 #include "kernel/sys/removal.h"
 #include "kernel/abi/layout.h"
@@ -30,6 +29,12 @@ static struct {
 	u64 end;
 } lost[ENVS_MAX];
 
+// What is left of a round.
+static struct {
+	u32 steps;
+	u32 tables;
+} round;
+
 // For each frame what one environment may map, while its tables are swept: bits
 // of paging.h; otherwise 0.
 static u8 *cover;
@@ -42,25 +47,35 @@ removal_init(void)
 }
 
 static void
-frames_gone(const struct cap *removed, u32 node)
+note_loss(u32 index, u64 first, u64 end)
 {
-	u32 index = removed->list;
-	u64 end = removed->base + removed->count;
 	bool before = losers >> index & 1;
 
-	ring_cap_gone(node);
-	queue_cap_gone(node);
-	fabric_cap_gone(node);
-	losers |= 1ull << index;
-	lost[index].first = before ? MIN(lost[index].first, removed->base)
-				   : removed->base;
+	lost[index].first = before ? MIN(lost[index].first, first) : first;
 	lost[index].end = before ? MAX(lost[index].end, end) : end;
+	losers |= 1ull << index;
+	if (!before)
+		round.tables -= MIN(round.tables, envs[index].tables);
+}
+
+// A capability lost its frames from `first` on.
+static void
+frames_gone(const struct cap *was, u32 node, u64 first)
+{
+	u32 index = was->list;
+	u64 end = was->base + was->count;
+	u64 from = first == was->base ? 0 : first;
+
+	ASSERT(first >= was->base && first < end);
+	ring_cap_gone(node, from);
+	queue_cap_gone(node, from);
+	fabric_cap_gone(node, from);
+	note_loss(index, first, end);
 	// Roots over modules were minted by boot, over frames that stay reserved.
-	if (removed->depth == 0 &&
-	    frames.frame[removed->base].state == FRAME_OWNED) {
-		ASSERT(frames.frame[removed->base].owner == index);
-		own_release(&frames, removed->base, removed->count);
-		envs[index].info->used.frames -= (u32)removed->count;
+	if (was->depth == 0 && frames.frame[first].state == FRAME_OWNED) {
+		ASSERT(frames.frame[first].owner == index);
+		own_release(&frames, first, end - first);
+		envs[index].info->used.frames -= (u32)(end - first);
 	}
 }
 
@@ -112,7 +127,7 @@ apply(const struct cap *removed, u32 node)
 	}
 	switch ((enum cap_type)removed->type) {
 	case CAP_FRAMES:
-		frames_gone(removed, node);
+		frames_gone(removed, node, removed->base);
 		break;
 	case CAP_ENV:
 		if (root)
@@ -130,10 +145,10 @@ apply(const struct cap *removed, u32 node)
 			queue_destroy((u32)removed->base);
 		break;
 	case CAP_BLOCKS:
-		queue_cap_gone(node);
+		queue_cap_gone(node, 0);
 		break;
 	case CAP_FABRIC:
-		fabric_cap_gone(node);
+		fabric_cap_gone(node, 0);
 		break;
 	case CAP_FABRIC_QUEUE:
 		if (root)
@@ -148,7 +163,7 @@ apply(const struct cap *removed, u32 node)
 			remote_gone(removed->base);
 		break;
 	case CAP_NIC:
-		ring_cap_gone(node);
+		ring_cap_gone(node, 0);
 		break;
 	case CAP_CONSOLE:
 	case CAP_MACHINE:
@@ -160,33 +175,102 @@ apply(const struct cap *removed, u32 node)
 }
 
 static void
+begin_round(void)
+{
+	ASSERT(losers == 0);
+	round.steps = REMOVAL_STEPS;
+	round.tables = REMOVAL_TABLES;
+}
+
+// Removes what hangs below a capability and, with `self`, it, leaf by leaf. Returns
+// false when the round is over first.
+static bool
 remove_tree(u32 list, u32 slot, bool self)
 {
 	struct cap removed;
-	u32 node;
+	const struct cap *top = cap_at(&caps, list, slot);
 
-	for (u32 steps = 0;; steps++) {
-		ASSERT(steps <= caps.pool_size);
-		node = cap_remove_step(&caps, list, slot, self, &removed);
+	if (!top)
+		return true;
+	cap_cut(&caps, cap_node(&caps, top), self);
+	for (; round.steps && round.tables; round.steps--) {
+		u32 node = cap_remove_step(&caps, list, slot, self, &removed);
+
 		if (node == CAP_NIL)
-			return;
+			return true;
 		apply(&removed, node);
+	}
+	top = cap_at(&caps, list, slot);
+	if (!top || (!self && !top->children))
+		return true;
+	fabric_withdrawn();
+	return false;
+}
+
+bool
+removal_run(u32 list, u32 slot, bool self)
+{
+	bool done;
+
+	begin_round();
+	done = remove_tree(list, slot, self);
+	sweep();
+	return done;
+}
+
+bool
+removal_run_all(u32 list)
+{
+	bool done = true;
+
+	begin_round();
+	for (u32 slot = CAP_LIST_SLOTS; done && slot-- > 0;)
+		done = remove_tree(list, slot, true);
+	sweep();
+	return done;
+}
+
+// What a capability lost, as its type has it.
+static void
+apply_part(const struct cap *was, u32 node, u64 first)
+{
+	struct cap part = *was;
+
+	part.base = first;
+	part.count = was->base + was->count - first;
+	switch ((enum cap_type)was->type) {
+	case CAP_FRAMES:
+		frames_gone(was, node, first);
+		break;
+	case CAP_SLICES:
+		slice_capability_gone(&part, node);
+		break;
+	case CAP_BLOCKS:
+		queue_cap_gone(node, first);
+		break;
+	default:
+		ASSERT(false);
 	}
 }
 
 void
-removal_run(u32 list, u32 slot, bool self)
+removal_trim(u32 list, u32 slot, u64 count)
 {
-	ASSERT(losers == 0);
-	remove_tree(list, slot, self);
-	sweep();
-}
+	struct cap_trim trim;
+	struct cap was;
+	u32 node;
+	bool gone, more;
 
-void
-removal_run_all(u32 list)
-{
-	ASSERT(losers == 0);
-	for (u32 slot = CAP_LIST_SLOTS; slot-- > 0;)
-		remove_tree(list, slot, true);
+	begin_round();
+	cap_trim_start(&caps, list, slot, count, FABRIC_LIST_FIRST, &trim);
+	do {
+		more = cap_trim_step(&caps, &trim, &was, &node, &gone);
+		if (was.type == CAP_NONE)
+			continue;
+		if (gone)
+			apply(&was, node);
+		else
+			apply_part(&was, node, trim.end);
+	} while (more);
 	sweep();
 }

@@ -8,14 +8,25 @@
 void
 removal_init(void);
 
-// Removes everything derived from a capability, and with `self` the capability
-// too, and applies the consequences of each: mappings that nothing covers any
-// more go, rings and queues that stood on it stop, the resource of a root
-// capability is freed. Bounded by the capability pool and by one look at every
-// page table of the node.
-void
+// Withdraws everything derived from a capability at once, and with `self` the
+// capability too; then removes it, and applies the consequences of each: mappings
+// that nothing covers any more go, rings and queues that stood on it stop, the
+// resource of a root capability is freed. Bounded: REMOVAL_STEPS capabilities, and
+// a look through the page tables of those who lost some, REMOVAL_TABLES of them
+// or one environment's. Returns false when some is left: call again, with the same
+// capability.
+#define REMOVAL_STEPS 128u
+#define REMOVAL_TABLES 1024u
+must_check bool
 removal_run(u32 list, u32 slot, bool self);
 
-// The same for every capability of a list, in one go.
-void
+// The same for every capability of a list.
+must_check bool
 removal_run_all(u32 list);
+
+// Takes from a capability for frames, blocks or slices all behind its first
+// `count` units (at least 1, fewer than it has), and likewise from all that came
+// from it. Bounded by the capabilities that came from it, and one look through the
+// page tables of their holders.
+void
+removal_trim(u32 list, u32 slot, u64 count);

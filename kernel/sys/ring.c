@@ -392,7 +392,7 @@ ring_destroy(u32 index)
 }
 
 void
-ring_cap_gone(u32 cap_node)
+ring_cap_gone(u32 cap_node, u64 from)
 {
 	bool stopped = false;
 
@@ -402,11 +402,16 @@ ring_cap_gone(u32 cap_node)
 		if (!ring->bound)
 			continue;
 		for (u32 s = 0; s < EGRESS_SPANS_MAX; s++) {
-			if (ring->span_node[s] == cap_node)
-				ring->egress.span[s].count = 0;		// G2
+			struct egress_span *span = &ring->egress.span[s];
+
+			if (ring->span_node[s] == cap_node &&
+			    span->first + span->count > from)
+				span->count = 0;			// G2
 		}
-		if (ring->running && (ring->nic_node == cap_node ||
-				      ring->memory_node == cap_node)) {
+		if (ring->running &&
+		    (ring->nic_node == cap_node ||
+		     (ring->memory_node == cap_node &&
+		      ring->memory_frame + RING_FRAMES > from))) {
 			ring->running = false;				// G1
 			ring->stalled = false;
 			stopped = true;

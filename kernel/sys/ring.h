@@ -20,11 +20,11 @@ ring_init(void);
 void
 ring_destroy(u32 index);
 
-// A capability was removed, of frames or of a network interface: what was bound
-// under it ends. Regions under it close; a ring whose memory or interface it
-// was stops.
+// A capability for frames or for a network interface was removed (`from` is 0), or
+// ends at the frame `from` now: what was bound under it and reaches beyond ends.
+// Regions under it close; a ring whose memory or interface it was stops.
 void
-ring_cap_gone(u32 cap_node);
+ring_cap_gone(u32 cap_node, u64 from);
 
 // An environment went to sleep on the word at `offset` of `frame`. If that is a
 // ring's tx_done, completions interrupt until its frames are out. Call it when

@@ -23,11 +23,15 @@
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/revoke.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/upcall.h"
 #include "kernel/sys/wait.h"
+
+// Between two rounds of work that was cut in pieces, programs run so long.
+#define ROUND_PAUSE_NS (50 * NS_PER_US)
 
 void
 sched_init(struct cpu *cpu)
@@ -387,17 +391,20 @@ show_free_frames(void)
 	wait_hint_table(&sys_info.frames_free, sizeof(sys_info.frames_free));
 }
 
-// What the fabric and the interface want without being asked; when the boot
-// processor is to look again.
+// What the fabric, the interface and overdue requests want without being asked;
+// when the boot processor is to look again.
 static u64
-turn_network(const struct cpu *cpu, u64 now, u64 next)
+turn_aside(const struct cpu *cpu, u64 now, u64 next)
 {
 	ring_look(now);
 	if (now >= fabric_deadline())
 		fabric_work(now);
+	if (now >= revoke_due_ns)
+		revoke_work(now);
 	if (cpu->index != 0)
 		return next;
-	return MIN(next, MIN(fabric_deadline(), ring_look_deadline()));
+	next = MIN(next, MIN(fabric_deadline(), ring_look_deadline()));
+	return MIN(next, MAX(revoke_due_ns, now + ROUND_PAUSE_NS));
 }
 
 // The owner of a slice runs in it for the first time.
@@ -428,7 +435,7 @@ schedule(struct cpu *cpu)
 {
 	for (;;) {
 		u64 now = clock_ns();
-		u64 network = turn_network(cpu, now, NEVER);
+		u64 aside = turn_aside(cpu, now, NEVER);
 		u64 next = look_at_sleepers(cpu, now);
 		u32 chosen = cpu->current;
 
@@ -448,10 +455,11 @@ schedule(struct cpu *cpu)
 		}
 		if (chosen != cpu->current || chosen == ENVS_MAX)
 			switch_out(cpu, now);
-		env_reap();
+		if (env_reap())
+			next = MIN(next, now + ROUND_PAUSE_NS);
 		show_free_frames();
 		ring_rx_settle();
-		next = MIN(next, network);
+		next = MIN(next, aside);
 		if (cpu->reschedule)
 			continue;	// that woke somebody
 		set_timer(cpu, next, now);
@@ -482,6 +490,8 @@ sched_leave(void)
 
 		if (env->timer_deadline_ns != NEVER)
 			upcall_timer(env, clock_ns());
+		if (env->revoke_told)
+			upcall_revoke(env);
 		if (!cpu->reschedule)
 			break;		// else the upcall ended it
 	}

@@ -181,3 +181,22 @@ upcall_late(struct env *env)
 	__atomic_fetch_and(&env->uarea->upcall_pending, ~(1u << UPCALL_SLICE_END),
 			   __ATOMIC_RELAXED);
 }
+
+bool
+upcall_revoke_enters(const struct env *env)
+{
+	return env->revoke_told && upcall_wanted(env, UPCALL_REVOKE) &&
+	       !is_held(env);
+}
+
+void
+upcall_revoke(struct env *env)
+{
+	env->revoke_told = false;
+	if (!upcall_wanted(env, UPCALL_REVOKE))
+		return;
+	if (is_held(env))
+		note_pending(env, UPCALL_REVOKE);
+	else
+		interrupt_with(env, (struct upcall_frame){ .cause = UPCALL_REVOKE });
+}

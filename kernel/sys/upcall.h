@@ -27,3 +27,12 @@ upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns);
 // it comes too late.
 void
 upcall_late(struct env *env);
+
+// Does the environment want UPCALL_REVOKE, now?
+bool
+upcall_revoke_enters(const struct env *env);
+
+// Delivers UPCALL_REVOKE to one that is about to run and was told something, or
+// leaves its bit when it holds upcalls back.
+void
+upcall_revoke(struct env *env);

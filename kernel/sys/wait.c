@@ -18,6 +18,7 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
+#include "kernel/sys/upcall.h"
 
 u64 wait_hinted;
 
@@ -74,7 +75,7 @@ wait_look(struct env *env, u64 now_ns)
 		wake_with(env, changed);
 	else if (now_ns >= env->wait_deadline_ns)
 		wake_with(env, -E_TIMEOUT);
-	else if (now_ns >= env->timer_deadline_ns)
+	else if (now_ns >= env->timer_deadline_ns || upcall_revoke_enters(env))
 		wake_with(env, -E_AGAIN);
 }
 

@@ -271,6 +271,34 @@ sys_endpoint_open(u32 fabric, u32 queue, u64 service)
 	return syscall_3(SYS_endpoint_open, fabric, queue, service);
 }
 
+// Asks an environment to give up `count` units by a deadline: of its quota, with
+// `source` SLOT_NONE, or of what was derived from that capability. Returns how many
+// it owes from now on.
+must_check static inline i64
+sys_revoke_ask(u32 env, u32 source, u32 type, u64 count, u64 deadline_ns)
+{
+	return syscall_raw(SYS_revoke_ask, env, source, type, count, deadline_ns, 0);
+}
+
+// Gives up all of a capability's range but its first `count` units.
+must_check static inline i64
+sys_cap_trim(u32 cap, u64 count)
+{
+	return syscall_3(SYS_cap_trim, cap, count, 0);
+}
+
+// Revokes what came from a capability, however many calls it takes.
+static inline i64
+cap_revoke_all(u32 cap)
+{
+	i64 result;
+
+	do
+		result = sys_cap_revoke(cap);
+	while (result == -E_AGAIN);
+	return result;
+}
+
 // Drops a capability however many calls it takes. Returns 0 or an error.
 static inline i64
 cap_drop_all(u32 cap)

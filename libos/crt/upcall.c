@@ -22,6 +22,7 @@ static fault_handler *handlers[FAULT_HANDLERS_MAX];
 static u32 handler_count;
 static timer_handler *on_timer;
 static slice_handler *on_start, *on_end;
+static cause_handler *wanted[UPCALL_CAUSES];
 
 extern const u8 upcall_entry[];
 
@@ -73,14 +74,32 @@ timer_handler_set(timer_handler *handler)
 	on_timer = handler;
 }
 
+static void
+set_wanted(enum upcall_cause cause, bool value)
+{
+	u32 *word = &uarea()->upcall_wanted;
+
+	if (value)
+		__atomic_fetch_or(word, 1u << cause, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(word, ~(1u << cause), __ATOMIC_SEQ_CST);
+}
+
 void
 slice_handlers_set(slice_handler *at_start, slice_handler *at_end)
 {
 	on_start = at_start;
 	on_end = at_end;
-	__atomic_store_n(&uarea()->upcall_wanted,
-			 (at_start ? 1u << UPCALL_SLICE_START : 0) |
-			 (at_end ? 1u << UPCALL_SLICE_END : 0), __ATOMIC_SEQ_CST);
+	set_wanted(UPCALL_SLICE_START, at_start);
+	set_wanted(UPCALL_SLICE_END, at_end);
+}
+
+void
+upcall_want(enum upcall_cause cause, cause_handler *handler)
+{
+	ASSERT(cause < UPCALL_CAUSES);
+	wanted[cause] = handler;
+	set_wanted(cause, handler);
 }
 
 static void
@@ -106,6 +125,10 @@ make_up(struct upcall_context *context)
 			on_start(context);
 		if (causes & 1u << UPCALL_TIMER && on_timer)
 			on_timer(context);
+		for (u32 cause = 0; cause < UPCALL_CAUSES; cause++) {
+			if (causes >> cause & 1 && wanted[cause])
+				wanted[cause](context);
+		}
 	}
 }
 
@@ -138,6 +161,10 @@ upcall_name(u32 cause)
 		return "slice start";
 	case UPCALL_SLICE_END:
 		return "slice end";
+	case UPCALL_REVOKE:
+		return "revoke";
+	case UPCALL_CAUSES:
+		break;
 	}
 	return "unknown";
 }
@@ -194,7 +221,7 @@ handle_fault(struct upcall_context *context)
 }
 
 static void
-handle_time(struct upcall_context *context)
+handle_other(struct upcall_context *context)
 {
 	switch ((enum upcall_cause)context->frame.cause) {
 	case UPCALL_FAULT:
@@ -210,6 +237,12 @@ handle_time(struct upcall_context *context)
 	case UPCALL_SLICE_END:
 		slice_ended(context);
 		return;
+	case UPCALL_REVOKE:
+		if (wanted[UPCALL_REVOKE])
+			wanted[UPCALL_REVOKE](context);
+		return;
+	case UPCALL_CAUSES:
+		break;
 	}
 }
 
@@ -223,7 +256,7 @@ upcall_dispatch(struct upcall_context *context)
 	if (likely(context->frame.cause == UPCALL_FAULT))
 		handle_fault(context);
 	else
-		handle_time(context);
+		handle_other(context);
 	if (unlikely(u->upcall_pending) && !u->upcall_held)
 		make_up(context);
 }

@@ -44,6 +44,7 @@ typedef bool fault_handler(struct upcall_context *context);
 
 typedef void timer_handler(struct upcall_context *context);
 typedef void slice_handler(struct upcall_context *context);
+typedef void cause_handler(struct upcall_context *context);
 
 // Tells the kernel where upcalls enter. Called once by start-up.
 void
@@ -68,6 +69,11 @@ timer_handler_set(timer_handler *handler);
 // processor by force.
 void
 slice_handlers_set(slice_handler *at_start, slice_handler *at_end);
+
+// Asks for upcalls of a cause that come only to who wants them, or with NULL for
+// none.
+void
+upcall_want(enum upcall_cause cause, cause_handler *handler);
 
 // A critical section: keeps upcalls other than faults back, and lets them in again.
 // Those that came meanwhile are made up for at once: handlers are called, and the

@@ -78,7 +78,7 @@ give(struct lend *lend, const struct lend_offer *offer, const struct far_ask *as
 static void
 take_back(const struct lend_offer *offer)
 {
-	if (offer->slot != SLOT_NONE && sys_cap_revoke(offer->slot))
+	if (offer->slot != SLOT_NONE && cap_revoke_all(offer->slot))
 		print("%s: cannot revoke\n", program_name());
 }
 

@@ -30,7 +30,7 @@ forged_slots(void)
 		SYS_cap_inspect, SYS_page_map, SYS_page_unmap, SYS_page_batch,
 		SYS_slice_bind, SYS_ring_kick, SYS_ring_narrow, SYS_queue_kick,
 		SYS_console_write, SYS_console_read, SYS_machine_stop,
-		SYS_trace_read,
+		SYS_trace_read, SYS_revoke_ask, SYS_cap_trim,
 	};
 
 	for (u32 c = 0; c < ARRAY_SIZE(calls); c++) {

@@ -227,6 +227,12 @@ child_main(const char *what)
 		{ "sections", count_in_sections },
 		{ "overrun", overrun },
 		{ "cling", cling },
+		{ "hold", hold },
+		{ "hold-declared", hold_declared },
+		{ "hold-politely", hold_politely },
+		{ "hold-scribbling", hold_scribbling },
+		{ "hold-family", hold_family },
+		{ "hold-others", hold_others },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

@@ -26,15 +26,23 @@ void
 helper_start(struct helper *helper, char *what, u32 cpu,
 	     const struct frame_run *lent)
 {
+	helper_start_with(helper, what, cpu, lent,
+			  (struct quota){ .frames = CHILD_FRAMES });
+}
+
+void
+helper_start_with(struct helper *helper, char *what, u32 cpu,
+		  const struct frame_run *lent, struct quota quota)
+{
 	static struct archive boot;
 	char *argv[] = { "selftest", "child", what, NULL };
-	struct spawn_grant grants[3];
+	struct spawn_grant grants[5];
 	struct spawn_spec spec = {
 		.archive = &boot,
 		.argc = 3,
 		.argv = argv,
 		.grants = grants,
-		.quota = { .frames = CHILD_FRAMES },
+		.quota = quota,
 		.cpu = cpu,
 		.slices = 1,
 	};
@@ -48,7 +56,15 @@ helper_start(struct helper *helper, char *what, u32 cpu,
 		grant_frames(&helper->page, CAP_READ | CAP_WRITE);
 	if (lent)
 		grants[spec.grant_count++] = grant_frames(lent, CAP_READ);
-	if (!grant_of_role(ROLE_CONSOLE, CAP_WRITE, &grants[spec.grant_count]))
+	if (!grant_of_role(ROLE_CONSOLE, quota.envs ? CAP_WRITE | CAP_DERIVE
+						     : CAP_WRITE,
+			   &grants[spec.grant_count]))
+		spec.grant_count++;
+	if (quota.rings && !grant_of_role(ROLE_NIC, CAP_READ | CAP_WRITE,
+					  &grants[spec.grant_count]))
+		spec.grant_count++;
+	if (quota.envs && !grant_of_role(ROLE_BOOT_ARCHIVE, CAP_ALL & ~CAP_FORGE,
+					 &grants[spec.grant_count]))
 		spec.grant_count++;
 	must(program_start(&spec, &helper->child), "a child");
 }

@@ -42,6 +42,17 @@ static const struct test {
 	{ "revoke-running", test_revoke_running },
 	{ "revoke-asleep", test_revoke_asleep },
 	{ "loop", test_loop },
+	{ "trim", test_trim },
+	{ "rounds", test_rounds },
+	{ "revoke-refusals", test_refusals },
+	{ "revoke-request", test_request },
+	{ "revoke-taken", test_taken },
+	{ "revoke-declared", test_declared },
+	{ "revoke-scribbler", test_scribbler },
+	{ "revoke-reserve", test_reserve },
+	{ "revoke-family", test_family },
+	{ "revoke-others", test_taken_others },
+	{ "revoke-lent", test_lent },
 };
 
 static u32 failures;

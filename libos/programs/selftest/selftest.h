@@ -5,6 +5,7 @@
 // do. Each test calls check() for what must hold.
 
 #include "libos/crt/clock.h"
+#include "libos/crt/revoke.h"
 #include "libos/crt/spawn.h"
 #include "libos/crt/syscall.h"
 #include "libos/crt/upcall.h"
@@ -30,7 +31,16 @@ struct shared {
 	u32 reserved;
 	u64 value;
 	u64 address;
+	// Of a holder: what it has, in two parts, and what it found it had lost.
+	u32 slot[2];
+	u64 base[2];
+	u32 whole[2];		// pages that it could read, and hold what they held
+	u32 records;
+	struct revoke_taken record[4];
 };
+
+#define HOLDER_PAGES 64u	// in each of its two parts
+#define HOLDER_KEEPS 8u		// of the first, where it declares
 
 struct helper {
 	struct child child;
@@ -43,6 +53,11 @@ struct helper {
 void
 helper_start(struct helper *helper, char *what, u32 cpu,
 	     const struct frame_run *lent);
+
+// The same with a quota of its own for the child, and with the interface.
+void
+helper_start_with(struct helper *helper, char *what, u32 cpu,
+		  const struct frame_run *lent, struct quota quota);
 
 // Ends the child and gives back what it cost.
 void
@@ -117,3 +132,39 @@ void
 test_revoke_asleep(void);
 void
 test_loop(void);
+
+// What the child of the tests below does (holder.c).
+void
+hold(void);
+void
+hold_declared(void);
+void
+hold_politely(void);
+void
+hold_scribbling(void);
+void
+hold_family(void);
+void
+hold_others(void);
+void
+test_request(void);
+void
+test_taken(void);
+void
+test_declared(void);
+void
+test_scribbler(void);
+void
+test_reserve(void);
+void
+test_family(void);
+void
+test_taken_others(void);
+void
+test_lent(void);
+void
+test_refusals(void);
+void
+test_trim(void);
+void
+test_rounds(void);

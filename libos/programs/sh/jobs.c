@@ -38,6 +38,7 @@ static const struct need {
 	u32 rights;
 } needs[] = {
 	{ "bomb", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "cache", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "cluster", ROLE_VIEW, CAP_READ },
 	{ "diskio", ROLE_BLOCKS, USE },
 	{ "exhaust", ROLE_NIC, USE },
@@ -58,7 +59,7 @@ static const struct need {
 	{ "remote-bench", ROLE_FABRIC, USE },
 	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
-	{ "selftest", ROLE_NIC, USE },
+	{ "selftest", ROLE_NIC, USE | CAP_DERIVE },
 	{ "storm", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "storm", ROLE_NIC, USE | CAP_DERIVE },
 	{ "storm", ROLE_BLOCKS, USE | CAP_DERIVE },

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Revocation with a deadline: asking, settling, taking.
+//
+// Who may ask is a matter of authority, not of policy: with WRITE on an
+// environment, for units of its quota, which go to its parent; with a capability,
+// for units of what was derived from it. What is asked for out of the quota, and
+// not in use, changes hands at once; the rest as the environment gives it up
+// (revoke_settle), or at the deadline (revoke_work): one capability a round, by the
+// order of kernel/cap/demand.h, and when an environment's own does not suffice, its
+// children, the newest first, since their quotas are a part of its own.
+//
+// Invariants:
+//   K1  what a request for quota took is in the parent's quota, unit for unit
+//   K2  nothing is taken of one kind before the deadline, nor more than is owed
+//   K3  revoke_due_ns is not later than any open request's deadline
+//   K4  what is taken is recorded in the uarea, or counted there
+
+#include "kernel/sys/revoke.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/removal.h"
+#include "kernel/sys/sched.h"
+#include "kernel/sys/tables.h"
+#include "kernel/sys/wait.h"
+
+#define QUOTA_KINDS 3u			// requests 0..2; capabilities' follow
+#define CHILD_PAUSE_NS (100 * NS_PER_US)	// while one is being reaped
+
+u64 revoke_due_ns = NEVER;
+
+// The quota, what is used of it, what is owed, and what is never taken: of one kind.
+struct account {
+	u32 *quota;
+	u32 *used;
+	u32 *owed;
+	u32 *parents;
+	u32 keeps;
+};
+
+static u32
+kind_of(u32 type)
+{
+	switch (type) {
+	case CAP_FRAMES:
+		return 0;
+	case CAP_SLICES:
+		return 1;
+	case CAP_RING:
+		return 2;
+	default:
+		return QUOTA_KINDS;
+	}
+}
+
+static struct account
+account_of(struct env *env, u32 kind)
+{
+	struct env_info *info = env->info, *parent = envs[env->parent].info;
+
+	ASSERT(kind < QUOTA_KINDS && env->parent != env->index);
+	switch (kind) {
+	case 0:
+		return (struct account){
+			&info->quota.frames, &info->used.frames,
+			&info->owed.frames, &parent->quota.frames,
+			env->tables + REVOKE_KEEPS_FRAMES,
+		};
+	case 1:
+		return (struct account){
+			&info->quota.slices, &info->used.slices,
+			&info->owed.slices, &parent->quota.slices,
+			REVOKE_KEEPS_SLICES,
+		};
+	default:
+		return (struct account){
+			&info->quota.rings, &info->used.rings,
+			&info->owed.rings, &parent->quota.rings,
+			REVOKE_KEEPS_RINGS,
+		};
+	}
+}
+
+// Something is new in the uarea: for a sleeper on its words, and for the upcall.
+static void
+tell(struct env *env)
+{
+	struct uarea *uarea = env->uarea;
+
+	__atomic_fetch_add(&uarea->revoke.serial, 1, __ATOMIC_RELEASE);
+	env->revoke_told = true;
+	env_hint(env->index);
+	wait_hint_table(env->info, sizeof(*env->info));
+}
+
+static void
+show(const struct env *env, u32 index, u64 owed)
+{
+	const struct demand *d = &env->demand[index];
+	struct revoke_request r = { 0 };
+
+	if (d->type != CAP_NONE) {
+		r = (struct revoke_request){
+			.from = index < QUOTA_KINDS ? REVOKE_QUOTA
+						    : REVOKE_CAPABILITY,
+			.type = d->type,
+			.owed = owed,
+			.deadline_ns = d->deadline_ns,
+		};
+	}
+	if (r.from == REVOKE_CAPABILITY) {
+		r.base = caps.pool[d->node].base;
+		r.count = caps.pool[d->node].count;
+	}
+	env->uarea->revoke.request[index] = r;
+}
+
+static void
+close_demand(struct env *env, u32 index)
+{
+	env->demand[index] = (struct demand){ 0 };
+	env->info->requests--;
+	show(env, index, 0);
+}
+
+// What a request for a capability's units still wants.
+static u64
+still_owed(const struct env *env, const struct demand *d)
+{
+	u64 held;
+
+	if (!cap_is_live(&caps, d->node, d->generation))
+		return 0;
+	held = demand_held(&caps, env->index, d);
+	return held > d->allowed ? held - d->allowed : 0;
+}
+
+// Moves what is owed and not in use (K1). Returns whether anything changed.
+static bool
+settle_quota(struct env *env, u32 kind)
+{
+	struct demand *d = &env->demand[kind];
+	struct account a = account_of(env, kind);
+	u32 busy = MAX(*a.used, a.keeps);
+	u32 moved = *a.quota > busy ? (u32)MIN(d->owed, *a.quota - busy) : 0;
+
+	*a.quota -= moved;
+	*a.parents += moved;
+	d->owed -= moved;
+	*a.owed = (u32)d->owed;
+	if (d->owed == 0)
+		close_demand(env, kind);
+	else
+		show(env, kind, d->owed);
+	return moved > 0;
+}
+
+static bool
+settle_one(struct env *env, u32 index)
+{
+	struct demand *d = &env->demand[index];
+	u64 owed;
+
+	if (d->type == CAP_NONE)
+		return false;
+	if (index < QUOTA_KINDS)
+		return settle_quota(env, index);
+	owed = still_owed(env, d);
+	if (owed)
+		show(env, index, owed);
+	else
+		close_demand(env, index);
+	return owed == 0;
+}
+
+void
+revoke_settle(struct env *env)
+{
+	bool changed = false;
+
+	for (u32 i = 0; env->info->requests && i < REVOKE_REQUESTS_MAX; i++)
+		changed |= settle_one(env, i);
+	if (changed)
+		wait_hint_table(env->info, sizeof(*env->info));
+}
+
+// K4. The tail is the environment's: it may say anything.
+static void
+record(struct env *env, u32 request, u32 slot, const struct cap *cap, u64 keep,
+       u64 units)
+{
+	struct revocation *r = &env->uarea->revoke;
+	u32 tail = __atomic_load_n(&r->taken_tail, __ATOMIC_RELAXED);
+	u32 head = env->taken_head;
+
+	env->info->taken++;
+	if (head - tail >= REVOKE_TAKEN_MAX) {
+		r->taken_missed = ++env->taken_missed;
+		r->units_missed = env->units_missed += units;
+		return;
+	}
+	r->taken[head % REVOKE_TAKEN_MAX] = (struct revoke_taken){
+		.slot = slot,
+		.type = cap->type,
+		.request = (u16)request,
+		.base = cap->base + keep,
+		.count = cap->count - keep,
+	};
+	env->taken_head = head + 1;
+	__atomic_store_n(&r->taken_head, head + 1, __ATOMIC_RELEASE);
+}
+
+// Removes a capability as a whole, which may take rounds.
+static void
+take_whole(struct env *env, u32 slot)
+{
+	const struct cap *cap = cap_at(&caps, env->index, slot);
+	u32 node = cap_node(&caps, cap), generation = cap->generation;
+
+	if (removal_run(env->index, slot, true))
+		return;
+	env->taking_node = node;
+	env->taking_generation = generation;
+}
+
+static void
+take(struct env *env, u32 request, u32 slot, u64 keep, u64 units)
+{
+	const struct cap *cap = cap_at(&caps, env->index, slot);
+
+	ASSERT(cap && keep < cap->count);
+	record(env, request, slot, cap, keep, units);
+	if (keep)
+		removal_trim(env->index, slot, keep);
+	else
+		take_whole(env, slot);
+}
+
+// The slot of the capability for its youngest child that lives, or SLOT_NONE;
+// *waits when there is none, but one is being reaped.
+static u32
+youngest_child(const struct env *env, bool *waits)
+{
+	u32 found = SLOT_NONE, id = 0;
+
+	*waits = false;
+	for (u32 slot = 1; slot < CAP_LIST_SLOTS; slot++) {
+		const struct cap *cap = cap_at(&caps, env->index, slot);
+
+		if (!cap || cap->type != CAP_ENV || cap->depth > 0)
+			continue;
+		if (env_table[cap->base].id > id) {
+			id = env_table[cap->base].id;
+			found = slot;
+		}
+	}
+	if (found == SLOT_NONE)
+		*waits = env->info->used.envs > 0;
+	return found;
+}
+
+// Its own does not suffice: a child goes, or the rest is forgiven.
+static void
+take_child(struct env *env, u32 kind, u64 now_ns)
+{
+	bool waits;
+	u32 slot = youngest_child(env, &waits);
+
+	if (slot != SLOT_NONE) {
+		take(env, kind, slot, 0, 1);
+	} else if (waits) {
+		env->demand[kind].deadline_ns = now_ns + CHILD_PAUSE_NS;
+	} else {
+		*account_of(env, kind).owed = 0;
+		close_demand(env, kind);
+	}
+}
+
+// Units that may be taken now.
+static u64
+overdue(struct env *env, u32 index)
+{
+	const struct demand *d = &env->demand[index];
+	u64 held, keeps;
+
+	if (index >= QUOTA_KINDS)
+		return still_owed(env, d);
+	held = demand_held(&caps, env->index, d);
+	keeps = account_of(env, index).keeps;
+	keeps -= d->type == CAP_FRAMES ? env->tables : 0;
+	return MIN(d->owed, held > keeps ? held - keeps : 0);
+}
+
+// One round of one overdue request.
+static void
+take_one(struct env *env, u32 index, u64 now_ns)
+{
+	const struct revocation *r = &env->uarea->revoke;
+	struct revoke_declared declared[REVOKE_DECLARED_MAX];
+	u32 count = __atomic_load_n(&r->declared_count, __ATOMIC_RELAXED);
+	struct demand *d = &env->demand[index];
+	struct demand_choice choice;
+	u64 units;
+
+	settle_one(env, index);
+	if (d->type == CAP_NONE)
+		return;
+	units = overdue(env, index);
+	if (!units) {
+		ASSERT(index < QUOTA_KINDS);
+		take_child(env, index, now_ns);
+		return;
+	}
+	memcpy(declared, r->declared, sizeof(declared));
+	choice = demand_choose(&caps, env->index, d, units, declared,
+			       MIN(count, REVOKE_DECLARED_MAX));
+	ASSERT(choice.slot != SLOT_NONE && choice.units <= units);
+	take(env, index, choice.slot, choice.keep, choice.units);
+	settle_one(env, index);
+}
+
+// Goes on with what an earlier round withdrew. Returns false when more is left.
+static bool
+taking_done(struct env *env)
+{
+	const struct cap *cap;
+
+	if (!env->taking_generation)
+		return true;
+	cap = &caps.pool[env->taking_node];
+	if (cap->type != CAP_NONE && cap->generation == env->taking_generation &&
+	    !removal_run(cap->list, cap->slot, true))
+		return false;
+	env->taking_generation = 0;
+	return true;
+}
+
+static u32
+earliest(const struct env *env)
+{
+	u32 found = 0;
+
+	for (u32 i = 1; i < REVOKE_REQUESTS_MAX; i++) {
+		const struct demand *d = &env->demand[i];
+
+		if (d->type != CAP_NONE &&
+		    (env->demand[found].type == CAP_NONE ||
+		     d->deadline_ns < env->demand[found].deadline_ns))
+			found = i;
+	}
+	return found;
+}
+
+// When an environment is to be worked on. One that is ending gives all anyway.
+static u64
+due_of(const struct env *env)
+{
+	if ((!env->info->requests && !env->taking_generation) ||
+	    !env->page_root || env->info->state == ENV_DYING)
+		return NEVER;
+	return env->taking_generation ? 0
+				      : env->demand[earliest(env)].deadline_ns;
+}
+
+// A round for one environment, another one first each time.
+void
+revoke_work(u64 now_ns)
+{
+	static u32 turn;
+	u32 i = 0;
+
+	while (i < ENVS_MAX && due_of(&envs[(turn + i) % ENVS_MAX]) > now_ns)
+		i++;
+	if (i < ENVS_MAX) {
+		struct env *env = &envs[(turn + i) % ENVS_MAX];
+
+		turn = env->index + 1;
+		if (taking_done(env) && env->info->requests)
+			take_one(env, earliest(env), now_ns);
+		tell(env);
+	}
+	revoke_due_ns = NEVER;
+	for (i = 0; i < ENVS_MAX; i++)
+		revoke_due_ns = MIN(revoke_due_ns, due_of(&envs[i]));
+}
+
+struct ask_checked {
+	struct env *env;
+	u32 index;		// of the request
+	u32 node;
+	u32 generation;
+};
+
+// The open request that this one adds to, or a free place.
+static i64
+find_place(struct ask_checked *c, u32 type)
+{
+	u32 from = c->node == CAP_NIL ? kind_of(type) : QUOTA_KINDS;
+	u32 end = c->node == CAP_NIL ? from + 1 : REVOKE_REQUESTS_MAX;
+
+	c->index = REVOKE_REQUESTS_MAX;
+	for (u32 i = from; i < end; i++) {
+		const struct demand *d = &c->env->demand[i];
+
+		if (d->type != CAP_NONE && d->node == c->node &&
+		    (c->node == CAP_NIL || d->generation == c->generation)) {
+			c->index = i;
+			return 0;
+		}
+		if (d->type == CAP_NONE && c->index == REVOKE_REQUESTS_MAX)
+			c->index = i;
+	}
+	return c->index < REVOKE_REQUESTS_MAX ? 0 : -E_TABLE;
+}
+
+static i64
+check_source(const struct call *call, struct ask_checked *c)
+{
+	const struct cap *source;
+
+	c->node = CAP_NIL;
+	if (call->a[1] == SLOT_NONE) {
+		if (kind_of((u32)call->a[2]) == QUOTA_KINDS)
+			return -E_ARGUMENT;
+		return c->env->parent == c->env->index ? -E_STATE : 0;
+	}
+	source = call->a[1] < CAP_LIST_SLOTS ?
+		 cap_at(&caps, call->env->index, (u32)call->a[1]) : NULL;
+	if (!source)
+		return -E_SLOT;
+	c->node = cap_node(&caps, source);
+	c->generation = source->generation;
+	if (!cap_is_live(&caps, c->node, c->generation))
+		return -E_SLOT;
+	return source->type == call->a[2] ? 0 : -E_TYPE;
+}
+
+i64
+check_revoke_ask(struct call *call)
+{
+	struct ask_checked *c = CHECKED(call, struct ask_checked);
+	const struct cap *cap;
+	i64 error = check_cap(call, call->a[0], CAP_ENV,
+			      call->a[1] == SLOT_NONE ? CAP_WRITE : CAP_READ,
+			      &cap);
+
+	if (error)
+		return error;
+	if (call->a[2] >= CAP_TYPE_COUNT || call->a[3] == 0)
+		return -E_ARGUMENT;
+	if (call->a[4] > clock_ns() + REVOKE_DELAY_MAX_NS)
+		return -E_ARGUMENT;
+	c->env = &envs[cap->base];
+	if (!c->env->page_root || c->env->info->state == ENV_DYING)
+		return -E_STATE;
+	error = check_source(call, c);
+	return error ? error : find_place(c, (u32)call->a[2]);
+}
+
+static void
+open_demand(const struct ask_checked *c, u32 type)
+{
+	struct demand *d = &c->env->demand[c->index];
+
+	*d = (struct demand){
+		.type = (u8)type,
+		.node = c->node,
+		.generation = c->generation,
+		.deadline_ns = NEVER,
+	};
+	if (c->node != CAP_NIL)
+		d->allowed = demand_held(&caps, c->env->index, d);
+	c->env->info->requests++;
+}
+
+// A second request adds to the first, and the earlier deadline holds.
+i64
+do_revoke_ask(struct call *call)
+{
+	const struct ask_checked *c = CHECKED(call, struct ask_checked);
+	struct env *env = c->env;
+	struct demand *d = &env->demand[c->index];
+	u64 count = call->a[3];
+
+	if (d->type == CAP_NONE)
+		open_demand(c, (u32)call->a[2]);
+	d->deadline_ns = MIN(d->deadline_ns, call->a[4]);
+	if (c->node == CAP_NIL)
+		d->owed = MIN(d->owed + MIN(count, ~0u), ~0u);
+	else
+		d->allowed -= MIN(count, d->allowed);
+	settle_one(env, c->index);
+	tell(env);
+	if (d->type == CAP_NONE)
+		return 0;
+	revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);
+	sched_kick(0);
+	return (i64)(c->node == CAP_NIL ? d->owed : still_owed(env, d));
+}
+
+i64
+check_cap_trim(struct call *call)
+{
+	const struct cap *cap = call->a[0] < CAP_LIST_SLOTS ?
+		cap_at(&caps, call->env->index, (u32)call->a[0]) : NULL;
+
+	if (!cap || !cap_is_live(&caps, cap_node(&caps, cap), cap->generation))
+		return -E_SLOT;
+	if (!demand_divides(cap->type))
+		return -E_TYPE;
+	return call->a[1] && call->a[1] < cap->count ? 0 : -E_ARGUMENT;
+}
+
+i64
+do_cap_trim(struct call *call)
+{
+	removal_trim(call->env->index, (u32)call->a[0], call->a[1]);
+	revoke_settle(call->env);
+	return 0;
+}
