@@ -18,6 +18,7 @@ BOOT ?= pxe
 FIRMWARE ?= bios
 NET ?= auto
 NIC ?= virtio
+DISK_BUS ?= virtio
 MEM ?= 256M
 SMP ?= 1
 

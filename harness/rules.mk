@@ -4,13 +4,14 @@
 # may hold blanks and quotes.
 
 STATE ?= $(B)/cluster
-export NODES SITE PORT BOOT FIRMWARE NET NIC MEM SMP NODE STATE
+export NODES SITE PORT BOOT FIRMWARE NET NIC DISK_BUS MEM SMP NODE STATE
 export DEOS_BUILD := $(B)
 
 .PHONY: run qemu qemu-gdb gdb
 run: all ## NODES=3 SITE=docs/site PORT=8080: boot nodes that are one cluster and serve a website
 	@harness/cluster up --nodes "$$NODES" --site "$$SITE" --port "$$PORT" \
 		--boot "$$BOOT" --firmware "$$FIRMWARE" --net "$$NET" --nic "$$NIC" \
+		--disk-bus "$$DISK_BUS" \
 		--mem "$$MEM" --smp "$$SMP" --state "$$STATE"
 
 SINGLE = PYTHONPATH=harness PYTHONPYCACHEPREFIX=$(B)/pycache \

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The Linux peer of one node: Debian's own kernel and nginx, packed for the emulator.
 
-The root is an initramfs with a static init, nginx, its libraries and the virtio
-modules; nothing else is in it.
+The root is an initramfs with a static init, nginx, its libraries and the modules of the
+network cards; nothing else is in it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rig import BRIDGE_MAC, Node
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("nginx", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g")
-MODULES = ("virtio_pci", "virtio_net")
+MODULES = ("virtio_pci", "virtio_net", "e1000e")
 SITE = {"f128": 128, "f1k": 1024, "f8k": 8192, "f100k": 102400, "f1m": 1048576}
 HOST = 2
 

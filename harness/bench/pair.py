@@ -31,7 +31,7 @@ PROGRAMS = ("usr/bin/ib_read_lat", "usr/bin/ib_write_lat", "usr/bin/ib_atomic_la
 PROVIDER = "usr/lib/x86_64-linux-gnu/libibverbs"
 DISK_KIB = 64 * 1024
 CHECKED_MIB = 4
-MODULES = {"virtio_pci": "", "virtio_net": "", "configfs": "", "crc32_generic": "",
+MODULES = {"virtio_pci": "", "virtio_net": "", "e1000e": "", "configfs": "", "crc32_generic": "",
            "crc32c_generic": "", "ib_uverbs": "", "rdma_rxe": "",
            "brd": f"rd_nr=1 rd_size={DISK_KIB} max_part=0", "nbd": "nbds_max=1 max_part=0",
            "aoe": "aoe_iflist=eth0", "nvmet-tcp": "", "nvme-tcp": ""}

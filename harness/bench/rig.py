@@ -70,6 +70,33 @@ class Node:
         return f"tap{self.host}"
 
 
+NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
+DISKS = {"virtio": "virtio-blk-pci", "ahci": "ide-hd,bus=ide.0"}
+
+
+@dataclass
+class Devices:
+    """What every machine of this process has for a network card and a disk."""
+
+    nic: str = "virtio"  # of NICS
+    disk: str = "virtio"  # of DISKS
+
+    def card(self, node: Node, rom: str) -> str:
+        """QEMU's -device for the node's network card."""
+        words = f"{NICS[self.nic]},netdev=net,mac={node.mac}"
+        words += ",bootindex=0" if rom else ",romfile="
+        tells = node.mtu != MTU and self.nic == "virtio"
+        return words + (f",host_mtu={node.mtu}" if tells else "")
+
+    def append(self, node: Node) -> str:
+        """The kernel's command line: a card that does not tell its MTU is asked for it."""
+        return node.append + (f" mtu={node.mtu}"
+                              if node.mtu != MTU and self.nic != "virtio" else "")
+
+
+DEVICES = Devices()
+
+
 @dataclass(frozen=True)
 class Hardware:
     """The emulated machine, the same for every node of a session."""
@@ -234,19 +261,16 @@ class Machine:
         words += ["-chardev", f"pipe,id=con,path={self.folder}/console", "-serial", "chardev:con",
                   "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
         if node.kernel is not None:
-            words += ["-kernel", str(node.kernel), "-append", node.append]
+            words += ["-kernel", str(node.kernel), "-append", DEVICES.append(node)]
         if node.initrd is not None:
             words += ["-initrd", node.initrd]
         if node.disk_mib:
             with open(self.folder / "disk", "wb") as disk:
                 disk.truncate(node.disk_mib << 20)
             words += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.folder}/disk",
-                      "-device", "virtio-blk-pci,drive=disk"]
-        device = f"virtio-net-pci,netdev=net,mac={node.mac}"
-        device += ",bootindex=0" if rom else ",romfile="
-        device += f",host_mtu={node.mtu}" if node.mtu != MTU else ""
+                      "-device", f"{DISKS[DEVICES.disk]},drive=disk"]
         return words + ["-netdev", f"tap,id=net,ifname={node.tap},script=no,downscript=no",
-                        "-device", device]
+                        "-device", DEVICES.card(node, rom)]
 
     def log(self) -> str:
         """All that the node has written on its console so far."""

@@ -70,10 +70,20 @@ def expression(text: str) -> str:
     return text
 
 
+def one_of(known: dict[str, str]):
+    """A word of a table; unlike `choices`, also where it comes from the environment."""
+    def parse(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(known)}")
+        return text
+    return parse
+
+
 def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="run.py", description="DEOS, Linux and the floor, measured by turns.",
-        epilog="RUNS, SECS, IDLE_SECS and BENCH_CPU in the environment set the defaults.")
+        epilog="RUNS, SECS, IDLE_SECS, BENCH_CPU, BENCH_NIC and BENCH_DISK in the environment "
+               "set the defaults.")
     parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"which benchmarks: {', '.join(offered())} (all)")
     parser.add_argument("--runs", type=positive, default=os.environ.get("RUNS", "5"),
@@ -82,6 +92,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
                         help="seconds of load a measurement (1)")
     parser.add_argument("--cpu", default=os.environ.get("BENCH_CPU", "qemu64,+rdrand"),
                         help="QEMU's -cpu for every system (qemu64,+rdrand: Linux's best)")
+    parser.add_argument("--nic", type=one_of(rig.NICS),
+                        default=os.environ.get("BENCH_NIC", "virtio"),
+                        help=f"network card of every machine: {', '.join(rig.NICS)} (virtio)")
+    parser.add_argument("--disk", type=one_of(rig.DISKS),
+                        default=os.environ.get("BENCH_DISK", "virtio"),
+                        help=f"disk of DEOS nodes that have one: {', '.join(rig.DISKS)} (virtio)")
     parser.add_argument("--systems", type=systems, default=LABELS, metavar="LIST",
                         help="which of deos,peer,floor (all)")
     parser.add_argument("--cases", type=expression, default="", metavar="REGEX",
@@ -132,7 +148,8 @@ def table(name: str, rows: list[dict]) -> str:
 
 def describe(session: Session, chosen: argparse.Namespace, other: float) -> dict:
     """The environment of a report."""
-    more: dict[str, object] = {"cpu_model": session.cpu, "machine": "q35, 1 vCPU, virtio-net, tap",
+    more: dict[str, object] = {"cpu_model": session.cpu, "machine": f"q35, 1 vCPU, {chosen.nic} network card, "
+                                          f"{chosen.disk} disk, tap",
                                "accelerator": "tcg,thread=multi", "runs": session.rounds,
                                "seconds": session.seconds, "other_load_percent": other}
     if session.peer is not None:
@@ -192,6 +209,7 @@ def main(words: list[str]) -> int:
         build = None
         if wanted & {"deos", "floor"}:
             build = Build(BUILD, chosen.out, serves="deos" in wanted)
+        rig.DEVICES.nic, rig.DEVICES.disk = chosen.nic, chosen.disk
         session = Session(chosen.systems, chosen.runs, chosen.secs, chosen.cpu, chosen.out,
                           build, peer, pair, chosen.cases)
         rig.guarantee_cleanup()

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from . import console, doctor
 from .client import NotUp, request
 from .failure import Failure, Usage
-from .machine import MTU, NICS, QEMU
+from .machine import DISKS, MTU, NICS, QEMU
 from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
 from .probe import asks_well
 from .process import is_alive, need
@@ -89,7 +89,7 @@ def up(words: argparse.Namespace) -> int:
     nodes = words.nodes or (1 if words.standalone else NODES)
     options = Options(nodes, words.site, words.port, words.api_port, words.boot, words.net,
                       words.smp, words.mem >> 20, words.disk or 0, words.append, words.mtu,
-                      words.standalone, words.nic)
+                      words.standalone, words.nic, words.disk_bus)
     if options.net == "socket" and options.nodes > NODES_MAX["socket"]:
         raise Usage(f"--net socket carries at most {NODES_MAX['socket']} nodes")
     need(QEMU)
@@ -403,6 +403,8 @@ def add_up(parser: argparse.ArgumentParser) -> None:
            help=f"bytes that a node's interface takes, for the fabric's frames (default {MTU})")
     option("--disk", type=size, metavar="SIZE", help="of each node; a file that takes what is "
            "written to it (default 2G or four times the site, with --standalone none)")
+    option("--disk-bus", choices=tuple(DISKS), default="virtio",
+           help="what the disk hangs on (default virtio)")
     option("--standalone", action="store_true",
            help="no cluster: each node serves its own copy of the site, from its memory")
     option("--append", default="", metavar="WORDS", help="words for the kernel's command line")

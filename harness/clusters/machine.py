@@ -34,6 +34,7 @@ from .process import end, how_it_ended, last_line, spawn
 QEMU = "qemu-system-x86_64"
 MTU = 1500
 NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
+DISKS = {"virtio": "virtio-blk-pci", "ahci": "ide-hd,bus=ide.0"}  # q35 has the controller
 QMP_SECONDS = 10.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
@@ -61,6 +62,7 @@ class Machine:
     modules: list[Path] = field(default_factory=list)
     append: str = ""
     disk: Path | None = None  # raw
+    disk_bus: str = "virtio"  # of DISKS
     cpu: str = "max"
     entropy: bool = True  # a virtio entropy device
     icount: int | None = None  # its clock counts instructions, of 2**icount ns each
@@ -130,7 +132,7 @@ class Machine:
                       "-device", f"{NICS[self.nic]},netdev=net,mac={self.mac},{boot}{tells}"]
         if self.disk is not None:
             words += ["-drive", f"if=none,id=disk,format=raw,file={self._inside_folder(self.disk)}",
-                      "-device", "virtio-blk-pci,drive=disk"]
+                      "-device", f"{DISKS[self.disk_bus]},drive=disk"]
         return words + self.extra
 
     def _make_console(self) -> None:

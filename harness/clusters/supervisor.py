@@ -183,7 +183,7 @@ class Supervisor:
             folder, f"node-{number}", memory_mib=options.memory_mib, smp=options.smp,
             mac=mac_of(folder, number), uuid=uuid_of(folder, number),
             netdev=self.uplink.netdev(number), inside=self.uplink.inside(), mtu=options.mtu,
-            nic=options.nic,
+            nic=options.nic, disk_bus=options.disk_bus,
             kernel=boot / "deos.elf" if direct else None,
             modules=self.modules if direct else [],
             append=self.append, disk=self.make_disk(number))

@@ -79,17 +79,18 @@ def test_long_frames(net, tmp_path):
 
 
 @pytest.mark.parametrize("net, boot", [("socket", "pxe"), ("tap", "direct")])
-def test_e1000e(net, boot, tmp_path):
-    """Nodes with Intel's card: its ROM boots them, they form a cluster, and long frames
-    pass where the command line asks for them."""
+def test_e1000e_and_ahci(net, boot, tmp_path):
+    """Nodes with Intel's card and SATA disks: the card's ROM boots them, they form a cluster
+    whose site lies on their disks, and long frames pass where the command line asks for them."""
     needs_tap(net)
-    with Cluster(tmp_path / "state", "-n", 2, "--nic", "e1000e", "--net", net, "--boot", boot,
-                 "--mtu", 9000, "--append", "far=8") as cluster:
+    with Cluster(tmp_path / "state", "-n", 2, "--nic", "e1000e", "--disk-bus", "ahci", "--net", net,
+                 "--boot", boot, "--mtu", 9000, "--append", "far=8") as cluster:
         assert cluster.get() == page(cluster.node(2)["url"]) == FRONT_PAGE
         line = rf"{cluster.node(2)['mac']} up( +\w+){{4}} +{WHOLE_PAGE} "
         wait_for(lambda: re.search(line, cluster.run("console", 1, input="links\n").stdout),
                  "a page in one frame")
-    assert "--nic: invalid choice" in one_line(run("up", "--nic", "ne2000"), 2)
+    for option in ("--nic", "--disk-bus"):
+        assert f"{option}: invalid choice" in one_line(run("up", option, "scsi"), 2)
 
 
 def test_life_of_a_node(tmp_path):

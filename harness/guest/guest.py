@@ -60,7 +60,8 @@ class Guest(Machine):
                  site: dict[str, bytes] | None = None, disk: Path | None = None,
                  network: bool = True, reboots: bool = False, cpu: str = "max",
                  entropy: bool = True, icount: int | None = None, nic: str = "virtio",
-                 options: list[str] | None = None, checked: bool = False):
+                 disk_bus: str = "virtio", options: list[str] | None = None,
+                 checked: bool = False):
         folder = Path(tempfile.mkdtemp(prefix="deos-guest-"))
         modules = [build_folder() / "boot.cpio"]
         if site is not None:
@@ -70,7 +71,7 @@ class Guest(Machine):
         super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
                          kernel=build_folder() / ("checked/deos.elf" if checked else "deos.elf"),
                          modules=modules, append=append, disk=disk, cpu=cpu, entropy=entropy,
-                         icount=icount, nic=nic)
+                         icount=icount, nic=nic, disk_bus=disk_bus)
         self.pcap = folder / "frames.pcap"
         if network:
             self.extra += ["-object", f"filter-dump,id=dump,netdev=net,file={self.pcap}"]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The disk through block queues, Intel's network card, and what a machine's own fault
-makes of the node."""
+"""The disk through block queues, Intel's network card, SATA disks and their errors, and
+what a machine's own fault makes of the node."""
 
 from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,52 @@ def test_fabric_between_cards(tmp_path):
         for node, other in ((one, two), (one, three), (three, two)):
             said = node.run(f"remote hammer {other.mac} 300 {seed}", 100)
             assert re.search(r"^remote: PASS", said, re.M), said
+
+
+SECTOR_OF_DISKIO = 7200     # of a disk of 4 MiB: block 900, among the last 128
+
+
+def failing_disk(folder: Path, way: str, once: bool) -> list[str]:
+    """QEMU's options for a SATA disk of 4 MiB with a bad sector."""
+    (folder / "disk").write_bytes(bytes(range(256)) * (DISK_BYTES // 256))
+    lines = ["[inject-error]", f'event = "{way}_aio"', f'iotype = "{way}"', 'errno = "5"',
+             f'sector = "{SECTOR_OF_DISKIO}"'] + ['once = "on"'] * once
+    (folder / "rules").write_text("\n".join(lines) + "\n")
+    return ["-drive", f"if=none,id=disk,format=raw,file=blkdebug:{folder}/rules:{folder}/disk,"
+            "werror=report,rerror=report", "-device", "ide-hd,bus=ide.0,drive=disk"]
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+@pytest.mark.parametrize("once", [True, False])
+def test_ahci_errors(tmp_path, way: str, once: bool):
+    """A command that fails once is tried again and nobody notices; one that fails always
+    is reported, and its neighbours' are not."""
+    with Guest(network=False, options=failing_disk(tmp_path, way, once)) as guest:
+        guest.wait_prompt()
+        said = guest.run("diskio")
+        assert ("diskio: PASS" if once else "diskio: FAIL the device reported a failure") in said
+        if way == "write":
+            assert "diskio: PASS" in guest.run("diskio read")
+        assert "disk:" not in guest.log()
+        guest.check()
+
+
+def test_two_disks(tmp_path):
+    """virtio is taken where both are there; a drive for discs is none."""
+    (tmp_path / "disk").write_bytes(bytes(DISK_BYTES))
+    (tmp_path / "other").write_bytes(bytes(2 * DISK_BYTES))
+    drive = ["-drive", f"if=none,id=other,format=raw,file={tmp_path}/other"]
+    with Guest(network=False, disk=tmp_path / "disk",
+               options=drive + ["-device", "ide-hd,bus=ide.2,drive=other"]) as guest:
+        guest.wait_prompt()
+        assert f"PASS 128 blocks from {DISK_BYTES // 4096 - 128}" in guest.run("diskio read")
+    with Guest(network=False, disk=tmp_path / "disk", disk_bus="ahci",
+               options=["-device", "ide-cd,bus=ide.2"]) as guest:
+        guest.wait_prompt()
+        assert f"PASS 128 blocks from {DISK_BYTES // 4096 - 128}" in guest.run("diskio read")
+    with Guest(network=False, options=["-device", "ide-cd,bus=ide.2"]) as guest:
+        guest.wait_prompt()
+        assert guest.run("diskio").startswith("diskio: FAIL this node has no such device\n")
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Block queues on a virtio disk, looked at from both sides."""
+"""Block queues on virtio and SATA disks, looked at from both sides."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ def fixture_disk(tmp_path, content):
     return path
 
 
-@pytest.fixture(name="guest", params=[1, 2], ids=["smp1", "smp2"])
+@pytest.fixture(name="guest", params=[(1, "virtio"), (2, "virtio"), (1, "ahci"), (2, "ahci")],
+                ids=lambda kind: f"smp{kind[0]}-{kind[1]}")
 def fixture_guest(node, disk, request):
     """A node with the disk; nothing is left behind in it."""
-    guest = node(smp=request.param, disk=disk)
+    smp, bus = request.param
+    guest = node(smp=smp, disk=disk, disk_bus=bus)
     before = accounts.everything(guest)
     yield guest
     accounts.check_restored(guest, before)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // The first disk as the rest of the kernel sees it: operations on blocks of
-// BLOCK_SIZE bytes, started in batches, finished in any order. Implemented by
-// the driver (virtio_blk.c). Calls come one at a time, under the kernel lock.
+// BLOCK_SIZE bytes, started in batches, finished in any order. Implemented by a
+// driver: virtio_blk.c, or ahci.c where no virtio disk is there (disk.c chooses).
+// Calls come one at a time, under the kernel lock.
 
 #include "kernel/abi/queue.h"
 #include "kernel/base/types.h"
@@ -21,33 +22,70 @@ struct disk_op {
 	u64 physical;		// of `count` consecutive frames
 };
 
+// What a driver implements, each function as its namesake below says.
+struct disk_driver {
+	bool (*init)(void (*interrupt)(u32 argument));
+	const struct disk_facts *(*facts)(void);
+	bool (*works)(void);
+	u32 (*room)(void);
+	bool (*start)(const struct disk_op *op, u32 cookie);
+	void (*push)(void);
+	bool (*finished)(u32 *cookie, bool *succeeded);
+};
+
+extern const struct disk_driver virtio_blk_driver;
+extern const struct disk_driver ahci_driver;
+
+// The one in use; before disk_init(), and where there is no disk, one that has nothing.
+// Set at boot, once.
+extern const struct disk_driver *disk_driver;
+
 // Finds and starts the disk. `interrupt` runs on the boot processor when
 // operations have finished. Boot only. False: there is none.
 must_check bool
 disk_init(void (*interrupt)(u32 argument));
 
 // NULL when there is no disk.
-const struct disk_facts *
-disk_facts(void);
+static inline const struct disk_facts *
+disk_facts(void)
+{
+	return disk_driver->facts();
+}
 
 // A device that broke the rules is stopped; what it held comes back through
 // disk_finished() as failed, and from then on this is false.
-must_check bool
-disk_works(void);
+must_check static inline bool
+disk_works(void)
+{
+	return disk_driver->works();
+}
 
 // Operations that can be started now; 0 when the disk does not work.
-u32
-disk_room(void);
+static inline u32
+disk_room(void)
+{
+	return disk_driver->room();
+}
 
 // Starts an operation; there must be room. The device learns of it by
 // disk_push(). Returns false when there was nothing to do (a flush of a disk
 // without a volatile cache): it is done, and its cookie does not come back.
-must_check bool
-disk_start(const struct disk_op *op, u32 cookie);
-void
-disk_push(void);
+must_check static inline bool
+disk_start(const struct disk_op *op, u32 cookie)
+{
+	return disk_driver->start(op, cookie);
+}
+
+static inline void
+disk_push(void)
+{
+	disk_driver->push();
+}
 
 // One finished operation. False when there is none: only then does the next one
 // interrupt.
-must_check bool
-disk_finished(u32 *cookie, bool *succeeded);
+must_check static inline bool
+disk_finished(u32 *cookie, bool *succeeded)
+{
+	return disk_driver->finished(cookie, succeeded);
+}

@@ -52,6 +52,12 @@
 #define BAR_64 0x4u
 #define BAR_FLAGS 0xfull
 
+#define MSI_CONTROL 2u
+#define MSI_ADDRESS 4u
+#define MSI_ENABLE 0x0001u
+#define MSI_MANY_MASK 0x0070u
+#define MSI_64 0x0080u
+
 #define MSIX_CONTROL 2u
 #define MSIX_TABLE 4u
 #define MSIX_ENTRIES_MASK 0x7ffu
@@ -126,6 +132,8 @@ keep(struct pci_function *f)
 	f->vendor_id = pci_read16(f, REG_VENDOR);
 	f->device_id = pci_read16(f, REG_VENDOR + 2);
 	f->base_class = pci_read8(f, REG_CLASS);
+	f->sub_class = pci_read8(f, REG_CLASS - 1);
+	f->interface = pci_read8(f, REG_CLASS - 2);
 	f->subsystem_id = pci_read16(f, REG_SUBSYSTEM);
 	functions[function_count++] = *f;
 	return 0;
@@ -290,5 +298,28 @@ pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count)
 	}
 	write16(f, cap + MSIX_CONTROL,
 		(u16)((control | MSIX_ENABLE) & ~MSIX_MASK_ALL));
+	return true;
+}
+
+bool
+pci_msi_enable(const struct pci_function *f, u8 vector)
+{
+	u32 cap = pci_capability(f, PCI_CAP_MSI, 0);
+	u64 address = irq_message_address();
+	u32 data_at = cap + MSI_ADDRESS + 4;
+
+	if (!cap || cap + 14 > 256)
+		return false;
+
+	u16 control = pci_read16(f, cap + MSI_CONTROL);
+
+	write32(f, cap + MSI_ADDRESS, (u32)address);
+	if (control & MSI_64) {
+		write32(f, data_at, (u32)(address >> 32));
+		data_at += 4;
+	}
+	write16(f, data_at, vector);
+	control &= (u16)~MSI_MANY_MASK;
+	write16(f, cap + MSI_CONTROL, control | MSI_ENABLE);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include "kernel/base/types.h"
 
 #define PCI_FUNCTIONS_MAX 64u
+#define PCI_CAP_MSI 0x05u
 #define PCI_CAP_VENDOR 0x09u
 #define PCI_CAP_MSIX 0x11u
 #define PCI_CLASS_STORAGE 0x01u
@@ -20,6 +21,8 @@ struct pci_function {
 	u8 device;
 	u8 function;
 	u8 base_class;
+	u8 sub_class;
+	u8 interface;		// of that class: the programming interface
 	u16 vendor_id;
 	u16 device_id;
 	u16 subsystem_id;
@@ -73,3 +76,8 @@ pci_silence(const struct pci_function *f);
 // when the function has no usable MSI-X capability, or not so many entries.
 must_check bool
 pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count);
+
+// Routes the function's one message (MSI) to the boot processor's `vector`. Boot only.
+// False when it has no usable MSI capability.
+must_check bool
+pci_msi_enable(const struct pci_function *f, u8 vector);

@@ -84,8 +84,8 @@ read_facts(void)
 	return true;
 }
 
-bool
-disk_init(void (*interrupt)(u32 argument))
+static bool
+blk_init(void (*interrupt)(u32 argument))
 {
 	struct virtio *v = &disk.device;
 
@@ -111,35 +111,35 @@ disk_init(void (*interrupt)(u32 argument))
 	return true;
 }
 
-const struct disk_facts *
-disk_facts(void)
+static const struct disk_facts *
+blk_facts(void)
 {
 	return disk.present ? &disk.facts : NULL;
 }
 
-bool
-disk_works(void)
+static bool
+blk_works(void)
 {
 	return disk.present && !disk.failed;
 }
 
-u32
-disk_room(void)
+static u32
+blk_room(void)
 {
-	if (!disk_works())
+	if (!blk_works())
 		return 0;
 	return virtqueue_room(&disk.queue.ring) / DESCRIPTORS_AN_OP;
 }
 
-bool
-disk_start(const struct disk_op *op, u32 cookie)
+static bool
+blk_start(const struct disk_op *op, u32 cookie)
 {
 	u32 head = virtqueue_next_head(&disk.queue.ring);
 	u64 physical = disk.slots_physical + head * sizeof(struct blk_slot);
 	struct virtqueue_piece piece[DESCRIPTORS_AN_OP];
 	u32 count = 0, readable;
 
-	ASSERT(disk_room() > 0);					// B1
+	ASSERT(blk_room() > 0);					// B1
 	ASSERT(op->block + op->count <= disk.facts.blocks);
 	ASSERT((op->kind == QUEUE_FLUSH) == (op->count == 0));
 	if (op->kind == QUEUE_FLUSH && !disk.flushes)
@@ -161,10 +161,10 @@ disk_start(const struct disk_op *op, u32 cookie)
 	return true;
 }
 
-void
-disk_push(void)
+static void
+blk_push(void)
 {
-	if (disk_works())
+	if (blk_works())
 		virtio_push(&disk.queue);
 }
 
@@ -176,19 +176,19 @@ take(struct virtqueue *q, struct virtqueue_done *done)
 	       (!q->broken && virtqueue_listen(q) && virtqueue_take(q, done));
 }
 
-bool
-disk_finished(u32 *cookie, bool *succeeded)
+static bool
+blk_finished(u32 *cookie, bool *succeeded)
 {
 	struct virtqueue *q = &disk.queue.ring;
 	struct virtqueue_done done;
 	u64 abandoned;
 
-	if (disk_works() && take(q, &done)) {
+	if (blk_works() && take(q, &done)) {
 		*cookie = (u32)done.cookie;
 		*succeeded = disk.slots[done.head].status == STATUS_OK;
 		return true;
 	}
-	if (disk_works() && q->broken) {
+	if (blk_works() && q->broken) {
 		disk.failed = true;
 		kprintf("disk: the device broke the rules of its queue; "
 			"it is stopped\n");
@@ -200,3 +200,13 @@ disk_finished(u32 *cookie, bool *succeeded)
 	*succeeded = false;
 	return true;
 }
+
+const struct disk_driver virtio_blk_driver = {
+	.init = blk_init,
+	.facts = blk_facts,
+	.works = blk_works,
+	.room = blk_room,
+	.start = blk_start,
+	.push = blk_push,
+	.finished = blk_finished,
+};

@@ -2,7 +2,7 @@
 //
 // PID 1 of the Linux peer. A static C program, because every shell command
 // spared is boot time that Linux does not lose under emulation: it loads the
-// virtio modules in the order of /modules.list, sets the address given on the
+// network card's modules in the order of /modules.list, sets the address given on the
 // kernel's command line and becomes what the benchmark asked for.
 //
 //	mode=web	starts nginx and reaps children for ever
