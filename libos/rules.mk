@@ -37,7 +37,19 @@ PROGRAM_FOLDERS := $(filter-out %/hostile, \
 PROGRAMS := $(basename $(notdir $(PROGRAM_FILES) $(PROGRAM_FOLDERS)))
 PROGRAM_O := $(PROGRAM_FILES:%.c=$(B)/libos/%.o)
 
+# Programs for the kernel (kernel/code): libos/code/bpf/NAME.c becomes NAME.bpf, an
+# object of which a program loads the functions that it wants.
+BPFCC ?= clang
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -std=gnu11 -ffreestanding -Wall -Wextra \
+	-Werror -I. -MMD -MP
+BPF := $(patsubst libos/code/bpf/%.c,$(B)/libos/bpf/%.bpf,$(wildcard libos/code/bpf/*.c))
+
 ALL += $(B)/boot.cpio
+
+$(B)/libos/bpf/%.bpf: libos/code/bpf/%.c libos/rules.mk
+	$(call say,BPFCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPFCC) $(BPF_FLAGS) -c -o $@ $<
 
 $(B)/libos/%.o: %.c
 	$(call say,CC,$<)
@@ -80,8 +92,8 @@ $(foreach d,$(PROGRAM_FOLDERS),$(eval $(call \
 	program,$(notdir $(d)),$(patsubst %.c,$(B)/libos/%.o,$(filter-out \
 	%_test.c %_fuzz.c,$(wildcard $(d)/*.c))))))
 
-$(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) libos/programs/pack.py
+$(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) $(BPF) libos/programs/pack.py
 	$(call say,PACK,$@)
-	$(Q)$(PYTHON) libos/programs/pack.py $@ $(PROGRAMS:%=$(B)/libos/bin/%)
+	$(Q)$(PYTHON) libos/programs/pack.py $@ $(PROGRAMS:%=$(B)/libos/bin/%) $(BPF)
 
--include $(LIBOS_O:.o=.d) $(PROGRAM_O:.o=.d)
+-include $(LIBOS_O:.o=.d) $(PROGRAM_O:.o=.d) $(BPF:.bpf=.d)

@@ -15,7 +15,8 @@ TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
          "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
          "migrate", "revoke-running", "revoke-asleep", "loop",
          "trim", "rounds", "revoke-refusals", "revoke-request", "revoke-taken", "revoke-declared",
-         "revoke-scribbler", "revoke-reserve", "revoke-family", "revoke-others", "revoke-lent"]
+         "revoke-scribbler", "revoke-reserve", "revoke-family", "revoke-others", "revoke-lent",
+         "programs", "predicates", "handlers"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -90,6 +90,7 @@ struct env_info {
 	u32 requests;		// open ones, of any kind
 	u32 taken;		// repossessions, counted
 	u64 faults;		// upcalls for exceptions
+	u64 looks;		// how often its wakeup predicates were asked
 	char name[ENV_NAME_SIZE];
 };
 
@@ -110,6 +111,7 @@ struct ring_info {
 	u64 rx_dropped;
 	u64 tx_frames;
 	u64 tx_refused;
+	u64 handled;		// frames that its handler saw
 };
 
 enum frame_state {

@@ -28,6 +28,7 @@
 #include "kernel/main/memory_init.h"
 #include "kernel/main/provoke.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/program.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
@@ -174,6 +175,7 @@ kernel_main(u32 magic, u64 information)
 	devices_init();
 	smp_start();
 	fill_info();
+	program_init();
 	fabric_init(boot.cmdline, frames.count <= SMALL_NODE_FRAMES);
 	tables_share();
 	console_listen();

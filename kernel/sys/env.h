@@ -29,6 +29,14 @@ struct env_wait {
 	bool exported;
 };
 
+// A program that is asked whether to wake, instead of "a word differs".
+struct predicate {
+	const struct program *program;	// or NULL
+	u32 node;		// capability that it was named by
+	u64 argument;
+	u64 deadline_ns;	// of the call; wait_deadline_ns is when to look next
+};
+
 struct env {
 	struct context context;
 	struct env_info *info;
@@ -53,6 +61,7 @@ struct env {
 	u64 taken_missed;
 	u64 units_missed;
 	struct env_wait wait[WAIT_WORDS_MAX];
+	struct predicate predicate;
 };
 
 extern struct env envs[ENVS_MAX];

@@ -17,10 +17,12 @@
 #include "kernel/base/assert.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/program.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
+#include "kernel/sys/wait.h"
 
 // Environments that lost capabilities for frames, and between which frames.
 static u64 losers;
@@ -137,6 +139,7 @@ apply(const struct cap *removed, u32 node)
 		slice_capability_gone(removed, node);
 		break;
 	case CAP_RING:
+		ring_cap_gone(node, 0);	// who bound a handler with it
 		if (root)
 			ring_destroy((u32)removed->base);
 		break;
@@ -164,6 +167,12 @@ apply(const struct cap *removed, u32 node)
 		break;
 	case CAP_NIC:
 		ring_cap_gone(node, 0);
+		break;
+	case CAP_PROGRAM:
+		wait_cap_gone(node);
+		ring_cap_gone(node, 0);
+		if (root)
+			program_destroy((u32)removed->base);
 		break;
 	case CAP_CONSOLE:
 	case CAP_MACHINE:

@@ -401,6 +401,7 @@ ring_cap_gone(u32 cap_node, u64 from)
 
 		if (!ring->bound)
 			continue;
+		ring_handler_cap_gone(ring, cap_node, from);
 		for (u32 s = 0; s < EGRESS_SPANS_MAX; s++) {
 			struct egress_span *span = &ring->egress.span[s];
 

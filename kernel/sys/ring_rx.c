@@ -21,8 +21,10 @@
 // The fabric does not wait for programs: while frames for it are expected the
 // device interrupts whoever is awake, and otherwise it is looked at each LOOK_NS.
 //
+// A ring's handler (ring_handler.c) wants frames when they come, whoever is awake.
+//
 // Invariant R1: a processor leaves the scheduler with receive interrupts off
-// only when the owner of every receiving ring is awake.
+// only when the owner of every receiving ring is awake and none has a handler.
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
@@ -68,27 +70,34 @@ ring_rx_order(void)
 	ASSERT(order_count <= RINGS_MAX);
 }
 
-static void
+// Returns whether its owner has anything to look at.
+static bool
 put(struct ring *ring, const u8 *frame, u32 len)
 {
 	u32 slot = ring->rx_head % RING_SLOTS;
 	u32 tail = shared_load(&ring->control->rx_tail);
+	u8 *buffer = ring->buffers + slot * RING_BUFFER_SIZE;
 
 	ASSERT(ring->running && len <= RING_MTU_MAX);
 	if (ring->rx_head - tail >= RING_SLOTS) {
 		ring->info->rx_dropped++;
 		shared_store(&ring->control->rx_dropped,
 			     (u32)ring->info->rx_dropped);
-		return;
+		return true;
 	}
-	memcpy(ring->buffers + slot * RING_BUFFER_SIZE, frame, len);
+	memcpy(buffer, frame, len);
+	if (unlikely(ring->handler != NULL) &&
+	    ring_handler_consumes(ring, buffer, len))
+		return false;
 	ring->control->rx_len[slot] = (u16)len;
 	ring->rx_head++;
 	shared_store(&ring->control->rx_head, ring->rx_head);
 	ring->info->rx_frames++;
+	return true;
 }
 
-// Gives a frame to the rings that accept it; returns those, as bits.
+// Gives a frame to the rings that accept it; returns those whose owners have
+// something to look at, as bits.
 static u32
 demultiplex(const u8 *frame, u32 len)
 {
@@ -96,6 +105,7 @@ demultiplex(const u8 *frame, u32 len)
 	bool many = frame[0] & 1;
 	struct filter_window window;
 	u32 takers = 0;
+	bool claimed = false;
 
 	filter_load(&window, frame, len);
 	for (u32 i = 0; i < order_count; i++) {
@@ -104,12 +114,12 @@ demultiplex(const u8 *frame, u32 len)
 		if (!(many || ring->egress.mac == target) ||
 		    !filter_accepts(&ring->filter, &window))
 			continue;
-		put(ring, frame, len);
-		takers |= 1u << order[i];
+		claimed = true;
+		takers |= (u32)put(ring, frame, len) << order[i];
 		if (!many)
 			break;
 	}
-	sys_info.nic_rx_unclaimed += takers == 0;
+	sys_info.nic_rx_unclaimed += !claimed;
 	return takers;
 }
 
@@ -164,6 +174,8 @@ all_awake(void)
 	for (u32 i = 0; i < order_count; i++) {
 		u32 owner = rings[order[i]].owner;
 
+		if (rings[order[i]].handler)
+			return false;	// it is wide awake
 		if (env_table[owner].state == ENV_ASLEEP &&
 		    !(wait_hinted >> owner & 1))
 			return false;
@@ -200,6 +212,8 @@ ring_rx_poll(void)
 		return;
 	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
 		;
+	ring_handler_send();
+	nic_push();
 	if (fabric_deadline() <= looked_at)
 		fabric_work(looked_at);
 }

@@ -45,6 +45,13 @@ struct ring {
 	struct egress egress;	// what it may send; span 0 is the ring itself
 	u32 span_node[EGRESS_SPANS_MAX];	// capabilities that they lie under
 
+	// Runs on what comes (ring_handler.c), while the capabilities for the ring, the
+	// program and the region that it was bound with exist.
+	const struct program *handler;	// or NULL
+	bool handler_sends;
+	u32 handler_node[3];
+	u8 *handler_region;
+
 	u32 rx_head;
 	u32 tx_taken;		// descriptors looked at
 	u32 tx_done;
@@ -91,6 +98,23 @@ ring_rx_loop(const u8 *frame, u32 len);
 // had no room; false: it is for the wire.
 must_check bool
 ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len);
+
+// ring_handler.c: runs the handler on a frame in the ring's buffer. True: it goes no
+// further.
+must_check bool
+ring_handler_consumes(struct ring *ring, u8 *message, u32 len);
+
+// Sends what handlers wanted sent; at most as many frames as are kept.
+void
+ring_handler_send(void);
+
+// A capability is gone, or ends at the frame `from` now: perhaps one of the handler's.
+void
+ring_handler_cap_gone(struct ring *ring, u32 node, u64 from);
+
+// ring_tx.c: sends a frame that a handler made, judged and short, if there is room.
+void
+ring_tx_reply(struct ring *ring, const u8 *bytes, u32 len);
 
 // ring_tx.c: once, when the interface works.
 void

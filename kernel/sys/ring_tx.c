@@ -286,6 +286,37 @@ ring_collect_sent(void)
 	ring_tx_collect();
 }
 
+void
+ring_tx_reply(struct ring *ring, const u8 *bytes, u32 len)
+{
+	static const struct ring_tx whole;	// no pieces: all of it is header
+	struct nic_frame frame = { .header_len = len };
+	u32 flight_index;
+
+	ASSERT(len <= RING_HEADER_COPY);
+	if (ring_loop(&whole, bytes, len)) {
+		ring->info->tx_frames++;
+		return;
+	}
+	if (nic_room() < DESCRIPTORS_A_FRAME || free_count == 0 ||
+	    ring->in_flight + 1 > share()) {
+		ring->info->tx_refused++;
+		return;
+	}
+	flight_index = free_flights[--free_count];
+	memcpy(nic_header(), bytes, len);
+	flights[flight_index] = (struct flight){
+		.open = true,
+		.copied = true,		// no descriptor of the ring waits for it
+		.descriptors = 1,
+		.ring = (u32)(ring - rings),
+	};
+	ring->in_flight++;
+	ring->info->tx_frames++;
+	sys_info.nic_tx_frames++;
+	nic_send(&frame, flight_index);
+}
+
 // Lets rings that had to wait go on, a different one first each time. Returns
 // whether somebody still waits for completions.
 static bool
@@ -308,6 +339,7 @@ resume(void)
 void
 ring_tx_flush(void)
 {
+	ring_handler_send();
 	for (u32 i = 0; i < FLUSH_ROUNDS_MAX; i++) {
 		bool waiting = resume();
 

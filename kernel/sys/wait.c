@@ -16,14 +16,15 @@
 #include "kernel/base/assert.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
+#include "kernel/sys/predicate.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/upcall.h"
 
 u64 wait_hinted;
 
-static u32
-word_at(const struct env_wait *wait)
+u32
+wait_word_at(const struct env_wait *wait)
 {
 	const u8 *frame = frame_memory(wait->frame);
 
@@ -36,7 +37,7 @@ static i64
 changed_word(const struct env_wait *wait, u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		if (word_at(&wait[i]) != wait[i].expected)
+		if (wait_word_at(&wait[i]) != wait[i].expected)
 			return i;
 	}
 	return -1;
@@ -52,6 +53,7 @@ wait_forget(struct env *env)
 	}
 	env->wait_count = 0;
 	env->wait_deadline_ns = NEVER;
+	env->predicate.program = NULL;
 }
 
 static void
@@ -63,13 +65,27 @@ wake_with(struct env *env, i64 result)
 	sched_changed(env);
 }
 
+// Asks a sleeper's predicate: what it wakes with, or -1. Then the next look is at
+// its deadline, or when the predicate wants one.
+static i64
+ask(struct env *env, u64 now_ns)
+{
+	u64 look_ns;
+	u32 answer = predicate_ask(env, &env->predicate, env->wait,
+				   env->wait_count, now_ns, &look_ns);
+
+	env->wait_deadline_ns = MIN(env->predicate.deadline_ns, look_ns);
+	return answer ? (i64)answer : -1;
+}
+
 void
 wait_look(struct env *env, u64 now_ns)
 {
 	if (env->info->state != ENV_ASLEEP)
 		return;
 
-	i64 changed = changed_word(env->wait, env->wait_count);
+	i64 changed = env->predicate.program ? ask(env, now_ns) :
+		      changed_word(env->wait, env->wait_count);
 
 	if (changed >= 0)
 		wake_with(env, changed);
@@ -134,17 +150,15 @@ struct wait_checked {
 	struct env_wait wait[WAIT_WORDS_MAX];
 };
 
-i64
-check_wait(struct call *call)
+static i64
+check_words(const struct call *call, u64 at, u64 count, struct wait_checked *c)
 {
-	struct wait_checked *c = CHECKED(call, struct wait_checked);
 	struct wait_word word[WAIT_WORDS_MAX];
-	u64 count = call->a[1];
 	i64 error;
 
 	if (count > WAIT_WORDS_MAX)
 		return -E_ARGUMENT;
-	error = user_read(call->env, call->a[0], word, count * sizeof(word[0]));
+	error = user_read(call->env, at, word, count * sizeof(word[0]));
 	if (error)
 		return error;
 	for (u32 i = 0; i < count; i++) {
@@ -166,19 +180,17 @@ check_wait(struct call *call)
 }
 
 i64
-do_wait(struct call *call)
+check_wait(struct call *call)
 {
-	const struct wait_checked *c = CHECKED(call, struct wait_checked);
-	struct env *env = call->env;
-	u32 count = (u32)call->a[1];
-	i64 changed = changed_word(c->wait, count);
+	return check_words(call, call->a[0], call->a[1],
+			   CHECKED(call, struct wait_checked));
+}
 
-	if (changed >= 0)
-		return changed;
-	if (call->a[2] != NEVER && clock_ns() >= call->a[2])
-		return -E_TIMEOUT;
+static i64
+sleep_on(struct env *env, const struct wait_checked *c, u32 count, u64 look_ns)
+{
 	env->wait_count = count;
-	env->wait_deadline_ns = call->a[2];
+	env->wait_deadline_ns = look_ns;
 	for (u32 i = 0; i < count; i++) {
 		env->wait[i] = c->wait[i];
 		if (!c->wait[i].exported)
@@ -189,6 +201,67 @@ do_wait(struct call *call)
 		ring_watched(c->wait[i].frame, c->wait[i].offset);
 	this_cpu()->reschedule = true;
 	return -E_TIMEOUT;		// replaced when it wakes
+}
+
+i64
+do_wait(struct call *call)
+{
+	const struct wait_checked *c = CHECKED(call, struct wait_checked);
+	u32 count = (u32)call->a[1];
+	i64 changed = changed_word(c->wait, count);
+
+	if (changed >= 0)
+		return changed;
+	if (call->a[2] != NEVER && clock_ns() >= call->a[2])
+		return -E_TIMEOUT;
+	return sleep_on(call->env, c, count, call->a[2]);
+}
+
+struct wait_for_checked {
+	struct wait_checked words;
+	struct predicate predicate;
+};
+
+i64
+check_wait_for(struct call *call)
+{
+	struct wait_for_checked *c = CHECKED(call, struct wait_for_checked);
+	i64 error = check_program(call, call->a[0], PROGRAM_PREDICATE,
+				  &c->predicate.program, &c->predicate.node);
+
+	if (error)
+		return error;
+	c->predicate.deadline_ns = call->a[3];
+	c->predicate.argument = call->a[4];
+	return check_words(call, call->a[1], call->a[2], &c->words);
+}
+
+i64
+do_wait_for(struct call *call)
+{
+	const struct wait_for_checked *c = CHECKED(call, struct wait_for_checked);
+	u32 count = (u32)call->a[2];
+	u64 now = clock_ns(), look_ns;
+	u32 answer = predicate_ask(call->env, &c->predicate, c->words.wait, count,
+				   now, &look_ns);
+
+	if (answer)
+		return answer;
+	if (now >= call->a[3])
+		return -E_TIMEOUT;
+	call->env->predicate = c->predicate;
+	return sleep_on(call->env, &c->words, count, MIN(call->a[3], look_ns));
+}
+
+void
+wait_cap_gone(u32 node)
+{
+	for (u64 left = env_started; left; left &= left - 1) {
+		struct env *env = &envs[__builtin_ctzll(left)];
+
+		if (env->predicate.program && env->predicate.node == node)
+			wake_with(env, -E_STATE);
+	}
 }
 
 i64

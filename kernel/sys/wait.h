@@ -10,6 +10,14 @@
 void
 wait_look(struct env *env, u64 now_ns);
 
+// A watched word as it is now.
+u32
+wait_word_at(const struct env_wait *wait);
+
+// A capability for a program is gone: who sleeps by it wakes with -E_STATE.
+void
+wait_cap_gone(u32 node);
+
 // Takes back a sleeper's pins; the caller changes its state.
 void
 wait_forget(struct env *env);

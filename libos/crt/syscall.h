@@ -12,6 +12,7 @@
 
 #include "kernel/abi/errors.h"
 #include "kernel/abi/fabric.h"
+#include "kernel/abi/program.h"
 #include "kernel/abi/queue.h"
 #include "kernel/abi/ring.h"
 #include "kernel/abi/syscalls.h"
@@ -309,4 +310,35 @@ cap_drop_all(u32 cap)
 		result = sys_cap_drop(cap);
 	while (result == -E_AGAIN);
 	return result;
+}
+
+// Takes a program for the kernel. Returns its slot.
+must_check static inline i64
+sys_code_load(const struct program_spec *spec)
+{
+	return syscall_3(SYS_code_load, (u64)spec, 0, 0);
+}
+
+// Verifies a piece of it (-E_AGAIN: call again), then says what came out.
+must_check static inline i64
+sys_code_verify(u32 program, struct program_verdict *verdict)
+{
+	return syscall_3(SYS_code_verify, program, (u64)verdict, 0);
+}
+
+// Sleeps until the predicate wakes it. Returns what that gave.
+must_check static inline i64
+sys_wait_for(u32 program, const struct wait_word *words, u32 n, u64 deadline_ns,
+	     u64 argument)
+{
+	return syscall_raw(SYS_wait_for, program, (u64)words, n, deadline_ns,
+			   argument, 0);
+}
+
+// Has a program handle what a ring receives, with a frame of the caller's as its
+// region; with SLOT_NONE for the program nothing does any more.
+must_check static inline i64
+sys_ring_handle(u32 ring, u32 program, u32 frames, u64 frame)
+{
+	return syscall_raw(SYS_ring_handle, ring, program, frames, frame, 0, 0);
 }

@@ -54,6 +54,7 @@ struct cpu {
 	volatile bool in_kernel;
 	volatile bool flush;
 	volatile bool halted;
+	u64 code_seen;		// changes of the code window (kernel/sys/program.c)
 	// Trace ring (kernel/main/trace.c).
 	u32 trace_next;
 	struct trace_event trace[TRACE_EVENTS];

@@ -3,7 +3,8 @@
 //
 // Invariants:
 //   K1  no page is both writable and executable: text is mapped RX, its alias
-//       in the direct map is read-only, everything else is not executable
+//       in the direct map is read-only, and so is the code window (program.c);
+//       everything else is not executable
 //   K2  the upper half and the tables entry of the root are complete after
 //       boot: address spaces copy them once and never again
 //   K3  what boot takes is marked reserved in the frame table and stays so
@@ -204,6 +205,27 @@ kernel_map_is_stack(u64 va, u64 len)
 
 	return va >= STACK_BASE && (va - STACK_BASE) / pitch < stacks &&
 	       at >= PAGE_SIZE && len <= pitch - at;
+}
+
+void
+kernel_map_code_window(u32 places)
+{
+	u64 end = (u64)kernel_code_at(places);
+
+	for (u64 va = KERNEL_CODE_BASE; va < end; va += PAGE_SIZE)
+		*entry_at(va, 0) = 0;
+}
+
+void
+kernel_map_code(u32 place, u64 frame, u32 count)
+{
+	ASSERT(count <= KERNEL_CODE_PAGES);
+	for (u32 i = 0; i < KERNEL_CODE_PAGES; i++) {
+		u64 va = (u64)kernel_code_at(place) + i * PAGE_SIZE;
+
+		*entry_at(va, 0) = i < count ? (frame + i) << PAGE_SHIFT |
+					       PTE_PRESENT : 0;
+	}
 }
 
 void *

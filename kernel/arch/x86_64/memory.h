@@ -28,6 +28,25 @@ frame_memory(u64 frame)
 u64
 physical_of(const void *object);
 
+// A window in which the machine code of loaded programs appears, read-only and
+// executable; `place` counts in KERNEL_CODE_PAGES.
+#define KERNEL_CODE_BASE 0xffffd80000000000ull
+#define KERNEL_CODE_PAGES 16u
+static inline void *
+kernel_code_at(u32 place)
+{
+	return (void *)(KERNEL_CODE_BASE + place * KERNEL_CODE_PAGES * PAGE_SIZE);
+}
+
+// Makes the tables of the window. Boot only, once.
+void
+kernel_map_code_window(u32 places);
+
+// Shows `count` frames there in place of what was there before. Nobody's
+// translations are flushed, and none is global.
+void
+kernel_map_code(u32 place, u64 frame, u32 count);
+
 // Maps device registers, uncached, readable and writable. Boot only; cannot
 // fail (the window is 1 GiB and panics beyond). The mapping stays.
 void *

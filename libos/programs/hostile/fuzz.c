@@ -153,6 +153,32 @@ bind_something(void)
 	progress->queues += sys_queue_bind(queue) >= 0;
 }
 
+// A program, sound or of whatever lies there, and perhaps its verification; one that
+// is accepted handles the ring.
+static void
+load_something(void)
+{
+	struct program_spec spec = {
+		.text = ARENA_VA + PAGE_SIZE * 120,
+		.count = below(4) ? 2 : (u32)below(CODE_INSNS_MAX + 2),
+		.type = (u32)below(PROGRAM_TYPE_COUNT),
+	};
+	struct code_insn *text = (struct code_insn *)spec.text;
+	struct program_verdict v;
+	i64 slot, error = -E_AGAIN;
+
+	text[0] = (struct code_insn){ 0xb7, below(9) == 0, 0, (i32)below(2) };
+	text[1] = (struct code_insn){ 0x95, 0, 0, 0 };
+	slot = sys_code_load(&spec);
+	for (u32 i = 0; slot >= 0 && error == -E_AGAIN && i < 8; i++)
+		error = sys_code_verify((u32)slot, &v);
+	if (error)
+		return;
+	for (u32 ring = 0; spec.type == PROGRAM_HANDLER && ring < 40; ring++)
+		progress->accepted += sys_ring_handle(ring, (u32)slot, arena_slot,
+						      arena_frame) == 0;
+}
+
 // A child of the child that runs code of its own: a loop of null calls, a plain
 // loop, or whatever bytes come.
 static void
@@ -207,6 +233,8 @@ fuzz_call(void)
 		return;
 	if (number == SYS_wait)
 		a[2] = now_ns() + below(50) * NS_PER_US;
+	if (number == SYS_wait_for)
+		a[3] = now_ns() + below(50) * NS_PER_US;
 	progress->calls++;
 	progress->accepted += syscall_raw(number, a[0], a[1], a[2], a[3], a[4],
 					  a[5]) >= 0;
@@ -244,6 +272,8 @@ child(u64 seed)
 			bind_something();
 		if (i % 50 == 25)
 			make_child();
+		if (i % 100 == 50)
+			load_something();
 		if (below(4) == 0)
 			scribble();
 		fuzz_call();

@@ -26,6 +26,7 @@ struct call {
 };
 
 static u32 ring_slot;
+static u32 program_slot;
 
 // Nowhere, or not for us.
 static const u64 pointers[] = {
@@ -87,6 +88,8 @@ try_lengths(void)
 		denied("wait for too many", syscall_raw(SYS_wait, va, n, 1, 0, 0, 0));
 		denied("ring_narrow by too many", syscall_raw(SYS_ring_narrow,
 			ring_slot, va, n, 0, 0, 0));
+		denied("wait_for too many", syscall_raw(SYS_wait_for, program_slot, va,
+			n, 1, 0, 0));
 		denied("entropy_read of too much", syscall_raw(SYS_entropy_read, va,
 			n, 0, 0, 0, 0));
 	}
@@ -149,6 +152,21 @@ bind_ring(void)
 	return (u32)need("bind a ring", sys_ring_bind(&spec));
 }
 
+// A program that wakes at once, accepted.
+static u32
+load_program(void)
+{
+	static const struct code_insn text[] = {
+		{ 0xb7, 0, 0, 1 }, { 0x95, 0, 0, 0 },
+	};
+	struct program_spec spec = { .text = (u64)text, .count = 2 };
+	struct program_verdict v;
+	u32 slot = (u32)need("load", sys_code_load(&spec));
+
+	need("verify", sys_code_verify(slot, &v));
+	return slot;
+}
+
 static u32
 console_to_read(void)
 {
@@ -163,6 +181,7 @@ main(int argc, char **argv)
 	u8 *page = map_last_page();
 	u64 console = startup_slot(ROLE_CONSOLE), keys = console_to_read();
 	u64 machine = startup_slot(ROLE_MACHINE);
+	u64 program = program_slot = load_program();
 	u32 intact = 0;
 
 	(void)argc;
@@ -182,6 +201,9 @@ main(int argc, char **argv)
 		{ "console_read", SYS_console_read, 1, true, { keys, 0, 9 } },
 		{ "entropy_read", SYS_entropy_read, 0, true, { 0, 9 } },
 		{ "trace_read", SYS_trace_read, 1, true, { machine, 0, 1 } },
+		{ "code_load", SYS_code_load, 0, false, { 0 } },
+		{ "code_verify", SYS_code_verify, 1, true, { program, 0 } },
+		{ "wait_for", SYS_wait_for, 1, false, { program, 0, 1, 1 } },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(calls); i++)

@@ -207,6 +207,35 @@ keep_float(void)
 	}
 }
 
+// Counts to what its test waits for, a little at a time, and says so each time.
+static void
+tick(void)
+{
+	if (!changed(&shared->order, 0))
+		return;
+	for (u32 i = 1; i <= 20; i++) {
+		if (sys_wait(NULL, 0, now_ns() + NS_PER_MS / 4) != -E_TIMEOUT)
+			return;
+		announce(&shared->count, i);
+	}
+}
+
+// Sleeps by the predicate that it is given, until more is typed.
+static void
+sleep_by_predicate(void)
+{
+	struct wait_word typed = {
+		.va = (u64)&sys_info()->console_typed,
+		.expected = sys_info()->console_typed,
+	};
+
+	if (!changed(&shared->order, 0))
+		return;
+	announce(&shared->state, 1);
+	shared->value = (u64)sys_wait_for(shared->order, &typed, 1, NEVER, 1);
+	announce(&shared->state, 2);
+}
+
 int
 child_main(const char *what)
 {
@@ -233,6 +262,8 @@ child_main(const char *what)
 		{ "hold-scribbling", hold_scribbling },
 		{ "hold-family", hold_family },
 		{ "hold-others", hold_others },
+		{ "tick", tick },
+		{ "predicate", sleep_by_predicate },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

@@ -53,6 +53,9 @@ static const struct test {
 	{ "revoke-family", test_family },
 	{ "revoke-others", test_taken_others },
 	{ "revoke-lent", test_lent },
+	{ "programs", test_programs },
+	{ "predicates", test_predicates },
+	{ "handlers", test_handlers },
 };
 
 static u32 failures;

@@ -168,3 +168,9 @@ void
 test_trim(void);
 void
 test_rounds(void);
+void
+test_programs(void);
+void
+test_predicates(void);
+void
+test_handlers(void);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Programs in the kernel, as an environment sees them: loading one, and what each
+// type of program is given and asked. This header is for both sides: the programs
+// themselves, compiled with `clang -target bpf`, include it too.
+//
+//	code_load()	copies the instructions; the capability is the program
+//	code_verify()	walks a bounded piece at a time, then compiles it
+//
+// and then it can be named where its type is wanted. What it takes (its own
+// instructions, the verifier's workspace, later its machine code) is frames of the
+// quota of who loaded it. It goes with its capability, and what was bound with a
+// derived one goes with that.
+
+#include "kernel/abi/code.h"
+#include "kernel/abi/syscalls.h"
+
+#define KERNEL_PROGRAMS_MAX 64u
+
+enum program_type {
+	PROGRAM_PREDICATE,	// when to wake: wait_for()
+	PROGRAM_HANDLER,	// what to do with a frame that comes: ring_handle()
+	PROGRAM_TYPE_COUNT
+};
+
+struct program_spec {
+	u64 text;		// address of `count` instructions
+	u32 count;
+	u32 type;		// enum program_type
+};
+
+struct program_verdict {
+	u32 reason;		// enum code_reason; CODE_FINE: accepted
+	u32 insn;		// where, when it was refused
+	u32 steps;		// at most, when it was accepted
+	u32 compiled;		// bytes of machine code; 0: it is interpreted
+};
+
+// A wakeup predicate. It is asked when its environment goes to sleep, when a word
+// changes that the kernel writes, at each wake() for one of its words, and at the
+// time that it asked for; otherwise it costs nothing. 0: sleep on. Anything else
+// wakes, and is what wait_for() returns.
+#define PREDICATE_STEPS_MAX 512u
+#define PREDICATE_RESULT_MAX 0x7fffffffull
+
+struct predicate_context {
+	u64 now_ns;		// on the clock of sys_info
+	u64 argument;		// of wait_for()
+	u32 count;		// words that are watched
+	u32 reserved;
+	u32 word[WAIT_WORDS_MAX];	// as they are now
+	u32 expected[WAIT_WORDS_MAX];	// of struct wait_word
+};
+
+// Asks to be asked again at that time, or a slice from now if that is later. The
+// earliest of several counts. Returns 0.
+#define PREDICATE_LOOK_AT 1
+
+// A message handler on a packet ring: runs on each frame that the ring's filter
+// takes, when it comes, whoever has the processor.
+#define HANDLER_STEPS_MAX 2048u
+#define HANDLER_REGION_SIZE 4096u
+#define HANDLER_MESSAGE_SIZE 2048u
+#define HANDLER_REPLY_MAX 96u
+
+enum handler_result {
+	HANDLER_PASS,		// the frame goes into the ring
+	HANDLER_CONSUME,	// it has been dealt with; nobody is told
+	HANDLER_RESULT_MAX = HANDLER_CONSUME
+};
+
+struct handler_context {
+	u8 *message;		// the ring's buffer: HANDLER_MESSAGE_SIZE bytes
+	u8 *region;		// HANDLER_REGION_SIZE bytes of the environment
+	u64 length;		// of the frame
+};
+
+// Sends a frame of up to HANDLER_REPLY_MAX bytes, under the rules of the ring.
+// Returns 1, or 0 when it may not be sent or there is no room.
+#define HANDLER_SEND 1
