@@ -32,7 +32,7 @@ STATIC_ASSERT(HANDLER_REPLY_MAX == RING_HEADER_COPY);
 
 static struct reply {
 	u32 ring;
-	u32 owner;		// id of the environment: the ring may be another's by then
+	u32 owner;		// id: the ring may be another's by then
 	u32 len;
 	u8 bytes[HANDLER_REPLY_MAX];
 } replies[REPLIES_MAX];
