@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The attack campaign: hostile programs with fresh seeds until the time is up.
+# The attack campaigns: hostile programs with fresh seeds until the time is up, then,
+# on the checked kernel, a million calls under the authority oracle, and every planted
+# bug. `make fuzz` ends with a million random calls.
 
-.PHONY: attack
-attack: $(B)/deos.elf $(B)/boot.cpio ## hostile programs, fresh seeds: SECONDS=60 SEED=n
+CAMPAIGN = DEOS_BUILD=$(B) PYTHONPYCACHEPREFIX=$(B)/pycache $(PYTHON) \
+	harness/guest/campaign.py
+CALLS ?= 1000000
+
+.PHONY: attack fuzz-calls
+attack: $(B)/deos.elf $(B)/boot.cpio checked ## hostile programs, fresh seeds: SECONDS=60 SEED=n; then the oracle, CALLS=n
 	@DEOS_BUILD=$(B) $(PYTHON) harness/guest/attack.py --seconds $(SECONDS) \
 		$(if $(SEED),--seed $(SEED))
+	@$(CAMPAIGN) oracle --calls $(CALLS) $(if $(SEED),--seed $(SEED))
+	@$(CAMPAIGN) planted $(if $(SEED),--seed $(SEED))
 attack: SECONDS ?= 60
+
+fuzz-calls: $(B)/boot.cpio checked ## CALLS=1000000 random system calls on the checked kernel
+	@$(CAMPAIGN) storm --calls $(CALLS) $(if $(SEED),--seed $(SEED))

@@ -9,6 +9,7 @@ import re
 import pytest
 
 import accounts
+import campaign
 from conftest import SITE
 from guest import ADDRESS, Guest
 
@@ -70,3 +71,31 @@ def test_random_calls(node, tmp_path, processors, calls):
     accounts.check_restored(guest, before)
     assert guest.get("/folder/large.bin") == SITE["folder/large.bin"]
     assert processors > 1 or len(never - NEVER) <= NEVER_MAX, never
+
+
+def test_oracle(node, tmp_path):
+    """Hostile environments read and change nothing without a path in the capability
+    graph; `make attack` makes a million calls."""
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(1 << 20))
+    guest = node(memory_mib=128, site=SITE, disk=disk, checked=True)
+    before = accounts.everything(guest)
+    print("replay: oracle 11 30000")
+    said = guest.run("oracle 11 30000", seconds=100)
+    found = re.search(r"^oracle: PASS (\d+) attempts$", said, re.M)
+    assert found and int(found[1]) >= 30_000, said
+    guest.check()
+    accounts.check_restored(guest, before)
+    assert guest.get("/folder/large.bin") == SITE["folder/large.bin"]
+
+
+# One of each kind; `make attack` has them all.
+FOUND_QUICKLY = ["range", "derive-rights", "frames-quota", "not-cleared", "sweep", "packet-span",
+                 "queue-blocks"]
+
+
+@pytest.mark.parametrize("name", FOUND_QUICKLY)
+def test_oracle_finds(name):
+    """A bug in a check is found."""
+    numbers = [number for number, plant in enumerate(campaign.PLANTS, 1) if plant.name == name]
+    assert len(numbers) == 1 and campaign.find(numbers[0], 3)

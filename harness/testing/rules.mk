@@ -59,10 +59,11 @@ test: ## all tests; the last line is "N passed, N failed"
 test-quick: ## the tests that need no QEMU, within two minutes
 	@+MAKE='$(MAKE)' $(TEST) --quick -- $(ARGS)
 
-fuzz: ## every fuzz target, SECONDS=60 altogether
+fuzz: ## every fuzz target, SECONDS=60 altogether; then CALLS=1000000 system calls
 	@+$(MAKE) --no-print-directory -j$(JOBS) fuzzers
 	@$(PYTHON) harness/testing/fuzz.py --jobs $(JOBS) \
 		--seconds $(SECONDS) $(FUZZ_PROGRAMS)
+	@+$(MAKE) --no-print-directory fuzz-calls
 fuzz: SECONDS ?= 60
 
 -include $(shell find $(B)/host $(B)/fuzz -name '*.d' 2>/dev/null)

@@ -60,7 +60,8 @@ struct generator {
 	struct known known[KNOWN_MAX];	// what it holds, as far as it has looked
 	u32 known_next;
 	struct known picked;		// the last capability for frames
-	u32 picked_count;
+	const u64 *target;		// frames that it is after
+	u32 target_count;
 	struct argument argument[SYS_COUNT][CALL_ARGUMENTS];
 };
 
@@ -233,6 +234,8 @@ random_frame(struct generator *g)
 {
 	const struct cap_info *info = &g->picked.info;
 
+	if (g->target_count && below(g, 4) == 0)
+		return g->target[below(g, g->target_count)];
 	if (below(g, 4) == 0 || !info->count)
 		return g->arena_frame + below(g, g->arena_frames);
 	if (below(g, 8) == 0)
@@ -248,6 +251,8 @@ random_va(struct generator *g)
 {
 	u64 page = below(g, g->arena_frames);
 
+	if (below(g, 8) == 0)		// where there are no page tables yet
+		return g->arena + (below(g, 512) << 30);
 	page += below(g, 16) ? g->arena_frames : 0;
 	return g->arena + page * PAGE_SIZE +
 	       (below(g, 8) ? 0 : below(g, PAGE_SIZE));
@@ -395,7 +400,7 @@ random_argument(struct generator *g, const struct argument *a)
 	case ARG_RIGHTS:
 		return below(g, 2) ? g->picked.info.rights : below(g, 16);
 	case ARG_PROT:
-		return below(g, 4) ? PROT_READ | below(g, 2) * PROT_WRITE
+		return below(g, 2) ? PROT_READ | below(g, 2) * PROT_WRITE
 				   : below(g, 9);
 	case ARG_CPU:
 		return below(g, sys_info()->cpu_count + 1);
@@ -407,6 +412,8 @@ random_argument(struct generator *g, const struct argument *a)
 		fill(g, a->word, at);
 		return (u64)at;
 	case ARG_BYTES:
+		if (below(g, 4) == 0)
+			return random_va(g);
 		return (u64)at + below(g, PAGE_SIZE) * below(g, 2);
 	case ARG_NONE:
 	case ARG_NUMBER:

@@ -50,6 +50,9 @@ static const struct need {
 	{ "fuzz", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "heat", ROLE_FABRIC, USE },
 	{ "litmus", ROLE_FABRIC, USE },
+	{ "oracle", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "oracle", ROLE_NIC, USE | CAP_DERIVE },
+	{ "oracle", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
@@ -134,7 +137,7 @@ job_quota(void)
 			      JOB_SLICES_MAX),
 		.envs = MIN((self->quota.envs - self->used.envs) / 3,
 			    JOB_ENVS_MAX),
-		.rings = 4,
+		.rings = 12,
 	};
 }
 

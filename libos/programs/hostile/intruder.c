@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// One of the oracle's intruders (oracle.c starts them, and says what it is all about):
+//
+//	intruder SEED CALLS GROUP MEMBER TARGET...
+//
+// Makes random calls (calls.h), aimed at the targets, which are frames and blocks
+// of others. Whatever it gets mapped it reads, and marks where it can; it sends
+// packets and moves blocks from and to where it must not. A word of somebody whose
+// memory it may not read ends it with STATUS_READ_FOREIGN. The arena is the
+// group's; a group's other member is in league with it.
+
+#include "libos/crt/attempt.h"
+#include "libos/mem/frames.h"
+#include "libos/programs/hostile/calls.h"
+#include "libos/programs/hostile/control.h"
+#include "libos/programs/hostile/tags.h"
+#include "libos/programs/hostile/verdict.h"
+
+#define ARENA_FRAMES 300u
+#define QUEUE_PAGE 262u			// of the arena: behind two rings
+#define DATA_PAGE 264u
+#define SCAN_PAGES 8u			// of one call
+#define PIECE 512u			// of a foreign frame in a packet
+#define TARGETS_MAX 24u
+
+static struct generator g;
+static u32 group, member;
+static u32 made;			// calls
+static bool looking;			// a fault now is one that was expected
+static bool lent_is_mine;
+
+// ---- what it must not see ----
+
+static bool
+is_foreign(u32 owner)
+{
+	switch (owner) {
+	case 0:
+	case TAG_PUBLIC:
+		return false;
+	case TAG_LENT:
+		return !lent_is_mine;
+	default:
+		return owner != TAG_GROUP + group;
+	}
+}
+
+static void
+examine(const volatile u64 *words, u64 first)
+{
+	for (u64 i = first; i < PAGE_SIZE / 8; i += TAG_STEP) {
+		u64 word = words[i];
+
+		if (!is_foreign(tag_owner(word)))
+			continue;
+		print("intruder: read a word of owner %u at 0x%lx\n",
+		      tag_owner(word), (u64)&words[i]);
+		sys_env_exit(STATUS_READ_FOREIGN);
+	}
+}
+
+static void
+look_at_page(void *page)
+{
+	examine(page, below(&g, TAG_STEP));
+	// And a mark, where it may write.
+	((volatile u64 *)page)[below(&g, PAGE_SIZE / 8)] =
+		tag(TAG_GROUP + group, made);
+}
+
+static void
+intrude(u64 va, u64 pages)
+{
+	struct upcall_frame fault;
+
+	for (u64 i = 0; i < MIN(pages, SCAN_PAGES); i++) {
+		looking = true;
+		attempt(look_at_page, (void *)(va + i * PAGE_SIZE), &fault);
+		looking = false;
+	}
+}
+
+// Everything that others may have put into the group's own memory.
+static void
+examine_arena(void)
+{
+	for (u32 i = 0; i < ARENA_FRAMES; i++)
+		examine((const u64 *)(g.arena + i * PAGE_SIZE),
+			below(&g, TAG_STEP));
+}
+
+// ---- calls ----
+
+static bool
+mend(struct upcall_context *context)
+{
+	if (looking)
+		return false;		// attempt() takes it
+	if (context->frame.vector == VECTOR_PAGE_FAULT &&
+	    arena_mend(&g, context->frame.address))
+		return true;
+	sys_env_exit(STATUS_FAILED);
+}
+
+static bool
+unwanted(u64 number, const u64 *a)
+{
+	switch (number) {
+	case SYS_env_exit:
+	case SYS_machine_stop:
+	case SYS_console_write:
+	case SYS_console_read:
+		return true;
+	case SYS_cap_drop:
+	case SYS_cap_revoke:
+		return a[0] < 12 && below(&g, 64);
+	case SYS_wait:
+		return a[2] > now_ns() + NS_PER_MS;
+	case SYS_null:
+		return a[0] == CONTROL_MAGIC;
+	default:
+		return false;
+	}
+}
+
+// New capabilities for frames are tried at once, to see what is in them and whether
+// they can be written; few are kept.
+static void
+try_frames(u32 slot)
+{
+	u64 va = g.arena + (ARENA_FRAMES + below(&g, 64)) * PAGE_SIZE;
+	struct cap_info info;
+
+	if (sys_cap_inspect(CAP_SLOT_SELF, slot, &info) ||
+	    info.type != CAP_FRAMES)
+		return;
+	if (!sys_page_map(CAP_SLOT_SELF, va, slot, info.base,
+			  (u32)MIN(info.count, SCAN_PAGES), PROT_READ | PROT_WRITE))
+		intrude(va, info.count);
+	else if (!sys_page_map(CAP_SLOT_SELF, va, slot, info.base, 1,
+			       PROT_READ | PROT_EXECUTE))
+		intrude(va, 1);
+	if (below(&g, 4))
+		cap_drop_all(slot);
+}
+
+// A mapping of its own that was made: does the list say that it may be?
+static void
+check_map(const u64 *a)
+{
+	struct cap_info info;
+	u32 needed = CAP_READ | (a[5] & PROT_WRITE ? CAP_WRITE : 0) |
+		     (a[5] & PROT_EXECUTE ? CAP_EXECUTE : 0);
+
+	// The other one may have revoked it meanwhile.
+	if (a[0] != CAP_SLOT_SELF ||
+	    sys_cap_inspect(CAP_SLOT_SELF, (u32)a[2], &info) ||
+	    info.type != CAP_FRAMES)
+		return;
+	if ((info.rights & needed) == needed && a[3] >= info.base &&
+	    a[3] + a[4] <= info.base + info.count)
+		return;
+	print("intruder: mapped frame 0x%lx without the right\n", a[3]);
+	sys_env_exit(STATUS_READ_FOREIGN);
+}
+
+// Everything that its quota has left, so that the next call finds nothing.
+static void
+take_all(void)
+{
+	const volatile struct env_info *self = &env_table()[self_index()];
+
+	made++;
+	(void)(sys_frame_alloc(FRAME_ANY,
+			       self->quota.frames - self->used.frames) < 0);
+}
+
+static void
+one_call(void)
+{
+	u64 a[CALL_ARGUMENTS];
+	u64 number = calls_next(&g, a);
+	i64 result;
+
+	if (unwanted(number, a))
+		return;
+	made++;
+	result = calls_make(&g, number, a);
+	if (result < 0)
+		return;
+	if (number == SYS_page_map) {
+		check_map(a);
+		intrude(a[1], a[4]);
+	}
+	if (number == SYS_page_batch) {
+		for (u32 i = 0; i < 4; i++) {
+			struct map_op op = ((const struct map_op *)a[1])[i];
+
+			intrude(op.va, op.count);
+		}
+	}
+	if (number == SYS_frame_alloc || number == SYS_cap_derive)
+		try_frames((u32)result);
+}
+
+// ---- packets and blocks ----
+
+static struct ring_control *
+ring_of(u32 which)
+{
+	return (struct ring_control *)(g.arena + which * RING_FRAMES * PAGE_SIZE);
+}
+
+// Its memory and its region are the arena's, or one of them a target.
+static void
+bind_ring(void)
+{
+	static struct ring_spec s;
+	u64 frame = g.arena_frame + member * RING_FRAMES;
+
+	s = (struct ring_spec){
+		.nic_slot = startup_slot(ROLE_NIC),
+		.mac_index = 1 + group * 2 + member,
+		.ring_slot = g.arena_slot,
+		.narrows = SLOT_NONE,
+		.ring_frame = below(&g, 8) ? frame : random_frame(&g),
+		.region_count = 1,
+		.region = { { g.arena_slot, 0, g.arena_frame, ARENA_FRAMES } },
+	};
+	if (below(&g, 2))
+		s.region[0] = (struct ring_region){ g.arena_slot, 0,
+						    random_frame(&g), 1 };
+	made++;
+	(void)(sys_ring_bind(&s) < 0);
+}
+
+// A frame for the other member whose second piece is whatever a target holds.
+static void
+send_packet(u32 slot)
+{
+	struct ring_control *own = ring_of(member), *other = ring_of(1 - member);
+	struct ring_tx *tx = (struct ring_tx *)((u64)own + PAGE_SIZE);
+	u8 *header = (u8 *)(g.arena + (DATA_PAGE + member) * PAGE_SIZE);
+	u32 head = __atomic_load_n(&own->tx_head, __ATOMIC_RELAXED);
+
+	memset(header, 0, RING_HEADER_COPY);
+	memcpy(header, other->mac, 6);
+	memcpy(header + 6, own->mac, 6);
+	header[12] = 8;			// IPv4
+	tx[head % RING_SLOTS] = (struct ring_tx){
+		.piece = {
+			{ (u32)(g.arena_frame + DATA_PAGE + member), 0,
+			  RING_HEADER_COPY },
+			{ (u32)random_frame(&g), 0, PIECE },
+		},
+		.piece_count = 2,
+	};
+	__atomic_store_n(&own->tx_head, head + 1, __ATOMIC_RELEASE);
+	made++;
+	sys_ring_kick(slot);
+}
+
+static void
+bind_queue(void)
+{
+	static struct queue_spec s;
+	u64 blocks = startup_slot(ROLE_BLOCKS);
+
+	s = (struct queue_spec){
+		.blocks_slot = (u32)blocks,
+		.queue_slot = g.arena_slot,
+		.queue_frame = below(&g, 8) ? g.arena_frame + QUEUE_PAGE + member
+					    : random_frame(&g),
+		.region_slot = g.arena_slot,
+		.region_frame = below(&g, 4) ? g.arena_frame : random_frame(&g),
+		.region_count = below(&g, 4) ? ARENA_FRAMES : 1,
+	};
+	made++;
+	(void)(sys_queue_bind(&s) < 0);
+}
+
+static void
+move_blocks(u32 slot)
+{
+	struct queue_control *q =
+		(void *)(g.arena + (QUEUE_PAGE + member) * PAGE_SIZE);
+	u32 head = q->submit_head;
+
+	q->submit[head % QUEUE_SLOTS] = (struct queue_submit){
+		.block = below(&g, 40),
+		.frame = (u32)(below(&g, 2) ? g.arena_frame + DATA_PAGE + 2 +
+			       below(&g, 16) : random_frame(&g)),
+		.count = 1,
+		.op = (u8)below(&g, 2),
+	};
+	q->complete_tail = q->complete_head;
+	__atomic_store_n(&q->submit_head, head + 1, __ATOMIC_RELEASE);
+	made++;
+	sys_queue_kick(slot);
+}
+
+// What it holds of a kind, or SLOT_NONE.
+static u32
+held(enum cap_type type)
+{
+	for (u32 i = 0; i < KNOWN_MAX; i++) {
+		struct cap_info info;
+
+		if (g.known[i].info.type == type &&
+		    !sys_cap_inspect(CAP_SLOT_SELF, g.known[i].slot, &info) &&
+		    info.type == type)
+			return g.known[i].slot;
+	}
+	return SLOT_NONE;
+}
+
+static void
+use_devices(void)
+{
+	u32 ring = held(CAP_RING), queue = held(CAP_QUEUE);
+
+	if (startup_slot(ROLE_NIC) != SLOT_NONE && ring == SLOT_NONE)
+		bind_ring();
+	else if (ring != SLOT_NONE)
+		send_packet(ring);
+	if (startup_slot(ROLE_BLOCKS) != SLOT_NONE && queue == SLOT_NONE)
+		bind_queue();
+	else if (queue != SLOT_NONE)
+		move_blocks(queue);
+	if (below(&g, 16) == 0)
+		take_all();
+	for (u32 slot = 10; slot < 40; slot++)
+		look(&g, slot);
+	// A ring that stands in the way of the next is dropped now and then.
+	if (ring != SLOT_NONE && below(&g, 16) == 0)
+		cap_drop_all(ring);
+	if (queue != SLOT_NONE && below(&g, 16) == 0)
+		cap_drop_all(queue);
+}
+
+int
+main(int argc, char **argv)
+{
+	static u64 targets[TARGETS_MAX];
+	const struct startup_cap *arena = startup_find(ROLE_SHARED, 0);
+	u64 seed, calls, numbers[2];
+
+	if (argc < 5 || !arena || !string_to_u64(argv[1], &seed) ||
+	    !string_to_u64(argv[2], &calls) ||
+	    !string_to_u64(argv[3], &numbers[0]) ||
+	    !string_to_u64(argv[4], &numbers[1])) {
+		print("intruder: the oracle starts it\n");
+		return STATUS_USAGE;
+	}
+	group = (u32)numbers[0];
+	member = (u32)numbers[1];
+	lent_is_mine = member == 0;
+	for (int i = 5; i < argc && g.target_count < TARGETS_MAX; i++)
+		g.target_count += string_to_u64(argv[i], &targets[g.target_count]);
+	g.target = targets;
+	g.arena = REGION_BASE;
+	g.arena_frame = arena->base;
+	g.arena_frames = ARENA_FRAMES;
+	g.arena_slot = arena->slot;
+	prng_seed(&g.prng, seed);
+	calls_learn(&g);
+	fault_handler_add(mend);
+	need("map the arena", sys_page_map(CAP_SLOT_SELF, g.arena, arena->slot,
+					   arena->base, ARENA_FRAMES,
+					   PROT_READ | PROT_WRITE));
+	for (u32 slot = 0; slot < 32; slot++)
+		look(&g, slot);
+	while (made < calls) {
+		one_call();
+		if (made % 16 == 0)
+			intrude(random_va(&g) & ~(PAGE_SIZE - 1), 4);
+		if (made % 8 == 0)
+			use_devices();
+		if (made % 256 == 0)
+			examine_arena();
+	}
+	examine_arena();
+	return STATUS_OK;
+}
