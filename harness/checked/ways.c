@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Bugs for the checked kernel to find: panic=WAY on its command line, as
 // kernel/main/provoke.c has ways that the processor finds. Each must end in a report
-// of kasan.c or ubsan.c that names it.
+// of kasan.c or ubsan.c that names it, or in what lock.h says of the order of locks.
 
 #include "harness/checked/checked.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
@@ -131,6 +132,28 @@ misaligned(void)
 	opaque(*(u32 *)(opaque((u64)words) + 1));
 }
 
+// Where locks are not checked, these two would wait for themselves.
+static void
+lock_twice(void)
+{
+	kernel_lock();
+}
+
+static void
+lock_beside(void)
+{
+	kernel_unlock();
+	this_cpu()->in_kernel = BESIDE;
+	kernel_lock();
+}
+
+static void
+change_unlocked(void)
+{
+	kernel_unlock();
+	env_hint(0);
+}
+
 bool
 ways_run(const char *way)
 {
@@ -152,6 +175,9 @@ ways_run(const char *way)
 		{ "index", index_beyond },
 		{ "divide", divide },
 		{ "misaligned", misaligned },
+		{ "lock-twice", lock_twice },
+		{ "lock-beside", lock_beside },
+		{ "change-unlocked", change_unlocked },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(ways); i++) {

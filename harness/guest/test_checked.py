@@ -30,6 +30,9 @@ WAYS = {
     "index": r"ubsan: index out of bounds at harness/checked/ways.c:\d+",
     "divide": r"ubsan: division by zero, or overflows at harness/checked/ways.c:\d+",
     "misaligned": r"ubsan: null, misaligned or too small an object at harness/checked/ways.c:\d+",
+    "lock-twice": r"\S*kernel/arch/.*: broken invariant: lock_holder != self",
+    "lock-beside": r"\S*kernel/arch/.*: broken invariant: .*self->in_kernel == INSIDE",
+    "change-unlocked": r"kernel/sys/wait.c:\d+: broken invariant: lock_holder == this_cpu",
 }
 
 # What no program of this test may do, or the generator leaves out.
@@ -46,6 +49,15 @@ def test_planted(way):
     assert re.search("^PANIC: " + WAYS[way], said, re.M), said
     assert re.search(r"^backtrace:\n(?:  [0-9a-f]{16} .*\n)*  [0-9a-f]{16} kernel_main\+", said,
                      re.M), said
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_own_tests(node, processors):
+    """The node's own tests break no rule, that of the order of locks among them."""
+    guest = node(smp=processors, memory_mib=128, checked=True)
+    said = guest.run("selftest", seconds=100)
+    assert "FAIL" not in said and said.count("PASS") > 20, said
+    guest.check()
 
 
 def storm(guest, calls: int, seed: int) -> set[str]:

@@ -20,6 +20,7 @@
 #define TABLE_RINGS_OFFSET 0x30000ull
 #define TABLE_LINKS_OFFSET 0x40000ull
 #define TABLE_FABRIC_OFFSET 0x50000ull
+#define TABLE_CPUS_OFFSET 0x60000ull
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u
@@ -95,6 +96,15 @@ struct env_info {
 };
 
 STATIC_ASSERT(sizeof(struct env_info) * ENVS_MAX <= 0x10000);
+
+// One a processor. Counts since boot.
+struct cpu_info {
+	u64 locks;		// times that it took the kernel lock
+	u64 lock_waits;		// of them, had to wait for another processor
+	u64 lock_wait_ns;	// how long in all
+	u64 beside;		// calls and faults that needed no lock
+	u64 idle_ns;		// halted, with nothing to run
+};
 
 // Which environment (index in the env table, or OWNER_NONE) runs in each slice.
 struct slice_info {

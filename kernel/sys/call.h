@@ -5,9 +5,10 @@
 // address, and changes nothing; do_NAME() changes state and cannot fail. What
 // the first learns it leaves for the second in call->checked.
 //
-// Calls run under the kernel lock, one at a time, so that nothing changes
-// between the steps. The kernel never dereferences a user address: it walks the
-// environment's page table and goes through the direct map, so SMAP stays on.
+// Calls run under the kernel lock, one at a time, or while nobody holds it
+// (dispatch_beside()), so that nothing changes between the steps. The kernel never
+// dereferences a user address: it walks the environment's page table and goes
+// through the direct map, so SMAP stays on.
 
 #include "kernel/abi/errors.h"
 #include "kernel/abi/fabric.h"
@@ -66,6 +67,11 @@ check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 must_check i64
 check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 	     const struct cap **cap);
+
+// Of page_map, page_unmap and page_batch, checked: does it concern nothing but the
+// caller's address space, with the tables that this has?
+bool
+memory_is_own(const struct call *call);
 
 // Quota of one kind: 0, or -E_QUOTA when `env` may not hold `count` more.
 must_check i64

@@ -15,6 +15,7 @@
 #include "kernel/sys/env.h"
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
@@ -33,13 +34,13 @@ STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
 
 struct env envs[ENVS_MAX];
 u64 env_started;
+u64 env_dying;
 struct cap_tree caps;
 struct own frames;
 
 #define ID_LAST 0xffffffffu		// ids are never used twice
 
 static u32 last_id;
-static u64 dying;			// bit i: environment i awaits reaping
 
 void
 env_init(void)
@@ -54,6 +55,7 @@ env_init(void)
 static void
 set_state(struct env *env, enum env_state state)
 {
+	ASSERT_LOCKED();
 	trace(TRACE_ENV, env->index, state);
 	env->info->state = state;
 	wait_hint_table(env->info, sizeof(*env->info));
@@ -131,7 +133,7 @@ env_end(struct env *env, enum env_end how, u32 status)
 	info->end_status = status;
 	set_state(env, ENV_DYING);
 	env_started &= ~(1ull << env->index);
-	dying |= 1ull << env->index;
+	env_dying |= 1ull << env->index;
 	sched_changed(env);
 	this_cpu()->reschedule = true;
 }
@@ -204,12 +206,12 @@ reap_one(struct env *env)
 }
 
 bool
-env_reap(void)
+env_reap_some(void)
 {
 	u64 ready = 0;
 	u32 index;
 
-	for (u64 waiting = dying; waiting; waiting &= waiting - 1) {
+	for (u64 waiting = env_dying; waiting; waiting &= waiting - 1) {
 		index = (u32)__builtin_ctzll(waiting);
 		if (sched_leave_space(&envs[index]))
 			ready |= 1ull << index;
@@ -218,7 +220,7 @@ env_reap(void)
 		return false;
 	index = (u32)__builtin_ctzll(ready);
 	if (reap_one(&envs[index])) {
-		dying &= ~(1ull << index);
+		env_dying &= ~(1ull << index);
 		ready &= ~(1ull << index);
 	}
 	return ready != 0;

@@ -138,6 +138,7 @@ apply_op(struct env *env, const struct map_op *op)
 struct map_checked {
 	struct env *env;
 	u32 count;
+	u32 missing;		// page tables to make
 	struct map_op op[BATCH_OPS_MAX];
 };
 
@@ -145,8 +146,8 @@ static i64
 check_ops(struct map_checked *c)
 {
 	u64 pages = 0;
-	u32 missing = 0;
 
+	c->missing = 0;
 	for (u32 i = 0; i < c->count; i++) {
 		const struct map_op *op = &c->op[i];
 		i64 error = check_op(c->env, op);
@@ -157,11 +158,11 @@ check_ops(struct map_checked *c)
 		if (pages > MAP_PAGES_MAX)
 			return -E_ARGUMENT;
 		if (op->prot && i > 0)
-			missing += tables_missing(c->env, op, op - 1);
+			c->missing += tables_missing(c->env, op, op - 1);
 		else if (op->prot)
-			missing += paging_missing(c->env, op->va, op->count);
+			c->missing += paging_missing(c->env, op->va, op->count);
 	}
-	return check_tables(c->env, missing);
+	return check_tables(c->env, c->missing);
 }
 
 static void
@@ -181,6 +182,14 @@ apply_ops(const struct map_checked *c)
 	for (u32 i = 0; pages <= FLUSH_PAGES_MAX && i < c->count; i++)
 		shootdown_here(c->env, c->op[i].va, c->op[i].count);
 	shootdown_others(c->env);
+}
+
+bool
+memory_is_own(const struct call *call)
+{
+	const struct map_checked *c = (const void *)call->checked;
+
+	return c->env == call->env && !c->missing;
 }
 
 i64

@@ -12,6 +12,7 @@
 
 #include "kernel/sys/removal.h"
 #include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
@@ -187,6 +188,7 @@ static void
 begin_round(void)
 {
 	ASSERT(losers == 0);
+	ASSERT_LOCKED();
 	round.steps = REMOVAL_STEPS;
 	round.tables = REMOVAL_TABLES;
 }

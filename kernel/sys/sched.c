@@ -41,7 +41,8 @@ sched_init(struct cpu *cpu)
 	cpu->donee = ENVS_MAX;
 	cpu->timer_at_ns = NEVER;
 	cpu->reschedule = true;
-	cpu->in_kernel = true;
+	cpu->in_kernel = INSIDE;
+	cpu->info = &cpu_table[cpu->index];
 }
 
 void
@@ -129,6 +130,7 @@ switch_out(struct cpu *cpu, u64 now)
 	struct env *env = &envs[cpu->current];
 
 	ASSERT(env->running_on == cpu->index);
+	ASSERT_LOCKED();
 	charge(cpu, now);
 	fpu_save(env->context.fpu);
 	if (cpu_features.fsgsbase) {
@@ -149,6 +151,7 @@ static void
 switch_in(struct cpu *cpu, struct env *env, u64 now)
 {
 	ASSERT(env->running_on == CPU_NONE && cpu->current == ENVS_MAX);
+	ASSERT_LOCKED();
 	env->running_on = cpu->index;
 	env->cpu = cpu->index;
 	env->info->processor = cpu->index;
@@ -263,14 +266,15 @@ begin_overrun(struct cpu *cpu, u64 now)
 	return true;
 }
 
-// What was used after the end of a slice is owed.
+// What was used after the end of a slice is owed: no more than a slice, which it can
+// only be if the kernel was long in a call, or a hypervisor ran somebody else.
 static void
 end_overrun(struct cpu *cpu, bool cut_off, u64 now)
 {
 	struct env *env = &envs[cpu->current];
-	u64 used = now - cpu->overrun_since_ns;
+	u64 used = MIN(now - cpu->overrun_since_ns, SLICE_NS);
 
-	ASSERT(cpu->overrun);
+	ASSERT(cpu->overrun && env->info->owed_ns == 0);
 	cpu->overrun = false;
 	cpu->notice = 0;
 	cpu->slice_end_ns = 0;
@@ -378,7 +382,9 @@ idle(struct cpu *cpu)
 	if (!cpu->reschedule)
 		cpu_halt_for_interrupt();
 	kernel_lock();
-	trace(TRACE_HALT, (u32)MIN(clock_ns() - start, 0xffffffffull), 0);
+	start = clock_ns() - start;
+	cpu->info->idle_ns += start;
+	trace(TRACE_HALT, (u32)MIN(start, 0xffffffffull), 0);
 }
 
 // The number of free frames is exported: programs may wait for a change.
@@ -394,17 +400,25 @@ show_free_frames(void)
 // What the fabric, the interface and overdue requests want without being asked;
 // when the boot processor is to look again.
 static u64
-turn_aside(const struct cpu *cpu, u64 now, u64 next)
+turn_aside(const struct cpu *cpu, u64 now)
 {
+	u64 fabric = fabric_deadline();
+
 	ring_look(now);
-	if (now >= fabric_deadline())
-		fabric_work(now);
-	if (now >= revoke_due_ns)
-		revoke_work(now);
+	if (now >= fabric || now >= revoke_due_ns) {
+		if (now >= fabric)
+			fabric_work(now);
+		if (now >= revoke_due_ns)
+			revoke_work(now);
+		fabric = fabric_deadline();
+	}
 	if (cpu->index != 0)
-		return next;
-	next = MIN(next, MIN(fabric_deadline(), ring_look_deadline()));
-	return MIN(next, MAX(revoke_due_ns, now + ROUND_PAUSE_NS));
+		return NEVER;
+
+	u64 ring = ring_look_deadline();
+	u64 revoke = MAX(revoke_due_ns, now + ROUND_PAUSE_NS);
+
+	return MIN(revoke, MIN(fabric, ring));
 }
 
 // The owner of a slice runs in it for the first time.
@@ -435,7 +449,7 @@ schedule(struct cpu *cpu)
 {
 	for (;;) {
 		u64 now = clock_ns();
-		u64 aside = turn_aside(cpu, now, NEVER);
+		u64 aside = turn_aside(cpu, now);
 		u64 next = look_at_sleepers(cpu, now);
 		u32 chosen = cpu->current;
 
@@ -479,11 +493,12 @@ sched_leave(void)
 	struct cpu *cpu = this_cpu();
 
 	for (;;) {
-		show_free_frames();
 		if (cpu->reschedule || cpu->current == ENVS_MAX) {
 			schedule(cpu);
-			if (cpu->notice)
+			if (unlikely(cpu->notice))
 				give_notice(cpu);
+		} else {
+			show_free_frames();
 		}
 
 		struct env *env = &envs[cpu->current];
@@ -500,7 +515,7 @@ sched_leave(void)
 
 	ASSERT(env_table[cpu->current].state == ENV_RUNNABLE);
 	kernel_unlock();
-	shootdown_leave();
+	shootdown_leave(cpu);
 	context_resume(context);
 }
 

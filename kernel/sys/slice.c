@@ -10,6 +10,7 @@
 
 #include "kernel/sys/slice.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/base/assert.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/sched.h"
@@ -43,6 +44,7 @@ set_env(u64 number, u32 env, u32 node)
 	u64 bit = 1ull << number % SLICES_PER_CPU;
 
 	ASSERT(cpu < cpu_count);
+	ASSERT_LOCKED();
 	if (slice->env != OWNER_NONE)
 		envs[slice->env].slices_on[cpu]--;
 	slices_bound[cpu] &= ~bit;

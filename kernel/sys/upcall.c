@@ -62,7 +62,9 @@ frame_place(const struct uarea *uarea, u64 rsp)
 	return from - sizeof(struct upcall_frame);
 }
 
-static void
+// Returns END_NONE, or how the environment is to end because it cannot be entered;
+// then nothing has changed.
+must_check static enum env_end
 deliver(struct env *env, const struct upcall_frame *frame)
 {
 	struct context *c = &env->context;
@@ -70,25 +72,21 @@ deliver(struct env *env, const struct upcall_frame *frame)
 	struct user_out out;
 	u64 place;
 
-	if (entry < USER_BASE || entry >= USER_END) {
-		refuse(env, END_FAULT, frame);
-		return;
-	}
+	if (entry < USER_BASE || entry >= USER_END)
+		return END_FAULT;
 	place = frame_place(env->uarea, c->rsp);
-	if (!place || user_out(env, place, sizeof(*frame), &out)) {
-		refuse(env, END_UPCALL, frame);
-		return;
-	}
+	if (!place || user_out(env, place, sizeof(*frame), &out))
+		return END_UPCALL;
 	user_write(&out, frame, sizeof(*frame));
-	trace(TRACE_UPCALL, frame->cause, frame->rip);
 	c->rsp = place;
 	c->rip = entry;
 	c->rflags = RFLAGS_USER;
 	ASSERT(c->rip < USER_END && c->rsp < USER_END);
+	return END_NONE;
 }
 
-void
-upcall_fault(struct env *env)
+bool
+upcall_fault(struct env *env, bool locked)
 {
 	const struct context *c = &env->context;
 	struct upcall_frame frame = {
@@ -103,10 +101,19 @@ upcall_fault(struct env *env)
 		.ss = c->ss,
 	};
 
+	enum env_end how;
+
 	ASSERT(c->vector < VECTOR_EXCEPTIONS);
-	trace(TRACE_FAULT, (u32)c->vector, frame.address);
+	how = deliver(env, &frame);
+	if (how && !locked)
+		return false;
 	env->info->faults++;
-	deliver(env, &frame);
+	trace(TRACE_FAULT, frame.vector, frame.address);
+	if (how)
+		refuse(env, how, &frame);
+	else
+		trace(TRACE_UPCALL, frame.cause, frame.rip);
+	return true;
 }
 
 // Held back, an upcall leaves its bit for whoever lets upcalls in again.
@@ -127,6 +134,7 @@ static void
 interrupt_with(struct env *env, struct upcall_frame frame)
 {
 	const struct context *c = &env->context;
+	enum env_end how;
 
 	ASSERT(frame.cause != UPCALL_FAULT);
 	frame.rip = c->rip;
@@ -134,7 +142,11 @@ interrupt_with(struct env *env, struct upcall_frame frame)
 	frame.rflags = c->rflags;
 	frame.rsp = c->rsp;
 	frame.ss = c->ss;
-	deliver(env, &frame);
+	how = deliver(env, &frame);
+	if (how)
+		refuse(env, how, &frame);
+	else
+		trace(TRACE_UPCALL, frame.cause, frame.rip);
 }
 
 void
@@ -147,14 +159,6 @@ upcall_timer(struct env *env, u64 now_ns)
 		note_pending(env, UPCALL_TIMER);
 	else
 		interrupt_with(env, (struct upcall_frame){ .cause = UPCALL_TIMER });
-}
-
-bool
-upcall_wanted(const struct env *env, enum upcall_cause cause)
-{
-	u32 wanted = __atomic_load_n(&env->uarea->upcall_wanted, __ATOMIC_RELAXED);
-
-	return wanted >> cause & 1;
 }
 
 void

@@ -5,9 +5,10 @@
 
 #include "kernel/sys/env.h"
 
-// The exception in the environment's context becomes an upcall, or its end.
-void
-upcall_fault(struct env *env);
+// The exception in the environment's context becomes an upcall, or its end. That
+// needs the kernel lock: without it returns false, and has changed nothing.
+bool
+upcall_fault(struct env *env, bool locked);
 
 // Delivers a timer upcall when the deadline passed and upcalls are not held.
 // The environment is about to run.
@@ -15,8 +16,13 @@ void
 upcall_timer(struct env *env, u64 now_ns);
 
 // Did the environment ask for this cause?
-bool
-upcall_wanted(const struct env *env, enum upcall_cause cause);
+static inline bool
+upcall_wanted(const struct env *env, enum upcall_cause cause)
+{
+	u32 wanted = __atomic_load_n(&env->uarea->upcall_wanted, __ATOMIC_RELAXED);
+
+	return wanted >> cause & 1;
+}
 
 // Delivers UPCALL_SLICE_START or UPCALL_SLICE_END, or leaves its bit when the
 // environment holds upcalls back or runs on its upcall stack. It is about to run.

@@ -11,6 +11,7 @@
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
@@ -99,6 +100,7 @@ void
 env_hint(u32 index)
 {
 	ASSERT(index < ENVS_MAX);
+	ASSERT_LOCKED();
 	if (envs[index].info->state != ENV_ASLEEP)
 		return;
 	wait_hinted |= 1ull << index;

@@ -129,11 +129,3 @@ clock_init(void)
 	kernel_clock.ns_mult = (NS_PER_SECOND << 32) / kernel_clock.tsc_hz;
 	kernel_clock.tsc_boot = tsc_read();
 }
-
-u64
-clock_ns(void)
-{
-	u64 ticks = tsc_read() - kernel_clock.tsc_boot;
-
-	return (u64)(((unsigned __int128)ticks * kernel_clock.ns_mult) >> 32);
-}

@@ -3,7 +3,7 @@
 // Time since boot, from the time-stamp counter, whose rate is measured once
 // against the 8254 timer (or told by CPUID leaf 15h).
 
-#include "kernel/base/types.h"
+#include "kernel/arch/x86_64/cpu.h"
 
 struct clock {
 	u64 tsc_hz;
@@ -18,5 +18,10 @@ void
 clock_init(void);
 
 // Nanoseconds since clock_init().
-u64
-clock_ns(void);
+static inline u64
+clock_ns(void)
+{
+	u64 ticks = tsc_read() - kernel_clock.tsc_boot;
+
+	return (u64)(((unsigned __int128)ticks * kernel_clock.ns_mult) >> 32);
+}

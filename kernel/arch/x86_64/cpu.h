@@ -27,6 +27,15 @@
 #define VECTOR_MACHINE_CHECK 18
 #define VECTOR_EXCEPTIONS 32		// below: exceptions; from here: interrupts
 
+struct cpu_info;
+
+// Where a processor is. Whoever is not outside sees to its own flush.
+enum in_kernel {
+	OUTSIDE,
+	INSIDE,			// waits for the kernel lock, holds it, or halts
+	BESIDE,			// runs without the lock, and keeps others from it
+};
+
 // What the kernel keeps for one processor; gs points at it inside the kernel.
 struct cpu {
 	struct cpu *self;
@@ -50,8 +59,9 @@ struct cpu {
 	u32 notice;		// UPCALL_SLICE_ to deliver to `current`, or 0
 	volatile bool reschedule;	// look again before returning to user mode
 	u64 timer_at_ns;	// when the timer will fire; NEVER: not set
-	// Shoot-down (kernel/arch/x86_64/shootdown.c); read by other processors.
-	volatile bool in_kernel;
+	struct cpu_info *info;	// its entry in the exported table
+	// Shoot-down (shootdown.h) and the kernel lock (lock.h); read by others.
+	volatile u8 in_kernel;	// enum in_kernel
 	volatile bool flush;
 	volatile bool halted;
 	u64 code_seen;		// changes of the code window (kernel/sys/program.c)

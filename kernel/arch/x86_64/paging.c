@@ -9,6 +9,7 @@
 
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/kernel_map.h"
+#include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/page_table.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
@@ -26,6 +27,7 @@ new_table(struct env *env)
 	u64 frame = own_find(&frames, FRAME_ANY, 1);
 
 	ASSERT(frame != FRAME_ANY);
+	ASSERT_LOCKED();
 	own_take(&frames, frame, 1, (u16)env->index, FRAME_TABLE);
 	env->info->used.frames++;
 	env->tables++;

@@ -27,18 +27,16 @@ shootdown_others(const struct env *env);
 
 // Entering and leaving the kernel; leaving flushes when somebody asked.
 static inline void
-shootdown_enter(void)
+shootdown_enter(struct cpu *cpu, enum in_kernel where)
 {
-	__atomic_store_n(&this_cpu()->in_kernel, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->in_kernel, (u8)where, __ATOMIC_SEQ_CST);
 }
 
 static inline void
-shootdown_leave(void)
+shootdown_leave(struct cpu *cpu)
 {
-	struct cpu *cpu = this_cpu();
-
-	ASSERT(cpu->in_kernel);
-	__atomic_store_n(&cpu->in_kernel, false, __ATOMIC_SEQ_CST);
+	ASSERT(cpu->in_kernel != OUTSIDE);
+	__atomic_store_n(&cpu->in_kernel, OUTSIDE, __ATOMIC_SEQ_CST);
 	if (unlikely(__atomic_load_n(&cpu->flush, __ATOMIC_SEQ_CST))) {
 		__atomic_store_n(&cpu->flush, false, __ATOMIC_SEQ_CST);
 		cr3_write(cr3_read());

@@ -37,17 +37,42 @@ interrupt(u32 vector)
 	apic_end_of_interrupt();
 }
 
+// Does without the lock what touches only the own state of the environment that runs
+// here, if nobody holds the lock. Returns when it is to be done with the lock, and
+// has then changed nothing.
+static void
+try_beside(struct cpu *cpu, struct context *context, bool call)
+{
+	struct env *env = &envs[cpu->current];
+
+	shootdown_enter(cpu, BESIDE);
+	// In this order: while the lock is free nobody asks for anything new.
+	if (likely(lock_is_free() && !cpu->reschedule)) {
+		ASSERT(context == &env->context);
+		if (call ? dispatch_beside(env) : upcall_fault(env, false)) {
+			cpu->info->beside++;
+			shootdown_leave(cpu);
+			context_resume(context);
+		}
+	}
+	shootdown_enter(cpu, INSIDE);
+}
+
 void
 user_trap(struct context *context)
 {
+	struct cpu *cpu = this_cpu();
 	bool call = context->vector == TRAP_SYSCALL;
 
 	if (!call && cpu_features.smap)
 		smap_resume();		// SYSCALL clears the flag itself
-	shootdown_enter();
+	if (call ? dispatch_is_own(context) : context->vector < VECTOR_EXCEPTIONS)
+		try_beside(cpu, context, call);
+	else
+		shootdown_enter(cpu, INSIDE);
 	kernel_lock();
 
-	struct env *env = &envs[this_cpu()->current];
+	struct env *env = &envs[cpu->current];
 
 	ASSERT(context == &env->context);
 	if (!call && context->vector >= VECTOR_EXCEPTIONS)
@@ -55,11 +80,11 @@ user_trap(struct context *context)
 	// Another processor may have ended it while this one waited for the
 	// lock: then it asks for nothing any more.
 	else if (env->info->state != ENV_RUNNABLE)
-		ASSERT(this_cpu()->reschedule);
+		ASSERT(cpu->reschedule);
 	else if (call)
 		dispatch(env);
 	else
-		upcall_fault(env);
+		upcall_fault(env, true);
 	sched_leave();
 }
 

@@ -99,8 +99,5 @@ announce(volatile u32 *word, u32 value)
 u32
 processor(void)
 {
-	u32 a = 1, b, c = 0, d;
-
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return b >> 24;
+	return env_table()[self_index()].processor;
 }

@@ -35,7 +35,7 @@ reached(const volatile u64 *one, const volatile u64 *other)
 static void
 start_rivals(struct helper *h, char *what, struct helper *rival)
 {
-	u32 cpu = env_table()[self_index()].processor;
+	u32 cpu = processor();
 
 	helper_start(rival, "count", cpu, NULL);
 	helper_start(h, what, cpu, NULL);
