@@ -18,6 +18,7 @@
 #define JOB_FRAMES_MAX 8192u		// 32 MiB
 #define JOB_SLICES_MAX 8u
 #define JOB_ENVS_MAX 8u
+#define JOB_RINGS_MAX 12u
 // How programs end that say no status themselves: as other shells count it.
 #define STATUS_NOT_STARTED 127u
 #define STATUS_INTERRUPTED 130u
@@ -137,7 +138,7 @@ job_quota(void)
 			      JOB_SLICES_MAX),
 		.envs = MIN((self->quota.envs - self->used.envs) / 3,
 			    JOB_ENVS_MAX),
-		.rings = 12,
+		.rings = MIN(self->quota.rings - self->used.rings, JOB_RINGS_MAX),
 	};
 }
 
