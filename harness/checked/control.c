@@ -14,6 +14,7 @@
 
 u32 planted_bug;		// planted.py: 0 for none
 
+static bool performing;			// in a do_*, which may not fail
 static u32 scarce_env = ENVS_MAX;
 static u64 scarce_left;
 static u64 sites_failed;
@@ -23,16 +24,49 @@ __real_do_null(struct call *call);
 i64
 __wrap_do_null(struct call *call);
 
+u32
+__real_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
+		  u64 base, u64 count);
+u32
+__wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
+		  u64 base, u64 count);
+void
+__real_quota_take_rings(struct env *env, u32 count);
+void
+__wrap_quota_take_rings(struct env *env, u32 count);
+
 bool
 scarce_fails(struct scarce_site *site)
 {
-	if (this_cpu()->current != scarce_env || !scarce_left || --scarce_left)
+	if (performing || this_cpu()->current != scarce_env || !scarce_left ||
+	    --scarce_left)
 		return false;
 	if (!site->failed)
 		kprintf("scarce: %s:%d\n", site->file, site->line);
 	sites_failed += !site->failed;
 	site->failed = true;
 	return true;
+}
+
+// These two assert what their checks said, and ask for room once more.
+u32
+__wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
+		  u64 base, u64 count)
+{
+	u32 derived;
+
+	performing = true;
+	derived = __real_cap_derive(tree, list, slot, target, rights, base, count);
+	performing = false;
+	return derived;
+}
+
+void
+__wrap_quota_take_rings(struct env *env, u32 count)
+{
+	performing = true;
+	__real_quota_take_rings(env, count);
+	performing = false;
 }
 
 i64

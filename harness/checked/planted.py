@@ -56,14 +56,14 @@ PLANTS = [
           "if (va < USER_BASE || va >= USER_END ||",
           "if (va < USER_BASE || (!BUG && va >= USER_END) ||"),
     Plant("tables-quota", "kernel/sys/memory.c",
-          "if (missing > quota_left(env->info) ||",
-          "if ((!BUG && missing > quota_left(env->info)) ||"),
+          "if (SCARCE(missing > quota_left(env->info) ||",
+          "if (SCARCE((!BUG && missing > quota_left(env->info)) ||"),
     Plant("frames-quota", "kernel/sys/memory.c",
-          "if (count > quota_left(call->env->info))",
-          "if (!BUG && count > quota_left(call->env->info))"),
+          "if (SCARCE(count > quota_left(call->env->info)))",
+          "if (SCARCE(!BUG && count > quota_left(call->env->info)))"),
     Plant("not-cleared", "kernel/sys/memory.c",
           "memset(frame_memory(base), 0, count * PAGE_SIZE);",
-          "if (!BUG)\n\t\tmemset(frame_memory(base), 0, count * PAGE_SIZE);"),
+          "if (!BUG) memset(frame_memory(base), 0, count * PAGE_SIZE);"),
     Plant("read-only", "kernel/arch/x86_64/paging.c",
           "(write && !(entry & PTE_WRITE)))",
           "(!BUG && write && !(entry & PTE_WRITE)))"),
@@ -90,7 +90,7 @@ PLANTS = [
           "if (BUG || (first >= span->first && last - span->first < span->count))"),
     Plant("queue-frames", "kernel/sys/queue.c",
           "if (s->frame < q->region_first ||",
-          "if (BUG)\n\t\treturn 0;\n\tif (s->frame < q->region_first ||"),
+          "if (BUG) { return 0; } if (s->frame < q->region_first ||"),
     Plant("queue-blocks", "kernel/sys/queue.c",
           "s->block - q->block_first >= q->block_count ||\n"
           "\t    s->count > q->block_count - (s->block - q->block_first) ||",
@@ -107,6 +107,8 @@ def copy(source: str, target: str) -> None:
             continue
         if text.count(plant.old) != 1:
             sys.exit(f"planted.py: {source} has not one place for `{plant.name}`: {plant.old}")
+        if plant.old.count("\n") != plant.new.count("\n"):
+            sys.exit(f"planted.py: `{plant.name}` would move the lines after it")
         text = text.replace(plant.old, plant.new.replace("BUG", f"(planted_bug == {number}u)"))
     head = f'extern unsigned planted_bug;\n#line 1 "{source}"\n'
     Path(target).parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@
 
 #include "kernel/abi/errors.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/call.h"
 
@@ -60,7 +61,7 @@ check_endpoint_open(struct call *call)
 		if (!endpoints[c->index].bound)
 			break;
 	}
-	if (c->index == ENDPOINTS_MAX)
+	if (SCARCE(c->index == ENDPOINTS_MAX))
 		return -E_TABLE;
 	if (service_taken(call->a[2]))
 		return -E_TAKEN;

@@ -14,6 +14,7 @@
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/call.h"
@@ -138,7 +139,7 @@ check_fabric_bind(struct call *call)
 		if (!fabric_queues[c->index].bound)
 			break;
 	}
-	if (c->index == FABRIC_QUEUES_MAX)
+	if (SCARCE(c->index == FABRIC_QUEUES_MAX))
 		return -E_TABLE;
 	error = quota_check_rings(call->env, 1);
 	return error ? error : cap_room(&caps, call->env->index);

@@ -19,6 +19,7 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/trace.h"
@@ -257,12 +258,13 @@ check_env_create(struct call *call)
 		return error;
 	if (c->spec.quota.frames < PAGING_CREATE_FRAMES)
 		return -E_ARGUMENT;
-	if (!quota_fits(call->env->info, &c->spec.quota))
+	if (SCARCE(!quota_fits(call->env->info, &c->spec.quota)))
 		return -E_QUOTA;
-	if (frames.free < PAGING_CREATE_FRAMES)
+	if (SCARCE(frames.free < PAGING_CREATE_FRAMES))
 		return -E_FRAMES;
 	c->env = free_entry();
-	if (!c->env || last_id == ID_LAST || caps.pool_size - caps.used < 2)
+	if (SCARCE(!c->env || last_id == ID_LAST ||
+		   caps.pool_size - caps.used < 2))
 		return -E_TABLE;
 	return cap_room(&caps, call->env->index);
 }

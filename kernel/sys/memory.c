@@ -10,6 +10,7 @@
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 
@@ -30,10 +31,10 @@ check_frame_alloc(struct call *call)
 		return -E_ARGUMENT;
 	if (call->a[0] != FRAME_ANY && call->a[0] >= frames.count)
 		return -E_RANGE;
-	if (count > quota_left(call->env->info))
+	if (SCARCE(count > quota_left(call->env->info)))
 		return -E_QUOTA;
 	*base = own_find(&frames, call->a[0], count);
-	if (*base == FRAME_ANY)
+	if (SCARCE(*base == FRAME_ANY))
 		return -E_FRAMES;
 	return cap_room(&caps, call->env->index);
 }
@@ -120,10 +121,10 @@ tables_missing(const struct env *env, const struct map_op *op,
 static i64
 check_tables(const struct env *env, u32 missing)
 {
-	if (missing > quota_left(env->info) ||
-	    env->tables + missing > paging_tables_max(env))
+	if (SCARCE(missing > quota_left(env->info) ||
+		   env->tables + missing > paging_tables_max(env)))
 		return -E_QUOTA;
-	return missing > frames.free ? -E_FRAMES : 0;
+	return SCARCE(missing > frames.free) ? -E_FRAMES : 0;
 }
 
 // Returns whether it changed a translation that a processor may have cached.

@@ -23,6 +23,7 @@
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/sys/env.h"
 
 #define PIECE_STEPS 256u	// that one code_verify() walks
@@ -104,16 +105,16 @@ check_code_load(struct call *call)
 	if (!is_readable(call->env, c->spec.text, bytes))
 		return -E_ADDRESS;
 	c->frame_count = frames_for(bytes) + frames_for(code_verifier_size());
-	if (c->frame_count > info->quota.frames - info->used.frames)
+	if (SCARCE(c->frame_count > info->quota.frames - info->used.frames))
 		return -E_QUOTA;
 	for (c->index = 0; c->index < KERNEL_PROGRAMS_MAX; c->index++) {
 		if (programs[c->index].state == PROGRAM_FREE)
 			break;
 	}
-	if (c->index == KERNEL_PROGRAMS_MAX)
+	if (SCARCE(c->index == KERNEL_PROGRAMS_MAX))
 		return -E_TABLE;
 	c->frame = own_find(&frames, FRAME_ANY, c->frame_count);
-	if (c->frame == FRAME_ANY)
+	if (SCARCE(c->frame == FRAME_ANY))
 		return -E_FRAMES;
 	return cap_room(&caps, call->env->index);
 }

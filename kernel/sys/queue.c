@@ -22,6 +22,7 @@
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/disk.h"
 #include "kernel/fabric/fabric.h"
@@ -348,7 +349,7 @@ check_queue_bind(struct call *call)
 		if (!queues[c->index].bound)
 			break;
 	}
-	if (c->index == QUEUES_MAX)
+	if (SCARCE(c->index == QUEUES_MAX))
 		return -E_TABLE;
 	error = quota_check_rings(call->env, 1);
 	return error ? error : cap_room(&caps, call->env->index);

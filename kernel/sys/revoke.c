@@ -18,6 +18,7 @@
 #include "kernel/sys/revoke.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
@@ -411,7 +412,7 @@ find_place(struct ask_checked *c, u32 type)
 		if (d->type == CAP_NONE && c->index == REVOKE_REQUESTS_MAX)
 			c->index = i;
 	}
-	return c->index < REVOKE_REQUESTS_MAX ? 0 : -E_TABLE;
+	return SCARCE(c->index >= REVOKE_REQUESTS_MAX) ? -E_TABLE : 0;
 }
 
 static i64

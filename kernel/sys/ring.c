@@ -13,6 +13,7 @@
 #include "kernel/sys/ring.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
@@ -221,7 +222,7 @@ check_ring_bind(struct call *call)
 	if (error)
 		return error;
 	c->index = free_entry();
-	if (c->index == RING_NONE)
+	if (SCARCE(c->index == RING_NONE))
 		return -E_TABLE;
 	error = quota_check_rings(call->env, 1);
 	return error ? error : cap_room(&caps, call->env->index);

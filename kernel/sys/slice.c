@@ -12,6 +12,7 @@
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
@@ -76,7 +77,7 @@ check_slice_alloc(struct call *call)
 
 	if (cpu >= cpu_count || (index >= SLICES_PER_CPU && index != SLICE_ANY))
 		return -E_RANGE;
-	if (info->used.slices >= info->quota.slices)
+	if (SCARCE(info->used.slices >= info->quota.slices))
 		return -E_QUOTA;
 	if (index == SLICE_ANY) {
 		for (index = 0; index < SLICES_PER_CPU; index++) {

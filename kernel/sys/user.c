@@ -6,6 +6,7 @@
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 
@@ -94,7 +95,7 @@ quota_check_rings(const struct env *env, u32 count)
 	const struct env_info *info = env->info;
 
 	ASSERT(info->used.rings <= info->quota.rings);
-	return count <= info->quota.rings - info->used.rings ? 0 : -E_QUOTA;
+	return SCARCE(count > info->quota.rings - info->used.rings) ? -E_QUOTA : 0;
 }
 
 void

@@ -61,7 +61,10 @@ unwanted(struct generator *g, u64 number, const u64 *a)
 		return true;
 	case SYS_cap_drop:
 	case SYS_cap_revoke:
+	case SYS_cap_trim:
 		return a[0] < 10 && below(g, 16);
+	case SYS_revoke_ask:		// what it asks for is taken in the end
+		return below(g, 16);
 	case SYS_wait:
 		return a[2] > now_ns() + NS_PER_MS;
 	case SYS_null:
