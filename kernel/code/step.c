@@ -86,7 +86,7 @@ step_load(struct code_verifier *v, const struct code_insn *insn)
 	u32 bytes = code_bytes(insn);
 	struct value value = value_number(range_bits(bytes * 8));
 	enum code_reason reason = check_set(pointer);
-	struct range at;
+	struct range at = { 0, 0 };
 
 	if (!reason)
 		reason = locate(v, pointer, insn->offset, bytes, CODE_MAY_READ, &at);
@@ -125,7 +125,7 @@ step_store(struct code_verifier *v, const struct code_insn *insn)
 	u32 bytes = code_bytes(insn);
 	struct value value = value_number(range_one((u64)(i64)insn->immediate));
 	enum code_reason reason = check_set(pointer);
-	struct range at;
+	struct range at = { 0, 0 };
 
 	if (code_class(insn) == CODE_STX)
 		value = v->now.reg[code_operand(insn)];
@@ -149,7 +149,7 @@ pointer_maths(enum code_alu op, bool wide, struct value *a, const struct value *
 {
 	bool both = a->kind == b->kind;
 	u8 region = a->kind == VALUE_POINTER ? a->region : b->region;
-	struct range at;
+	struct range at = { 0, 0 };
 
 	if (!wide || (op != CODE_ADD && op != CODE_SUB))
 		return CODE_POINTER_MATHS;
@@ -256,7 +256,7 @@ check_bytes(const struct code_verifier *v, const struct value *pointer,
 	    const struct value *length)
 {
 	struct value value;
-	struct range at;
+	struct range at = { 0, 0 };
 	enum code_reason reason = check_set(length);
 
 	if (reason)

@@ -105,6 +105,8 @@ registers(void **state)
 	// Set on one path only; r1 to r5 are gone after a call.
 	REFUSED(CODE_UNSET, 4, LOAD(8, 2, 1, 16), JUMPI(JEQ, 2, 0, 1),
 		ALUI(MOV, 0, 1), ALUI(MOV, 2, 1), ALUI(ADD, 0, 0), EXIT);
+	REFUSED(CODE_UNSET, 5, LOAD(8, 2, 1, 16), JUMPI(JEQ, 2, 0, 2),
+		ALUI(MOV, 0, 1), GOTO(1), ALUI(MOV, 2, 1), ALUI(ADD, 0, 0), EXIT);
 	REFUSED(CODE_UNSET, 6, ALUI(MOV, 1, 1), ALUI(MOV, 2, 1), ALUI(MOV, 3, 1),
 		ALUI(MOV, 4, 1), ALUI(MOV, 5, 1), CALL(RIG_MIX), ALU(MOV, 0, 5),
 		EXIT);
@@ -125,6 +127,9 @@ stack(void **state)
 	// Written on one path only.
 	REFUSED(CODE_UNSET_STACK, 3, LOAD(8, 2, 1, 16), JUMPI(JEQ, 2, 0, 1),
 		STOREI(8, 10, -8, 1), LOAD(1, 0, 10, -8), EXIT);
+	REFUSED(CODE_UNSET_STACK, 5, LOAD(8, 2, 1, 16), JUMPI(JEQ, 2, 0, 2),
+		STOREI(8, 10, -8, 1), GOTO(1), ALUI(MOV, 0, 0),
+		LOAD(1, 0, 10, -8), EXIT);
 	// Somewhere in four bytes: then none of them is sure to be written.
 	REFUSED(CODE_UNSET_STACK, 5, LOAD(8, 2, 1, 16), ALUI(AND, 2, 3),
 		ALU(MOV, 3, 10), ALU(ADD, 3, 2), STOREI(1, 3, -8, 1),

@@ -26,7 +26,7 @@
 #include "kernel/base/scarce.h"
 #include "kernel/sys/env.h"
 
-#define PIECE_STEPS 256u	// that one code_verify() walks
+#define PIECE_STEPS 128u	// that one code_verify() walks
 #define PLACE_FRAMES (CODE_INSNS_MAX * (u32)sizeof(u32) / (u32)PAGE_SIZE)
 
 enum program_state {
