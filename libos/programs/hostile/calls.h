@@ -353,6 +353,30 @@ fill_any(struct generator *g, u64 *words)
 	}
 }
 
+// A program behind the structure, in its page: the result, or a store or load of a
+// handler's region, its message or a predicate's words, at a place that is right or
+// just beyond.
+static void
+fill_program_spec(struct generator *g, struct program_spec *s)
+{
+	static const u8 memory[] = { 0x7a, 0x62, 0x72, 0x79, 0x61, 0x71 };
+	struct code_insn *text = (struct code_insn *)((u8 *)s + PAGE_SIZE / 4);
+	u8 opcode = memory[below(g, ARRAY_SIZE(memory))];
+	bool store = (opcode & 7) == 2;
+
+	*s = (struct program_spec){
+		.text = (u64)text, .count = (u32)(below(g, 16) ? 4 : below(g, 9)),
+		.type = (u32)below(g, PROGRAM_TYPE_COUNT + (below(g, 16) == 0)),
+	};
+	text[0] = (struct code_insn){ 0x79, 0x12, (i16)(8 * below(g, 4)), 0 };
+	text[1] = (struct code_insn){ opcode, store ? 2 : 0x20,
+				      (i16)(below(g, 8) * 583 - below(g, 2)), 0 };
+	text[2] = (struct code_insn){ 0xb7, 0, 0, (i32)below(g, 2) };
+	text[3] = (struct code_insn){ 0x95, 0, 0, 0 };
+	if (below(g, 2))
+		text[1] = text[2];
+}
+
 static void
 fill(struct generator *g, const char *name, void *at)
 {
@@ -373,6 +397,8 @@ fill(struct generator *g, const char *name, void *at)
 			.quota = { (u32)below(g, 24), (u32)below(g, 2),
 				   (u32)below(g, 2), (u32)below(g, 2) },
 			.name = "random" };
+	else if (string_starts(name, "program_spec"))
+		fill_program_spec(g, at);
 	else if (string_starts(name, "wait_word"))
 		for (u32 i = 0; i < WAIT_WORDS_MAX; i++)
 			((struct wait_word *)at)[i] = (struct wait_word){

@@ -119,6 +119,8 @@ unwanted(u64 number, const u64 *a)
 		return below(&g, 64);
 	case SYS_wait:
 		return a[2] > now_ns() + NS_PER_MS;
+	case SYS_wait_for:
+		return a[3] > now_ns() + NS_PER_MS;
 	case SYS_null:
 		return a[0] == CONTROL_MAGIC;
 	default:

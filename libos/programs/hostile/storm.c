@@ -67,6 +67,8 @@ unwanted(struct generator *g, u64 number, const u64 *a)
 		return below(g, 16);
 	case SYS_wait:
 		return a[2] > now_ns() + NS_PER_MS;
+	case SYS_wait_for:
+		return a[3] > now_ns() + NS_PER_MS;
 	case SYS_null:
 		return a[0] == CONTROL_MAGIC;
 	default:
