@@ -12,7 +12,7 @@ KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-ftrivial-auto-var-init=zero -fcf-protection=none \
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Wframe-larger-than=2048 \
-	-I. -MMD -MP
+	-I. -DDEOS_KERNEL -MMD -MP
 
 KERNEL_C := $(filter-out %_test.c %_fuzz.c,$(wildcard kernel/base/*.c \
 	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/arch/x86_64/*.c \

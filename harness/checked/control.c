@@ -30,6 +30,10 @@ __real_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rig
 u32
 __wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
 		  u64 base, u64 count);
+bool
+__real_dispatch_beside(struct env *env);
+bool
+__wrap_dispatch_beside(struct env *env);
 void
 __real_quota_take_rings(struct env *env, u32 count);
 void
@@ -67,6 +71,13 @@ __wrap_quota_take_rings(struct env *env, u32 count)
 	performing = true;
 	__real_quota_take_rings(env, count);
 	performing = false;
+}
+
+// Null calls take no lock. Those that are orders do: they look at everything.
+bool
+__wrap_dispatch_beside(struct env *env)
+{
+	return env->context.rdi != CONTROL_MAGIC && __real_dispatch_beside(env);
 }
 
 i64

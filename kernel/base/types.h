@@ -34,6 +34,13 @@ typedef int64_t i64;
 #define noreturn_ __attribute__((noreturn))
 #define packed_ __attribute__((packed))
 #define aligned_(bytes) __attribute__((aligned(bytes)))
+// Kernel data that does not change once boot is over: it is read-only from then on
+// (kernel_map_seal()). Elsewhere this is nothing.
+#ifdef DEOS_KERNEL
+#define sealed_ __attribute__((section(".sealed")))
+#else
+#define sealed_
+#endif
 #define printf_like(text, first) \
 	__attribute__((__format__(__printf__, text, first)))
 

@@ -48,7 +48,7 @@ kernel_secondary(u64 index);
 
 static struct cap cap_pool[CAP_POOL_SIZE];
 static struct cap_list cap_lists[LISTS];
-static struct boot_info boot;
+static struct boot_info boot sealed_;
 
 // Before anything can go wrong: what a panic looks at. Changes the stack
 // protector's value, so it must not be under its protection.
@@ -180,6 +180,7 @@ kernel_main(u32 magic, u64 information)
 	tables_share();
 	console_listen();
 	kernel_map_complete();
+	kernel_map_seal();
 	first_env(&boot);
 	kprintf("DEOS: %u processor%s, %lu MiB, %u ms, incarnation %016lx\n",
 		cpu_count, cpu_count == 1 ? "" : "s",
@@ -199,5 +200,6 @@ kernel_secondary(u64 index)
 	cpu_setup(cpu);
 	apic_enable();
 	kernel_lock();
+	flush_everything();		// boot is over: what it sealed is read-only
 	sched_leave();
 }

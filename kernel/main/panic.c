@@ -26,7 +26,7 @@ extern const u64 symbol_addresses[];
 extern const u32 symbol_names[];
 extern const char symbol_text[];
 
-u64 __stack_chk_guard = 0x9c3b5f2ad1e4770aull;	// replaced at boot
+u64 __stack_chk_guard sealed_ = 0x9c3b5f2ad1e4770aull;	// replaced at boot
 static bool panicking;
 
 void

@@ -2,7 +2,8 @@
 // The ways to break the kernel that its protections must stop: each line of the
 // table is one of them, and must end in a panic that names it.
 //
-//   W^X             write-text, run-data
+//   W^X             write-text, run-data, run-direct, run-stack; -alias: by the direct map
+//   read-only       write-constant; after boot write-sealed, write-gate
 //   SMAP, SMEP      read-user, run-user: with the address space of the first
 //                   environment loaded, at its first instruction
 //   guard page      stack: a double fault, reported on a stack of its own
@@ -10,6 +11,7 @@
 
 #include "kernel/main/provoke.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
@@ -28,6 +30,57 @@ static void
 write_text(void)
 {
 	__asm__ volatile("movb $0, (%0)" : : "r"(provoke) : "memory");
+}
+
+// The same byte by its other address.
+static void
+write_text_alias(void)
+{
+	*(volatile u8 *)direct((u64)provoke - KERNEL_BASE) = 0;
+}
+
+static void
+write_constant(void)
+{
+	static const u8 constant[] = { 1, 2, 3 };
+
+	__asm__ volatile("movb $0, (%0)" : : "r"(constant) : "memory");
+}
+
+static void
+write_sealed(void)
+{
+	*(volatile bool *)&cpu_features.smep = false;
+}
+
+static void
+write_sealed_alias(void)
+{
+	*(volatile u8 *)direct((u64)&cpu_features - KERNEL_BASE) = 0;
+}
+
+// The table of interrupts, by the address that the processor has.
+static void
+write_gate(void)
+{
+	struct { u16 limit; u64 base; } packed_ table;
+
+	__asm__ volatile("sidt %0" : "=m"(table));
+	*(volatile u8 *)table.base = 0;
+}
+
+static void
+run_direct(void)
+{
+	((void (*)(void))direct((u64)provoke - KERNEL_BASE))();
+}
+
+static void
+run_stack(void)
+{
+	volatile u8 code = RETURN_INSTRUCTION;
+
+	((void (*)(void))(u64)&code)();
 }
 
 static void
@@ -92,7 +145,14 @@ provoke(const char *way)
 	} ways[] = {
 		{ "assert", break_invariant },
 		{ "write-text", write_text },
+		{ "write-text-alias", write_text_alias },
+		{ "write-constant", write_constant },
+		{ "write-sealed", write_sealed },
+		{ "write-sealed-alias", write_sealed_alias },
+		{ "write-gate", write_gate },
 		{ "run-data", run_data },
+		{ "run-direct", run_direct },
+		{ "run-stack", run_stack },
 		{ "read-null", read_null },
 		{ "read-user", read_user },
 		{ "run-user", run_user },

@@ -25,7 +25,7 @@
 #define SLEEP_ENABLE (1u << 13)
 #define ENABLE_POLLS_MAX 100000u
 
-struct acpi_info acpi_info;
+struct acpi_info acpi_info sealed_;
 
 bool
 firmware_sum_ok(const u8 *bytes, u32 len)

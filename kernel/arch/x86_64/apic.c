@@ -39,8 +39,8 @@ enum apic_register {
 #define CALIBRATION_READS 5
 #define DELAY_MAX_NS (4 * NS_PER_SECOND)
 
-static volatile u8 *registers;
-static u64 ticks_mult;			// ticks per ns, 32.32 fixed point
+static volatile u8 *registers sealed_;
+static u64 ticks_mult sealed_;		// ticks per ns, 32.32 fixed point
 
 static u32
 apic_read(enum apic_register at)

@@ -24,7 +24,7 @@
 #define ROUNDS_MAX 16
 #define POLLS_MAX (1u << 22)		// seconds: a port takes no less than 0.1 us
 
-struct clock kernel_clock;
+struct clock kernel_clock sealed_;
 
 // A moment at which both clocks were read.
 struct moment {

@@ -21,7 +21,6 @@
 
 #define EFER_SYSCALL 0x1u
 #define CR4_MCE (1u << 6)
-#define CR4_PGE (1u << 7)
 #define CR4_OSFXSR (1u << 9)
 #define CR4_OSXMMEXCPT (1u << 10)
 #define CR4_UMIP (1u << 11)
@@ -60,13 +59,13 @@ struct table_pointer {
 } packed_;
 
 struct cpu cpus[CPUS_MAX];
-u32 cpu_count;
-struct cpu_features cpu_features;
-u8 fpu_initial[FPU_AREA_SIZE] aligned_(16);
+u32 cpu_count sealed_;
+struct cpu_features cpu_features sealed_;
+u8 fpu_initial[FPU_AREA_SIZE] sealed_ aligned_(16);
 
 static struct tss tss[CPUS_MAX];
-static u64 gdt[CPUS_MAX][8];
-static struct gate idt[256] aligned_(4096);
+static u64 gdt[CPUS_MAX][8] sealed_;
+static struct gate idt[256] sealed_ aligned_(4096);
 
 extern const u64 trap_stubs[256];
 void

@@ -16,6 +16,8 @@
 #define SELECTOR_USER_CODE 0x2b
 #define SELECTOR_TSS 0x30
 
+#define CR4_PGE (1u << 7)
+
 #define RFLAGS_USER 0x202ull		// interrupts on; bit 1 is always set
 
 #define MSR_GS_BASE 0xc0000101u
@@ -135,6 +137,16 @@ static inline void
 cr4_write(u64 v)
 {
 	__asm__ volatile("mov %0, %%cr4" : : "r"(v));
+}
+
+// Forgets every translation, global ones too.
+static inline void
+flush_everything(void)
+{
+	u64 cr4 = cr4_read();
+
+	cr4_write(cr4 ^ CR4_PGE);
+	cr4_write(cr4);
 }
 
 static inline void

@@ -13,7 +13,7 @@
 #define REDIRECTION 0x10u
 #define INPUTS 24u
 
-static volatile u8 *registers;
+static volatile u8 *registers sealed_;
 
 static void
 ioapic_write(u32 index, u32 v)

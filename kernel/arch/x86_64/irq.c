@@ -13,8 +13,8 @@
 static struct {
 	void (*handler)(u32 argument);
 	u32 argument;
-} handlers[IRQ_HANDLERS_MAX];
-static u32 handler_count;
+} handlers[IRQ_HANDLERS_MAX] sealed_;
+static u32 handler_count sealed_;
 
 u8
 irq_claim(void (*handler)(u32 argument), u32 argument)

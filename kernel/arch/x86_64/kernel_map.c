@@ -7,6 +7,7 @@
 //       everything else is not executable
 //   K2  the upper half and the tables entry of the root are complete after
 //       boot: address spaces copy them once and never again
+//   K4  once boot is over, what is sealed_ is read-only in both of its places
 //   K3  what boot takes is marked reserved in the frame table and stays so
 
 #include "kernel/arch/x86_64/kernel_map.h"
@@ -22,12 +23,13 @@
 #define STACK_BASE 0xffffd00000000000ull
 #define STACK_PAGES 4ull		// and one guard page below
 
-extern char text_start[], text_end[], rodata_start[], data_start[], kernel_end[];
+extern char text_start[], text_end[], rodata_start[], sealed_start[], data_start[];
+extern char kernel_end[];
 
-static u64 *root;
-static u64 early_next, early_end;	// before the frame table exists
-static u64 mmio_next = MMIO_BASE;
-static u32 stacks;			// that were made: 0, 1, ...
+static u64 *root sealed_;
+static u64 early_next sealed_, early_end sealed_;	// before the frame table exists
+static u64 mmio_next sealed_ = MMIO_BASE;
+static u32 stacks sealed_;			// that were made: 0, 1, ...
 
 u64
 physical_of(const void *object)
@@ -122,11 +124,14 @@ static void
 map_image(void)
 {
 	u64 text = (u64)text_start, rodata = (u64)rodata_start;
-	u64 data = (u64)data_start, end = (u64)kernel_end;
+	u64 sealed = (u64)sealed_start, data = (u64)data_start;
+	u64 end = (u64)kernel_end;
 
 	map_range(text, text - KERNEL_BASE, (u64)text_end - text, PTE_GLOBAL);
-	map_range(rodata, rodata - KERNEL_BASE, data - rodata,
+	map_range(rodata, rodata - KERNEL_BASE, sealed - rodata,
 		  PTE_GLOBAL | PTE_NO_EXECUTE);
+	map_range(sealed, sealed - KERNEL_BASE, data - sealed,
+		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
 	map_range(data, data - KERNEL_BASE, end - data,
 		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
 }
@@ -136,13 +141,15 @@ map_direct(u64 ram_end)
 {
 	u64 flags = PTE_GLOBAL | PTE_NO_EXECUTE;
 	u64 read_only = (u64)text_start - KERNEL_BASE;
-	u64 read_only_end = (u64)data_start - KERNEL_BASE;
+	u64 read_only_end = (u64)sealed_start - KERNEL_BASE;
+	u64 data = (u64)data_start - KERNEL_BASE;
 
 	map_range(DIRECT_BASE, 0, read_only, flags | PTE_WRITE);
 	map_range(DIRECT_BASE + read_only, read_only, read_only_end - read_only,
 		  flags);
-	map_range(DIRECT_BASE + read_only_end, read_only_end,
-		  ALIGN_UP(ram_end, LARGE_PAGE) - read_only_end,
+	map_range(DIRECT_BASE + read_only_end, read_only_end, data - read_only_end,
+		  flags | PTE_WRITE);
+	map_range(DIRECT_BASE + data, data, ALIGN_UP(ram_end, LARGE_PAGE) - data,
 		  flags | PTE_WRITE);
 }
 
@@ -162,6 +169,20 @@ kernel_map_complete(void)
 	ASSERT(root[0] == 0);
 	ASSERT(root[table_index(TABLES_BASE, 3)] & PTE_PRESENT);
 	ASSERT(root[table_index(MMIO_BASE, 3)] & PTE_PRESENT);
+}
+
+// They are few pages: smaller than a large one, so mapped one by one.
+void
+kernel_map_seal(void)
+{
+	u64 first = (u64)sealed_start, end = (u64)data_start;
+
+	ASSERT(end - first < LARGE_PAGE);
+	for (u64 va = first; va < end; va += PAGE_SIZE) {
+		*entry_at(va, 0) &= ~PTE_WRITE;
+		*entry_at((u64)direct(va - KERNEL_BASE), 0) &= ~PTE_WRITE;
+	}
+	flush_everything();
 }
 
 void

@@ -46,6 +46,11 @@ kernel_map_is_stack(u64 va, u64 len);
 void
 kernel_map_complete(void);
 
+// Makes what is marked sealed_ read-only, in both of its places. After this each
+// other processor flushes everything before it runs more than its own set-up.
+void
+kernel_map_seal(void);
+
 // Physical address of the kernel's root table.
 u64
 kernel_map_root(void);
