@@ -36,7 +36,7 @@ static struct reply {
 	u32 len;
 	u8 bytes[HANDLER_REPLY_MAX];
 } replies[REPLIES_MAX];
-static u32 reply_count;
+u32 ring_handler_replies;
 static bool replying;		// no handler runs meanwhile
 
 // The helper HANDLER_SEND.
@@ -44,14 +44,15 @@ static u64
 send(void *host, u64 bytes, u64 len, u64 c, u64 d, u64 e)
 {
 	const struct ring *ring = host;
-	struct reply *reply = &replies[reply_count];
+	struct reply *reply;
 
 	(void)c;
 	(void)d;
 	(void)e;
-	if (!ring->sends || !ring->handler_sends || len < NIC_ETHERNET_LEN || len > HANDLER_REPLY_MAX ||
-	    reply_count == REPLIES_MAX)
+	if (!ring->sends || !ring->handler_sends || len < NIC_ETHERNET_LEN ||
+	    len > HANDLER_REPLY_MAX || ring_handler_replies == REPLIES_MAX)
 		return 0;
+	reply = &replies[ring_handler_replies];
 	memcpy(reply->bytes, (const void *)bytes, len);
 	reply->ring = (u32)(ring - rings);
 	reply->owner = ring->info->owner;
@@ -59,7 +60,7 @@ send(void *host, u64 bytes, u64 len, u64 c, u64 d, u64 e)
 	// Its bytes are judged here, so that the program learns the verdict.
 	if (!egress_header(&ring->egress, reply->bytes, reply->len, reply->len))
 		return 0;
-	reply_count++;
+	ring_handler_replies++;
 	return 1;
 }
 
@@ -113,14 +114,14 @@ void
 ring_handler_send(void)
 {
 	replying = true;
-	for (u32 i = 0; i < reply_count; i++) {
+	for (u32 i = 0; i < ring_handler_replies; i++) {
 		const struct reply *r = &replies[i];
 		struct ring *ring = &rings[r->ring];
 
 		if (ring->running && ring->info->owner == r->owner)
 			ring_tx_reply(ring, r->bytes, r->len);
 	}
-	reply_count = 0;
+	ring_handler_replies = 0;
 	replying = false;
 }
 

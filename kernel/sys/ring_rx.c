@@ -212,8 +212,10 @@ ring_rx_poll(void)
 		return;
 	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
 		;
-	ring_handler_send();
-	nic_push();
+	if (unlikely(ring_handler_replies)) {
+		ring_handler_send();
+		nic_push();
+	}
 	if (fabric_deadline() <= looked_at)
 		fabric_work(looked_at);
 }

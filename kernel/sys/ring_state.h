@@ -104,7 +104,8 @@ ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len);
 must_check bool
 ring_handler_consumes(struct ring *ring, u8 *message, u32 len);
 
-// Sends what handlers wanted sent; at most as many frames as are kept.
+// Frames that handlers wanted sent, and sending them.
+extern u32 ring_handler_replies;
 void
 ring_handler_send(void);
 

@@ -339,7 +339,8 @@ resume(void)
 void
 ring_tx_flush(void)
 {
-	ring_handler_send();
+	if (unlikely(ring_handler_replies))
+		ring_handler_send();
 	for (u32 i = 0; i < FLUSH_ROUNDS_MAX; i++) {
 		bool waiting = resume();
 
