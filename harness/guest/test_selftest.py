@@ -13,7 +13,7 @@ pytestmark = pytest.mark.qemu
 TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
          "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
          "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
-         "migrate", "revoke-running", "revoke-asleep", "loop",
+         "migrate", "revoke-running", "revoke-asleep", "loop", "filters",
          "trim", "rounds", "revoke-refusals", "revoke-request", "revoke-taken", "revoke-declared",
          "revoke-scribbler", "revoke-reserve", "revoke-family", "revoke-others", "revoke-lent",
          "programs", "predicates", "handlers"]

@@ -39,7 +39,8 @@
 #define RING_PIECES_MAX 3u
 #define RING_HEADER_COPY 96u	// leading bytes of piece 0 copied and checked
 #define RING_REGIONS_MAX 4u
-#define RING_ATOMS_MAX 8u
+#define RING_ATOMS_MAX 8u	// of a filter
+#define RING_FILTERS_MAX 8u	// of a ring
 
 #define RING_MAC_GIVEN 0xffffffffu
 
@@ -54,6 +55,13 @@ struct ring_atom {
 	u32 value;
 };
 
+// ring_filter: what a ring receives besides, at most RING_FILTERS_MAX in all.
+struct ring_filter {
+	u32 narrows;		// slot of the ring that it narrows, or SLOT_NONE
+	u32 count;
+	struct ring_atom atom[RING_ATOMS_MAX];
+};
+
 // A memory region that frames may be sent from: `slot` names a capability for
 // frames with READ.
 struct ring_region {
@@ -66,15 +74,20 @@ struct ring_region {
 // ring_bind. mac_index 0 is the node's own address; others are derived from it
 // (locally administered) and let several libOSes share the interface. With
 // RING_MAC_GIVEN the address is `mac`, no group's and not zero, and the interface's
-// capability has FORGE: it may be one that moves between nodes. Frames
-// for the address that every filter atom accepts go to the ring with the most
-// atoms; broadcasts to every ring whose atoms accept them. Two rings may not
-// claim the same frames unless the binder names the older one in `narrows`.
+// capability has FORGE: it may be one that moves between nodes.
+//
+// `filter` says which frames for the address it receives; of broadcasts it gets those
+// that its atoms accept. `send` says what every frame must meet that it sends. Two
+// rings with one address may share neither direction by halves: what a new ring
+// receives and sends must be disjoint from what the others do, or lie within what one
+// of them does that `narrows` names. Then it goes to the new one, until that ends or
+// the capability in `narrows` does (docs/filters.md).
 struct ring_spec {
 	u32 nic_slot;		// CAP_NIC; READ to receive, WRITE to send
 	u32 mac_index;		// 0..RINGS_MAX-1, or RING_MAC_GIVEN
 	u32 ring_slot;		// CAP_FRAMES with READ and WRITE
-	u32 narrows;		// slot of the ring that this filter narrows, or SLOT_NONE
+	u32 narrows;		// slot of the ring that it narrows, or SLOT_NONE: READ to
+				// receive of its frames, WRITE to send like it
 	u64 ring_frame;		// first of RING_FRAMES frames
 	u32 region_count;	// besides the ring's own frames
 	u32 filter_count;
@@ -82,6 +95,9 @@ struct ring_spec {
 	struct ring_atom filter[RING_ATOMS_MAX];
 	u8 mac[6];		// with RING_MAC_GIVEN
 	u8 reserved[2];
+	u32 send_count;
+	u32 reserved2;
+	struct ring_atom send[RING_ATOMS_MAX];
 };
 
 struct ring_piece {

@@ -116,7 +116,7 @@ struct ring_info {
 	u32 owner;		// id of the environment; 0: free
 	u32 mac_index;		// or RING_MAC_GIVEN
 	u8 mac[6];
-	u16 filter_count;
+	u16 filter_count;	// that it receives by
 	u64 rx_frames;
 	u64 rx_dropped;
 	u64 tx_frames;

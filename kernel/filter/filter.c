@@ -103,19 +103,6 @@ filter_within(const struct filter *narrow, const struct filter *wide)
 }
 
 u32
-filter_weight(const struct filter *f)
-{
-	u32 bits = 0;
-
-	for (u32 i = 0; i < FILTER_WORDS; i++) {
-		for (u64 m = f->mask[i]; m; m &= m - 1)
-			bits++;
-	}
-	ASSERT(bits <= FILTER_WINDOW * 8);
-	return bits;
-}
-
-u32
 filter_extent(const struct filter *f)
 {
 	const u8 *mask = (const u8 *)f->mask;

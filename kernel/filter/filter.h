@@ -10,7 +10,8 @@
 // does not matter, and the questions that decide authority (can two filters
 // accept the same frame? is one within the other?) have exact answers by
 // comparing bits. This is what DPF's merging of atoms leaves when offsets are
-// fixed (Engler and Kaashoek, SIGCOMM '96).
+// fixed (Engler and Kaashoek, SIGCOMM '96). Filters meet each other in claim.h, and
+// frames meet all of them in trie.h.
 //
 // Bytes past the end of a frame read as 0.
 
@@ -55,11 +56,6 @@ filter_overlap(const struct filter *a, const struct filter *b);
 // Does `wide` accept every frame that `narrow` accepts?
 must_check bool
 filter_within(const struct filter *narrow, const struct filter *wide);
-
-// Bits that the filter fixes. Of two different filters, one within the other,
-// the narrow one fixes more.
-u32
-filter_weight(const struct filter *f);
 
 // Bytes from the start of a frame that the filter looks at: 0..FILTER_WINDOW.
 u32

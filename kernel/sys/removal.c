@@ -143,6 +143,8 @@ apply(const struct cap *removed, u32 node)
 		ring_cap_gone(node, 0);	// who bound a handler with it
 		if (root)
 			ring_destroy((u32)removed->base);
+		else
+			ring_guard_gone(node);
 		break;
 	case CAP_QUEUE:
 		if (root)

@@ -50,6 +50,7 @@ ring_init(void)
 
 	for (u32 i = 0; i < RINGS_MAX; i++)
 		rings[i].info = &ring_table[i];
+	ring_claims_init();
 	if (!nic_init(interrupt, small ? RECEIVE_BUFFERS_SMALL : RECEIVE_BUFFERS))
 		return;
 
@@ -78,9 +79,8 @@ derive_mac(u32 mac_index, u8 *mac)
 
 struct bind_checked {
 	struct ring_spec spec;
-	struct filter filter;
 	u32 index;		// free entry
-	u32 narrows;		// ring, or RING_NONE
+	struct ring_claim receive, send;
 	u32 rights;		// of the NIC capability
 	u8 mac[6];
 	u32 nic_node;
@@ -142,52 +142,6 @@ check_mac(struct bind_checked *c)
 	return 0;
 }
 
-// Is `index` the ring `from`, or one that `from` narrows, directly or not?
-static bool
-narrows_from(u32 from, u32 index)
-{
-	for (u32 i = 0; from != RING_NONE && i < RINGS_MAX; i++) {
-		if (from == index)
-			return true;
-		from = rings[from].narrows;
-	}
-	return false;
-}
-
-// G4 for a new ring: what another one already accepts may be claimed only by
-// narrowing it, with authority over it.
-static i64
-check_claim(const struct env *env, struct bind_checked *c)
-{
-	const struct ring_spec *s = &c->spec;
-	const struct cap *cap;
-
-	c->narrows = RING_NONE;
-	if (s->narrows != SLOT_NONE) {
-		i64 error = cap_lookup(&caps, env->index, s->narrows, CAP_RING,
-				       CAP_READ, &cap);
-
-		if (error)
-			return error;
-		c->narrows = (u32)cap->base;
-	}
-	if (!(c->rights & CAP_READ))
-		return 0;
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		const struct ring *r = &rings[i];
-
-		if (!r->bound || !r->running || !r->receives ||
-		    r->egress.mac != egress_mac(c->mac) ||
-		    !filter_overlap(&c->filter, &r->filter))
-			continue;
-		if (!narrows_from(c->narrows, i) ||
-		    !filter_within(&c->filter, &r->filter) ||
-		    filter_within(&r->filter, &c->filter))
-			return -E_TAKEN;
-	}
-	return 0;
-}
-
 static u32
 free_entry(void)
 {
@@ -196,6 +150,31 @@ free_entry(void)
 			return i;
 	}
 	return RING_NONE;
+}
+
+// Does it claim what it sends? Who may forge does not.
+static bool
+claims_sending(const struct bind_checked *c)
+{
+	return (c->rights & (CAP_WRITE | CAP_FORGE)) == CAP_WRITE;
+}
+
+// What it wants to receive and to send.
+static i64
+check_claims(const struct env *env, struct bind_checked *c)
+{
+	const struct ring_spec *s = &c->spec;
+	struct claim_wish wish = { .ring = c->index, .mac = egress_mac(c->mac) };
+	i64 error;
+
+	c->receive.wish = c->send.wish = wish;
+	c->send.wish.sends = true;
+	error = ring_claim_check(env, s->narrows, s->filter, s->filter_count,
+				 &c->receive);
+	if (error && (error != -E_TAKEN || c->rights & CAP_READ))
+		return error;
+	error = ring_claim_check(env, s->narrows, s->send, s->send_count, &c->send);
+	return error == -E_TAKEN && !claims_sending(c) ? 0 : error;
 }
 
 i64
@@ -207,7 +186,7 @@ check_ring_bind(struct call *call)
 
 	if (error)
 		return error;
-	if (s->region_count > RING_REGIONS_MAX || s->filter_count > RING_ATOMS_MAX)
+	if (s->region_count > RING_REGIONS_MAX)
 		return -E_ARGUMENT;
 	error = check_memory(call->env, c);
 	if (error)
@@ -215,15 +194,12 @@ check_ring_bind(struct call *call)
 	error = check_mac(c);
 	if (error)
 		return error;
-	filter_init(&c->filter);
-	if (!filter_add(&c->filter, s->filter, s->filter_count))
-		return -E_ARGUMENT;
-	error = check_claim(call->env, c);
-	if (error)
-		return error;
 	c->index = free_entry();
 	if (SCARCE(c->index == RING_NONE))
 		return -E_TABLE;
+	error = check_claims(call->env, c);
+	if (error)
+		return error;
 	error = quota_check_rings(call->env, 1);
 	return error ? error : cap_room(&caps, call->env->index);
 }
@@ -234,16 +210,14 @@ bind_egress(struct ring *ring, const struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
 	struct egress *e = &ring->egress;
-	struct filter all;
 
-	filter_init(&all);
 	*e = (struct egress){
 		.mac = egress_mac(ring->info->mac),
 		.forges = c->rights & CAP_FORGE,
 		.checksum = nic_facts()->checksum,
 		.len_max = ring_mtu() + NIC_ETHERNET_LEN,
 	};
-	egress_narrow(e, &all);
+	egress_narrow(e, &c->send.wish.filter);
 	e->span[0] = (struct egress_span){ s->ring_frame, RING_FRAMES };
 	ring->span_node[0] = c->memory_node;
 	for (u32 i = 0; i < s->region_count; i++) {
@@ -265,7 +239,6 @@ do_ring_bind(struct call *call)
 	ASSERT(!ring->bound && info->owner == 0);
 	*info = (struct ring_info){
 		.mac_index = s->mac_index,
-		.filter_count = (u16)s->filter_count,
 	};
 	memcpy(info->mac, c->mac, sizeof(info->mac));
 	*ring = (struct ring){
@@ -274,8 +247,6 @@ do_ring_bind(struct call *call)
 		.receives = c->rights & CAP_READ,
 		.sends = c->rights & CAP_WRITE,
 		.owner = call->env->index,
-		.narrows = c->narrows,
-		.weight = filter_weight(&c->filter),
 		.nic_node = c->nic_node,
 		.memory_node = c->memory_node,
 		.memory_frame = s->ring_frame,
@@ -283,14 +254,17 @@ do_ring_bind(struct call *call)
 		.control = frame_memory(s->ring_frame),
 		.tx = frame_memory(s->ring_frame + 1),
 		.buffers = frame_memory(s->ring_frame + RING_CONTROL_FRAMES),
-		.filter = c->filter,
 	};
 	bind_egress(ring, c);
+	if (ring->receives)
+		ring_claim_let_in(&c->receive, 0);
+	if (claims_sending(c))
+		ring_claim_let_in(&c->send, CLAIM_SEND);
 	memset(ring->control, 0, sizeof(*ring->control));
 	memcpy(ring->control->mac, info->mac, sizeof(info->mac));
 	info->owner = call->env->info->id;
 	quota_take_rings(call->env, 1);
-	ring_rx_order();
+	ring_rx_list();
 
 	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_RING,
 			    (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE,
@@ -338,42 +312,6 @@ do_ring_kick(struct call *call)
 	return 0;
 }
 
-struct narrow_checked {
-	struct ring *ring;
-	struct filter narrowed;
-};
-
-i64
-check_ring_narrow(struct call *call)
-{
-	struct narrow_checked *c = CHECKED(call, struct narrow_checked);
-	struct ring_atom atoms[RING_ATOMS_MAX];
-	u64 count = call->a[2];
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_RING, CAP_WRITE, &cap);
-
-	if (error)
-		return error;
-	if (count > RING_ATOMS_MAX)
-		return -E_ARGUMENT;
-	error = user_read(call->env, call->a[1], atoms, count * sizeof(atoms[0]));
-	if (error)
-		return error;
-	c->ring = &rings[cap->base];
-	c->narrowed = c->ring->egress.narrowed;
-	return filter_add(&c->narrowed, atoms, (u32)count) ? 0 : -E_ARGUMENT;
-}
-
-i64
-do_ring_narrow(struct call *call)
-{
-	const struct narrow_checked *c = CHECKED(call, struct narrow_checked);
-
-	ASSERT(c->ring->bound && filter_within(&c->narrowed, &c->ring->egress.narrowed));
-	egress_narrow(&c->ring->egress, &c->narrowed);
-	return 0;
-}
-
 void
 ring_destroy(u32 index)
 {
@@ -382,14 +320,11 @@ ring_destroy(u32 index)
 	struct ring *ring = &rings[index];
 
 	ring_tx_forget(index);
+	ring_claims_end(index);
 	quota_return_rings(&envs[ring->owner], 1);
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		if (rings[i].bound && rings[i].narrows == index)
-			rings[i].narrows = ring->narrows;
-	}
 	*ring->info = (struct ring_info){ 0 };
 	*ring = (struct ring){ .info = ring->info };
-	ring_rx_order();
+	ring_rx_list();
 }
 
 void
@@ -416,12 +351,13 @@ ring_cap_gone(u32 cap_node, u64 from)
 		      ring->memory_frame + RING_FRAMES > from))) {
 			ring->running = false;				// G1
 			ring->stalled = false;
+			ring_claims_end(i);				// G4
 			stopped = true;
 			env_hint(ring->owner);
 		}
 	}
 	if (stopped)
-		ring_rx_order();
+		ring_rx_list();
 }
 
 void

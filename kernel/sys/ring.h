@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // Packet rings as the rest of the kernel sees them. The calls ring_bind,
-// ring_kick and ring_narrow are declared by call.h; what a ring means to a
+// ring_kick and the others are declared by call.h; what a ring means to a
 // program is in kernel/abi/ring.h.
 //
 // Everything here runs under the kernel lock.
@@ -25,6 +25,11 @@ ring_destroy(u32 index);
 // Regions under it close; a ring whose memory or interface it was stops.
 void
 ring_cap_gone(u32 cap_node, u64 from);
+
+// A capability for a ring was removed that is not its root: what was claimed by
+// showing it ends.
+void
+ring_guard_gone(u32 cap_node);
 
 // An environment went to sleep on the word at `offset` of `frame`. If that is a
 // ring's tx_done, completions interrupt until its frames are out. Call it when

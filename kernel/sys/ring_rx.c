@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Receiving: demultiplex, copy into the ring's buffer, advance rx_head.
 //
-// A frame for one address goes to the first ring in `order` that has that
-// address and accepts it; the order is by the number of bits that filters fix,
-// so of two rings that accept the same frame the narrower comes first (G4). A
-// broadcast or multicast goes to every ring that accepts it. With at most
-// RINGS_MAX rings a scan of eight-word compares is as good as a trie.
+// A frame for one address goes to the ring of that address whose filter accepts it,
+// the narrowest if there are several; a broadcast or multicast to every ring with
+// one that accepts it. One trie of all filters tells (kernel/filter/trie.h).
 //
 // A frame that a ring of this node sent to another's address comes by the same way
 // (ring_rx_loop): the filter decides, whoever sent it.
@@ -43,31 +41,24 @@
 
 #define LOOK_NS (10 * NS_PER_MS)
 #define ETHERTYPE_OFFSET 12u
-#define MAC_MASK 0xffffffffffffull
 
 STATIC_ASSERT(RING_MTU_MAX == NIC_MTU_STANDARD + NIC_ETHERNET_LEN);
 STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
 
-static u32 order[RINGS_MAX];
-static u32 order_count;
+static u32 receivers[RINGS_MAX];
+static u32 receiver_count;
 static bool quiet;		// receive interrupts are off
 static u64 looked_at;
 
 void
-ring_rx_order(void)
+ring_rx_list(void)
 {
-	order_count = 0;
+	receiver_count = 0;
 	for (u32 i = 0; i < RINGS_MAX; i++) {
-		u32 at = order_count;
-
-		if (!rings[i].bound || !rings[i].running || !rings[i].receives)
-			continue;
-		for (; at > 0 && rings[order[at - 1]].weight < rings[i].weight; at--)
-			order[at] = order[at - 1];
-		order[at] = i;
-		order_count++;
+		if (rings[i].bound && rings[i].running && rings[i].receives)
+			receivers[receiver_count++] = i;
 	}
-	ASSERT(order_count <= RINGS_MAX);
+	ASSERT(receiver_count <= RINGS_MAX);
 }
 
 // Returns whether its owner has anything to look at.
@@ -96,30 +87,31 @@ put(struct ring *ring, const u8 *frame, u32 len)
 	return true;
 }
 
+// The rings that accept a frame, as bits. Apart, for its memory is cleared first.
+static __attribute__((noinline)) u32
+takers_of_short(const u8 *frame, u32 len)
+{
+	struct filter_window padded;
+
+	filter_load(&padded, frame, len);
+	return claims_takers(&claims, (const u8 *)&padded);
+}
+
 // Gives a frame to the rings that accept it; returns those whose owners have
 // something to look at, as bits.
 static u32
 demultiplex(const u8 *frame, u32 len)
 {
-	u64 target = le64_load(frame) & MAC_MASK;
-	bool many = frame[0] & 1;
-	struct filter_window window;
+	u32 claimants = len < FILTER_WINDOW ? takers_of_short(frame, len)
+					    : claims_takers(&claims, frame);
 	u32 takers = 0;
-	bool claimed = false;
 
-	filter_load(&window, frame, len);
-	for (u32 i = 0; i < order_count; i++) {
-		struct ring *ring = &rings[order[i]];
+	for (u32 left = claimants; left; left &= left - 1) {
+		u32 index = (u32)__builtin_ctz(left);
 
-		if (!(many || ring->egress.mac == target) ||
-		    !filter_accepts(&ring->filter, &window))
-			continue;
-		claimed = true;
-		takers |= (u32)put(ring, frame, len) << order[i];
-		if (!many)
-			break;
+		takers |= (u32)put(&rings[index], frame, len) << index;
 	}
-	sys_info.nic_rx_unclaimed += !claimed;
+	sys_info.nic_rx_unclaimed += claimants == 0;
 	return takers;
 }
 
@@ -151,8 +143,8 @@ hint_owners(u32 takers)
 bool
 ring_rx_has(u64 mac)
 {
-	for (u32 i = 0; i < order_count; i++) {
-		if (rings[order[i]].egress.mac == mac)
+	for (u32 i = 0; i < receiver_count; i++) {
+		if (rings[receivers[i]].egress.mac == mac)
 			return true;
 	}
 	return false;
@@ -171,10 +163,10 @@ ring_rx_loop(const u8 *frame, u32 len)
 static bool
 all_awake(void)
 {
-	for (u32 i = 0; i < order_count; i++) {
-		u32 owner = rings[order[i]].owner;
+	for (u32 i = 0; i < receiver_count; i++) {
+		u32 owner = rings[receivers[i]].owner;
 
-		if (rings[order[i]].handler)
+		if (rings[receivers[i]].handler)
 			return false;	// it is wide awake
 		if (env_table[owner].state == ENV_ASLEEP &&
 		    !(wait_hinted >> owner & 1))
@@ -200,7 +192,7 @@ batch(void)
 	}
 	hint_owners(takers);
 	looked_at = clock_ns();
-	quiet = (order_count || !fabric_on()) && all_awake() &&
+	quiet = (receiver_count || !fabric_on()) && all_awake() &&
 		!fabric_expects(looked_at);
 	return nic_receive_end(!quiet);
 }

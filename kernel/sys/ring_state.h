@@ -9,16 +9,16 @@
 //   G2  a span with count != 0 lies under a capability that still exists
 //   G3  positions are the kernel's own copies; shared memory is never believed
 //       about them: tx_done <= tx_taken <= tx_done + RING_SLOTS
-//   G4  two running rings that receive under one address either accept no frame
-//       in common, or one narrows the other and fixes more bits
+//   G4  a running ring that receives or sends has claims (kernel/filter/claim.h), a
+//       stopped one has none; a ring that may forge claims no sending
 //   G5  every frame that a flight gave to the device is pinned until it is back
 
 #include "kernel/abi/ring.h"
+#include "kernel/filter/claim.h"
 #include "kernel/filter/egress.h"
-#include "kernel/filter/filter.h"
+#include "kernel/sys/env.h"
 #include "kernel/sys/tables.h"
 
-#define RING_NONE 0xffffffffu
 #define RING_SENT_WORDS (RING_SLOTS / 64u)
 
 struct ring {
@@ -29,8 +29,6 @@ struct ring {
 	bool stalled;		// frames wait for room at the device
 	bool watched;		// its owner sleeps on tx_done
 	u32 owner;		// index of the environment
-	u32 narrows;		// index of the ring that it narrows, or RING_NONE
-	u32 weight;		// of the filter
 	u32 nic_node;
 	u32 memory_node;
 	u64 memory_frame;
@@ -41,7 +39,6 @@ struct ring {
 	struct ring_tx *tx;
 	u8 *buffers;
 
-	struct filter filter;	// what it receives
 	struct egress egress;	// what it may send; span 0 is the ring itself
 	u32 span_node[EGRESS_SPANS_MAX];	// capabilities that they lie under
 
@@ -61,6 +58,7 @@ struct ring {
 };
 
 extern struct ring rings[RINGS_MAX];
+extern struct claims claims;
 
 // One load of a word that a program may change at any time.
 static inline u32
@@ -76,9 +74,31 @@ shared_store(u32 *word, u32 v)
 	__atomic_store_n(word, v, __ATOMIC_RELEASE);
 }
 
-// ring_rx.c: says again which rings receive and in which order they are asked.
+// ring_claim.c: once, at boot.
 void
-ring_rx_order(void);
+ring_claims_init(void);
+
+// A claim that was checked. The caller sets all of `wish` but the filter and what
+// it narrows.
+struct ring_claim {
+	struct claim_wish wish;
+	u32 under;
+};
+
+// May it be let in? 0, -E_ARGUMENT, -E_TAKEN, or what is wrong with `narrows`.
+must_check i64
+ring_claim_check(const struct env *env, u32 narrows, const struct ring_atom *atoms,
+		 u32 count, struct ring_claim *c);
+void
+ring_claim_let_in(const struct ring_claim *c, u32 index);
+
+// The ring ends or stops, and with it its claims and what stands on them.
+void
+ring_claims_end(u32 index);
+
+// ring_rx.c: says again which rings receive.
+void
+ring_rx_list(void);
 
 // Takes everything that has arrived, bounded, and hints the owners.
 void

@@ -201,6 +201,20 @@ sys_ring_narrow(u32 ring, const struct ring_atom *atoms, u32 n)
 	return syscall_3(SYS_ring_narrow, ring, (u64)atoms, n);
 }
 
+// Lets a ring receive more frames. Returns the filter's number.
+must_check static inline i64
+sys_ring_filter(u32 ring, const struct ring_filter *filter)
+{
+	return syscall_3(SYS_ring_filter, ring, (u64)filter, 0);
+}
+
+// Ends one of a ring's filters.
+must_check static inline i64
+sys_ring_unfilter(u32 ring, u32 filter)
+{
+	return syscall_3(SYS_ring_unfilter, ring, filter, 0);
+}
+
 // Binds a block queue in the caller's frames. Returns its slot.
 must_check static inline i64
 sys_queue_bind(const struct queue_spec *spec)

@@ -24,12 +24,14 @@ bind(struct ring *ring, const struct ring_config *config)
 		.ring_frame = ring->memory.frame,
 		.region_count = config->region_count,
 		.filter_count = config->filter_count,
+		.send_count = config->send_count,
 	};
 
 	for (u32 i = 0; config->mac && i < sizeof(spec.mac); i++)
 		spec.mac[i] = config->mac[i];
 	ASSERT(config->region_count <= RING_REGIONS_MAX);
 	ASSERT(config->filter_count <= RING_ATOMS_MAX);
+	ASSERT(config->send_count <= RING_ATOMS_MAX);
 	for (u32 i = 0; i < config->region_count; i++) {
 		const struct frame_run *run = &config->regions[i];
 
@@ -41,6 +43,8 @@ bind(struct ring *ring, const struct ring_config *config)
 	}
 	for (u32 i = 0; i < config->filter_count; i++)
 		spec.filter[i] = config->filter[i];
+	for (u32 i = 0; i < config->send_count; i++)
+		spec.send[i] = config->send[i];
 	return sys_ring_bind(&spec);
 }
 

@@ -34,6 +34,8 @@ struct ring_config {
 	u32 region_count;
 	const struct ring_atom *filter;
 	u32 filter_count;
+	const struct ring_atom *send;	// what all that it sends meets
+	u32 send_count;
 };
 
 // Bytes of one frame to send.

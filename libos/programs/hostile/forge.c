@@ -343,6 +343,53 @@ bad_bindings(void)
 	refused("an atom past the window", sys_ring_bind(&s), E_ARGUMENT);
 }
 
+// The node's own address is the web server's: no part of what it receives or sends is
+// to be had without authority over its ring, which another ring is not.
+static void
+bad_claims(void)
+{
+	static const struct ring_atom port_80[] = {
+		{ 12, 0xffff0000, 0x08000000 }, { 20, 0xff, 6 },
+		{ 36, 0xffff0000, 80u << 16 },
+	};
+	struct ring_spec s = {
+		.nic_slot = startup_slot(ROLE_NIC),
+		.ring_slot = ring.memory.slot,
+		.ring_frame = ring.memory.frame,
+		.narrows = SLOT_NONE,
+	};
+	struct ring_filter filter = { .narrows = SLOT_NONE, .count = 1 };
+	u64 nic = startup_find(ROLE_NIC, 0)->base;
+
+	for (u32 i = 0; i <= ARRAY_SIZE(port_80); i++) {
+		s.filter_count = s.send_count = i;
+		memcpy(s.filter, port_80, sizeof(port_80));
+		memcpy(s.send, port_80, sizeof(port_80));
+		s.narrows = SLOT_NONE;
+		refused("a part of the server's frames", sys_ring_bind(&s), E_TAKEN);
+		s.narrows = ring.slot;
+		refused("the same by showing another ring", sys_ring_bind(&s), E_TAKEN);
+	}
+	for (u32 right = CAP_READ; right <= CAP_WRITE; right <<= 1) {
+		s.nic_slot = (u32)need("derive", sys_cap_derive(startup_slot(ROLE_NIC),
+				CAP_SLOT_SELF, right, nic, 1));
+		refused("one direction of them", sys_ring_bind(&s), E_TAKEN);
+		need("drop", sys_cap_drop(s.nic_slot));
+	}
+	filter.atom[0] = port_80[0];
+	filter.narrows = startup_slot(ROLE_NIC);
+	refused("a filter over what is no ring", sys_ring_filter(ring.slot, &filter),
+		E_TYPE);
+	filter.narrows = SLOT_NONE;
+	filter.count = RING_ATOMS_MAX + 1;
+	refused("a filter of too many atoms", sys_ring_filter(ring.slot, &filter),
+		E_ARGUMENT);
+	refused("the end of a filter that is none", sys_ring_unfilter(ring.slot, 7),
+		E_ARGUMENT);
+	refused("the end of the claim to send",
+		sys_ring_unfilter(ring.slot, RING_FILTERS_MAX), E_ARGUMENT);
+}
+
 // A second ring in the very frames of the first: it may spoil itself.
 static void
 ring_in_ring(void)
@@ -491,6 +538,7 @@ main(int argc, char **argv)
 	bad_lengths();
 	foreign_memory();
 	bad_bindings();
+	bad_claims();
 	to_a_neighbour();
 	ring_in_ring();
 	bad_indices();

@@ -29,6 +29,7 @@ forged_slots(void)
 		SYS_env_start, SYS_cap_derive, SYS_cap_revoke, SYS_cap_drop,
 		SYS_cap_inspect, SYS_page_map, SYS_page_unmap, SYS_page_batch,
 		SYS_slice_bind, SYS_ring_kick, SYS_ring_narrow, SYS_queue_kick,
+		SYS_ring_filter, SYS_ring_unfilter,
 		SYS_console_write, SYS_console_read, SYS_machine_stop,
 		SYS_trace_read, SYS_revoke_ask, SYS_cap_trim,
 		SYS_code_verify, SYS_wait_for, SYS_ring_handle,

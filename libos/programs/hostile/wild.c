@@ -196,6 +196,7 @@ main(int argc, char **argv)
 		{ "wake", SYS_wake, 0, false, { 0 } },
 		{ "ring_bind", SYS_ring_bind, 0, false, { 0 } },
 		{ "ring_narrow", SYS_ring_narrow, 1, false, { ring_slot, 0, 1 } },
+		{ "ring_filter", SYS_ring_filter, 1, false, { ring_slot, 0 } },
 		{ "queue_bind", SYS_queue_bind, 0, false, { 0 } },
 		{ "console_write", SYS_console_write, 1, false, { console, 0, 9 } },
 		{ "console_read", SYS_console_read, 1, true, { keys, 0, 9 } },

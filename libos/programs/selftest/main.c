@@ -42,6 +42,7 @@ static const struct test {
 	{ "revoke-running", test_revoke_running },
 	{ "revoke-asleep", test_revoke_asleep },
 	{ "loop", test_loop },
+	{ "filters", test_filters },
 	{ "trim", test_trim },
 	{ "rounds", test_rounds },
 	{ "revoke-refusals", test_refusals },

@@ -174,3 +174,5 @@ void
 test_predicates(void);
 void
 test_handlers(void);
+void
+test_filters(void);

@@ -174,7 +174,7 @@ show_rings(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	print("RING OWNER           ADDRESS           ATOMS RECEIVED  DROPPED"
+	print("RING OWNER           ADDRESS         FILTERS RECEIVED  DROPPED"
 	      "     SENT  REFUSED\n");
 	for (u32 i = 0; i < RINGS_MAX; i++) {
 		const volatile struct ring_info *r = &ring_table()[i];
