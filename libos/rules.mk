@@ -5,6 +5,7 @@
 #   ROOM/programs/NAME.c            one file
 #   ROOM/programs/NAME/*.c          several
 #   libos/programs/hostile/NAME.c   for the isolation tests
+#   libos/programs/tools/NAME.c     small programs for the shell
 # build/boot.cpio holds them stripped; build/libos/NAME.debug has the symbols.
 #
 # General registers only: no program has FPU or SSE state, so upcalls need not
@@ -31,8 +32,9 @@ LIBOS_LD := libos/crt/program.ld
 
 PROGRAM_ROOMS := libos/programs dsm/programs cluster/programs
 PROGRAM_FILES := $(filter-out %_test.c %_fuzz.c, \
-	$(wildcard $(PROGRAM_ROOMS:%=%/*.c) libos/programs/hostile/*.c))
-PROGRAM_FOLDERS := $(filter-out %/hostile, \
+	$(wildcard $(PROGRAM_ROOMS:%=%/*.c) libos/programs/hostile/*.c \
+	libos/programs/tools/*.c))
+PROGRAM_FOLDERS := $(filter-out %/hostile %/tools, \
 	$(patsubst %/,%,$(wildcard $(PROGRAM_ROOMS:%=%/*/))))
 PROGRAMS := $(basename $(notdir $(PROGRAM_FILES) $(PROGRAM_FOLDERS)))
 PROGRAM_O := $(PROGRAM_FILES:%.c=$(B)/libos/%.o)

@@ -22,8 +22,8 @@ def fixture_guest(node):
 def test_help_names_every_command(guest):
     """`help` has a line for each command that the tests here use."""
     names = re.findall(r"^  (\w+) ", guest.run("help"), re.M)
-    assert names == ["help", "ls", "run", "kill", "status", "envs", "frames", "slices", "rings",
-                     "caps", "links", "mem", "trace", "uptime", "poweroff", "reboot"]
+    assert names == ["help", "ls", "run", "time", "kill", "status", "envs", "frames", "slices",
+                     "rings", "caps", "links", "mem", "trace", "uptime", "poweroff", "reboot"]
 
 
 def test_tables_agree(guest):

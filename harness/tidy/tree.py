@@ -26,7 +26,8 @@ CORE_FOLDERS = {
 HOSTS_AMONG_CORES = {"libos/content/reader"}
 # Cores that stand among the files that drive them.
 CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac",
-                                                           "snoop")} | {"libos/process/pages"}
+                                                           "snoop")} | {"libos/process/pages",
+                                                                     "libos/process/pipe"}
 
 LEVELS = ["base", "abi", "wire", "core", "host"]
 

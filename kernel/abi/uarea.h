@@ -55,6 +55,7 @@ enum startup_role {
 	ROLE_FABRIC,		// service numbers
 	ROLE_VIEW,		// frames with a struct view: cluster/view
 	ROLE_LOG,		// frames with a struct log: libos/crt/log.h
+	ROLE_PIPE,		// frames with a struct pipe: libos/process/descriptor.h
 };
 
 struct startup_cap {

@@ -43,8 +43,21 @@ program_ready(void)
 		__atomic_store_n(&log->ready, 1, __ATOMIC_RELEASE);
 }
 
+// Where the program has descriptors, its output is the first of them.
+__attribute__((weak)) void
+descriptor_put(const char *text, u32 len);
+
 void
 console_put(const char *text, u32 len)
+{
+	if (descriptor_put)
+		descriptor_put(text, len);
+	else
+		console_put_raw(text, len);
+}
+
+void
+console_put_raw(const char *text, u32 len)
 {
 	u32 slot = startup_slot(ROLE_CONSOLE);
 	struct log *log = shared_log();

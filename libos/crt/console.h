@@ -19,6 +19,11 @@ print(const char *format, ...) printf_like(1, 2);
 void
 console_put(const char *text, u32 len);
 
+// The same, to the console and the log even in a program whose output is elsewhere
+// (libos/process/descriptor.h).
+void
+console_put_raw(const char *text, u32 len);
+
 // Takes the typed bytes that wait, at most `size`, without sleeping.
 // *typed becomes the value of sys_info()->console_typed from before: sleep
 // until that word differs from it, and nothing typed is missed.

@@ -34,16 +34,14 @@ struct loading {
 	struct map_op op[ELF_SEGMENTS_MAX];
 };
 
-// Whole pages of the archive hold exactly this segment.
-static bool
-is_shareable(const struct spawn_spec *spec, const struct elf_segment *s)
+bool
+spawn_is_shareable(const struct archive *a, const struct elf_segment *s)
 {
-	const struct archive *a = spec->archive;
 	u64 at;
 
-	if (!a || s->write || s->lead || s->data_len != s->pages * PAGE_SIZE)
+	if (!a || s->write || s->lead || s->data_len != s->pages * PAGE_SIZE ||
+	    s->data < a->data || s->data >= a->data + a->len_bytes)
 		return false;
-	ASSERT(s->data >= a->data && s->data < a->data + a->len_bytes);
 	at = (u64)(s->data - a->data);
 	return at % PAGE_SIZE == 0;
 }
@@ -56,7 +54,7 @@ pages_copied(const struct loading *l)
 	for (u32 i = 0; i < l->image.segment_count; i++) {
 		const struct elf_segment *s = &l->image.segment[i];
 
-		pages += is_shareable(l->spec, s) ? 0 : s->pages;
+		pages += spawn_is_shareable(l->spec->archive, s) ? 0 : s->pages;
 	}
 	return pages;
 }
@@ -145,7 +143,7 @@ segment_frames(struct loading *l, const struct elf_segment *s)
 		.argument = s->va,
 	};
 
-	if (is_shareable(l->spec, s)) {
+	if (spawn_is_shareable(l->spec->archive, s)) {
 		g.slot = a->run.slot;
 		g.base = a->run.frame + (u64)(s->data - a->data) / PAGE_SIZE;
 		return g;

@@ -70,6 +70,12 @@ grant_of_role(enum startup_role role, u32 rights, struct spawn_grant *grant);
 must_check i64
 spawn(const struct spawn_spec *spec, struct child *child);
 
+// Do whole pages of the archive (or NULL) hold exactly this segment, which may only be
+// read? Then a loader maps them.
+struct elf_segment;
+bool
+spawn_is_shareable(const struct archive *archive, const struct elf_segment *segment);
+
 // True when it has ended and its resources are back.
 bool
 child_is_dead(const struct child *child);

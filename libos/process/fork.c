@@ -36,6 +36,7 @@ struct copying {
 	u64 rsp;
 	struct plan plan;
 	struct forked *to;
+	void (*on_fork)(u32 index, u32 id);
 	struct uarea *uarea;		// the child's, in the direct window
 	struct memory *memory;		// the child's, likewise
 	u32 block_slot;			// of the copies, in the child's list
@@ -342,6 +343,8 @@ copy_process(struct copying *c, const struct quota *quota, u32 cpu,
 	memory.unprotected = error;
 	if (!error)
 		error = bind_slice(&c->to->child, cpu);
+	if (!error && c->on_fork)
+		c->on_fork(c->to->child.index, c->to->child.id);
 	if (!error)
 		error = sys_env_start(c->to->child.env, (u64)fork_resume, c->rsp,
 				      0);
@@ -350,10 +353,11 @@ copy_process(struct copying *c, const struct quota *quota, u32 cpu,
 
 i64
 fork_copy(u64 rsp, const struct quota *quota, u32 cpu, struct frame_run *spare,
-	  struct forked *forked)
+	  struct forked *forked, void (*on_fork)(u32 index, u32 id))
 {
 	struct copying c = {
 		.to = forked,
+		.on_fork = on_fork,
 		.rsp = rsp,
 		.ours.env = CAP_SLOT_SELF,
 	};

@@ -13,7 +13,8 @@ struct forked {
 
 // Copies this process as it is with the stack pointer `rsp`. Returns the child's id or
 // an error, with nothing left behind. *spare is a block to use again, or has count 0;
-// it is taken when it is long enough.
+// it is taken when it is long enough. `on_fork`, or NULL, is called when the child is
+// made and does not run yet.
 must_check i64
 fork_copy(u64 rsp, const struct quota *quota, u32 cpu, struct frame_run *spare,
-	  struct forked *forked);
+	  struct forked *forked, void (*on_fork)(u32 index, u32 id));

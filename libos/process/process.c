@@ -26,6 +26,10 @@ static struct entry {
 
 static struct frame_run spare;
 
+// Where descriptor.c is linked: what a child holds.
+__attribute__((weak)) void
+descriptors_forked(u32 index, u32 id);
+
 i64
 fork_enter(const struct quota *quota);
 
@@ -154,7 +158,8 @@ fork_parent(u64 rsp, const struct quota *wanted)
 		return result;
 	ASSERT(memory.forks < PAGES_NONE - 1);
 	e->fork = ++memory.forks;
-	result = fork_copy(rsp, &quota, emptiest_processor(), &spare, &e->forked);
+	result = fork_copy(rsp, &quota, emptiest_processor(), &spare, &e->forked,
+			   descriptors_forked);
 	if (result < 0)
 		take_down(e, NULL);
 	return result;

@@ -27,6 +27,14 @@ static const struct test {
 	{ "buffers", test_buffers },
 	{ "private", test_private },
 	{ "strangers", test_strangers },
+	{ "pipe", test_pipe },
+	{ "reader-dies", test_reader_dies },
+	{ "writer-dies", test_writer_dies },
+	{ "two-writers", test_two_writers },
+	{ "alone", test_alone },
+	{ "nonsense", test_nonsense },
+	{ "exec", test_exec },
+	{ "exec-refused", test_exec_refused },
 };
 
 #define CHILD_FRAMES 300u
@@ -75,7 +83,12 @@ status_of(u32 id)
 	i64 result = process_wait(id, &end, now_ns() + PATIENCE_NS);
 
 	must(result, "wait");
-	check(result == id && end.how == END_EXIT, "the child exited by itself");
+	if (!check(result == id && end.how == END_EXIT, "it exited by itself")) {
+		char text[160];
+
+		child_end_text(&end, text, sizeof(text));
+		print("procs: it %s\n", text);
+	}
 	return end.status;
 }
 

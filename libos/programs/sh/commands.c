@@ -22,7 +22,17 @@ run(int argc, char **argv)
 		print("run: which program? `ls` lists them\n");
 		return;
 	}
-	job_start(argc - 1 - background, argv + 1, background);
+	pipeline_start(argc - 1 - background, argv + 1, background, false);
+}
+
+static void
+time_it(int argc, char **argv)
+{
+	if (argc < 2 || !strcmp(argv[argc - 1], "&")) {
+		print("time: which program? It runs in the foreground\n");
+		return;
+	}
+	pipeline_start(argc - 1, argv + 1, false, true);
 }
 
 static void
@@ -78,6 +88,7 @@ static const struct command {
 	{ "ls", "", "lists the programs of the boot archive", show_programs },
 	{ "run", "NAME [ARG...] [&]", "runs a program (NAME alone does too)",
 	  run },
+	{ "time", "NAME [ARG...]", "runs it, and says how long it took", time_it },
 	{ "kill", "ID", "ends a program started here", kill },
 	{ "status", "[WORD]",
 	  "says, behind WORD, how the last program ended", status },
@@ -105,7 +116,18 @@ help(int argc, char **argv)
 		print("  %-8s %-18s %s\n", commands[i].name,
 		      commands[i].arguments, commands[i].sentence);
 	print("  ^C ends the program in the foreground; `&` runs one in the "
-	      "background\n");
+	      "background\n  `a | b` gives what a program writes to the next to "
+	      "read\n");
+}
+
+static bool
+has_pipe(int count, char **words)
+{
+	for (int i = 0; i < count; i++) {
+		if (!strcmp(words[i], "|"))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -119,12 +141,15 @@ command_run(char *text)
 		print("sh: an open quote, or more than %u words\n", WORDS_MAX);
 	if (count <= 0)
 		return;
-	for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
+	for (u32 i = 0; i < ARRAY_SIZE(commands) && !has_pipe(count, words); i++) {
 		if (!strcmp(words[0], commands[i].name)) {
 			commands[i].run(count, words);
 			return;
 		}
 	}
 	background = count > 1 && !strcmp(words[count - 1], "&");
-	job_start(count - background, words, background);
+	if (!strcmp(words[0], "time"))
+		time_it(count, words);
+	else
+		pipeline_start(count - background, words, background, false);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Jobs: the programs that the shell started. A job gets a quota out of the
-// shell's, two slices, the console for writing, and what its name is listed
-// with below: nothing that it does not need.
+// shell's, two slices (one between pipes), the console for writing, its pipes, and
+// what its name is listed with below: nothing that it does not need.
 //
-// Invariant J1: at most one job is in the foreground.
+// Invariant J1: the jobs in the foreground are of one batch.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -12,6 +12,7 @@
 #include "libos/crt/errors.h"
 #include "libos/crt/program.h"
 #include "libos/crt/start.h"
+#include "libos/process/descriptor.h"
 #include "libos/programs/sh/sh.h"
 
 #define JOB_SLICES 2u
@@ -23,7 +24,7 @@
 #define STATUS_NOT_STARTED 127u
 #define STATUS_INTERRUPTED 130u
 #define STATUS_DIED 255u
-#define GRANTS_MAX 6u
+#define GRANTS_MAX 8u
 #define POLL_NS (50 * NS_PER_MS)	// for jobs beyond what one wait takes
 
 struct job jobs[JOBS_MAX];
@@ -51,9 +52,12 @@ static const struct need {
 	{ "fuzz", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "heat", ROLE_FABRIC, USE },
 	{ "litmus", ROLE_FABRIC, USE },
+	{ "ls", ROLE_BOOT_ARCHIVE, CAP_READ },
 	{ "oracle", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "oracle", ROLE_NIC, USE | CAP_DERIVE },
 	{ "oracle", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "pager", ROLE_BLOCKS, USE },
+	{ "procs", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
@@ -109,9 +113,15 @@ job_slot(u32 id)
 }
 
 static u32
-collect_grants(const char *name, struct spawn_grant grants[GRANTS_MAX])
+collect_grants(const char *name, const struct frame_run *in,
+	       const struct frame_run *out, struct spawn_grant grants[GRANTS_MAX])
 {
 	u32 count = 0;
+
+	if (in)
+		grants[count++] = descriptor_grant(in, 0, false);
+	if (out)
+		grants[count++] = descriptor_grant(out, 1, true);
 
 	if (!grant_of_role(ROLE_CONSOLE, CAP_WRITE | CAP_DERIVE,
 			   &grants[count]))
@@ -147,8 +157,9 @@ job_quota(const char *name)
 	};
 }
 
-void
-job_start(int argc, char **argv, bool background)
+u32
+job_start(struct batch *batch, int argc, char **argv, const struct frame_run *in,
+	  const struct frame_run *out)
 {
 	struct spawn_grant grants[GRANTS_MAX];
 	struct spawn_spec spec = {
@@ -158,7 +169,7 @@ job_start(int argc, char **argv, bool background)
 		.grants = grants,
 		.quota = job_quota(argv[0]),
 		.cpu = sys_info()->cpu_count - 1,
-		.slices = JOB_SLICES,
+		.slices = in || out ? 1 : JOB_SLICES,
 	};
 	struct job *job = free_job();
 	i64 error;
@@ -166,9 +177,9 @@ job_start(int argc, char **argv, bool background)
 	last_status = STATUS_NOT_STARTED;
 	if (!job) {
 		print("sh: %u programs run already; kill one first\n", JOBS_MAX);
-		return;
+		return 0;
 	}
-	spec.grant_count = collect_grants(argv[0], grants);
+	spec.grant_count = collect_grants(argv[0], in, out, grants);
 	error = program_start(&spec, &job->child);
 	if (error == -E_ABSENT)
 		print("sh: no command or program '%s'; try `help` or `ls`\n",
@@ -176,31 +187,49 @@ job_start(int argc, char **argv, bool background)
 	else if (error)
 		print("sh: cannot start %s: %s\n", argv[0], error_text(error));
 	if (error)
-		return;
+		return 0;
 	last_status = 0;
 	string_copy(job->name, sizeof(job->name), argv[0]);
-	job->foreground = !background;
-	if (background)
+	job->batch = batch;
+	job->last = !out;
+	batch->running++;
+	if (!batch->foreground)
 		print("[%u] %s\n", job->child.id, job->name);
+	return job->child.id;
+}
+
+// Takes a job down, whether it has ended or not.
+static void
+job_take_down(struct job *job, struct child_end *end)
+{
+	struct batch *batch = job->batch;
+
+	batch->cpu_ns += env_table()[job->child.index].cpu_ns;
+	child_reap(&job->child, end);
+	batch_ended_one(batch);
 }
 
 static void
 job_ended(struct job *job)
 {
+	bool foreground = job->batch->foreground;
 	struct child_end end;
 	char text[160];
 	u32 id = job->child.id;
+	bool broken;
 
-	child_reap(&job->child, &end);
-	if (job->foreground)
+	job_take_down(job, &end);
+	broken = !job->last && end.how == END_EXIT &&
+		 end.status == DESCRIPTOR_STATUS_BROKEN;
+	if (foreground && job->last)
 		last_status = end.how == END_EXIT ? end.status : STATUS_DIED;
-	// A program in the foreground that ended well says enough itself.
-	if (!job->foreground || end.how != END_EXIT || end.status != 0) {
+	// A program in the foreground that ended well says enough itself; so does one
+	// whose reader had seen enough.
+	if (!foreground || (!broken && (end.how != END_EXIT || end.status != 0))) {
 		child_end_text(&end, text, sizeof(text));
-		print("%s[%u] %s: %s\n", job->foreground ? "" : "\n", id,
+		print("%s[%u] %s: %s\n", foreground ? "" : "\n", id,
 		      job->name, text);
 	}
-	job->foreground = false;
 }
 
 void
@@ -213,15 +242,23 @@ job_kill(u32 id)
 		return;
 	}
 	print("[%u] %s: killed\n", id, job->name);
-	child_reap(&job->child, NULL);
-	job->foreground = false;
+	job_take_down(job, NULL);
+}
+
+void
+batch_kill(struct batch *batch)
+{
+	for (u32 i = 0; i < JOBS_MAX; i++) {
+		if (jobs[i].child.id && jobs[i].batch == batch)
+			job_take_down(&jobs[i], NULL);
+	}
 }
 
 static struct job *
 foreground_job(void)
 {
 	for (u32 i = 0; i < JOBS_MAX; i++) {
-		if (jobs[i].child.id && jobs[i].foreground)
+		if (jobs[i].child.id && jobs[i].batch->foreground)
 			return &jobs[i];
 	}
 	return NULL;
@@ -231,6 +268,12 @@ u32
 job_last_status(void)
 {
 	return last_status;
+}
+
+void
+job_set_status(u32 status)
+{
+	last_status = status;
 }
 
 bool
@@ -247,9 +290,8 @@ job_interrupt(void)
 	if (!job)
 		return;
 	print("^C\n");
-	child_reap(&job->child, NULL);
+	batch_kill(job->batch);
 	last_status = STATUS_INTERRUPTED;
-	job->foreground = false;
 }
 
 u32

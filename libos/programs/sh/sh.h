@@ -8,11 +8,24 @@
 #include "libos/io/wait.h"
 
 #define JOBS_MAX 16u
+#define STAGES_MAX 6u			// programs of one pipeline
+
+// One command line that runs: a program, or several joined by pipes.
+struct batch {
+	u32 running;			// jobs of it; 0: free entry
+	u32 pipe_count;
+	struct frame_run pipe[STAGES_MAX - 1];
+	bool foreground;
+	bool timed;
+	u64 began_ns;
+	u64 cpu_ns;			// of the jobs that ended
+};
 
 struct job {
 	struct child child;
+	struct batch *batch;
+	bool last;			// of its pipeline: its status counts
 	char name[ENV_NAME_SIZE];
-	bool foreground;
 };
 
 extern struct job jobs[JOBS_MAX];	// child.id 0: free entry
@@ -22,10 +35,30 @@ extern struct archive boot_archive;
 void
 command_run(char *text);
 
-// Starts a program with arguments, name first. Prints why not, or, in the
-// background, its id.
+// Starts programs with arguments, names first, joined by pipes where a word is `|`.
+// Prints why not, or, in the background, the id of each. With `timed`, the time that
+// they took is printed in the end.
 void
-job_start(int argc, char **argv, bool background);
+pipeline_start(int argc, char **argv, bool background, bool timed);
+
+// Starts one program of a batch, between two pipes (NULL: none). Returns its id, or 0
+// and prints why not.
+must_check u32
+job_start(struct batch *batch, int argc, char **argv, const struct frame_run *in,
+	  const struct frame_run *out);
+
+// Ends all jobs of a batch.
+void
+batch_kill(struct batch *batch);
+
+// A job of the batch has ended, or was ended: when it was the last, what the batch
+// held is given back.
+void
+batch_ended_one(struct batch *batch);
+
+// Sets what job_last_status() says.
+void
+job_set_status(u32 status);
 
 // Ends a child of the shell by its id, on the user's wish.
 void
