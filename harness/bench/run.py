@@ -148,8 +148,8 @@ def table(name: str, rows: list[dict]) -> str:
 
 def describe(session: Session, chosen: argparse.Namespace, other: float) -> dict:
     """The environment of a report."""
-    more: dict[str, object] = {"cpu_model": session.cpu, "machine": f"q35, 1 vCPU, {chosen.nic} network card, "
-                                          f"{chosen.disk} disk, tap",
+    machine = f"q35, 1 vCPU, {chosen.nic} network card, {chosen.disk} disk, tap"
+    more: dict[str, object] = {"cpu_model": session.cpu, "machine": machine,
                                "accelerator": "tcg,thread=multi", "runs": session.rounds,
                                "seconds": session.seconds, "other_load_percent": other}
     if session.peer is not None:

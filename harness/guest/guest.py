@@ -61,7 +61,7 @@ class Guest(Machine):
                  network: bool = True, reboots: bool = False, cpu: str = "max",
                  entropy: bool = True, icount: int | None = None, nic: str = "virtio",
                  disk_bus: str = "virtio", options: list[str] | None = None,
-                 checked: bool = False):
+                 checked: bool = False, kernel: Path | None = None):
         folder = Path(tempfile.mkdtemp(prefix="deos-guest-"))
         modules = [build_folder() / "boot.cpio"]
         if site is not None:
@@ -69,7 +69,8 @@ class Guest(Machine):
             modules[1].write_bytes(archive(site))
         netdev = "user,id=net,hostfwd=tcp:127.0.0.1:0-10.0.2.15:80" if network else None
         super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
-                         kernel=build_folder() / ("checked/deos.elf" if checked else "deos.elf"),
+                         kernel=kernel or build_folder() / ("checked/deos.elf" if checked
+                                                            else "deos.elf"),
                          modules=modules, append=append, disk=disk, cpu=cpu, entropy=entropy,
                          icount=icount, nic=nic, disk_bus=disk_bus)
         self.pcap = folder / "frames.pcap"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How much there is: lines and bytes a folder, and the images: `make size`."""
 import argparse
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True      # before the module beside this one
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tree import Tree, is_free  # noqa: E402
+from tree import Tree, blank, is_free  # noqa: E402
 
 IMAGES = ["deos.elf", "deos.debug", "boot.cpio"]
 SOURCES = (".c", ".h", ".S", ".def", ".ld", ".py", ".mk", ".sh")
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+KERNEL_C_LINES = 12_000
+NOT_COUNTED = ("kernel/dev/", "kernel/fabric/")     # drivers, and the fabric's host
 
 
 def folder(path: str) -> str:
@@ -21,12 +25,27 @@ def folder(path: str) -> str:
     return "/".join(parts[:2]) or "."
 
 
+def kernel_c(tree: Tree) -> tuple[int, int]:
+    """The kernel's C, headers with it, without tests, drivers and the fabric: lines of code,
+    which are those that hold more than blanks and comments, and all lines."""
+    code, lines = 0, 0
+    for path in tree.with_suffix(".c", ".h"):
+        if path.startswith("kernel/") and not path.startswith(NOT_COUNTED) and not is_free(path):
+            text = tree.text(path)
+            lines += text.count("\n")
+            code += sum(1 for line in COMMENT.sub(blank, text).split("\n") if line.strip())
+    return code, lines
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description="Print lines and bytes a folder.")
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="DIR")
-    build = parser.parse_args().build
-    tree = Tree(Path(__file__).resolve().parents[2])
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2],
+                        metavar="DIR", help="the tree (default: this repository)")
+    options = parser.parse_args()
+    build = options.build
+    tree = Tree(options.root)
     sums = defaultdict(lambda: [0, 0, 0, 0])
     for path in tree.with_suffix(*SOURCES):
         text = tree.text(path)
@@ -43,6 +62,10 @@ def main() -> int:
         path = build / image
         if path.exists():
             print(f"{str(path):24}{'':26}{path.stat().st_size:>11}")
+    code, lines = kernel_c(tree)
+    over = f", {code - KERNEL_C_LINES} too many" if code > KERNEL_C_LINES else ""
+    print(f"the kernel's C without drivers, fabric and tests: {code} lines of code, "
+          f"{KERNEL_C_LINES} wanted at most{over} ({lines} with comments and blank lines)")
     return 0
 
 

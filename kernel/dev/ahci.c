@@ -151,10 +151,9 @@ static struct {
 	u32 sectors_a_block;
 	u64 wait_ns;
 	bool flushes;		// it has a volatile cache
+	bool present, failed;
 	bool signalled;		// an interrupt came since the registers were read
-	bool present;
-	bool failed;
-	bool stopped;		// and the controller has confirmed its reset
+	bool stopped;		// it failed, and the controller has confirmed its reset
 } disk;
 
 static u32
@@ -327,8 +326,7 @@ prepare(u32 slot, u8 command, u64 sector, u32 count, u64 physical, u32 len)
 	volatile struct table *t = &disk.tables[slot];
 	bool queued = command == ATA_READ_QUEUED || command == ATA_WRITE_QUEUED;
 	bool writes = command == ATA_WRITE || command == ATA_WRITE_QUEUED;
-	u32 features = queued ? count : 0;
-	u32 number = queued ? slot << 3 : count;
+	u32 features = queued ? count : 0, number = queued ? slot << 3 : count;
 	const u8 fis[] = {
 		FIS_TO_DISK, FIS_COMMAND, command, (u8)features,
 		(u8)sector, (u8)(sector >> 8), (u8)(sector >> 16), DEVICE_LBA,
@@ -503,19 +501,17 @@ ahci_start(const struct disk_op *op, u32 cookie)
 static u8
 command_of(const struct disk_op *op, bool queued)
 {
-	if (op->kind == QUEUE_FLUSH)
-		return ATA_FLUSH;
-	if (op->kind == QUEUE_READ)
-		return queued ? ATA_READ_QUEUED : ATA_READ;
-	return queued ? ATA_WRITE_QUEUED : ATA_WRITE;
+	return op->kind == QUEUE_FLUSH ? ATA_FLUSH
+	     : op->kind == QUEUE_READ ? (queued ? ATA_READ_QUEUED : ATA_READ)
+	     : queued ? ATA_WRITE_QUEUED : ATA_WRITE;
 }
 
 // Gives the disk what may go now: at most AHCI_SLOTS_MAX commands.
 static void
 ahci_push(void)
 {
-	u32 slot, issued = 0;
 	bool queued = false;
+	u32 slot, issued = 0;
 
 	while (ahci_works() && ahci_slots_next(&disk.slots, &slot, &queued)) {
 		const struct disk_op *op = &disk.op[slot];
@@ -525,12 +521,11 @@ ahci_push(void)
 			op->count * BLOCK_SIZE);
 		issued |= 1u << slot;
 	}
-	if (!issued)
-		return;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	if (queued)
 		port_write(PORT_ACTIVE, issued);
-	port_write(PORT_ISSUE, issued);
+	if (issued)
+		port_write(PORT_ISSUE, issued);
 }
 
 // Stops the port and resets its link: the disk forgets what it was asked (section
@@ -538,13 +533,11 @@ ahci_push(void)
 static bool
 recover(void)
 {
-	u64 until;
-
 	port_write(PORT_COMMAND, port_read(PORT_COMMAND) & ~COMMAND_START);
 	if (!wait_port(PORT_COMMAND, COMMAND_RUNNING, 0))
 		return false;
 	port_write(PORT_CONTROL, CONTROL_COMRESET);
-	for (until = clock_ns() + COMRESET_NS; clock_ns() < until;)
+	for (u64 until = clock_ns() + COMRESET_NS; clock_ns() < until;)
 		cpu_pause();
 	return start_port();
 }
@@ -555,8 +548,8 @@ give_up(const char *why)
 	disk.failed = true;
 	kprintf("disk: %s; it is stopped\n", why);
 	disk.stopped = stop();
-	if (disk.stopped)
-		ahci_slots_abandon(&disk.slots);			// H2
+	if (disk.stopped)						// H2
+		ahci_slots_abandon(&disk.slots);
 }
 
 // Reads what has become of the active commands, after telling the controller that the

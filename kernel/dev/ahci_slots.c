@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Command slots of an AHCI port; the contract is in ahci_slots.h.
+// Command slots of an AHCI port; the contract is in ahci_slots.h. A slot's place is a bit
+// in one of six sets, so that each step is a few operations on words.
 
 #include "kernel/dev/ahci_slots.h"
 #include "kernel/base/assert.h"

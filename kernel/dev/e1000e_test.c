@@ -2,7 +2,7 @@
 // The e1000e's driver on the host, against a card made of a page of registers: what it
 // writes in which order, how it starts on a card that a boot ROM left running, and what
 // it makes of one that does not answer, answers nonsense, or loses its link. The driver
-// is included as it is, with its register accesses going to the card below.
+// is included as it is, with its register accesses and its clock going to the card below.
 //
 // links: kernel/dev/e1000e_ring.c harness/testing/host_assert.c
 
@@ -16,14 +16,19 @@
 
 #define mmio_read32 unused_read32
 #define mmio_write32 unused_write32
+#define clock_ns unused_clock_ns
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/dev/mmio.h"
 #undef mmio_read32
 #undef mmio_write32
+#undef clock_ns
 
 static unsigned
 card_read(const void *at);
 static void
 card_write(void *at, unsigned v);
+static unsigned long
+clock_ns(void);
 #define mmio_read32 card_read
 #define mmio_write32 card_write
 #include "kernel/dev/e1000e.c"
@@ -200,7 +205,7 @@ physical_of(const void *object)
 	return (u64)(uintptr_t)object;
 }
 
-u64
+static u64
 clock_ns(void)
 {
 	return card.now += 1000;

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How long the kernel keeps interrupts off, counted in instructions by itself.
+
+The bounds are those of docs/stays.md. They are what the largest call of each kind takes,
+with room for growth, and not what a typical one takes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from guest import ROOT
+
+sys.path.insert(0, str(ROOT / "harness/stays"))
+import measure      # noqa: E402
+
+pytestmark = pytest.mark.qemu
+
+LONGEST = 6_000_000     # instructions: frame_alloc of 16 MiB, which clears it
+OTHERS = 1_000_000      # everything else
+
+
+def test_longest_stay(tmp_path):
+    """The largest calls are among what is made, and every stay is within its bound."""
+    stays = measure.measure(("exhaust", "selftest frames", "selftest trim", "selftest rounds",
+                             "diskio read"), 0, tmp_path)
+    assert {"null", "frame_alloc", "page_map", "cap_revoke", "cap_drop", "wait", "queue_kick",
+            "env_exit", "timer", "device"} <= set(stays) | {"null"}
+    assert 1_000_000 < stays["frame_alloc"].ticks < LONGEST
+    for name, stay in stays.items():
+        assert name == "frame_alloc" or stay.ticks < OTHERS, (name, stay)
+    # A stay is not measured from somewhere else: the shortest are of some hundred.
+    assert min(stay.ticks for stay in stays.values()) < 5_000
+
+
+def test_table():
+    """The longest comes first and last."""
+    said = "stay: null 3 140 70\nstay: wait 2 900 450\nother\n"
+    lines = measure.table(measure.parse(said), {})
+    assert [line.split()[0] for line in lines] == ["entered", "wait", "null", "longest:"]
+    assert lines[-1] == "longest: 900 instructions, by wait"

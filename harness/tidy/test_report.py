@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make size` counts what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COUNTED = re.compile(r"^the kernel's C without drivers, fabric and tests: (\d+) lines of code, "
+                     r"12000 wanted at most(?:, (\d+) too many)? \((\d+) with", re.M)
+
+
+def size(root: Path) -> tuple[int, int, int]:
+    """Lines of code, how many too many, and all lines."""
+    done = subprocess.run([sys.executable, str(HERE / "report.py"), "--root", str(root)],
+                          capture_output=True, text=True, check=True)
+    found = COUNTED.search(done.stdout)
+    assert found, done.stdout + done.stderr
+    return int(found[1]), int(found[2] or 0), int(found[3])
+
+
+def test_what_is_counted(tmp_path: Path):
+    """C and headers of the kernel; not its tests, its drivers, its fabric, other rooms."""
+    lines = {"kernel/sys/a.c": 100, "kernel/abi/a.h": 10, "kernel/arch/x86_64/b.c": 1,
+             "kernel/sys/a_test.c": 1000, "kernel/abi/a.def": 1000, "kernel/dev/d.c": 1000,
+             "kernel/fabric/f.c": 1000, "kernel/arch/x86_64/t.S": 1000, "libos/l.c": 1000}
+    for path, count in lines.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x;\t// one\n" * count)
+    assert size(tmp_path) == (111, 0, 111)
+    (tmp_path / "kernel/abi/a.h").write_text("// Comment.\n\n\t\n/* a\nb\n*/ x;\ny;\n")
+    assert size(tmp_path) == (103, 0, 108)
+    (tmp_path / "kernel/sys/a.c").write_text("x;\n" * 12000)
+    assert size(tmp_path) == (12003, 3, 12008)
+
+
+def test_this_kernel():
+    """There is a kernel to be counted."""
+    code, _, lines = size(HERE.parents[1])
+    assert 5000 < code < lines
