@@ -163,6 +163,7 @@ def main() -> int:
     """Exit status 0, 2 for a command that was wrong, 1 for anything else."""
     try:
         run(sys.argv[1:])
+        sys.stdout.flush()  # whoever reads may be gone: now, not at the end, it is told here
         return 0
     except Failure as failure:
         print(f"deosctl: {' '.join(str(failure).split())}", file=sys.stderr)

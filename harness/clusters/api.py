@@ -6,11 +6,13 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from typing import Callable
 
 SECONDS = 10.0
 PAUSE = 0.2
 AGENT_PORT = 7077
+DISK_SECONDS = 10.0  # that disks are waited for: one may be another cluster's
 
 
 def get(port: int, path: str, seconds: float = SECONDS) -> dict:
@@ -42,6 +44,11 @@ def why_not_formed(status: dict, nodes: int) -> str:
     return ""
 
 
+def lacks_disks(status: dict, nodes: int) -> bool:
+    """Whether what is deployed now would lie on one disk only."""
+    return status["voters"] < min(nodes, 2)
+
+
 class Watcher:
     """Goes on asking nodes for the cluster's status, in a thread of its own."""
 
@@ -50,6 +57,7 @@ class Watcher:
         self.nodes = nodes
         self.why = "its nodes have no addresses yet"
         self.status: dict | None = None  # of a cluster that has formed
+        self.formed_at = 0.0  # when it was first seen as one
         self._stopped = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -71,6 +79,10 @@ class Watcher:
             self.why = f"an agent's answer lacks {error}"
             return False
         if self.why:
+            return False
+        self.formed_at = self.formed_at or time.monotonic()
+        if lacks_disks(status, self.nodes) and time.monotonic() < self.formed_at + DISK_SECONDS:
+            self.why = f"{status['voters']} of {self.nodes} disks are the cluster's"
             return False
         self.status = status
         return True

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 import pytest
 
 from clusters import disk, service
-from clusters.api import why_not_formed
+from clusters.api import lacks_disks, why_not_formed
 from clusters.failure import Failure
 from clusters.load import WRONG, Client, Failed, Load, Refused
 from clusters.report import Report
 from clusters.rig import wait_for
 from clusters.site import Member, Site, check_bounds, read_site
 
-FORMED = {"formed": True, "reason": None, "virtual_address": "10.0.2.200",
+FORMED = {"formed": True, "reason": None, "virtual_address": "10.0.2.200", "voters": 2,
           "site": {"generation": 4}, "nodes": [{"life": "alive"}, {"life": "suspect"}]}
 
 
@@ -80,6 +80,11 @@ def told(content: dict) -> bytes:
 def test_when_a_cluster_is_one(change, text):
     assert text in why_not_formed(FORMED | change, 2)
     assert bool(text) == bool(why_not_formed(FORMED | change, 2))
+
+
+@pytest.mark.parametrize("voters, nodes, lacks", [(1, 3, True), (2, 3, False), (1, 1, False)])
+def test_what_is_deployed_shall_lie_on_two_disks(voters, nodes, lacks):
+    assert lacks_disks(FORMED | {"voters": voters}, nodes) == lacks
 
 
 @pytest.fixture(name="make")
