@@ -2,7 +2,8 @@
 // Duties, in one task that looks every LOOK_NS:
 //
 //	the lowest UUID	of those with a disk, when nobody knows a record: makes the first
-//	the coordinator	adds voters one at a time, and changes places of instances
+//	the coordinator	adds voters one at a time, changes places of instances, and has
+//			what lies on one disk copied to a second one
 //
 // Whoever acts looks at nothing that it could not see wrongly: two that both believe to
 // be coordinator meet in the register, and one of them loses.
@@ -13,6 +14,7 @@
 #include "cluster/agent/register_host.h"
 #include "cluster/agent/status.h"
 #include "cluster/agent/task.h"
+#include "cluster/deploy/deploy.h"
 #include "cluster/place/place.h"
 #include "cluster/storage/storage.h"
 #include "kernel/base/fmt.h"
@@ -22,6 +24,10 @@
 #define LOOK_NS (300 * NS_PER_MS)
 #define READ_EVERY_NS NS_PER_SECOND
 #define SETTLE_NS AGREE_SEEN_NS		// without a change of membership
+// Disks that come one after another, deployments under way: copies wait for them. What
+// could not be copied is tried again.
+#define COPY_AFTER_NS (5 * NS_PER_SECOND)
+#define COPY_AGAIN_NS (60 * NS_PER_SECOND)
 #define REFUSED_EVERY_NS (10 * NS_PER_SECOND)
 
 STATIC_ASSERT(PLACE_MEMBERS == MEMBERS_MAX);
@@ -33,6 +39,7 @@ static bool placed_once;
 static u32 seen_changes;
 static u64 settled_ns;		// since when no member changed
 static u64 read_ns, refused_ns;
+static u64 copy_ns;		// when copies are made; 0: none are wanted
 
 // ---- who
 
@@ -200,6 +207,39 @@ look_for_voters(void)
 	}
 }
 
+// ---- copies
+
+static u32
+voters_alive(void)
+{
+	const struct record *record = record_now();
+	const struct members *all = membership();
+	u32 alive = 0;
+
+	for (u32 i = 0; i < MEMBERS_MAX; i++) {
+		const struct member *m = &all->member[i];
+		u8 node = m->used ? record_find_node(record, m->id.uuid) : RECORD_NONE;
+
+		alive += node != RECORD_NONE && record->node[node].voter &&
+			 m->life == MEMBER_ALIVE;
+	}
+	return alive;
+}
+
+static void
+look_for_single_copies(u64 now)
+{
+	if (!record_has_single_copies(record_now()) || voters_alive() < 2) {
+		copy_ns = 0;
+		return;
+	}
+	if (!copy_ns)
+		copy_ns = now + COPY_AFTER_NS;
+	// Another deployment is under way when this one is refused: the next look.
+	if (now >= copy_ns && !deploy_begin_copies())
+		copy_ns = now + COPY_AGAIN_NS;
+}
+
 // ---- places
 
 // False: somebody has not told yet what it has.
@@ -326,6 +366,7 @@ look(u64 now)
 		return;
 	}
 	look_for_voters();
+	look_for_single_copies(now);
 	look_for_places(now);
 }
 

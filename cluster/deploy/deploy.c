@@ -33,7 +33,7 @@ static struct {
 	bool committing;
 	bool unknown;		// the record may have changed
 	struct thread *task;
-	bool is_job;
+	enum kind { KIND_SITE, KIND_JOB, KIND_COPIES } kind;
 	struct record_new_job job;
 	char name[RECORD_NAME_SIZE];
 	char arguments[RECORD_ARGUMENTS_SIZE];
@@ -180,7 +180,7 @@ clean_up(const char *error)
 	pair_close(&writer_pair);
 	writer_end();
 	ignored = pairs_tell(what, MAX(version, pairs_version() + !error),
-			     d.is_job ? 0 : deploy_now.generation);
+			     deploy_now.generation);
 	(void)ignored;		// who does not answer gives up by itself
 	mem_free(d.buffer);
 	d.buffer = NULL;
@@ -189,14 +189,14 @@ clean_up(const char *error)
 static void
 tell_end(const char *error)
 {
-	const char *what = d.is_job ? d.name : "site";
+	enum event_kind kind = d.kind == KIND_JOB ? EVENT_JOB : EVENT_SITE;
+	const char *what = d.kind == KIND_JOB ? d.name : d.kind == KIND_SITE ? "site" : "copies";
 
 	if (error)
-		event(d.is_job ? EVENT_JOB : EVENT_SITE, what, "deploying", "refused",
-		      "%s", error);
+		event(kind, what, "deploying", "refused", "%s", error);
 	else
-		event(d.is_job ? EVENT_JOB : EVENT_SITE, what, "deploying", "deployed",
-		      "%u files, %lu bytes", deploy_now.files, deploy_now.bytes);
+		event(kind, what, "deploying", "deployed", "%u files, %lu bytes",
+		      deploy_now.files, deploy_now.bytes);
 }
 
 static const char *
@@ -208,7 +208,14 @@ run(void)
 		error = writer_begin();
 	if (error)
 		return error;
-	return d.is_job ? deploy_job(&d.job, d.bytes) : deploy_site();
+	switch (d.kind) {
+	case KIND_JOB:
+		return deploy_job(&d.job, d.bytes);
+	case KIND_COPIES:
+		return deploy_copies();
+	default:
+		return deploy_site();
+	}
 }
 
 static void
@@ -225,7 +232,7 @@ deploy_task(void *argument)
 	deploy_now.sentence = error;
 	deploy_now.state = error ? DEPLOY_FAILED : DEPLOY_DONE;
 	changes++;
-	if (d.aborted)
+	if (d.aborted || d.kind == KIND_COPIES)
 		deploy_release();
 }
 
@@ -264,8 +271,9 @@ deploy_release(void)
 }
 
 static const char *
-begin(void)
+begin(enum kind kind)
 {
+	d.kind = kind;
 	d.start = d.end = 0;
 	d.fed_at = machine_now();
 	d.finished = d.aborted = d.unknown = false;
@@ -293,8 +301,7 @@ deploy_begin_site(void)
 {
 	if (deploy_now.state != DEPLOY_IDLE)
 		return busy;
-	d.is_job = false;
-	return begin();
+	return begin(KIND_SITE);
 }
 
 const char *
@@ -305,10 +312,15 @@ deploy_begin_job(const struct record_new_job *job, u64 bytes)
 	if (!string_copy(d.name, sizeof(d.name), job->name) ||
 	    !string_copy(d.arguments, sizeof(d.arguments), job->arguments))
 		return record_sentence(RECORD_NAME);
-	d.is_job = true;
 	d.job = *job;
 	d.job.name = d.name;
 	d.job.arguments = d.arguments;
 	d.bytes = bytes;
-	return begin();
+	return begin(KIND_JOB);
+}
+
+const char *
+deploy_begin_copies(void)
+{
+	return deploy_now.state != DEPLOY_IDLE ? busy : begin(KIND_COPIES);
 }

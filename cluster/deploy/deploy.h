@@ -46,6 +46,11 @@ deploy_begin_site(void);
 must_check const char *
 deploy_begin_job(const struct record_new_job *job, u64 bytes);
 
+// What the record names with one copy only gets two: nobody feeds it, and it releases
+// itself.
+must_check const char *
+deploy_begin_copies(void);
+
 // Takes what fits; returns how much.
 u32
 deploy_feed(const void *bytes, u32 len);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A site: the bundle's files become objects, and a manifest of where they lie.
+// A site: files become objects, and a manifest of where they lie: those of a bundle, or
+// those of the site that there is, when it has one copy only.
 //
 // The manifest grows in two pieces of memory, entries and paths, each doubled when it
 // is full: 10,000 files cost about 1.3 MB, and for a moment half as much again.
@@ -60,37 +61,36 @@ grow(void)
 }
 
 static const char *
-add_entry(void)
+add_entry(const char *path, u32 path_len)
 {
-	enum manifest_added added =
-		manifest_add(&builder, &entry, bundle.path, bundle.path_len);
+	enum manifest_added added = manifest_add(&builder, &entry, path, path_len);
 
 	if (added == MANIFEST_FULL) {
 		if (!grow())
 			return "this node has no memory for so many files";
-		added = manifest_add(&builder, &entry, bundle.path, bundle.path_len);
+		added = manifest_add(&builder, &entry, path, path_len);
 	}
 	ASSERT(added != MANIFEST_FULL);
 	if (added == MANIFEST_TOO_MANY)
 		return fault("the site has too many files, or too long paths");
-	ASSERT(added != MANIFEST_ORDER);	// the bundle's parser saw to that
+	ASSERT(added != MANIFEST_ORDER);	// a bundle's parser, a manifest's saw to that
 	return NULL;
 }
 
 // ---- files
 
 static const char *
-begin_file(void)
+begin_file(const u8 id[STORE_ID], u64 length, u64 mtime)
 {
-	const char *error = put_begin(&put, bundle.id, bundle.length);
+	const char *error = put_begin(&put, id, length);
 
 	if (error)
 		return error;
 	entry = (struct manifest_entry){
-		.length = bundle.length, .mtime = bundle.mtime,
+		.length = length, .mtime = mtime,
 		.voter = { MANIFEST_NOBODY, MANIFEST_NOBODY },
 	};
-	memcpy(entry.id, bundle.id, STORE_ID);
+	memcpy(entry.id, id, STORE_ID);
 	for (u32 i = 0; i < writer_pair.lanes; i++) {
 		entry.voter[i] = manifest_add_voter(
 			&builder, writer_pair.lane[i].candidate->uuid);
@@ -101,7 +101,7 @@ begin_file(void)
 }
 
 static const char *
-end_file(void)
+end_file(const char *path, u32 path_len)
 {
 	bool fine;
 	const char *error = put_end(&put, &fine);
@@ -111,9 +111,17 @@ end_file(void)
 	if (!fine)
 		return fault(sentence("%.*s changed while it was sent: its content is "
 				      "not what its id says",
-				      (int)MIN(bundle.path_len, 120u), bundle.path));
-	deploy_now.files = bundle.files;
-	return add_entry();
+				      (int)MIN(path_len, 120u), path));
+	deploy_now.files++;
+	return add_entry(path, path_len);
+}
+
+static const char *
+take_data(void *argument, const u8 *data, u64 len)
+{
+	(void)argument;
+	deploy_now.bytes += len;
+	return put_data(&put, data, len);
 }
 
 static const char *
@@ -121,12 +129,11 @@ take_event(enum bundle_event event)
 {
 	switch (event) {
 	case BUNDLE_FILE:
-		return begin_file();
+		return begin_file(bundle.id, bundle.length, bundle.mtime);
 	case BUNDLE_DATA:
-		deploy_now.bytes += bundle.data_len;
-		return put_data(&put, bundle.data, bundle.data_len);
+		return take_data(NULL, bundle.data, bundle.data_len);
 	case BUNDLE_FILE_END:
-		return end_file();
+		return end_file(bundle.path, bundle.path_len);
 	case BUNDLE_BAD:
 		return fault(bundle.error);
 	default:
@@ -164,6 +171,36 @@ take_bundle(void)
 	return error;
 }
 
+// ---- the site that there is
+
+static const char *
+take_file(const struct stored_site *site, u32 number)
+{
+	const struct manifest_entry *file = &site->manifest.file[number];
+	const struct record_new_object object = site_file(site, number);
+	const char *error = begin_file(file->id, file->length, file->mtime);
+
+	if (!error)
+		error = storage_read(&object, take_data, NULL);
+	if (!error)
+		error = end_file(manifest_path(&site->manifest, file), file->path_len);
+	return error ? error : pairs_keep();
+}
+
+static const char *
+take_site(void)
+{
+	struct stored_site *site = site_hold();
+	const char *error = NULL;
+
+	if (!site || site->generation != pairs_generation())
+		error = "the newest site is not known here yet";
+	for (u32 i = 0; !error && i < site->manifest.head->file_count; i++)
+		error = take_file(site, i);
+	site_give(site);
+	return error;
+}
+
 // ---- the end
 
 static void
@@ -174,8 +211,8 @@ read_manifest(void *from, u64 offset, void *target, u64 len)
 
 static struct record_new_object manifest_object_;
 
-static enum record_error
-change(void *argument, struct record *record)
+enum record_error
+site_change(void *argument, struct record *record)
 {
 	enum record_error error;
 
@@ -188,17 +225,24 @@ change(void *argument, struct record *record)
 	return error;
 }
 
+// All files, from the bundle or from the disks, and the manifest behind them.
 static const char *
-run(void)
+store(const char *(*take_files)(void))
 {
-	const char *error = take_bundle();
+	const char *error;
 
-	if (error)
-		return error;
-	deploy_now.sentence = "the manifest is written";
-	error = put_whole(manifest_len(&builder), read_manifest, &builder,
-			  &manifest_object_);
-	return error ? error : deploy_commit(change, NULL);
+	manifest_begin(&builder);
+	error = take_files();
+	if (!error) {
+		deploy_now.sentence = "the manifest is written";
+		error = put_whole(manifest_len(&builder), read_manifest, &builder,
+				  &manifest_object_);
+	}
+	mem_free(builder.file);
+	mem_free(builder.paths);
+	builder.file = NULL;
+	builder.paths = NULL;
+	return error;
 }
 
 const char *
@@ -207,11 +251,12 @@ deploy_site(void)
 	const char *error;
 
 	bundle_begin(&bundle);
-	manifest_begin(&builder);
-	error = run();
-	mem_free(builder.file);
-	mem_free(builder.paths);
-	builder.file = NULL;
-	builder.paths = NULL;
-	return error;
+	error = store(take_bundle);
+	return error ? error : deploy_commit(site_change, NULL);
+}
+
+const char *
+site_store_again(void)
+{
+	return store(take_site);
 }

@@ -187,6 +187,17 @@ deploy_site(void);
 const char *
 deploy_job(const struct record_new_job *job, u64 bytes);
 
+// What has one copy on the disks of a cluster of several gets two (copies.c).
+const char *
+deploy_copies(void);
+
+// The site that there is becomes objects again; then site_change() makes the record
+// name them. Waits.
+const char *
+site_store_again(void);
+enum record_error
+site_change(void *argument, struct record *record);
+
 // Seals all, makes sure that all owners still hold what is theirs, and changes the
 // record. Waits.
 const char *

@@ -207,6 +207,23 @@ record_voters(const struct record *record)
 	return voters;
 }
 
+static bool
+is_single(const struct record_object *object)
+{
+	return object->bytes && object->copy[1].node == RECORD_NONE;
+}
+
+bool
+record_has_single_copies(const struct record *record)
+{
+	ASSERT(record->job_count <= RECORD_JOBS);
+	for (u32 i = 0; i < record->job_count; i++) {
+		if (is_single(&record->job[i].image))
+			return true;
+	}
+	return record->site.generation && is_single(&record->site.manifest);
+}
+
 u32
 record_instances(const struct record *record)
 {

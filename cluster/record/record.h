@@ -138,6 +138,10 @@ record_find_job(const struct record *record, const char *name);
 u32
 record_voters(const struct record *record);
 
+// True when the site or an image has one copy only.
+must_check bool
+record_has_single_copies(const struct record *record);
+
 // Instances of all counted jobs.
 u32
 record_instances(const struct record *record);

@@ -137,27 +137,42 @@ any_content(const struct record_new_object *object,
 #define FETCH_PAGES (1 + TASK_BATCH_MAX)
 #define HASH_PIECE (64 * KIB)
 
-// All content under one header. False: no copy has it.
-static bool
-fetch_part(const struct record_new_object *object, u64 number, u8 *pages, u8 *target)
+// All content under one header.
+static const char *
+read_part(const struct record_new_object *object, u64 number, u8 *pages,
+	  storage_take take, void *argument)
 {
 	u64 end = MIN(object_content_blocks(object->bytes),
 		      (number + 1) * OBJECT_SUMS);
 	const struct object_header *header = (const void *)pages;
+	const char *error = NULL;
 	u32 count;
 
 	if (!any_header(object, number, (void *)pages))
-		return false;
-	for (u64 index = number * OBJECT_SUMS; index < end; index += count) {
-		u64 offset = index * STORE_BLOCK;
+		return no_copy;
+	for (u64 index = number * OBJECT_SUMS; index < end && !error; index += count) {
+		u64 left = object->bytes - index * STORE_BLOCK;
 
 		count = (u32)MIN(end - index, TASK_BATCH_MAX);
 		if (!any_content(object, header, index, pages + STORE_BLOCK, count))
-			return false;
-		memcpy(target + offset, pages + STORE_BLOCK,
-		       MIN(object->bytes - offset, (u64)count * STORE_BLOCK));
+			return no_copy;
+		error = take(argument, pages + STORE_BLOCK,
+			     MIN(left, (u64)count * STORE_BLOCK));
 	}
-	return true;
+	return error;
+}
+
+const char *
+storage_read(const struct record_new_object *object, storage_take take, void *argument)
+{
+	u64 headers = object_header_blocks(object->bytes);
+	u8 *pages = pages_take(FETCH_PAGES);
+	const char *error = NULL;
+
+	for (u64 n = 0; n < headers && !error; n++)
+		error = read_part(object, n, pages, take, argument);
+	task_buffer_give(pages, FETCH_PAGES);
+	return error;
 }
 
 // The others go on meanwhile: a manifest can be long.
@@ -176,18 +191,24 @@ is_what_its_id_says(const struct record_new_object *object, const u8 *bytes)
 	return !memcmp(id, object->id, STORE_ID);
 }
 
+static const char *
+append(void *argument, const u8 *bytes, u64 len)
+{
+	u8 **target = argument;
+
+	memcpy(*target, bytes, len);
+	*target += len;
+	return NULL;
+}
+
 const char *
 storage_fetch(const struct record_new_object *object, void *target)
 {
-	u64 headers = object_header_blocks(object->bytes);
-	u8 *pages = pages_take(FETCH_PAGES);
-	bool fine = true;
+	u8 *at = target;
+	const char *error = storage_read(object, append, &at);
 
-	for (u64 n = 0; n < headers && fine; n++)
-		fine = fetch_part(object, n, pages, target);
-	task_buffer_give(pages, FETCH_PAGES);
-	if (!fine)
-		return no_copy;
+	if (error)
+		return error;
 	return is_what_its_id_says(object, target)
 		       ? NULL : "an object is not what its id says";
 }

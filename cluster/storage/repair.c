@@ -23,7 +23,7 @@
 #define PAGES (1 + TASK_BATCH_MAX)
 
 struct pass {
-	struct site *site;
+	struct stored_site *site;
 	u64 generation;
 	u64 version;		// of the record
 	bool fast;
@@ -227,7 +227,7 @@ check_object(struct pass *pass, const struct holding *h)
 }
 
 static u64
-count_holdings(const struct record *record, const struct site *site)
+count_holdings(const struct record *record, const struct stored_site *site)
 {
 	struct holding holding;
 	u64 at = 0, count = 0;

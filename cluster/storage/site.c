@@ -8,9 +8,9 @@
 #include "kernel/base/assert.h"
 #include "libos/mem/mem.h"
 
-static struct site *newest;
+static struct stored_site *newest;
 
-struct site *
+struct stored_site *
 site_hold(void)
 {
 	if (newest)
@@ -19,7 +19,7 @@ site_hold(void)
 }
 
 void
-site_give(struct site *site)
+site_give(struct stored_site *site)
 {
 	if (!site)
 		return;
@@ -55,7 +55,7 @@ storage_object_of(const struct record *record, const struct record_object *objec
 }
 
 static const char *
-read_site(struct site *site)
+read_site(struct stored_site *site)
 {
 	const char *error = storage_fetch(&site->object, site->bytes);
 
@@ -67,7 +67,7 @@ read_site(struct site *site)
 const char *
 site_load(const struct record *record)
 {
-	struct site *site;
+	struct stored_site *site;
 	const char *error;
 
 	if (!record->site.generation || record->site.generation == site_generation())
@@ -107,11 +107,14 @@ own_copy(struct holding *holding)
 	return false;
 }
 
-static struct record_new_object
-file_object(const struct manifest *manifest, const struct manifest_entry *file)
+struct record_new_object
+site_file(const struct stored_site *site, u32 number)
 {
+	const struct manifest *manifest = &site->manifest;
+	const struct manifest_entry *file = &manifest->file[number];
 	struct record_new_object of = { .bytes = file->length };
 
+	ASSERT(number < manifest->head->file_count);
 	memcpy(of.id, file->id, STORE_ID);
 	for (u32 i = 0; i < RECORD_COPIES; i++) {
 		if (file->voter[i] == MANIFEST_NOBODY)
@@ -125,7 +128,7 @@ file_object(const struct manifest *manifest, const struct manifest_entry *file)
 // The object at a position: the manifest, the jobs' images, the files. False: past
 // the end.
 static bool
-object_at(const struct record *record, const struct site *site, u64 at,
+object_at(const struct record *record, const struct stored_site *site, u64 at,
 	  struct record_new_object *object)
 {
 	u64 files = site ? site->manifest.head->file_count : 0;
@@ -141,12 +144,12 @@ object_at(const struct record *record, const struct site *site, u64 at,
 	}
 	at -= record->job_count;
 	if (at < files)
-		*object = file_object(&site->manifest, &site->manifest.file[at]);
+		*object = site_file(site, (u32)at);
 	return at < files;
 }
 
 bool
-holding_next(const struct record *record, const struct site *site, u64 *at,
+holding_next(const struct record *record, const struct stored_site *site, u64 *at,
 	     struct holding *holding)
 {
 	while (object_at(record, site, (*at)++, &holding->object)) {

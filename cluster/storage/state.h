@@ -31,21 +31,6 @@ storage_bind(const u8 cluster[STORE_UUID]);
 
 // ---- the site whose objects are kept (site.c)
 
-// One manifest in memory. Tasks hold it while they walk it.
-struct site {
-	u32 holders;
-	u64 generation;
-	struct record_new_object object;	// the manifest's own
-	void *bytes;
-	struct manifest manifest;
-};
-
-// The newest one that was loaded, held; NULL: none. Give it back.
-struct site *
-site_hold(void);
-void
-site_give(struct site *site);
-
 u64
 site_generation(void);
 
@@ -62,7 +47,7 @@ struct holding {
 // Walks all of them: those of the record, then the files of the manifest. `at` counts
 // up from 0. False: there are no more.
 must_check bool
-holding_next(const struct record *record, const struct site *site, u64 *at,
+holding_next(const struct record *record, const struct stored_site *site, u64 *at,
 	     struct holding *holding);
 
 // ---- reading blocks, anywhere (reach.c)
@@ -127,7 +112,7 @@ used_version(void);
 // Marks all that the record and its site name here. Keeps what was marked before,
 // until used_rebuild() when that is due.
 void
-used_add(const struct record *record, const struct site *site);
+used_add(const struct record *record, const struct stored_site *site);
 
 // Asks for a rebuild, not before `when`: what nothing names becomes free then.
 void

@@ -53,7 +53,7 @@ follow(void)
 	const struct record *record = record_now();
 	u64 before = site_generation();
 	const char *error;
-	struct site *site;
+	struct stored_site *site;
 
 	if (!record)
 		return true;

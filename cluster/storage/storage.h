@@ -67,9 +67,34 @@ storage_record_changed(void);
 must_check const char *
 storage_fetch(const struct record_new_object *object, void *target);
 
+// Waits: reads an object as storage_fetch() does, but in pieces, in order: `take` gets
+// each, and returns NULL or a sentence that ends it. Of each block the sum is checked.
+typedef const char *(*storage_take)(void *argument, const u8 *bytes, u64 len);
+must_check const char *
+storage_read(const struct record_new_object *object, storage_take take, void *argument);
+
 // What the record names, as storage_fetch() and others take it.
 struct record_new_object
 storage_object_of(const struct record *record, const struct record_object *object);
+
+// One manifest in memory. Tasks hold it while they walk it.
+struct stored_site {
+	u32 holders;
+	u64 generation;
+	struct record_new_object object;	// the manifest's own
+	void *bytes;
+	struct manifest manifest;
+};
+
+// The newest one that was loaded, held; NULL: none. Give it back.
+struct stored_site *
+site_hold(void);
+void
+site_give(struct stored_site *site);
+
+// The object that a file of it is, by its number.
+struct record_new_object
+site_file(const struct stored_site *site, u32 number);
 
 struct storage_status {
 	u32 state;		// enum storage_state

@@ -50,7 +50,7 @@ mark(const struct holding *holding)
 
 // Files of a site that are marked already are passed over: jobs come and move often.
 static void
-mark_all(const struct record *record, const struct site *site)
+mark_all(const struct record *record, const struct stored_site *site)
 {
 	struct holding holding;
 	u64 at = 0;
@@ -64,7 +64,7 @@ mark_all(const struct record *record, const struct site *site)
 }
 
 void
-used_add(const struct record *record, const struct site *site)
+used_add(const struct record *record, const struct stored_site *site)
 {
 	ASSERT(storage_space.bits);
 	ASSERT(!record->site.generation ||
@@ -103,7 +103,7 @@ void
 used_rebuild_if_due(u64 now)
 {
 	const struct record *record = record_now();
-	struct site *site;
+	struct stored_site *site;
 
 	if (now < used_rebuild_due() || rooms_busy())
 		return;

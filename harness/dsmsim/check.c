@@ -64,8 +64,9 @@ check_begin(void)
 
 // ---- who is out
 
-// A newer epoch is open that leaves this life out: nobody will see its writes. Before
-// that they may count, for an epoch that never opened may be followed by one with it.
+// An epoch is open, newer than the last that this life has cleared, that leaves it out:
+// nobody will see its writes. Before that they may count, for an epoch that never opened
+// may be followed by one with it.
 static bool
 is_left_out(const struct sim *sim, const struct node *node)
 {
@@ -74,7 +75,7 @@ is_left_out(const struct sim *sim, const struct node *node)
 		const struct coh_epoch *e = &other->coh.epoch;
 
 		if (other->up && other->coh.phase == COH_OPEN &&
-		    node->coh.epoch.id && e->id > node->coh.epoch.id &&
+		    node->coh.cleared && e->id > node->coh.cleared &&
 		    !(e->members >> node->index & 1 &&
 		      e->life[node->index] == node->life))
 			return true;
@@ -201,11 +202,16 @@ check_read(struct sim *sim, struct node *node, u32 page, u32 word, u64 value)
 }
 
 void
-check_reset(struct sim *sim, u32 page, u64 content[WORDS])
+check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORDS])
 {
-	sim_trace(sim, "page %u is reset", page);
+	bool zombie = is_zombie(sim, home);
+
+	sim_trace(sim, "page %u is reset%s", page, zombie ? " by a zombie" : "");
 	for (u32 i = 0; i < WORDS; i++) {
 		content[i] = ++sim->value;
+		is_zombie_value[content[i] % VALUES_MAX] = zombie;
+		if (zombie)
+			continue;
 		record_write(sim, NODES_MAX, 0, page, i, content[i]);
 	}
 }
@@ -234,7 +240,8 @@ check_published(struct sim *sim, struct node *node, u32 page)
 {
 	u32 word = node->program.word;
 
-	(void)sim;
+	sim_trace(sim, "node %u has published %llu in %u.%u", node->index,
+		  (unsigned long long)node->frames[page][word], page, word);
 	published[page][word] = MAX(published[page][word],
 				    node->frames[page][word]);
 }
