@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The house's rules, and the one tool that applies some of them by itself.
 
-.PHONY: tidy format size
+.PHONY: tidy format size reference
 tidy: ## style, include arrows, sizes, static analysis
 	@$(PYTHON) harness/tidy/tidy.py --build $(B)
 
@@ -10,3 +10,6 @@ format: ## clang-format FILES="a.c b.h", or every C file
 
 size: ## lines and bytes a folder, and the images
 	@$(PYTHON) harness/tidy/report.py --build $(B)
+
+reference: ## docs/calls.md, the system calls, from the tables in kernel/abi
+	@$(PYTHON) kernel/abi/reference.py --write
