@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One instruction, over what is known before it: what is known behind it, or why it
-// is refused. Holds P2 to P4 of code.h.
+// is refused. Holds P2 to P4 of code.h: every access is located in its region here
+// (locate()), every register and byte that is read was set (check_set(), and the
+// stack's part in state.c), and a pointer goes nowhere but to registers and whole
+// slots of the stack.
 
 #include "kernel/base/assert.h"
 #include "kernel/code/arith.h"

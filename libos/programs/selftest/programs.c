@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Programs in the kernel: loading and what it costs, wakeup predicates, and message
-// handlers. The programs are those of libos/code/bpf, from the boot archive.
+// handlers. The programs are those of libos/code/bpf, from the boot archive, and a few
+// of two instructions that the kernel must refuse. What a program costs its owner is
+// looked up in the exported table before and after.
 
 #include "kernel/base/byteorder.h"
 #include "kernel/base/cpio.h"
