@@ -100,7 +100,7 @@ STATIC_ASSERT(sizeof(struct env_info) * ENVS_MAX <= 0x10000);
 // One a processor. Counts since boot.
 struct cpu_info {
 	u64 locks;		// times that it took the kernel lock
-	u64 lock_waits;		// of them, had to wait for another processor
+	u64 lock_waits;		// times that it had to wait until another left it
 	u64 lock_wait_ns;	// how long in all
 	u64 beside;		// calls and faults that needed no lock
 	u64 idle_ns;		// halted, with nothing to run

@@ -29,6 +29,14 @@ slice_table(void)
 						    TABLE_SLICES_OFFSET);
 }
 
+// cpu_count entries.
+static inline const volatile struct cpu_info *
+cpu_table(void)
+{
+	return (const volatile struct cpu_info *)(TABLES_BASE +
+						  TABLE_CPUS_OFFSET);
+}
+
 // RINGS_MAX entries.
 static inline const volatile struct ring_info *
 ring_table(void)

@@ -20,8 +20,10 @@
 // A ticket lock: fair, so that no processor starves at the kernel's door.
 // Invariants:
 //   L1  `serving` is the ticket of the holder, or the next one's
-//   L2  nobody is BESIDE for good while the lock is held: who finds it taken
-//       changes nothing and goes INSIDE
+//   L2  nobody stays BESIDE while the lock is held: who finds it taken has changed
+//       nothing and goes INSIDE. There it waits until who was before it is done, and
+//       tries again: if it took a ticket at once, so would the next that finds the
+//       lock taken, and all would go on taking turns when nobody needs the lock
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/abi/tables.h"
@@ -31,11 +33,15 @@
 extern u32 lock_next_ticket;
 extern u32 lock_serving;
 
-// Out of line: waits for a ticket's turn, and for who is BESIDE.
+#define BESIDE_TRIES 3u		// then it takes its turn with a ticket
+
+// Out of line: wait for a ticket's turn; for who is BESIDE; for who has a ticket now.
 void
 lock_wait_turn(u32 ticket);
 void
 lock_wait_beside(void);
+void
+lock_wait_others(void);
 
 #ifdef DEOS_CHECKED
 extern const struct cpu *lock_holder;

@@ -37,25 +37,38 @@ interrupt(u32 vector)
 	apic_end_of_interrupt();
 }
 
-// Does without the lock what touches only the own state of the environment that runs
-// here, if nobody holds the lock. Returns when it is to be done with the lock, and
-// has then changed nothing.
+// Without the lock. Returns when it cannot be done so, and has then changed nothing.
 static void
-try_beside(struct cpu *cpu, struct context *context, bool call)
+run_beside(struct cpu *cpu, struct context *context, bool call)
 {
 	struct env *env = &envs[cpu->current];
 
-	shootdown_enter(cpu, BESIDE);
-	// In this order: while the lock is free nobody asks for anything new.
-	if (likely(lock_is_free() && !cpu->reschedule)) {
-		ASSERT(context == &env->context);
-		if (call ? dispatch_beside(env) : upcall_fault(env, false)) {
-			cpu->info->beside++;
-			shootdown_leave(cpu);
-			context_resume(context);
-		}
+	ASSERT(context == &env->context);
+	if (call ? !dispatch_beside(env) : !upcall_fault(env, false))
+		return;
+	cpu->info->beside++;
+	shootdown_leave(cpu);
+	context_resume(context);
+}
+
+// Does without the lock what touches only the own state of the environment that runs
+// here. Returns, INSIDE, when it is to be done with the lock.
+static void
+try_beside(struct cpu *cpu, struct context *context, bool call)
+{
+	for (u32 tries = 0; tries < BESIDE_TRIES; tries++) {
+		bool free;
+
+		shootdown_enter(cpu, BESIDE);
+		free = lock_is_free();
+		// Now, because while the lock is free nobody asks for anything new.
+		if (likely(free && !cpu->reschedule))
+			run_beside(cpu, context, call);
+		shootdown_enter(cpu, INSIDE);
+		if (free)
+			return;
+		lock_wait_others();
 	}
-	shootdown_enter(cpu, INSIDE);
 }
 
 void

@@ -66,6 +66,7 @@ static const struct need {
 	{ "remote", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "remote-bench", ROLE_FABRIC, USE },
 	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "scale", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "scarce", ROLE_NIC, USE },
 	{ "scarce", ROLE_BLOCKS, USE },
 	{ "scarce", ROLE_FABRIC, USE },
