@@ -261,12 +261,28 @@ youngest_child(const struct env *env, bool *waits)
 	return found;
 }
 
-// Its own does not suffice: a child goes, or the rest is forgiven.
+// The slot of a program that it loaded, whose frames are the kernel's, or SLOT_NONE.
+static u32
+some_program(const struct env *env)
+{
+	for (u32 slot = 1; slot < CAP_LIST_SLOTS; slot++) {
+		const struct cap *cap = cap_at(&caps, env->index, slot);
+
+		if (cap && cap->type == CAP_PROGRAM && cap->depth == 0)
+			return slot;
+	}
+	return SLOT_NONE;
+}
+
+// Its own does not suffice: a program goes, a child, or the rest is forgiven.
 static void
 take_child(struct env *env, u32 kind, u64 now_ns)
 {
-	bool waits;
-	u32 slot = youngest_child(env, &waits);
+	bool waits = false;
+	u32 slot = kind == 0 ? some_program(env) : SLOT_NONE;
+
+	if (slot == SLOT_NONE)
+		slot = youngest_child(env, &waits);
 
 	if (slot != SLOT_NONE) {
 		take(env, kind, slot, 0, 1);

@@ -220,6 +220,20 @@ tick(void)
 	}
 }
 
+// Puts all of its frames into programs that nobody verifies.
+static void
+hoard(void)
+{
+	static const struct code_insn text[] = { { 0x95, 0, 0, 0 } };
+	struct program_spec spec = { .text = (u64)text, .count = 1 };
+
+	while (sys_code_load(&spec) >= 0)
+		shared->count++;
+	announce(&shared->state, 1);
+	while (sys_wait(NULL, 0, NEVER) < 0)
+		;
+}
+
 // Sleeps by the predicate that it is given, until more is typed.
 static void
 sleep_by_predicate(void)
@@ -263,6 +277,7 @@ child_main(const char *what)
 		{ "hold-family", hold_family },
 		{ "hold-others", hold_others },
 		{ "tick", tick },
+		{ "hoard", hoard },
 		{ "predicate", sleep_by_predicate },
 	};
 

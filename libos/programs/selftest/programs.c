@@ -72,6 +72,33 @@ refused(const struct code_insn *text, enum code_reason reason, u32 insn,
 	must(sys_cap_drop((u32)slot), "drop");
 }
 
+// Frames in programs are owed like others: who hides them there loses programs.
+static void
+programs_are_taken(void)
+{
+	const u32 owed = 60;
+	struct helper h;
+	u64 until = now_ns() + PATIENCE_NS;
+	u32 quota;
+
+	helper_start(&h, "hoard", processor(), NULL);
+	check(changed(&h.shared->state, 0) && h.shared->count >= 3, "it hoards");
+
+	const volatile struct env_info *info = &env_table()[h.child.index];
+
+	quota = info->quota.frames;
+	must(sys_revoke_ask(h.child.env, SLOT_NONE, CAP_FRAMES, owed, now_ns()),
+	     "ask");
+	while (info->quota.frames != quota - owed && now_ns() < until)
+		must(sys_wait(NULL, 0, now_ns() + NS_PER_MS) == -E_TIMEOUT
+		     ? 0 : -E_STATE, "a nap");
+	check(info->quota.frames == quota - owed, "what it owes is taken");
+	check(info->used.frames <= info->quota.frames, "out of its programs");
+	check(info->state == ENV_ASLEEP || info->state == ENV_RUNNABLE,
+	      "and it lives on");
+	helper_end(&h);
+}
+
 void
 test_programs(void)
 {
@@ -102,6 +129,7 @@ test_programs(void)
 	check(sys_code_load(&spec) == -E_ARGUMENT, "one that is too long");
 	spec = (struct program_spec){ .text = 8, .count = 1 };
 	check(sys_code_load(&spec) == -E_ADDRESS, "one that is nowhere");
+	programs_are_taken();
 }
 
 // A child counts to TICKS and announces each: its parent is asked each time and
