@@ -19,6 +19,9 @@ SITE = {
 }
 
 
+LIVE: list[dict[str, Guest]] = []       # the nodes of the modules that run
+
+
 @pytest.fixture(scope="module")
 def node():
     """Makes nodes of this module; they end with it. Same arguments, same node, until
@@ -35,6 +38,17 @@ def node():
         guests[key].check()
         return guests[key]
 
+    LIVE.append(guests)
     yield make
+    LIVE.remove(guests)
     for guest in guests.values():
         guest.__exit__()
+
+
+@pytest.fixture(autouse=True)
+def audited():
+    """After each test, nothing that the kernel gave out is lost or there twice."""
+    yield
+    for guests in LIVE:
+        for guest in guests.values():
+            guest.audit()

@@ -147,6 +147,14 @@ class Guest(Machine):
         self.wait_for(says, since=since)
         return int(found[1])
 
+    def audit(self):
+        """Has the kernel count all that it gave out, where the shell listens. A leak is
+        a panic: what it found missing is what check() then shows."""
+        if not self.broken and self.alive() and self.log().endswith("\n" + PROMPT):
+            said = self.run("audit")
+            if said != "audit: all is accounted for\n":
+                raise GuestError(said)
+
     def check(self):
         """Fails when the kernel panicked or QEMU ended."""
         if "PANIC" in self.log():
@@ -191,6 +199,8 @@ class Guest(Machine):
     def __enter__(self) -> Guest:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *failure):
+        if failure and failure[0] is None:
+            self.audit()
         super().__exit__()
         shutil.rmtree(self.folder, ignore_errors=True)

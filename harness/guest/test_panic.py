@@ -32,6 +32,16 @@ WAYS = {
     "run-user": (KERNEL_MODE.format(14, 14, 0x11), ["kernel_main"]),
     "stack": (KERNEL_MODE.format(8, 8, 0x0), ["overflow_stack", "kernel_main"]),
     "smash": (r"stack smashed\n", ["smash_stack"]),
+    # Found by the audit (kernel/sys/audit.c), each by what it misses.
+    **{way: (rf"kernel/sys/audit\.c:\d+: broken invariant: {missed}\n", ["audit_run"])
+       for way, missed in {
+           "leak-frame": "h->owned == h->root_frames",
+           "leak-table": r"h->owned \+ h->kept == info->used\.frames",
+           "leak-slice": "h->slices == h->root_slices",
+           "leak-ring": r"h->root_rings == info->used\.rings",
+           "leak-quota": r"sum\.slices == env_quota_total\.slices",
+           "leak-pin": r"pins == count_pins\(\)",
+       }.items()},
 }
 
 

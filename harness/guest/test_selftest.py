@@ -14,9 +14,9 @@ TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
          "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
          "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
          "migrate", "revoke-running", "revoke-asleep", "loop", "filters",
-         "trim", "rounds", "revoke-refusals", "revoke-request", "revoke-taken", "revoke-declared",
-         "revoke-scribbler", "revoke-reserve", "revoke-family", "revoke-others", "revoke-lent",
-         "programs", "predicates", "handlers"]
+         "trim", "rounds", "wide", "tables", "secrets", "revoke-refusals", "revoke-request",
+         "revoke-taken", "revoke-declared", "revoke-scribbler", "revoke-reserve",
+         "revoke-family", "revoke-others", "revoke-lent", "programs", "predicates", "handlers"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -23,7 +23,8 @@ def test_help_names_every_command(guest):
     """`help` has a line for each command that the tests here use."""
     names = re.findall(r"^  (\w+) ", guest.run("help"), re.M)
     assert names == ["help", "ls", "run", "time", "kill", "status", "envs", "frames", "slices",
-                     "rings", "caps", "links", "mem", "trace", "uptime", "poweroff", "reboot"]
+                     "rings", "caps", "links", "mem", "trace", "uptime", "audit", "poweroff",
+                     "reboot"]
 
 
 def test_tables_agree(guest):

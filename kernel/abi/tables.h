@@ -21,6 +21,7 @@
 #define TABLE_LINKS_OFFSET 0x40000ull
 #define TABLE_FABRIC_OFFSET 0x50000ull
 #define TABLE_CPUS_OFFSET 0x60000ull
+#define TABLE_DEVICES_OFFSET 0x70000ull
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u
@@ -122,6 +123,22 @@ struct ring_info {
 	u64 tx_frames;
 	u64 tx_refused;
 	u64 handled;		// frames that its handler saw
+};
+
+// PCI functions in the order in which they were found; vendor 0 ends the table.
+#define DEVICES_MAX 64u
+
+struct device_info {
+	u16 vendor;
+	u16 device;
+	u8 bus;
+	u8 slot;
+	u8 function;
+	u8 base_class;		// PCI's: 1 storage, 2 network ...
+	u8 sub_class;
+	u8 interface;
+	u8 masters;		// not 0: it may use memory by itself (drivers say so)
+	u8 reserved;
 };
 
 enum frame_state {

@@ -269,6 +269,12 @@ pci_silence(const struct pci_function *f)
 }
 
 bool
+pci_masters(const struct pci_function *f)
+{
+	return pci_read16(f, REG_COMMAND) & COMMAND_MASTER;
+}
+
+bool
 pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count)
 {
 	u32 cap = pci_capability(f, PCI_CAP_MSIX, 0);

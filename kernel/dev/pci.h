@@ -66,6 +66,10 @@ pci_bar(const struct pci_function *f, u32 index, struct pci_bar *bar);
 void
 pci_enable(const struct pci_function *f);
 
+// May the function read and write memory by itself?
+bool
+pci_masters(const struct pci_function *f);
+
 // Takes the bus away from a function that failed or is not used: it reads and writes
 // no memory from now on, whatever it believes. Under the kernel lock.
 void

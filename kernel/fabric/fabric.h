@@ -61,6 +61,10 @@ fabric_sent(u32 cookie);
 void
 fabric_block_done(u32 ticket, bool ok);
 
+// Pins that pending operations hold. Asserts that none is lost.
+u64
+fabric_pins(void);
+
 // Removal (sys/removal.c): a capability of the extra lists; one that queues or
 // endpoints stand on, which is gone (`from` is 0) or ends at the frame `from` now;
 // the root of one.

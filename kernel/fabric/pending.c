@@ -114,3 +114,23 @@ pending_accept(u32 env)
 	}
 	return oldest;
 }
+
+u64
+fabric_pins(void)
+{
+	u64 pins = 0;
+	u32 taken = 0, free = 0;
+
+	if (!fabric.on)
+		return 0;
+	for (u32 i = 0; i < PENDING_MAX; i++) {
+		taken += pendings[i].kind != PENDING_FREE;
+		pins += pendings[i].pin_count;
+	}
+	for (u32 i = free_first; i != NONE; i = pendings[i].next_free) {
+		free++;
+		ASSERT(free <= PENDING_MAX);
+	}
+	ASSERT(taken + free == PENDING_MAX);
+	return pins;
+}

@@ -17,6 +17,7 @@
 #include "kernel/sys/env.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
+#include "kernel/sys/tables.h"
 
 #define ECHO_BUFFERS 256u
 
@@ -33,6 +34,27 @@ find_devices(void)
 	}
 }
 
+// What was found, and which of it may use the bus by now.
+static void
+show_devices(void)
+{
+	const struct pci_function *f;
+
+	for (u32 i = 0; i < DEVICES_MAX && (f = pci_at(i)); i++) {
+		device_table[i] = (struct device_info){
+			.vendor = f->vendor_id,
+			.device = f->device_id,
+			.bus = f->bus,
+			.slot = f->device,
+			.function = f->function,
+			.base_class = f->base_class,
+			.sub_class = f->sub_class,
+			.interface = f->interface,
+			.masters = pci_masters(f),
+		};
+	}
+}
+
 void
 devices_init(void)
 {
@@ -41,6 +63,7 @@ devices_init(void)
 	virtio_rng_init();
 	ring_init();
 	queue_init();
+	show_devices();
 }
 
 static void

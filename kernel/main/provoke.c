@@ -8,6 +8,8 @@
 //                   environment loaded, at its first instruction
 //   guard page      stack: a double fault, reported on a stack of its own
 //   stack protector smash
+//   audit           leak-frame, leak-table, leak-slice, leak-ring, leak-quota,
+//                   leak-pin: what was given out and is nobody's
 
 #include "kernel/main/provoke.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -15,6 +17,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
+#include "kernel/sys/audit.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/tables.h"
 
@@ -136,6 +139,55 @@ smash_stack(void)
 		at[i] = i;
 }
 
+// Each of these takes one away from where it belongs; the audit must miss it.
+static void
+leak_frame(void)
+{
+	u64 frame = own_find(&frames, FRAME_ANY, 1);
+
+	audit_run();
+	own_take(&frames, frame, 1, 0, FRAME_OWNED);
+	env_table[0].used.frames++;
+	audit_run();
+}
+
+static void
+leak_table(void)
+{
+	u64 frame = own_find(&frames, FRAME_ANY, 1);
+
+	own_take(&frames, frame, 1, 0, FRAME_TABLE);
+	audit_run();
+}
+
+static void
+leak_slice(void)
+{
+	slice_table[0][1].owner = 0;
+	audit_run();
+}
+
+static void
+leak_ring(void)
+{
+	env_table[0].used.rings++;
+	audit_run();
+}
+
+static void
+leak_quota(void)
+{
+	env_table[0].quota.slices--;
+	audit_run();
+}
+
+static void
+leak_pin(void)
+{
+	own_pin(&frames, envs[0].uarea_frame, 1);
+	audit_run();
+}
+
 void
 provoke(const char *way)
 {
@@ -158,6 +210,12 @@ provoke(const char *way)
 		{ "run-user", run_user },
 		{ "stack", overflow_stack },
 		{ "smash", smash_stack },
+		{ "leak-frame", leak_frame },
+		{ "leak-table", leak_table },
+		{ "leak-slice", leak_slice },
+		{ "leak-ring", leak_ring },
+		{ "leak-quota", leak_quota },
+		{ "leak-pin", leak_pin },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(ways); i++) {

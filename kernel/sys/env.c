@@ -36,6 +36,7 @@ STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
 struct env envs[ENVS_MAX];
 u64 env_started;
 u64 env_dying;
+struct quota env_quota_total;
 struct cap_tree caps;
 struct own frames;
 
@@ -96,6 +97,8 @@ env_make(struct env *env, const struct env_spec *spec, u32 parent)
 		.parent = envs[parent].info->id,
 		.quota = spec->quota,
 	};
+	if (parent == index)
+		env_quota_total = spec->quota;
 	string_copy(info->name, sizeof(info->name), spec->name);
 	memcpy(env->context.fpu, fpu_initial, sizeof(fpu_initial));
 	own_pin(&frames, env->uarea_frame, 1);

@@ -66,6 +66,7 @@ struct env {
 
 extern struct env envs[ENVS_MAX];
 extern u64 env_started;
+extern struct quota env_quota_total;	// what the first environment was given
 extern struct cap_tree caps;	// list i belongs to environment i
 extern struct own frames;
 

@@ -520,3 +520,23 @@ queue_fabric_withdrawn(u64 block, u64 count)
 		orphans++;
 	}
 }
+
+u64
+queue_pins(void)
+{
+	u64 pins = 0;
+	u32 open = 0, ownerless = 0;
+
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		const struct operation *o = &operations[i];
+
+		if (!o->open)
+			continue;
+		open++;
+		ownerless += o->queue == QUEUE_NONE || o->withdrawn;
+		pins += o->queue == QUEUE_FABRIC ? 0 : o->count;	// U3
+	}
+	ASSERT(ownerless == orphans);
+	ASSERT(!sys_info.disk_blocks || open + free_count == DISK_FLIGHTS_MAX);
+	return pins;
+}

@@ -24,6 +24,10 @@ queue_destroy(u32 index);
 void
 queue_cap_gone(u32 cap_node, u64 from);
 
+// Pins that operations with the disk hold. Asserts that none is lost.
+u64
+queue_pins(void);
+
 // Operations of other nodes (kernel/fabric/blocks.c): one more queue, whose pages
 // are the kernel's.
 enum queue_fabric {

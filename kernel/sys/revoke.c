@@ -92,6 +92,8 @@ tell(struct env *env)
 	__atomic_fetch_add(&uarea->revoke.serial, 1, __ATOMIC_RELEASE);
 	env->revoke_told = true;
 	env_hint(env->index);
+	if (env->running_on != CPU_NONE)
+		sched_kick(env->running_on);
 	wait_hint_table(env->info, sizeof(*env->info));
 }
 

@@ -47,6 +47,10 @@ ring_rx_settle(void);
 void
 ring_collect_sent(void);
 
+// Pins that frames with the interface hold. Asserts that none is lost.
+u64
+ring_pins(void);
+
 // When the interface is to be looked at without an interrupt or a kick: then it may
 // hold frames of the fabric. NEVER otherwise.
 u64

@@ -359,3 +359,20 @@ ring_tx_forget(u32 index)
 			flights[i].ring = RING_NONE;
 	}
 }
+
+u64
+ring_pins(void)
+{
+	u64 pins = 0;
+	u32 open = 0;
+
+	for (u32 i = 0; i < NIC_FLIGHTS_MAX; i++) {
+		const struct flight *f = &flights[i];
+
+		open += f->open;
+		for (u32 p = 0; f->open && p < f->pin_count; p++)
+			pins += f->pin[p].count;
+	}
+	ASSERT(!capacity || open + free_count == NIC_FLIGHTS_MAX);
+	return pins;
+}

@@ -17,6 +17,7 @@ struct env_info env_table[ENVS_MAX] EXPORTED;
 struct slice_info slice_table[CPUS_MAX][SLICES_PER_CPU] EXPORTED;
 struct cpu_info cpu_table[CPUS_MAX] EXPORTED;
 struct ring_info ring_table[RINGS_MAX] EXPORTED;
+struct device_info device_table[DEVICES_MAX] EXPORTED;
 struct fabric_link link_table[FABRIC_LINKS_MAX] EXPORTED;
 struct fabric_info fabric_info EXPORTED;
 
@@ -28,6 +29,7 @@ tables_share(void)
 	kernel_map_share(TABLE_ENVS_OFFSET, env_table, sizeof(env_table));
 	kernel_map_share(TABLE_SLICES_OFFSET, slice_table, sizeof(slice_table));
 	kernel_map_share(TABLE_RINGS_OFFSET, ring_table, sizeof(ring_table));
+	kernel_map_share(TABLE_DEVICES_OFFSET, device_table, sizeof(device_table));
 	kernel_map_share(TABLE_CPUS_OFFSET, cpu_table, sizeof(cpu_table));
 	kernel_map_share(TABLE_LINKS_OFFSET, link_table, sizeof(link_table));
 	kernel_map_share(TABLE_FABRIC_OFFSET, &fabric_info, sizeof(fabric_info));

@@ -45,6 +45,22 @@ ring_table(void)
 						   TABLE_RINGS_OFFSET);
 }
 
+// DEVICES_MAX entries, up to the first without a vendor.
+static inline const volatile struct device_info *
+device_table(void)
+{
+	return (const volatile struct device_info *)(TABLES_BASE +
+						     TABLE_DEVICES_OFFSET);
+}
+
+// cpu_count entries.
+static inline const volatile struct cpu_info *
+cpu_table(void)
+{
+	return (const volatile struct cpu_info *)(TABLES_BASE +
+						  TABLE_CPUS_OFFSET);
+}
+
 // fabric_info()->links entries.
 static inline const volatile struct fabric_link *
 link_table(void)

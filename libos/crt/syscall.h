@@ -286,6 +286,13 @@ sys_endpoint_open(u32 fabric, u32 queue, u64 service)
 	return syscall_3(SYS_endpoint_open, fabric, queue, service);
 }
 
+// Has the kernel count everything that it gave out, which takes a while.
+static inline i64
+sys_machine_audit(u32 machine)
+{
+	return syscall_3(SYS_machine_audit, machine, 0, 0);
+}
+
 // Asks an environment to give up `count` units by a deadline: of its quota, with
 // `source` SLOT_NONE, or of what was derived from that capability. Returns how many
 // it owes from now on.

@@ -33,6 +33,7 @@ forged_slots(void)
 		SYS_console_write, SYS_console_read, SYS_machine_stop,
 		SYS_trace_read, SYS_revoke_ask, SYS_cap_trim,
 		SYS_code_verify, SYS_wait_for, SYS_ring_handle,
+		SYS_machine_audit,
 	};
 
 	for (u32 c = 0; c < ARRAY_SIZE(calls); c++) {

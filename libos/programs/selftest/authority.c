@@ -16,6 +16,8 @@
 #define LATE_NS (9 * NS_PER_SECOND)
 #define OWED 40u
 #define WIDE 200u			// capabilities derived from one
+#define WIDE_LISTS 40u
+#define WIDE_EACH 250u
 #define SELF CAP_SLOT_SELF
 
 static struct helper h;
@@ -422,4 +424,60 @@ test_rounds(void)
 	must(sys_cap_derive(run.slot, SELF, CAP_READ, run.frame, 1),
 	     "what was revoked can be derived from again");
 	must(cap_drop_all(run.slot), "drop");
+}
+
+// Lists of others, full of what came from one capability of ours.
+static void
+fill_lists(u32 *env, const struct frame_run *uareas, const struct frame_run *run)
+{
+	for (u32 e = 0; e < WIDE_LISTS; e++) {
+		struct env_spec spec = {
+			.uarea_slot = uareas->slot,
+			.uarea_frame = uareas->frame + e,
+			.quota = { .frames = 4 },
+			.name = "list",
+		};
+
+		env[e] = (u32)sys_env_create(&spec);
+		must((i32)env[e], "env_create");
+		for (u32 i = 0; i < WIDE_EACH; i++)
+			must(sys_cap_derive(run->slot, env[e], CAP_READ, run->frame,
+					    1), "cap_derive");
+	}
+}
+
+// Ten thousand go in bounded calls, and another environment's upcalls come meanwhile.
+void
+test_wide(void)
+{
+	static u32 env[WIDE_LISTS];
+	struct frame_run uareas, run;
+	struct cap_info info;
+	u32 calls = 1, ticks;
+
+	take_run(WIDE_LISTS, &uareas);
+	take_run(1, &run);
+	helper_start(&h, "ticks", processor(), NULL);
+	fill_lists(env, &uareas, &run);
+	must(sys_cap_inspect(SELF, run.slot, &info), "cap_inspect");
+	check(info.children == WIDE_LISTS * WIDE_EACH, "ten thousand are there");
+	while (h.shared->count == 0)
+		sys_yield(SLOT_NONE);
+	ticks = h.shared->count;
+	while (sys_cap_revoke(run.slot) == -E_AGAIN) {
+		calls++;
+		sys_yield(SLOT_NONE);
+	}
+	check(h.shared->count > ticks, "upcalls of another came meanwhile");
+	must(sys_cap_inspect(SELF, run.slot, &info), "cap_inspect");
+	check(info.children == 0, "all are gone");
+	check(calls == (WIDE_LISTS * WIDE_EACH + 127) / 128,
+	      "128 in each call, and no fewer");
+	print("wide: %u capabilities in %u calls, %u upcalls of another meanwhile\n",
+	      WIDE_LISTS * WIDE_EACH, calls, h.shared->count - ticks);
+	for (u32 e = 0; e < WIDE_LISTS; e++)
+		must(cap_drop_all(env[e]), "drop");
+	helper_end(&h);
+	must(cap_drop_all(run.slot), "drop");
+	must(cap_drop_all(uareas.slot), "drop");
 }

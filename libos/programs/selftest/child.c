@@ -250,6 +250,23 @@ sleep_by_predicate(void)
 	announce(&shared->state, 2);
 }
 
+static void
+on_tick(struct upcall_context *context)
+{
+	(void)context;
+	shared->count++;
+	sys_timer_set(now_ns() + NS_PER_MS / 10);
+}
+
+static void
+count_ticks(void)
+{
+	timer_handler_set(on_tick);
+	sys_timer_set(now_ns());
+	for (;;)
+		;
+}
+
 int
 child_main(const char *what)
 {
@@ -270,6 +287,7 @@ child_main(const char *what)
 		{ "sections", count_in_sections },
 		{ "overrun", overrun },
 		{ "cling", cling },
+		{ "ticks", count_ticks },
 		{ "hold", hold },
 		{ "hold-declared", hold_declared },
 		{ "hold-politely", hold_politely },

@@ -176,3 +176,9 @@ void
 test_handlers(void);
 void
 test_filters(void);
+void
+test_wide(void);
+void
+test_tables(void);
+void
+test_secrets(void);

@@ -63,6 +63,17 @@ stop(enum machine_stop_how how)
 }
 
 static void
+audit(int argc, char **argv)
+{
+	u32 slot = startup_slot(ROLE_MACHINE);
+	i64 error = slot == SLOT_NONE ? -E_ABSENT : sys_machine_audit(slot);
+
+	(void)argc;
+	(void)argv;
+	print("audit: %s\n", error ? error_text(error) : "all is accounted for");
+}
+
+static void
 power_off(int argc, char **argv)
 {
 	(void)argc;
@@ -103,6 +114,7 @@ static const struct command {
 	  show_memory },
 	{ "trace", "[N]", "shows the kernel's newest trace events", show_trace },
 	{ "uptime", "", "shows the time since boot", show_uptime },
+	{ "audit", "", "has the kernel count what it gave out", audit },
 	{ "poweroff", "", "powers the node off", power_off },
 	{ "reboot", "", "starts the node anew", reboot },
 };

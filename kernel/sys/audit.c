@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The audit: every frame, slice, ring, pin and unit of quota is counted from both
+// sides, by the tables and by the capabilities that stand for it.
+//
+//   A1  the frames that an environment owns are those of its root capabilities, and
+//       with what the kernel keeps for it they are its used.frames
+//   A2  its slices are those of its root capabilities, and its used.slices
+//   A3  its rings, queues and endpoints likewise, and its used.rings
+//   A4  quotas add up to the node's: a child's is out of its parent's
+//   A5  every pin is held by an operation with a device, a sleeper or a uarea
+//   A6  the invariants of kernel/cap and kernel/own
+// Nothing is in transit between two calls but what A5 counts: frames in limbo have
+// pins, blocks under a device's hand are an operation of a queue.
+
+#include "kernel/sys/audit.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/fabric/fabric.h"
+#include "kernel/sys/call.h"
+#include "kernel/sys/queue.h"
+#include "kernel/sys/ring.h"
+#include "kernel/sys/tables.h"
+
+struct holdings {
+	u64 owned;		// frames, by the frame table
+	u64 kept;		// frames that the kernel keeps for it
+	u64 slices;		// by the slice table
+	u64 root_frames;	// by its capabilities
+	u64 root_slices;
+	u64 root_rings;
+};
+
+static struct holdings held[ENVS_MAX];
+
+static u64
+count_frames(void)
+{
+	u64 pins = 0;
+
+	for (u64 f = 0; f < frames.count; f++) {
+		const struct frame_info *frame = &frames.frame[f];
+
+		pins += frame->pins;
+		if (frame->state != FRAME_OWNED && frame->state != FRAME_TABLE)
+			continue;
+		ASSERT(frame->owner < ENVS_MAX);
+		held[frame->owner].owned += frame->state == FRAME_OWNED;
+		held[frame->owner].kept += frame->state == FRAME_TABLE;
+	}
+	return pins;
+}
+
+static void
+count_slices(void)
+{
+	for (u32 i = 0; i < CPUS_MAX * SLICES_PER_CPU; i++) {
+		const struct slice_info *slice =
+			&slice_table[i / SLICES_PER_CPU][i % SLICES_PER_CPU];
+
+		if (slice->owner != OWNER_NONE)
+			held[slice->owner].slices++;
+	}
+}
+
+static void
+count_root(struct holdings *h, u32 index, const struct cap *cap)
+{
+	switch ((enum cap_type)cap->type) {
+	case CAP_FRAMES:
+		// Modules of boot: their frames stay reserved.
+		if (frames.frame[cap->base].state == FRAME_RESERVED)
+			return;
+		for (u64 f = cap->base; f < cap->base + cap->count; f++) {
+			ASSERT(frames.frame[f].state == FRAME_OWNED);	// A1
+			ASSERT(frames.frame[f].owner == index);
+		}
+		h->root_frames += cap->count;
+		break;
+	case CAP_SLICES:
+		h->root_slices += cap->count;
+		break;
+	case CAP_RING:
+	case CAP_QUEUE:
+	case CAP_FABRIC_QUEUE:
+	case CAP_ENDPOINT:
+		h->root_rings += cap->count;
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+count_roots(u32 index)
+{
+	for (u32 slot = 0; slot < CAP_LIST_SLOTS; slot++) {
+		const struct cap *cap = cap_at(&caps, index, slot);
+
+		if (cap && cap->depth == 0)
+			count_root(&held[index], index, cap);
+	}
+}
+
+static void
+check_env(u32 index)
+{
+	const struct holdings *h = &held[index];
+	const struct env_info *info = envs[index].info;
+
+	ASSERT(h->owned == h->root_frames);				// A1
+	ASSERT(h->owned + h->kept == info->used.frames);
+	ASSERT(h->kept >= envs[index].tables);
+	ASSERT(h->slices == h->root_slices);				// A2
+	ASSERT(h->slices == info->used.slices);
+	ASSERT(h->root_rings == info->used.rings);			// A3
+	ASSERT(info->used.frames <= info->quota.frames);
+	ASSERT(info->used.slices <= info->quota.slices);
+	ASSERT(info->used.rings <= info->quota.rings);
+}
+
+static void
+check_quotas(void)
+{
+	struct quota sum = { 0 };
+
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		const struct env_info *info = envs[i].info;
+
+		sum.frames += info->quota.frames;
+		sum.slices += info->quota.slices;
+		sum.envs += info->quota.envs;
+		sum.rings += info->quota.rings;
+	}
+	ASSERT(sum.frames == env_quota_total.frames);			// A4
+	ASSERT(sum.slices == env_quota_total.slices);
+	ASSERT(sum.envs == env_quota_total.envs);
+	ASSERT(sum.rings == env_quota_total.rings);
+}
+
+// Of uareas and sleepers; devices' are counted by those who drive them.
+static u64
+count_pins(void)
+{
+	u64 pins = ring_pins() + queue_pins() + fabric_pins();
+
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		const struct env *env = &envs[i];
+
+		switch ((enum env_state)env->info->state) {
+		case ENV_FREE:
+		case ENV_DEAD:
+			break;
+		case ENV_ASLEEP:
+			for (u32 w = 0; w < env->wait_count; w++)
+				pins += !env->wait[w].exported;
+			pins++;
+			break;
+		case ENV_NEW:
+		case ENV_RUNNABLE:
+		case ENV_DYING:
+			pins++;
+			break;
+		}
+	}
+	return pins;
+}
+
+void
+audit_run(void)
+{
+	u64 pins;
+
+	memset(held, 0, sizeof(held));
+	cap_check(&caps);						// A6
+	own_check(&frames);
+	pins = count_frames();
+	count_slices();
+	for (u32 i = 0; i < ENVS_MAX; i++) {
+		count_roots(i);
+		check_env(i);
+	}
+	check_quotas();
+	ASSERT(pins == count_pins());					// A5
+}
+
+i64
+check_machine_audit(struct call *call)
+{
+	const struct cap *cap;
+
+	return check_cap(call, call->a[0], CAP_MACHINE, CAP_WRITE, &cap);
+}
+
+i64
+do_machine_audit(struct call *call)
+{
+	(void)call;
+	audit_run();
+	return 0;
+}
