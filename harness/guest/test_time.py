@@ -43,6 +43,19 @@ def test_stride_usage(guest):
         assert "usage: stride TURNS SHARE..." in guest.run(f"stride {words}"), words
 
 
+@pytest.mark.parametrize("processors", [1, 2])
+def test_siblings(node, processors):
+    """Environments on each processor compute together, over memory that all map."""
+    guest = node(smp=processors)
+    before = accounts.everything(guest)
+    said = guest.run("siblings 300000")
+    assert "siblings: 25997 primes below 300000, 600 parts\n" in said
+    did = [int(parts) for parts in
+           re.findall(r"^siblings: processor \d+: (\d+) parts$", said, re.M)]
+    assert len(did) == processors and min(did) > 0 and sum(did) == 600, said
+    accounts.check_restored(guest, before)
+
+
 @pytest.mark.parametrize("how", ["overrun", "cling"])
 def test_overruns_are_repaid(guest, how):
     """Who runs on after the end of each slice has no more time of its own, what it was

@@ -73,6 +73,7 @@ static const struct need {
 	{ "scarce", ROLE_FABRIC, USE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE | CAP_DERIVE },
+	{ "siblings", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "storm", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "storm", ROLE_NIC, USE | CAP_DERIVE },
 	{ "storm", ROLE_BLOCKS, USE | CAP_DERIVE },
