@@ -189,6 +189,7 @@ struct fabric_link {
 	u16 carries;		// longest frame that the path is known to take
 	u32 session;		// 0: none; counts on
 	u32 rtt_us;
+	u32 reserved;
 	u64 heard_at;		// ns since boot
 };
 

@@ -30,7 +30,8 @@ cap_init(struct cap_tree *tree, struct cap *pool, u32 pool_size,
 	 struct cap_list *lists, u32 list_count)
 {
 	ASSERT(pool_size > 0 && pool_size < CAP_NIL);
-	*tree = (struct cap_tree){ pool, pool_size, 0, 0, lists, list_count };
+	*tree = (struct cap_tree){ .pool = pool, .pool_size = pool_size,
+				   .lists = lists, .list_count = list_count };
 	for (u32 i = 0; i < pool_size; i++) {
 		node_poison(&pool[i], false);
 		pool[i] = (struct cap){ .next = i + 1 < pool_size ? i + 1 : CAP_NIL };
@@ -280,7 +281,11 @@ remove_leaf(struct cap_tree *tree, struct cap *cap)
 		.next = tree->free,
 	};
 	node_poison(cap, true);
-	tree->free = cap_node(tree, cap);
+	// One more use and its generations would begin again.
+	if (cap->generation == CAP_GENERATION_LAST)
+		tree->retired++;
+	else
+		tree->free = cap_node(tree, cap);
 }
 
 u32
@@ -469,5 +474,5 @@ cap_check(const struct cap_tree *tree)
 	for (u32 i = 0; i < tree->list_count; i++)
 		listed += tree->lists[i].used;
 	ASSERT(used == tree->used && used == listed);
-	ASSERT(used + free == tree->pool_size);				// C5
+	ASSERT(used + free + tree->retired == tree->pool_size);		// C5
 }

@@ -14,7 +14,7 @@
 //   C2  a child has its parent's type, and range and rights within the parent's
 //   C3  depth is the parent's plus one and at most CAP_DEPTH_MAX
 //   C4  sibling and child links agree in both directions; no cycles
-//   C5  free + used nodes = pool size
+//   C5  free + used + retired nodes = pool size
 //
 // Authority is withdrawn from a whole subtree at once, in O(1), by cap_cut():
 // each node remembers how often its parent had been cut when it was derived, and
@@ -27,6 +27,7 @@
 #include "kernel/base/types.h"
 
 #define CAP_NIL 0xffffffffu
+#define CAP_GENERATION_LAST 0xffffffffu
 
 // One capability. `generation` counts the uses of this node, so that a host
 // may keep (node, generation) and see later whether it is still the same.
@@ -59,6 +60,7 @@ struct cap_tree {
 	u32 pool_size;
 	u32 free;		// first free node
 	u32 used;
+	u32 retired;		// whose generations are used up: never used again
 	struct cap_list *lists;
 	u32 list_count;
 };

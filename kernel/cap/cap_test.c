@@ -330,6 +330,30 @@ test_a_reused_node_has_a_new_generation(void **state)
 	assert_int_not_equal(cap_at(&tree, 1, slot)->generation, generation);
 }
 
+// Four billion uses would make an old reference good again: the node retires before.
+static void
+test_a_node_retires_before_its_generations_repeat(void **state)
+{
+	struct cap removed;
+	u32 slot, node;
+
+	(void)state;
+	start();
+	slot = (u32)cap_mint(&tree, 0, SLOT_NONE, CAP_NIC, CAP_READ, 0, 1);
+	node = cap_node(&tree, cap_at(&tree, 0, slot));
+	tree.pool[node].generation = CAP_GENERATION_LAST;
+	assert_true(cap_is_live(&tree, node, CAP_GENERATION_LAST));
+	assert_int_equal(cap_remove_step(&tree, 0, slot, true, &removed), node);
+	assert_int_equal(tree.retired, 1);
+	cap_check(&tree);
+	for (u32 i = 0; i < 4; i++) {
+		slot = (u32)cap_mint(&tree, 1, SLOT_NONE, CAP_NIC, CAP_READ, 0, 1);
+		assert_int_not_equal(cap_node(&tree, cap_at(&tree, 1, slot)), node);
+	}
+	assert_false(cap_is_live(&tree, node, 0));
+	cap_check(&tree);
+}
+
 // A cut withdraws a subtree at once, leaves what is derived later alone, and
 // what was withdrawn can be removed by itself.
 static void
@@ -382,6 +406,7 @@ main(void)
 		cmocka_unit_test(test_range_is_checked_without_overflow),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_a_reused_node_has_a_new_generation),
+		cmocka_unit_test(test_a_node_retires_before_its_generations_repeat),
 		cmocka_unit_test(test_a_cut_withdraws_a_subtree),
 	};
 

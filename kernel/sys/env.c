@@ -267,7 +267,7 @@ check_env_create(struct call *call)
 		return -E_FRAMES;
 	c->env = free_entry();
 	if (SCARCE(!c->env || last_id == ID_LAST ||
-		   caps.pool_size - caps.used < 2))
+		   caps.pool_size - caps.used - caps.retired < 2))
 		return -E_TABLE;
 	return cap_room(&caps, call->env->index);
 }
