@@ -21,7 +21,7 @@ LFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
 	-Wframe-larger-than=8192 -I. -MMD -MP
 
-LIBOS_ROOMS := $(filter-out %/programs/,$(wildcard libos/*/ dsm/*/ cluster/*/))
+LIBOS_ROOMS := $(filter-out %/programs/ %/mini/,$(wildcard libos/*/ dsm/*/ cluster/*/))
 LIBOS_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard \
 	$(LIBOS_ROOMS:%=%*.c) kernel/base/*.c net/sodium/*.c))
 LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=%*.S))
@@ -36,7 +36,7 @@ PROGRAM_FILES := $(filter-out %_test.c %_fuzz.c, \
 	libos/programs/tools/*.c))
 PROGRAM_FOLDERS := $(filter-out %/hostile %/tools, \
 	$(patsubst %/,%,$(wildcard $(PROGRAM_ROOMS:%=%/*/))))
-PROGRAMS := $(basename $(notdir $(PROGRAM_FILES) $(PROGRAM_FOLDERS)))
+PROGRAMS := $(basename $(notdir $(PROGRAM_FILES) $(PROGRAM_FOLDERS))) mini
 PROGRAM_O := $(PROGRAM_FILES:%.c=$(B)/libos/%.o)
 
 # Programs for the kernel (kernel/code): libos/code/bpf/NAME.c becomes NAME.bpf, an
@@ -93,6 +93,20 @@ $(foreach f,$(PROGRAM_FILES),$(eval $(call \
 $(foreach d,$(PROGRAM_FOLDERS),$(eval $(call \
 	program,$(notdir $(d)),$(patsubst %.c,$(B)/libos/%.o,$(filter-out \
 	%_test.c %_fuzz.c,$(wildcard $(d)/*.c))))))
+
+# The other libOS: its own start, linker script and everything else; of the tree only
+# kernel/base and kernel/abi.
+MINI_O := $(patsubst %.c,$(B)/libos/%.o,$(wildcard libos/mini/*.c)) \
+	$(patsubst %.S,$(B)/libos/%.S.o,$(wildcard libos/mini/*.S)) \
+	$(B)/libos/kernel/base/memory.o $(B)/libos/kernel/base/fmt.o
+PROGRAM_O += $(filter $(B)/libos/libos/mini/%,$(MINI_O))
+$(B)/libos/mini.debug: LIBOS_LD := libos/mini/mini.ld
+$(B)/libos/mini.debug: $(MINI_O) libos/mini/mini.ld
+	$(call say,LD,$@)
+	$(Q)$(LLINK) -o $@ $(MINI_O)
+$(B)/libos/bin/mini: $(B)/libos/mini.debug
+	@mkdir -p $(@D)
+	$(Q)$(CROSS)objcopy --strip-all $< $@
 
 $(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) $(BPF) libos/programs/pack.py
 	$(call say,PACK,$@)
