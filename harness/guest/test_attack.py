@@ -67,6 +67,11 @@ def test_theft(guest):
     verdict(guest, "thief", 500)
 
 
+def test_leaks(guest):
+    """Registers, FPU state, frames, answers and tables tell nothing of others."""
+    verdict(guest, "leak", 1000)
+
+
 # How the environment ends; a broken handler is found at the fault or one later.
 WAYS = {
     **dict.fromkeys(["no-handler", "handler-low", "handler-kernel", "handler-tables",

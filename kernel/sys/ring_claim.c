@@ -8,6 +8,7 @@
 // and it claims nothing from them.
 
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/main/entropy.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/ring.h"
@@ -137,7 +138,7 @@ check_ring_filter(struct call *call)
 	if (error)
 		return error;
 	c->index = claims_room(&claims, c->claim.wish.ring);
-	return c->index == CLAIM_NONE ? -E_TABLE : 0;
+	return SCARCE(c->index == CLAIM_NONE) ? -E_TABLE : 0;
 }
 
 i64

@@ -85,9 +85,16 @@ make_devices(void)
 		.queue_frame = arena_frame + 142, .region_slot = arena,
 		.region_frame = arena_frame, .region_count = 8,
 	};
-	i64 slot;
+	struct ring_filter filter = {
+		.narrows = SLOT_NONE, .count = 1,
+		.atom = { { 12, 0xffff0000, 0x08000000 } },
+	};
+	i64 slot = step("ring_bind", sys_ring_bind(&ring));
 
-	step("ring_bind", sys_ring_bind(&ring));
+	if (slot > 0) {
+		slot = sys_ring_filter((u32)slot, &filter);
+		step("ring_filter", slot < 0 ? slot : 0);
+	}
 	step("queue_bind", sys_queue_bind(&queue));
 	slot = step("fabric_bind", sys_fabric_bind(&fabric));
 	if (slot > 0)

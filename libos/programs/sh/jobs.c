@@ -54,6 +54,7 @@ static const struct need {
 	{ "heat", ROLE_FABRIC, USE },
 	{ "litmus", ROLE_FABRIC, USE },
 	{ "ls", ROLE_BOOT_ARCHIVE, CAP_READ },
+	{ "mini", ROLE_NIC, USE },
 	{ "oracle", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "oracle", ROLE_NIC, USE | CAP_DERIVE },
 	{ "oracle", ROLE_BLOCKS, USE | CAP_DERIVE },
