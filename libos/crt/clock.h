@@ -53,14 +53,6 @@ device_table(void)
 						     TABLE_DEVICES_OFFSET);
 }
 
-// cpu_count entries.
-static inline const volatile struct cpu_info *
-cpu_table(void)
-{
-	return (const volatile struct cpu_info *)(TABLES_BASE +
-						  TABLE_CPUS_OFFSET);
-}
-
 // fabric_info()->links entries.
 static inline const volatile struct fabric_link *
 link_table(void)
