@@ -1,9 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // An AHCI controller made of registers, with a disk that reads and writes a buffer, and the
-// parts of the kernel that the driver calls: for ahci_test.c, which includes the driver
-// before this. What the disk does wrong, and when, a test says in `hba`. Commands are
-// done when the test says so (run_disks), before interrupts are on at once.
+// parts of the kernel that the driver calls; the driver itself is included here, with its
+// registers and its clock redirected. What the disk does wrong, and when, a test says in
+// `hba`. Commands are done when the test says so (run_disks), before interrupts are on at
+// once.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define mmio_read32 unused_read32
+#define mmio_write32 unused_write32
+#define clock_ns unused_clock_ns
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/dev/mmio.h"
+#undef mmio_read32
+#undef mmio_write32
+#undef clock_ns
+
+static unsigned
+controller_read(const void *at);
+static void
+controller_write(void *at, unsigned v);
+static unsigned long
+clock_ns(void);
+#define mmio_read32 controller_read
+#define mmio_write32 controller_write
+#include "kernel/dev/ahci.c"
 
 #define BLOCKS 64u
 #define PORTS 2u

@@ -3,36 +3,9 @@
 // read and write a buffer: the commands that it sends, sectors of 512 bytes and of 4 KiB,
 // several ports, and what it makes of disks that fail, do not answer, lie about themselves or go
 // away. The driver is included as it is, with its register accesses and its clock going to the
-// controller below.
+// controller of ahci_rig.h.
 //
 // links: kernel/dev/ahci_slots.c harness/testing/host_assert.c
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define mmio_read32 unused_read32
-#define mmio_write32 unused_write32
-#define clock_ns unused_clock_ns
-#include "kernel/arch/x86_64/clock.h"
-#include "kernel/dev/mmio.h"
-#undef mmio_read32
-#undef mmio_write32
-#undef clock_ns
-
-static unsigned
-controller_read(const void *at);
-static void
-controller_write(void *at, unsigned v);
-static unsigned long
-clock_ns(void);
-#define mmio_read32 controller_read
-#define mmio_write32 controller_write
-#include "kernel/dev/ahci.c"
 
 #include "kernel/dev/ahci_rig.h"
 
