@@ -10,7 +10,7 @@ import accounts
 
 pytestmark = pytest.mark.qemu
 
-TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "stack",
+TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "bits", "stack",
          "nested-faults", "fresh-frames", "registers", "float", "entropy", "reap", "yield",
          "everywhere", "wake", "slices", "move", "slice-upcalls", "sections", "overruns",
          "migrate", "revoke-running", "revoke-asleep", "loop", "filters",

@@ -27,7 +27,8 @@ HOSTS_AMONG_CORES = {"libos/content/reader"}
 # Cores that stand among the files that drive them.
 CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac",
                                                            "snoop")} | {"libos/process/pages",
-                                                                     "libos/process/pipe"}
+                                                                     "libos/process/pipe",
+                                                                     "libos/pager/clock"}
 
 LEVELS = ["base", "abi", "wire", "core", "host"]
 

@@ -75,6 +75,12 @@ struct map_op {
 	u32 reserved;
 };
 
+// page_bits: a byte for each page, the PROT_* of its mapping (0: none) and whether the
+// processor has used it since these were last cleared. A new mapping is unused. What the
+// kernel or a device reads or writes in the environment's name sets neither.
+#define PAGE_ACCESSED 0x08u
+#define PAGE_DIRTY 0x10u
+
 #define WAIT_WORDS_MAX 8u
 
 // The sleeper goes on when *va differs from `expected`. `va` is 4-aligned and

@@ -59,16 +59,21 @@ do_frame_alloc(struct call *call)
 }
 
 static i64
-check_space(const struct call *call, struct env **env)
+check_space_for(const struct call *call, u32 rights, struct env **env)
 {
 	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_ENV,
-			       CAP_WRITE, &cap);
+	i64 error = check_cap(call, call->a[0], CAP_ENV, rights, &cap);
 
 	if (error)
 		return error;
 	*env = &envs[cap->base];
 	return (*env)->page_root ? 0 : -E_STATE;
+}
+
+static i64
+check_space(const struct call *call, struct env **env)
+{
+	return check_space_for(call, CAP_WRITE, env);
 }
 
 static i64
@@ -263,5 +268,45 @@ i64
 do_page_batch(struct call *call)
 {
 	apply_ops(CHECKED(call, struct map_checked));
+	return 0;
+}
+
+struct bits_checked {
+	struct env *env;
+	struct user_out out;
+};
+
+i64
+check_page_bits(struct call *call)
+{
+	struct bits_checked *c = CHECKED(call, struct bits_checked);
+	bool clears = call->a[4] != 0;
+	i64 error = check_space_for(call, CAP_READ | (clears ? CAP_WRITE : 0),
+				    &c->env);
+
+	if (!error)
+		error = check_range(call->a[1], call->a[2]);
+	if (error)
+		return error;
+	if (call->a[4] & ~(u64)(PAGE_ACCESSED | PAGE_DIRTY))
+		return -E_ARGUMENT;
+	return user_out(call->env, call->a[3], call->a[2], &c->out);
+}
+
+i64
+do_page_bits(struct call *call)
+{
+	static u8 bits[MAP_PAGES_MAX];	// under the lock, as all of this call
+	const struct bits_checked *c = CHECKED(call, struct bits_checked);
+	u64 va = call->a[1], count = call->a[2];
+
+	if (paging_bits(c->env, va, count, (u32)call->a[4], bits)) {
+		if (count > FLUSH_PAGES_MAX)
+			shootdown_here(c->env, 0, FLUSH_ALL);
+		else
+			shootdown_here(c->env, va, count);
+		shootdown_others(c->env);
+	}
+	user_write(&c->out, bits, count);
 	return 0;
 }

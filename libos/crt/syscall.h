@@ -136,6 +136,14 @@ sys_page_batch(u32 env, const struct map_op *ops, u32 n)
 	return syscall_3(SYS_page_batch, env, (u64)ops, n);
 }
 
+// Tells of `count` pages, a byte each, how they are mapped (PROT_*) and whether they were
+// used (PAGE_ACCESSED, PAGE_DIRTY), and clears what `clear` has of these two.
+must_check static inline i64
+sys_page_bits(u32 env, u64 va, u32 count, u8 *bits, u32 clear)
+{
+	return syscall_raw(SYS_page_bits, env, va, count, (u64)bits, clear, 0);
+}
+
 // Allocates a CPU slice of processor `cpu`, at `index` or any (SLICE_ANY).
 // Returns its slot.
 must_check static inline i64

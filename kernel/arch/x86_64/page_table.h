@@ -10,6 +10,8 @@
 #define PTE_WRITE 0x002ull
 #define PTE_USER 0x004ull
 #define PTE_UNCACHED 0x018ull		// PCD and PWT
+#define PTE_ACCESSED 0x020ull
+#define PTE_DIRTY 0x040ull
 #define PTE_LARGE 0x080ull
 #define PTE_GLOBAL 0x100ull
 #define PTE_NO_EXECUTE (1ull << 63)

@@ -205,6 +205,47 @@ paging_unmap(struct env *env, u64 va, u64 pages)
 	return before & PTE_PRESENT;
 }
 
+static u8
+bits_of(u64 entry)
+{
+	if (!(entry & PTE_PRESENT))
+		return 0;
+	return (u8)(PROT_READ | (entry & PTE_WRITE ? PROT_WRITE : 0) |
+		    (entry & PTE_NO_EXECUTE ? 0 : PROT_EXECUTE) |
+		    (entry & PTE_ACCESSED ? PAGE_ACCESSED : 0) |
+		    (entry & PTE_DIRTY ? PAGE_DIRTY : 0));
+}
+
+// A processor that runs there may set a bit meanwhile: nothing of it is lost.
+bool
+paging_bits(struct env *env, u64 va, u64 pages, u32 clear, u8 *bits)
+{
+	u64 mask = (clear & PAGE_ACCESSED ? PTE_ACCESSED : 0) |
+		   (clear & PAGE_DIRTY ? PTE_DIRTY : 0);
+	bool cleared = false;
+
+	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
+	while (pages) {
+		u32 index = table_index(va, 0);
+		u64 *leaf = leaf_table(env, va);
+		u64 count = MIN(pages, TABLE_ENTRIES - index);
+
+		for (u64 i = index; i < index + count; i++) {
+			u64 entry = leaf ? leaf[i] : 0;
+
+			if (entry & PTE_PRESENT && entry & mask) {
+				entry = __atomic_fetch_and(&leaf[i], ~mask,
+							   __ATOMIC_SEQ_CST);
+				cleared = true;
+			}
+			*bits++ = bits_of(entry);
+		}
+		pages -= count;
+		va += count * PAGE_SIZE;
+	}
+	return cleared;
+}
+
 struct sweep {
 	u64 frame;
 	u64 count;

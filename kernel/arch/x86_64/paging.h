@@ -43,6 +43,12 @@ paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
 must_check bool
 paging_unmap(struct env *env, u64 va, u64 pages);
 
+// Tells of each page what page_bits() does, a byte each in bits[0..pages), and clears
+// `clear` of them (PAGE_ACCESSED, PAGE_DIRTY). Returns whether any was set of those:
+// then the caller flushes, or the processor would not set them again.
+must_check bool
+paging_bits(struct env *env, u64 va, u64 pages, u32 clear, u8 *bits);
+
 // Removes every mapping of frames in [frame, frame + count) that `cover`, indexed
 // by frame number, does not allow: each mapping needs COVER_READ, a writable one
 // COVER_WRITE and an executable one COVER_EXECUTE as well. Flushes. Bounded by

@@ -31,7 +31,7 @@ forged_slots(void)
 		SYS_slice_bind, SYS_ring_kick, SYS_ring_narrow, SYS_queue_kick,
 		SYS_ring_filter, SYS_ring_unfilter,
 		SYS_console_write, SYS_console_read, SYS_machine_stop,
-		SYS_trace_read, SYS_revoke_ask, SYS_cap_trim,
+		SYS_trace_read, SYS_revoke_ask, SYS_cap_trim, SYS_page_bits,
 		SYS_code_verify, SYS_wait_for, SYS_ring_handle,
 		SYS_machine_audit,
 	};

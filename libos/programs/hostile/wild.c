@@ -202,6 +202,8 @@ main(int argc, char **argv)
 		{ "console_read", SYS_console_read, 1, true, { keys, 0, 9 } },
 		{ "entropy_read", SYS_entropy_read, 0, true, { 0, 9 } },
 		{ "trace_read", SYS_trace_read, 1, true, { machine, 0, 1 } },
+		{ "page_bits", SYS_page_bits, 3, true, { CAP_SLOT_SELF,
+			USER_BASE, 9 } },
 		{ "code_load", SYS_code_load, 0, false, { 0 } },
 		{ "code_verify", SYS_code_verify, 1, true, { program, 0 } },
 		{ "wait_for", SYS_wait_for, 1, false, { program, 0, 1, 1 } },

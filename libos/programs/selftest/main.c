@@ -23,6 +23,7 @@ static const struct test {
 	{ "threads", test_threads },
 	{ "thread-guard", test_thread_guard },
 	{ "paging", test_paging },
+	{ "bits", test_bits },
 	{ "stack", test_stack },
 	{ "nested-faults", test_nested_faults },
 	{ "fresh-frames", test_fresh_frames },

@@ -95,6 +95,8 @@ test_thread_guard(void);
 void
 test_paging(void);
 void
+test_bits(void);
+void
 test_stack(void);
 void
 test_nested_faults(void);
