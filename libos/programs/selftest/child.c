@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the children do: each answers to what its test asks in the shared page,
 // which it maps first, from the capability that its parent granted. Fields and
-// who writes them: struct shared in selftest.h.
+// who writes them: struct shared in selftest.h. What counts for ever ends when the
+// test reaps it.
 
 #include "kernel/base/string.h"
 #include "libos/crt/attempt.h"

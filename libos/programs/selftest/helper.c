@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Children for the tests that need a second environment.
+// Children for the tests that need a second environment: the same program, given a
+// page that both map, and how the two tell each other of what changed there.
 
 #include "kernel/base/assert.h"
 #include "libos/crt/program.h"
