@@ -59,7 +59,8 @@ def test_wild_pointers(guest):
     assert re.findall(r"^wild: (\w+)$", said, re.M) == [
         "env_create", "cap_inspect", "page_batch", "wait", "wake", "ring_bind", "ring_narrow",
         "ring_filter", "queue_bind", "console_write", "console_read", "entropy_read", "trace_read",
-        "page_bits", "code_load", "code_verify", "wait_for"]
+        "page_bits", "code_load", "code_verify", "wait_for",
+        "entry_wait"]
 
 
 def test_theft(guest):

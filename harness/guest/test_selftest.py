@@ -16,7 +16,9 @@ TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "bits", 
          "migrate", "revoke-running", "revoke-asleep", "loop", "filters",
          "trim", "rounds", "wide", "tables", "secrets", "revoke-refusals", "revoke-request",
          "revoke-taken", "revoke-declared", "revoke-scribbler", "revoke-reserve",
-         "revoke-family", "revoke-others", "revoke-lent", "programs", "predicates", "handlers"]
+         "revoke-family", "revoke-others", "revoke-lent", "programs", "predicates", "handlers",
+         "transfer", "transfer-refused", "transfer-aborted", "transfer-deadline",
+         "transfer-orphan"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])
@@ -33,6 +35,6 @@ def test_part(node, processors: int, name: str):
 
 def test_no_part_is_left_out(node):
     """The program has no test that is not named here, and runs all when none is named."""
-    said = node(smp=2).run("selftest")
+    said = node(smp=2).run("selftest", 120)
     assert [line.split(": ")[1:] for line in said.splitlines() if line.startswith("selftest: ")] \
         == [[name, "PASS"] for name in TESTS]

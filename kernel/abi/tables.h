@@ -59,6 +59,9 @@ enum env_state {
 	ENV_ASLEEP,
 	ENV_DYING,		// its resources are being taken back
 	ENV_DEAD,		// ended; the entry stays until its capability goes
+	ENV_CALLING,		// awaits the reply to an entry_call. One that nothing has
+				// interrupted yet does not show: who serves it seems
+				// asleep, and the caller to run
 };
 
 enum env_end {

@@ -150,14 +150,14 @@ count_pins(void)
 		case ENV_FREE:
 		case ENV_DEAD:
 			break;
-		case ENV_ASLEEP:
-			for (u32 w = 0; w < env->wait_count; w++)
-				pins += !env->wait[w].exported;
-			pins++;
-			break;
 		case ENV_NEW:
 		case ENV_RUNNABLE:
+		case ENV_ASLEEP:
+		case ENV_CALLING:
 		case ENV_DYING:
+			// Who serves a call has the words of entry_wait().
+			for (u32 w = 0; w < env->wait_count; w++)
+				pins += !env->wait[w].exported;
 			pins++;
 			break;
 		}

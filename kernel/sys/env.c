@@ -9,6 +9,8 @@
 //     |                                 v
 //     +-- env_forget -- DEAD <--reap-- DYING
 //
+// and from RUNNABLE to CALLING and back, or to its end: transfer.c.
+//
 // The entry of a dead environment stays, for whoever wants to know how it
 // ended, until the capability that made it goes. Invariants V1..V3: env.h.
 
@@ -29,6 +31,7 @@
 #include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/transfer.h"
 #include "kernel/sys/wait.h"
 
 STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
@@ -100,9 +103,9 @@ env_make(struct env *env, const struct env_spec *spec, u32 parent)
 	if (parent == index)
 		env_quota_total = spec->quota;
 	string_copy(info->name, sizeof(info->name), spec->name);
-	memcpy(env->context.fpu, fpu_initial, sizeof(fpu_initial));
 	own_pin(&frames, env->uarea_frame, 1);
 	paging_create(env);
+	transfer_make(env);
 	set_state(env, ENV_NEW);
 }
 
@@ -131,13 +134,14 @@ env_end(struct env *env, enum env_end how, u32 status)
 	ASSERT(info->state != ENV_FREE);
 	if (info->state == ENV_DYING || info->state == ENV_DEAD)
 		return;
-	if (info->state == ENV_ASLEEP)
+	if (info->state == ENV_ASLEEP || env->serving)
 		wait_forget(env);
 	info->end = how;
 	info->end_status = status;
 	set_state(env, ENV_DYING);
 	env_started &= ~(1ull << env->index);
 	env_dying |= 1ull << env->index;
+	transfer_ended(env);
 	sched_changed(env);
 	this_cpu()->reschedule = true;
 }

@@ -9,8 +9,9 @@
 //   V1  info->id != 0 exactly for states other than ENV_FREE
 //   V2  running_on is a processor's number while that processor runs it, else
 //       CPU_NONE; one that is reaped runs nowhere
-//   V3  waits are pinned exactly while the state is ENV_ASLEEP
-//   V4  env_started has the bits of those that are RUNNABLE or ASLEEP
+//   V3  waits are pinned exactly while the state is ENV_ASLEEP, or it serves a call
+//       (transfer.c)
+//   V4  env_started has the bits of those that are RUNNABLE, ASLEEP or CALLING
 
 #include "kernel/abi/tables.h"
 #include "kernel/abi/uarea.h"
@@ -60,6 +61,14 @@ struct env {
 	u32 taken_head;		// what the uarea shows
 	u64 taken_missed;
 	u64 units_missed;
+	bool fpu_used;		// context.fpu counts; else the FPU's initial state does
+	// Control transfer (transfer.c).
+	bool parked;		// in entry_wait(), or serving from there
+	bool serving;
+	u32 callee;		// index of whom it called, or ENVS_MAX
+	u32 caller;		// of who awaits its reply, or ENVS_MAX
+	u64 call_deadline_ns;
+	u64 park_rip, park_rsp;	// where entry_wait() returns
 	struct env_wait wait[WAIT_WORDS_MAX];
 	struct predicate predicate;
 };

@@ -23,6 +23,7 @@
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
+#include "kernel/sys/transfer.h"
 #include "kernel/sys/wait.h"
 
 // Environments that lost capabilities for frames, and between which frames.
@@ -177,6 +178,8 @@ apply(const struct cap *removed, u32 node)
 		if (root)
 			program_destroy((u32)removed->base);
 		break;
+	case CAP_ENTRY:			// remove_tree() has told
+		break;
 	case CAP_CONSOLE:
 	case CAP_MACHINE:
 		break;			// checked at each call: nothing is bound
@@ -206,6 +209,8 @@ remove_tree(u32 list, u32 slot, bool self)
 	if (!top)
 		return true;
 	cap_cut(&caps, cap_node(&caps, top), self);
+	if (top->type == CAP_ENTRY)
+		transfer_withdrawn();
 	for (; round.steps && round.tables; round.steps--) {
 		u32 node = cap_remove_step(&caps, list, slot, self, &removed);
 

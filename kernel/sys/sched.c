@@ -5,7 +5,8 @@
 //   H1  env->running_on == cpu->index exactly when cpu->current == env->index
 //   H2  a processor that is idle or runs one environment with no deadline near
 //       has no timer set
-//   H3  the FPU registers hold the state of `current`; saved when it leaves
+//   H3  the FPU registers hold the state of `current` if that ever used the FPU;
+//       else their initial state, and its first use traps. cpu->fpu_live says which
 //   H4  whenever a runnable environment runs nowhere, each processor with a slice
 //       for it is busy or has been told to look
 //   H5  cpu->overrun says that `current` runs on after the end of a slice, having
@@ -15,6 +16,7 @@
 #include "kernel/sys/sched.h"
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/door.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
@@ -23,10 +25,12 @@
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
+#include "kernel/sys/fpu.h"
 #include "kernel/sys/revoke.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/transfer.h"
 #include "kernel/sys/upcall.h"
 #include "kernel/sys/wait.h"
 
@@ -39,8 +43,10 @@ sched_init(struct cpu *cpu)
 	cpu->current = ENVS_MAX;
 	cpu->space = ENVS_MAX;
 	cpu->donee = ENVS_MAX;
+	cpu->payer = ENVS_MAX;
 	cpu->timer_at_ns = NEVER;
 	cpu->reschedule = true;
+	cpu->fpu_live = true;		// whoever comes first gets a clean one
 	cpu->in_kernel = INSIDE;
 	cpu->info = &cpu_table[cpu->index];
 }
@@ -87,17 +93,20 @@ sched_leave_space(struct env *env)
 	for (u32 i = 0; i < cpu_count; i++) {
 		struct cpu *cpu = &cpus[i];
 
-		if (cpu->space != env->index)
-			continue;
-		if (cpu == self) {
+		if (cpu == self && cpu->space == env->index) {
 			ASSERT(self->current != env->index);
 			leave_space(self);
-		} else {
+		}
+		// Also who called from there by the short path, and has yet to learn
+		// that it ended.
+		if (cpu != self && (cpu->space == env->index ||
+				    cpu->current == env->index ||
+				    cpu->payer == env->index)) {
 			sched_kick(i);
 			left = false;
 		}
 	}
-	return left;
+	return left && !transfer_unsettled(env);
 }
 
 static bool
@@ -108,21 +117,35 @@ can_run(const struct cpu *cpu, u32 index)
 		envs[index].running_on == cpu->index);
 }
 
+// Who serves a call does so in the caller's time.
 static void
 charge(struct cpu *cpu, u64 now)
 {
-	struct env_info *info = envs[cpu->current].info;
+	u64 used_ns = now - cpu->since_ns;
 
-	info->cpu_ns += now - cpu->since_ns;
-	if (cpu->lent)
-		info->excess_ns += now - cpu->since_ns;
 	cpu->since_ns = now;
+	if (cpu->payer == ENVS_MAX)
+		return;
+	env_table[cpu->payer].cpu_ns += used_ns;
+	if (cpu->lent)
+		env_table[cpu->payer].excess_ns += used_ns;
 }
 
-// Takes the processor from its current environment: charges it, saves what the
-// next one would overwrite.
+// Each processor that could run it looks whether it should: in its own slices, or
+// those of whoever awaits its reply.
 static void
-switch_out(struct cpu *cpu, u64 now)
+offer(const struct cpu *cpu, const struct env *env)
+{
+	for (u32 i = 0; i < cpu_count; i++) {
+		if (env->slices_on[i] && i != cpu->index)
+			sched_kick(i);
+	}
+}
+
+// Takes the processor from its current environment: saves what the next one would
+// overwrite.
+static void
+switch_out(struct cpu *cpu)
 {
 	if (cpu->current == ENVS_MAX)
 		return;
@@ -131,24 +154,23 @@ switch_out(struct cpu *cpu, u64 now)
 
 	ASSERT(env->running_on == cpu->index);
 	ASSERT_LOCKED();
-	charge(cpu, now);
-	fpu_save(env->context.fpu);
+	fpu_leave(env);
 	if (cpu_features.fsgsbase) {
 		env->context.fs_base = fs_base_read();
 		env->context.gs_base = msr_read(MSR_KERNEL_GS_BASE);
 	}
 	env->running_on = CPU_NONE;
 	cpu->current = ENVS_MAX;
-	// It may have slices elsewhere that could not run it until now.
-	for (u32 i = 0; i < cpu_count; i++) {
-		if (env->slices_on[i] && i != cpu->index &&
-		    env->info->state == ENV_RUNNABLE)
-			sched_kick(i);
-	}
+	// There may be slices elsewhere that could not run it until now.
+	if (env->info->state != ENV_RUNNABLE)
+		return;
+	offer(cpu, env);
+	for (; env->caller < ENVS_MAX; env = &envs[env->caller])
+		offer(cpu, &envs[env->caller]);
 }
 
 static void
-switch_in(struct cpu *cpu, struct env *env, u64 now)
+switch_in(struct cpu *cpu, struct env *env)
 {
 	ASSERT(env->running_on == CPU_NONE && cpu->current == ENVS_MAX);
 	ASSERT_LOCKED();
@@ -156,12 +178,12 @@ switch_in(struct cpu *cpu, struct env *env, u64 now)
 	env->cpu = cpu->index;
 	env->info->processor = cpu->index;
 	cpu->current = env->index;
-	cpu->since_ns = now;
+	cpu->door = &doors[env->index];
 	if (cpu->space != env->index) {
 		cr3_write(env->page_root << PAGE_SHIFT);
 		cpu->space = env->index;
 	}
-	fpu_restore(env->context.fpu);
+	fpu_enter(cpu, env);
 	selectors_clear();
 	if (cpu_features.fsgsbase) {
 		fs_base_write(env->context.fs_base);
@@ -186,6 +208,8 @@ look_at_sleepers(struct cpu *cpu, u64 now)
 			continue;
 
 		u64 due = MIN(env->wait_deadline_ns, env->timer_deadline_ns);
+
+		due = MIN(due, env->call_deadline_ns);
 
 		if ((wait_hinted & bit) || due <= now)
 			wait_look(env, now);
@@ -238,6 +262,7 @@ others_follow(const struct cpu *cpu)
 	for (u64 walk = walk_from(cpu, at); walk; walk &= walk - 1) {
 		u32 index = slice_table[cpu->index][slice_after(at, walk)].env;
 
+		index = transfer_tail(index);
 		if (can_run(cpu, index))
 			return index != cpu->current;
 	}
@@ -250,7 +275,7 @@ begin_overrun(struct cpu *cpu, u64 now)
 {
 	// 0: it was given up.
 	if (now < cpu->slice_end_ns || !cpu->slice_end_ns ||
-	    !can_run(cpu, cpu->current))
+	    !can_run(cpu, cpu->current) || cpu->payer != cpu->current)
 		return false;
 
 	const struct env *env = &envs[cpu->current];
@@ -271,7 +296,7 @@ begin_overrun(struct cpu *cpu, u64 now)
 static void
 end_overrun(struct cpu *cpu, bool cut_off, u64 now)
 {
-	struct env *env = &envs[cpu->current];
+	struct env *env = &envs[cpu->payer];
 	u64 used = MIN(now - cpu->overrun_since_ns, SLICE_NS);
 
 	ASSERT(cpu->overrun && env->info->owed_ns == 0);
@@ -303,11 +328,11 @@ overruns(struct cpu *cpu, u64 now)
 // Who owes time pays with time of its own: its slice, or what it was given of
 // another's. Returns whether that leaves anything of the slice.
 static bool
-repay(struct cpu *cpu, u32 chosen, u64 now)
+repay(struct cpu *cpu, u64 now)
 {
-	u64 *owed_ns = &env_table[chosen].owed_ns;
+	u64 *owed_ns = &env_table[cpu->payer].owed_ns;
 
-	if (likely(!*owed_ns) || (cpu->lent && cpu->donee != chosen))
+	if (likely(!*owed_ns) || (cpu->lent && cpu->donee != cpu->payer))
 		return true;
 	ASSERT(cpu->slice_end_ns > now);
 
@@ -327,30 +352,32 @@ static u32
 pick(struct cpu *cpu, u64 now, bool *rivals)
 {
 	const struct slice_info *vector = slice_table[cpu->index];
-	u32 chosen = ENVS_MAX;
-	bool lent = false;
+	u32 chosen = transfer_tail(cpu->donee), payer = cpu->donee;
+	bool lent = can_run(cpu, chosen);
 
 	*rivals = false;
-	if (can_run(cpu, cpu->donee)) {
-		chosen = cpu->donee;
-		lent = true;
+	if (!lent) {
+		chosen = ENVS_MAX;
+		payer = ENVS_MAX;
 	}
 	for (u64 walk = walk_from(cpu, cpu->slice); walk && !*rivals;
 	     walk &= walk - 1) {
 		u32 at = slice_after(cpu->slice, walk);
-		u32 index = vector[at].env;
+		u32 index = transfer_tail(vector[at].env);
 
 		if (!can_run(cpu, index))
 			continue;
 		if (chosen == ENVS_MAX) {
 			chosen = index;
+			payer = vector[at].env;
 			lent = at != cpu->slice;
 		} else if (index != chosen) {
 			*rivals = true;
 		}
 	}
-	if (lent != cpu->lent && cpu->current != ENVS_MAX)
+	if (payer != cpu->payer || lent != cpu->lent)
 		charge(cpu, now);	// so far it ran as it had been chosen
+	cpu->payer = payer;
 	cpu->lent = lent;
 	return chosen;
 }
@@ -425,7 +452,7 @@ turn_aside(const struct cpu *cpu, u64 now)
 static void
 note_start(struct cpu *cpu)
 {
-	if (!cpu->fresh || cpu->lent || cpu->overrun)
+	if (!cpu->fresh || cpu->lent || cpu->overrun || cpu->payer != cpu->current)
 		return;
 	cpu->fresh = false;
 	if (upcall_wanted(&envs[cpu->current], UPCALL_SLICE_START))
@@ -462,13 +489,13 @@ schedule(struct cpu *cpu)
 
 			advance_slice(cpu, now);
 			chosen = pick(cpu, now, &rivals);
-			if (chosen != ENVS_MAX && !repay(cpu, chosen, now))
+			if (chosen != ENVS_MAX && !repay(cpu, now))
 				continue;
 			if (rivals)
 				next = MIN(next, cpu->slice_end_ns);
 		}
 		if (chosen != cpu->current || chosen == ENVS_MAX)
-			switch_out(cpu, now);
+			switch_out(cpu);
 		if (env_reap())
 			next = MIN(next, now + ROUND_PAUSE_NS);
 		show_free_frames();
@@ -479,7 +506,7 @@ schedule(struct cpu *cpu)
 		set_timer(cpu, next, now);
 		if (chosen != ENVS_MAX) {
 			if (cpu->current == ENVS_MAX)
-				switch_in(cpu, &envs[chosen], now);
+				switch_in(cpu, &envs[chosen]);
 			note_start(cpu);
 			return;
 		}
@@ -519,23 +546,6 @@ sched_leave(void)
 	context_resume(context);
 }
 
-void
-sched_hand_over(struct env *to)
-{
-	struct cpu *cpu = this_cpu();
-	u64 now = clock_ns();
-
-	ASSERT(can_run(cpu, to->index) && cpu->current != to->index);
-	if (cpu->overrun) {
-		end_overrun(cpu, false, now);
-		cpu->reschedule = true;
-	}
-	switch_out(cpu, now);
-	cpu->donee = to->index;
-	cpu->lent = true;
-	switch_in(cpu, to, now);
-}
-
 i64
 check_yield(struct call *call)
 {
@@ -562,7 +572,7 @@ do_yield(struct call *call)
 
 	// Who was given the time gives it back to the slice's owner.
 	if (cpu->overrun ||
-	    (target == ENVS_MAX && cpu->donee != call->env->index))
+	    (target == ENVS_MAX && cpu->donee != cpu->payer))
 		cpu->slice_end_ns = 0;
 	cpu->donee = target;
 	cpu->reschedule = true;

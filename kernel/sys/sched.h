@@ -32,12 +32,6 @@ sched_changed(const struct env *env);
 void
 sched_kick(u32 cpu);
 
-// The environment that runs here hands the rest of the slice to another, which can
-// run on this processor, at once and without a look at the vector: `to` is who
-// leaves the kernel. As a yield to it, in the least number of steps.
-void
-sched_hand_over(struct env *to);
-
 // Makes sure that no processor runs in, or has loaded, the address space of an
 // environment that ended. Returns false when one still has: it was kicked.
 bool

@@ -20,6 +20,7 @@
 #include "kernel/sys/predicate.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
+#include "kernel/sys/transfer.h"
 #include "kernel/sys/upcall.h"
 
 u64 wait_hinted;
@@ -47,7 +48,7 @@ changed_word(const struct env_wait *wait, u32 count)
 void
 wait_forget(struct env *env)
 {
-	ASSERT(env->info->state == ENV_ASLEEP);
+	ASSERT(env->info->state == ENV_ASLEEP || env->serving);
 	for (u32 i = 0; i < env->wait_count; i++) {
 		if (!env->wait[i].exported)
 			own_unpin(&frames, env->wait[i].frame, 1);
@@ -62,6 +63,8 @@ wake_with(struct env *env, i64 result)
 {
 	wait_forget(env);
 	env->info->state = ENV_RUNNABLE;
+	if (env->parked)
+		transfer_close(env, result);
 	env->context.rax = (u64)result;
 	sched_changed(env);
 }
@@ -82,7 +85,9 @@ ask(struct env *env, u64 now_ns)
 void
 wait_look(struct env *env, u64 now_ns)
 {
-	if (env->info->state != ENV_ASLEEP)
+	if (env->info->state == ENV_CALLING)
+		transfer_look(env, now_ns);
+	if (env->info->state != ENV_ASLEEP || transfer_unsettled(env))
 		return;
 
 	i64 changed = env->predicate.program ? ask(env, now_ns) :
@@ -160,6 +165,8 @@ check_words(const struct call *call, u64 at, u64 count, struct wait_checked *c)
 
 	if (count > WAIT_WORDS_MAX)
 		return -E_ARGUMENT;
+	if (call->env->serving)
+		return -E_STATE;	// its words are those of entry_wait()
 	error = user_read(call->env, at, word, count * sizeof(word[0]));
 	if (error)
 		return error;

@@ -17,6 +17,7 @@
 #include "kernel/abi/ring.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/abi/trace.h"
+#include "kernel/abi/transfer.h"
 
 // Any call with any arguments: the wrappers, and programs that test refusals.
 static inline i64
@@ -33,6 +34,23 @@ syscall_raw(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 			   "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
+}
+
+// The same for calls that lose every register (kernel/abi/transfer.h), and so for any.
+static inline i64
+syscall_lossy(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	register u64 r10 __asm__("r10") = d;
+	register u64 r8 __asm__("r8") = e;
+	register u64 r9 __asm__("r9") = f;
+
+	__asm__ volatile("push %%rbp; syscall; pop %%rbp"
+			 : "+a"(number), "+D"(a), "+S"(b), "+d"(c), "+r"(r10),
+			   "+r"(r8), "+r"(r9)
+			 :
+			 : "rbx", "rcx", "r11", "r12", "r13", "r14", "r15",
+			   "memory");
+	return (i64)number;
 }
 
 static inline i64
@@ -327,6 +345,56 @@ cap_revoke_all(u32 cap)
 		result = sys_cap_revoke(cap);
 	while (result == -E_AGAIN);
 	return result;
+}
+
+// Makes the capability to call `env` (WRITE needed). Returns its slot.
+must_check static inline i64
+sys_entry_make(u32 env)
+{
+	return syscall_3(SYS_entry_make, env, 0, 0);
+}
+
+// Sleeps as sys_wait() does, while calls come in at `rip` on the stack `rsp`.
+must_check static inline i64
+sys_entry_wait(const struct wait_word *words, u32 n, u64 deadline_ns, u64 rip,
+	       u64 rsp)
+{
+	return syscall_lossy(SYS_entry_wait, (u64)words, n, deadline_ns, rip, rsp, 0);
+}
+
+struct transfer {
+	u64 word[4];
+};
+
+// Calls an entry: *message goes there, and comes back as the reply when the result
+// is 0. `fast` is CALL_FAST, or 0 for the long way.
+must_check static inline i64
+sys_entry_call(u32 entry, u64 deadline_ns, struct transfer *message, u32 fast)
+{
+	u64 number = SYS_entry_call | fast;
+	u64 slot = entry;
+	register u64 r10 __asm__("r10") = message->word[1];
+	register u64 r8 __asm__("r8") = message->word[2];
+	register u64 r9 __asm__("r9") = message->word[3];
+
+	__asm__ volatile("push %%rbp; syscall; pop %%rbp"
+			 : "+a"(number), "+D"(slot), "+S"(deadline_ns),
+			   "+d"(message->word[0]), "+r"(r10), "+r"(r8), "+r"(r9)
+			 :
+			 : "rbx", "rcx", "r11", "r12", "r13", "r14", "r15",
+			   "memory");
+	message->word[1] = r10;
+	message->word[2] = r8;
+	message->word[3] = r9;
+	return (i64)number;
+}
+
+// Ends the call that is being served; only an error comes back: nothing is.
+static inline i64
+sys_entry_reply(const struct transfer *message, u32 fast)
+{
+	return syscall_lossy(SYS_entry_reply | fast, 0, 0, message->word[0],
+			     message->word[1], message->word[2], message->word[3]);
 }
 
 // Drops a capability however many calls it takes. Returns 0 or an error.

@@ -9,6 +9,8 @@
 //	protect fault unprotect		one page made read-only, a store, the
 //					fault, the handler makes it writable, the
 //					store is run again
+//	control transfer		a call into another address space and the
+//					reply, whose entry does nothing else
 //	map page batch			64 pages mapped by one call and unmapped by
 //					another, divided by 64
 //	environment create destroy	an environment with one page of code made,
@@ -17,7 +19,8 @@
 //	fork 16MiB			a copy on write of a process with 16 MiB that
 //					it has written, run to its exit, waited for
 //
-// Each repetition follows a tenth of it as warm-up.
+// Each repetition follows a tenth of it as warm-up. Words on the command line pick
+// those whose names begin with one of them.
 
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
@@ -124,8 +127,39 @@ map_page_batch(u32 count)
 	}
 }
 
+// The numbers of the calls, for the assembler.
+#define X(number, name, arguments, sentence) \
+	__asm__(".set SYS_" #name ", " #number);
+#include "kernel/abi/syscalls.def"
+#undef X
+
+// What children do, copied to a page of theirs: end at once, or wait with an entry
+// that replies.
+extern const u8 child_exits[], child_serves[], child_ends[];
+__asm__(
+	".pushsection .rodata.children, \"a\", @progbits\n"
+	"child_exits:\n\t"
+	"mov $SYS_env_exit, %eax\n\t"
+	"xor %edi, %edi\n\t"
+	"syscall\n"
+	"child_serves:\n\t"
+	"xor %edi, %edi\n\t"
+	"xor %esi, %esi\n\t"
+	"mov $-1, %rdx\n\t"			// NEVER
+	"lea 1f(%rip), %r10\n\t"
+	"xor %r8d, %r8d\n\t"
+	"mov $SYS_entry_wait, %eax\n\t"
+	"syscall\n\t"
+	"ud2\n"
+	"1:\n\t"
+	"mov $(0x80000000 + SYS_entry_reply), %eax\n\t"	// CALL_FAST
+	"syscall\n\t"
+	"ud2\n"
+	"child_ends:\n\t"
+	".popsection");
+
 static struct child
-child_start(void)
+child_start(const u8 *code)
 {
 	struct env_spec spec = {
 		.uarea_slot = child_uarea.slot,
@@ -149,15 +183,33 @@ child_start(void)
 	must(sys_page_map(child.env, TARGET_VA, (u32)slot, child_code.frame, 1,
 			  PROT_READ | PROT_EXECUTE), "page_map");
 	must(sys_slice_bind(child_slice, child.env), "slice_bind");
-	must(sys_env_start(child.env, TARGET_VA, 0, 0), "env_start");
+	must(sys_env_start(child.env, TARGET_VA + (u64)(code - child_exits), 0, 0),
+	     "env_start");
 	return child;
+}
+
+static void
+control_transfer(u32 count)
+{
+	struct child child = child_start(child_serves);
+	struct transfer message = { { 0 } };
+	i64 entry = sys_entry_make(child.env);
+
+	must(entry, "entry_make");
+	while (env_table()[child.index].state != ENV_ASLEEP)
+		sys_yield(SLOT_NONE);
+	for (u32 i = 0; i < count; i++)
+		must(sys_entry_call((u32)entry, NEVER, &message, CALL_FAST),
+		     "entry_call");
+	must(sys_cap_drop((u32)entry), "cap_drop");
+	child_reap(&child, NULL);
 }
 
 static void
 environment_create_destroy(u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		struct child child = child_start();
+		struct child child = child_start(child_exits);
 
 		must(child_wait(&child, NEVER), "wait");
 		child_reap(&child, NULL);
@@ -188,6 +240,7 @@ static const struct primitive {
 	{ "null call", null_call, 50000 },
 	{ "fault upcall", fault_upcall, 5000 },
 	{ "protect fault unprotect", protect_fault_unprotect, 5000 },
+	{ "control transfer", control_transfer, 20000 },
 	{ "map page batch", map_page_batch, BATCH * 200 },
 	{ "fork 16MiB", fork_16mib, 100 },
 };
@@ -211,17 +264,14 @@ measure(const struct primitive *p)
 static void
 prepare(void)
 {
-	// mov $SYS_env_exit, %eax; xor %edi, %edi; syscall
-	static const u8 code[] = {
-		0xb8, SYS_env_exit, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05,
-	};
 	i64 slice;
 
 	must(frames_take(1, &page), "frames");
 	must(frames_take(BATCH, &batch), "frames");
 	must(frames_take(1, &child_code), "frames");
 	must(frames_take(1, &child_uarea), "frames");
-	memcpy(direct_address(child_code.frame), code, sizeof(code));
+	memcpy(direct_address(child_code.frame), child_exits,
+	       (size_t)(child_ends - child_exits));
 	slice = sys_slice_alloc(sys_info()->cpu_count - 1, SLICE_ANY);
 	must(slice, "slice_alloc");
 	child_slice = (u32)slice;
@@ -231,14 +281,24 @@ prepare(void)
 		large[i] = (u8)i;
 }
 
+static bool
+wanted(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (string_starts(name, argv[i]))
+			return true;
+	}
+	return argc == 1;
+}
+
 int
 main(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
 	must(process_init(), "process_init");
 	prepare();
-	for (u32 i = 0; i < ARRAY_SIZE(primitives); i++)
-		measure(&primitives[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(primitives); i++) {
+		if (wanted(primitives[i].name, argc, argv))
+			measure(&primitives[i]);
+	}
 	return STATUS_OK;
 }

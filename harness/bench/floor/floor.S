@@ -34,6 +34,8 @@
 	.set CALL_CREATE, 5
 	.set CALL_DESTROY, 6
 	.set CALL_DONE, 7
+	.set CALL_GO, 8
+	.set CALL_BACK, 9
 
 	.section .header, "a"
 	.balign 4
@@ -177,6 +179,21 @@ call_destroy:
 	movq %rax, %cr3
 	sysretq
 
+// Continues in another address space, at `entry`, and from there where it came from.
+// The caller's place waits in r15. Clobbers rax.
+call_go:
+	movq %rcx, %r15
+	movl $entry, %ecx
+	movl $pml4_other, %eax
+	movq %rax, %cr3
+	sysretq
+
+call_back:
+	movq %r15, %rcx
+	movl $pml4, %eax
+	movq %rax, %cr3
+	sysretq
+
 // Back to run_in_ring_3()'s caller with the ticks in rax.
 call_done:
 	movq saved_stack, %rsp
@@ -219,7 +236,7 @@ run_in_ring_3:
 	.endm
 
 	.globl loop_empty, loop_null, loop_fault, loop_protect, loop_batch
-	.globl loop_environment
+	.globl loop_environment, loop_transfer
 loop_empty:
 1:	LOOP_END 1b
 
@@ -265,6 +282,13 @@ loop_environment:
 	syscall
 	LOOP_END 1b
 
+loop_transfer:
+1:	movl $CALL_GO, %eax
+	syscall
+	LOOP_END 1b
+entry:	movl $CALL_BACK, %eax
+	syscall
+
 // ---- tables ----
 	.data
 	.balign 16
@@ -281,11 +305,14 @@ idt_pointer:
 	.balign 8
 call_table:
 	.quad 0, call_protect, call_unprotect, call_map, call_unmap
-	.quad call_create, call_destroy, call_done
+	.quad call_create, call_destroy, call_done, call_go, call_back
 
 	// 1 GiB one to one in 2 MiB pages; above it, the test pages.
 	.balign 4096
 pml4:	.quad pdpt + PAGE_ALL
+	.fill 511, 8, 0
+pml4_other:
+	.quad pdpt + PAGE_ALL
 	.fill 511, 8, 0
 pdpt:	.quad directory + PAGE_ALL, test_directory + PAGE_ALL
 	.fill 510, 8, 0

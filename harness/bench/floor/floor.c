@@ -29,6 +29,7 @@ static const struct floor FLOORS[] = {
 	{ "null call", loop_null, 200000, 1 },
 	{ "fault upcall", loop_fault, 50000, 1 },
 	{ "protect fault unprotect", loop_protect, 20000, 1 },
+	{ "control transfer", loop_transfer, 20000, 1 },
 	{ "map page batch", loop_batch, 2000, BATCH },
 	{ "environment create destroy", loop_environment, 2000, 1 },
 };

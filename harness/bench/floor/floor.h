@@ -50,4 +50,8 @@ loop_batch(void);
 void
 loop_environment(void);
 
+// A call that goes on in another address space, and one there that goes back.
+void
+loop_transfer(void);
+
 #endif

@@ -33,16 +33,6 @@
 #define IST_COUNT 3u
 #define STACKS (1u + IST_COUNT)		// of one processor
 
-struct tss {
-	u32 reserved0;
-	u64 rsp[3];
-	u64 reserved1;
-	u64 ist[7];
-	u64 reserved2;
-	u16 reserved3;
-	u16 io_map;
-} packed_;
-
 struct gate {
 	u16 offset_low;
 	u16 selector;
@@ -63,7 +53,6 @@ u32 cpu_count sealed_;
 struct cpu_features cpu_features sealed_;
 u8 fpu_initial[FPU_AREA_SIZE] sealed_ aligned_(16);
 
-static struct tss tss[CPUS_MAX];
 static u64 gdt[CPUS_MAX][8] sealed_;
 static struct gate idt[256] sealed_ aligned_(4096);
 
@@ -95,7 +84,7 @@ setup_features(void)
 static void
 setup_gdt(struct cpu *cpu)
 {
-	struct tss *t = &tss[cpu->index];
+	struct tss *t = &cpu->tss;
 	u64 base = (u64)t;
 	u64 *table = gdt[cpu->index];
 
@@ -172,7 +161,7 @@ cpu_make_stacks(struct cpu *cpu)
 		u64 top = kernel_map_stack(first + 1 + i);
 
 		*(struct cpu **)(top - 8) = cpu;	// for trap_fatal in trap.S
-		tss[cpu->index].ist[i] = top - 16;
+		cpu->tss.ist[i] = top - 16;
 	}
 }
 
@@ -224,6 +213,7 @@ cpu_setup(struct cpu *cpu)
 		__asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
 		fpu_save(fpu_initial);
 	}
+	cpu->fsgsbase = cpu_features.fsgsbase;
 	cpu->started = true;
 }
 
@@ -233,5 +223,5 @@ cpu_set_entry_stack(struct cpu *cpu, u64 context_end)
 {
 	ASSERT(context_end % 16 == 0);
 	cpu->context_end = context_end;
-	tss[cpu->index].rsp[0] = context_end;
+	cpu->tss.rsp[0] = context_end;
 }

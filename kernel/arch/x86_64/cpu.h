@@ -23,7 +23,10 @@
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u	// the program's, while in the kernel
 
+#define CR0_TS 0x8ull
+
 #define VECTOR_PAGE_FAULT 14
+#define VECTOR_FPU_ABSENT 7
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_NMI 2
 #define VECTOR_MACHINE_CHECK 18
@@ -38,29 +41,45 @@ enum in_kernel {
 	BESIDE,			// runs without the lock, and keeps others from it
 };
 
-// What the kernel keeps for one processor; gs points at it inside the kernel.
+struct tss {
+	u32 reserved0;
+	u64 rsp[3];
+	u64 reserved1;
+	u64 ist[7];
+	u64 reserved2;
+	u16 reserved3;
+	u16 io_map;
+} packed_;
+
+// What the kernel keeps for one processor; gs points at it inside the kernel. What
+// transfer.S uses lies together in one page.
 struct cpu {
 	struct cpu *self;
 	u64 context_end;	// where entries from user mode push (trap.S)
 	u64 stack;		// top of the kernel stack (trap.S)
 	u64 scratch;		// of syscall_entry (trap.S)
+	struct door *door;	// of whose address space it runs in (door.h)
+	u64 timer_at_ns;	// when the timer will fire; NEVER: not set
+	u32 space;		// whose address space is loaded, or ENVS_MAX
+	volatile bool reschedule;	// look again before returning to user mode
+	bool fpu_live;		// the FPU holds more than its initial state
+	bool fsgsbase;		// cpu_features.fsgsbase
 	u32 index;
+	struct tss tss;
 	u32 apic_id;
 	bool started;
 	// Scheduling (kernel/sys/sched.c), under the kernel lock.
 	u32 current;		// environment index, or ENVS_MAX when idle
-	u32 space;		// whose address space is loaded, or ENVS_MAX
+	u32 payer;		// who is charged: `current`, or who awaits its reply
 	u32 slice;		// position in the slice vector
 	u32 donee;		// who was given the rest of the slice, or ENVS_MAX
 	u64 slice_end_ns;
 	u64 since_ns;		// when `current` was last charged
-	bool lent;		// `current` runs in somebody else's slice
+	bool lent;		// `payer` runs in somebody else's slice
 	bool fresh;		// the slice has begun and its owner not run in it yet
 	bool overrun;		// the slice is over, `current` was told to yield
 	u64 overrun_since_ns;
 	u32 notice;		// UPCALL_SLICE_ to deliver to `current`, or 0
-	volatile bool reschedule;	// look again before returning to user mode
-	u64 timer_at_ns;	// when the timer will fire; NEVER: not set
 	struct cpu_info *info;	// its entry in the exported table
 	// Shoot-down (shootdown.h) and the kernel lock (lock.h); read by others.
 	volatile u8 in_kernel;	// enum in_kernel
@@ -70,11 +89,19 @@ struct cpu {
 	// Trace ring (kernel/main/trace.c).
 	u32 trace_next;
 	struct trace_event trace[TRACE_EVENTS];
-};
+} aligned_(256);
 
+// As trap.S and transfer.S have it.
 STATIC_ASSERT(offsetof(struct cpu, context_end) == 8);
 STATIC_ASSERT(offsetof(struct cpu, stack) == 16);
 STATIC_ASSERT(offsetof(struct cpu, scratch) == 24);
+STATIC_ASSERT(offsetof(struct cpu, door) == 32);
+STATIC_ASSERT(offsetof(struct cpu, timer_at_ns) == 40);
+STATIC_ASSERT(offsetof(struct cpu, space) == 48);
+STATIC_ASSERT(offsetof(struct cpu, reschedule) == 52);
+STATIC_ASSERT(offsetof(struct cpu, fpu_live) == 53);
+STATIC_ASSERT(offsetof(struct cpu, fsgsbase) == 54);
+STATIC_ASSERT(offsetof(struct cpu, tss.rsp) == 64);
 
 extern struct cpu cpus[];
 extern u32 cpu_count;		// processors that are up
@@ -227,6 +254,22 @@ static inline void
 smap_resume(void)
 {
 	__asm__ volatile("clac" : : : "cc");
+}
+
+// The next instruction that uses the FPU traps (VECTOR_FPU_ABSENT), or does not.
+static inline void
+fpu_forbid(void)
+{
+	u64 cr0;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | CR0_TS));
+}
+
+static inline void
+fpu_allow(void)
+{
+	__asm__ volatile("clts");
 }
 
 // FPU_AREA_SIZE bytes, 16-aligned.

@@ -5,11 +5,12 @@
 
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/door.h"
 
 #define CACHE_LINE 64
 
-u32 lock_next_ticket aligned_(CACHE_LINE);
-u32 lock_serving aligned_(CACHE_LINE);
+u32 lock_next_ticket TRANSFER_PAGE aligned_(CACHE_LINE);
+u32 lock_serving TRANSFER_PAGE aligned_(CACHE_LINE);
 #ifdef DEOS_CHECKED
 const struct cpu *lock_holder;
 #endif

@@ -64,6 +64,10 @@
 	.globl syscall_entry
 syscall_entry:
 	swapgs
+	test %eax, %eax
+	js transfer_entry		// CALL_FAST: transfer.S
+	.globl syscall_slowly
+syscall_slowly:
 	mov %rsp, %gs:CPU_SCRATCH
 	mov %gs:CPU_CONTEXT_END, %rsp
 	push $SELECTOR_USER_DATA

@@ -12,7 +12,9 @@
 #include "kernel/main/panic.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/dispatch.h"
+#include "kernel/sys/fpu.h"
 #include "kernel/sys/sched.h"
+#include "kernel/sys/transfer.h"
 #include "kernel/sys/upcall.h"
 
 static void
@@ -43,7 +45,10 @@ run_beside(struct cpu *cpu, struct context *context, bool call)
 {
 	struct env *env = &envs[cpu->current];
 
-	ASSERT(context == &env->context);
+	// A call by the short path is to be settled first. The first use of the FPU is
+	// nothing to tell.
+	if (context != &env->context || context->vector == VECTOR_FPU_ABSENT)
+		return;
 	if (call ? !dispatch_beside(env) : !upcall_fault(env, false))
 		return;
 	cpu->info->beside++;
@@ -87,6 +92,8 @@ user_trap(struct context *context)
 
 	struct env *env = &envs[cpu->current];
 
+	if (unlikely(context != &env->context))
+		env = transfer_settle(cpu);
 	ASSERT(context == &env->context);
 	if (!call && context->vector >= VECTOR_EXCEPTIONS)
 		interrupt((u32)context->vector);
@@ -96,6 +103,8 @@ user_trap(struct context *context)
 		ASSERT(cpu->reschedule);
 	else if (call)
 		dispatch(env);
+	else if (context->vector == VECTOR_FPU_ABSENT)
+		fpu_first_use(cpu, env);
 	else
 		upcall_fault(env, true);
 	sched_leave();

@@ -468,7 +468,11 @@ calls_next(struct generator *g, u64 a[CALL_ARGUMENTS])
 static i64
 calls_make(struct generator *g, u64 number, const u64 a[CALL_ARGUMENTS])
 {
-	i64 result = syscall_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	i64 result;
+
+	if ((number == SYS_entry_call || number == SYS_entry_reply) && a[5] % 2)
+		number |= CALL_FAST;
+	result = syscall_lossy(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 
 	if (result > 0 && result < (i64)CAP_LIST_SLOTS)
 		look(g, (u32)result);

@@ -231,13 +231,15 @@ fuzz_call(void)
 	if ((number == SYS_cap_drop || number == SYS_cap_revoke) && a[0] < 8 &&
 	    below(8))
 		return;
-	if (number == SYS_wait)
+	if (number == SYS_wait || number == SYS_entry_wait)
 		a[2] = now_ns() + below(50) * NS_PER_US;
 	if (number == SYS_wait_for)
 		a[3] = now_ns() + below(50) * NS_PER_US;
+	if ((number == SYS_entry_call || number == SYS_entry_reply) && below(2))
+		number |= CALL_FAST;
 	progress->calls++;
-	progress->accepted += syscall_raw(number, a[0], a[1], a[2], a[3], a[4],
-					  a[5]) >= 0;
+	progress->accepted += syscall_lossy(number, a[0], a[1], a[2], a[3],
+					    a[4], a[5]) >= 0;
 }
 
 // Faults are its daily bread; nobody wants to read of each.

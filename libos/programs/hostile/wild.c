@@ -53,7 +53,7 @@ call_with(const struct call *call, u64 pointer)
 
 	memcpy(a, call->argument, sizeof(a));
 	a[call->place] = pointer;
-	result = syscall_raw(call->number, a[0], a[1], a[2], a[3], 0, 0);
+	result = syscall_lossy(call->number, a[0], a[1], a[2], a[3], 0, 0);
 	if (result == -E_ARGUMENT && pointer % 4)
 		verdict.attempts++;	// wait and wake look at that first
 	else
@@ -88,6 +88,8 @@ try_lengths(void)
 		denied("wait for too many", syscall_raw(SYS_wait, va, n, 1, 0, 0, 0));
 		denied("ring_narrow by too many", syscall_raw(SYS_ring_narrow,
 			ring_slot, va, n, 0, 0, 0));
+		denied("entry_wait for too many", syscall_lossy(SYS_entry_wait, va, n,
+			1, va, va, 0));
 		denied("wait_for too many", syscall_raw(SYS_wait_for, program_slot, va,
 			n, 1, 0, 0));
 		denied("entropy_read of too much", syscall_raw(SYS_entropy_read, va,
@@ -207,6 +209,7 @@ main(int argc, char **argv)
 		{ "code_load", SYS_code_load, 0, false, { 0 } },
 		{ "code_verify", SYS_code_verify, 1, true, { program, 0 } },
 		{ "wait_for", SYS_wait_for, 1, false, { program, 0, 1, 1 } },
+		{ "entry_wait", SYS_entry_wait, 0, false, { 0, 1, 1, USER_BASE } },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(calls); i++)

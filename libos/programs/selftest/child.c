@@ -9,7 +9,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/mem/layout.h"
-#include "libos/programs/selftest/selftest.h"
+#include "libos/programs/selftest/transfer.h"
 
 #define SECTION_NS (20 * NS_PER_US)
 #define PAGE_VA REGION_BASE
@@ -268,6 +268,12 @@ count_ticks(void)
 		;
 }
 
+static void
+serve(void)
+{
+	transfer_serve(shared);
+}
+
 int
 child_main(const char *what)
 {
@@ -298,6 +304,7 @@ child_main(const char *what)
 		{ "tick", tick },
 		{ "hoard", hoard },
 		{ "predicate", sleep_by_predicate },
+		{ "serve", serve },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

@@ -61,6 +61,11 @@ static const struct test {
 	{ "programs", test_programs },
 	{ "predicates", test_predicates },
 	{ "handlers", test_handlers },
+	{ "transfer", test_transfer },
+	{ "transfer-refused", test_transfer_refused },
+	{ "transfer-aborted", test_transfer_aborted },
+	{ "transfer-deadline", test_transfer_deadline },
+	{ "transfer-orphan", test_transfer_orphan },
 };
 
 static u32 failures;

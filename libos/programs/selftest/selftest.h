@@ -184,3 +184,13 @@ void
 test_tables(void);
 void
 test_secrets(void);
+void
+test_transfer(void);
+void
+test_transfer_refused(void);
+void
+test_transfer_aborted(void);
+void
+test_transfer_deadline(void);
+void
+test_transfer_orphan(void);

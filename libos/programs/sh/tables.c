@@ -69,7 +69,7 @@ static const char *
 state_name(u32 state)
 {
 	static const char *const names[] = {
-		"free", "new", "runnable", "asleep", "dying", "dead",
+		"free", "new", "runnable", "asleep", "dying", "dead", "calling",
 	};
 
 	return state < ARRAY_SIZE(names) ? names[state] : "?";
