@@ -151,7 +151,7 @@ def test_case_names_are_the_contract_s():
     assert bench_boot.MEMORY == "memory needed"
     assert set(bench_primitives.CASES) == {
         "null call", "fault upcall", "protect fault unprotect", "map page batch",
-        "environment create destroy"}
+        "environment create destroy", "fork 16MiB"}
 
 
 def test_floor_of_a_response_in_one_frame():
