@@ -7,8 +7,8 @@
 //
 // Of their words, wait() is told of these: console_typed; frames_free; `changes` of
 // the fabric; and the entry of an environment when it is made, starts, ends, is
-// dead, or is free again, and when what it owes changes. A sleeper on another one looks at it only when something
-// else wakes it.
+// dead, or is free again, and when what it owes changes. A sleeper on another one
+// looks at it only when something else wakes it.
 
 #include "kernel/abi/fabric.h"
 #include "kernel/abi/layout.h"

@@ -19,8 +19,9 @@ void
 queue_destroy(u32 index);
 
 // A capability for frames or for blocks was removed (`from` is 0), or ends at the
-// unit `from` now: a queue bound under it that reaches beyond stops. Its operations in flight still run, and nobody else's operation on
-// their blocks starts before they are done.
+// unit `from` now: a queue bound under it that reaches beyond stops. Its operations
+// in flight still run, and nobody else's operation on their blocks starts before they
+// are done.
 void
 queue_cap_gone(u32 cap_node, u64 from);
 
