@@ -17,7 +17,8 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTIL
 
 # Folders that hold sans-IO cores only.
 CORE_FOLDERS = {
-    "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "net/link", "net/rcap",
+    "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "kernel/volume",
+    "net/link", "net/rcap",
     "libos/tcp", "libos/http", "libos/store", "libos/content", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
     "cluster/view", "cluster/planted", "cluster/api",

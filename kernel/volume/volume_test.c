@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// links: kernel/volume/owns.c kernel/volume/update.c kernel/volume/order.c
+// links: kernel/volume/mount.c kernel/volume/check_rig.c kernel/volume/volume_rig.c
+// links: kernel/base/siphash.c harness/testing/host_assert.c
+//
+// The rules of volume.h one by one: the order of writes, the catalogue's two places,
+// limits, and disks that no core wrote.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/testing/seed.h"
+#include "kernel/abi/errors.h"
+#include "kernel/volume/check_rig.h"
+#include "kernel/volume/volume_rig.h"
+
+static void
+save(u32 root, u32 block, bool succeeded)
+{
+	u32 slot, target;
+
+	assert_int_equal(volume_store(&v, root, block, &slot, &target), 0);
+	if (block)
+		memcpy(durable[target], cache + slot * BLOCK_SIZE, BLOCK_SIZE);
+	else
+		volume_catalogue(&v, durable[target]);
+	volume_stored(&v, block, succeeded);
+}
+
+static void
+settle_all(void)
+{
+	assert_int_equal(volume_flush(&v), 0);
+	volume_flushed(&v, true);
+}
+
+// One extent at an offset, from what is there to what is meant.
+static i64
+set(u32 root, u32 block, u32 offset, u32 owned, u32 count, bool removes)
+{
+	struct volume_update u = { .block = block, .change_count = 1 };
+	struct volume_extent e = { owned, (u16)count, VOLUME_DATA };
+
+	put_entry(&u, LIST, offset, removes ? (struct volume_extent){ 0 } : e);
+	u.change[0] = (struct volume_change){
+		.block = (u16)owned, .count = (u16)count, .removes = removes };
+	return volume_update(&v, root, &u);
+}
+
+static void
+order_is_kept(void **state)
+{
+	u32 slot, target;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(set(0, 10, 0, 20, 2, false), -E_ABSENT);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_equal(set(0, 10, 0, 20, 2, false), 0);
+	assert_int_equal(set(0, 10, 64, 21, 1, false), -E_TAKEN);
+	assert_int_equal(volume_begin(&v, 0, false, 20, 1), -E_STATE);		// N4
+	assert_int_equal(volume_store(&v, 0, 10, &slot, &target), -E_STATE);	// N1
+	for (u32 b = 20; b < 22; b++) {
+		assert_int_equal(volume_begin(&v, 1, true, b, 1), -E_RANGE);
+		assert_int_equal(volume_begin(&v, 0, true, b, 1), 0);
+		volume_done(&v, true, b, 1, true);
+	}
+	assert_int_equal(volume_begin(&v, 0, false, 20, 2), 0);
+	volume_done(&v, false, 20, 2, true);
+	// Written is not durable, and a flush that began before counts for nothing.
+	assert_int_equal(volume_store(&v, 0, 10, &slot, &target), -E_STATE);
+	settle_all();
+	save(0, 10, true);
+	assert_int_equal(set(0, 10, 0, 20, 2, true), -E_AGAIN);			// N3
+	settle_all();
+	save(0, 0, true);
+	settle_all();
+	// Given up, it is free when the disk says so too.
+	assert_int_equal(set(0, 10, 0, 20, 2, true), 0);
+	assert_int_equal(set(0, 10, 8, 20, 2, false), -E_TAKEN);		// N2
+	settle_all();
+	assert_int_equal(set(0, 10, 8, 20, 2, false), -E_TAKEN);
+	save(0, 10, true);
+	settle_all();
+	assert_int_equal(set(0, 10, 8, 20, 2, false), 0);
+	assert_int_equal(volume_root_drop(&v, 0), -E_STATE);
+	volume_check(&v);
+}
+
+// A try that failed is made again in the same place: the other one is good.
+static void
+catalogue_is_never_lost(void **state)
+{
+	u64 sequence;
+
+	(void)state;
+	begin_history();
+	sequence = v.catalogue.sequence;
+	for (u32 i = 0; i < 3; i++) {
+		assert_int_equal(volume_limit(&v, 5, 10 + i), 0);
+		save(0, 0, false);
+		memset(durable[(sequence + 1) % 2], 0, BLOCK_SIZE);
+		assert_int_equal(volume_mount(&after, durable[0], durable[1]), 0);
+		assert_int_equal(after.catalogue.sequence, sequence);
+		save(0, 0, true);
+		assert_int_equal(volume_flush(&v), 0);
+		volume_flushed(&v, false);
+		memset(durable[(sequence + 1) % 2], 0, BLOCK_SIZE);
+		assert_int_equal(volume_mount(&after, durable[0], durable[1]), 0);
+	}
+	save(0, 0, true);
+	settle_all();
+	assert_int_equal(volume_mount(&after, durable[0], durable[1]), 0);
+	assert_int_equal(after.catalogue.sequence, sequence + 1);
+	assert_int_equal(after.catalogue.root[5].limit, 12);
+}
+
+static void
+limits_hold(void **state)
+{
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_limit(&v, 0, 3), 0);
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_equal(set(0, 10, 0, 20, 3, false), -E_QUOTA);
+	assert_int_equal(set(0, 10, 0, 20, 2, false), 0);
+	assert_int_equal(set(0, 10, 8, 30, 1, false), -E_QUOTA);
+	// What is in limbo still counts: it cannot be had by anybody.
+	assert_int_equal(set(0, 10, 0, 20, 2, true), 0);
+	assert_int_equal(set(0, 10, 8, 30, 1, false), -E_QUOTA);
+	volume_check(&v);
+}
+
+// Disks that no core wrote: each lie is found by the walk.
+static void
+lies_are_found(void **state)
+{
+	struct volume_extent twice = { 20, 1, VOLUME_DATA };
+	struct volume_extent bad[] = {
+		{ 10, 1, LIST }, { 1, 1, VOLUME_DATA }, { BLOCKS, 1, VOLUME_DATA },
+		{ BLOCKS - 1, 2, VOLUME_DATA }, { 30, 0, VOLUME_DATA },
+		{ 30, VOLUME_RUN_MAX + 1, VOLUME_DATA }, { 30, 1, 3 },
+		{ 30, 1, 9 }, { 2, 1, VOLUME_DATA }, { 20, 1, VOLUME_DATA },
+		{ 0xffffffff, 0xffff, 0 },
+	};
+	u32 slot, block;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	save(0, 10, true);
+	settle_all();
+	save(0, 0, true);
+	settle_all();
+	for (u32 i = 0; i <= ARRAY_SIZE(bad); i++) {
+		i64 result = 0;
+
+		memset(durable[10], 0, BLOCK_SIZE);
+		memcpy(durable[10] + 512, &twice, sizeof(twice));
+		if (i < ARRAY_SIZE(bad))
+			memcpy(durable[10] + 2048, &bad[i], sizeof(bad[i]));
+		assert_int_equal(volume_mount(&after, durable[0], durable[1]), 0);
+		while (!result && (block = volume_wanted(&after)) != VOLUME_NONE)
+			result = volume_walk(&after, block, durable[block]);
+		assert_int_equal(result, i < ARRAY_SIZE(bad) ? -E_STATE : 0);
+	}
+	durable[0][40] ^= 1;
+	durable[1][40] ^= 1;
+	assert_int_equal(volume_mount(&after, durable[0], durable[1]), -E_STATE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(order_is_kept),
+		cmocka_unit_test(catalogue_is_never_lost),
+		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(lies_are_found),
+	};
+
+	prng_seed(&prng, test_seed());
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
