@@ -20,6 +20,7 @@
 #define JOB_SLICES_MAX 8u
 #define JOB_RINGS 2u
 #define STORM_RINGS 12u
+#define ORACLE_RINGS 10u		// its four intruders' and its own
 #define JOB_ENVS_MAX 8u
 // How programs end that say no status themselves: as other shells count it.
 #define STATUS_NOT_STARTED 127u
@@ -163,6 +164,8 @@ job_rings(const char *name)
 
 	if (!strcmp(name, "storm"))
 		return MIN(left, STORM_RINGS);
+	if (!strcmp(name, "oracle") || !strcmp(name, "scarce"))
+		return MIN(left, ORACLE_RINGS);
 	return strcmp(name, "selftest") ? MIN(left, JOB_RINGS) : left;
 }
 
