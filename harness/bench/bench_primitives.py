@@ -22,8 +22,8 @@ from session import Session
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PEER_NAME = "Linux system calls and signals"
-CASES = ("null call", "fault upcall", "protect fault unprotect", "map page batch",
-         "environment create destroy", "fork 16MiB")
+CASES = ("null call", "fault upcall", "protect fault unprotect", "control transfer",
+         "map page batch", "environment create destroy", "fork 16MiB")
 NO_FLOOR = {"fork 16MiB"}       # what it is for needs a kernel
 LINE = re.compile(r"^prims: ([\w -]+?) ns=([\d.]+)\s*$", re.M)
 BOOT_LIMIT_S, RUN_LIMIT_S = 60.0, 120.0

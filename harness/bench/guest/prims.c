@@ -10,6 +10,8 @@
 //	fault upcall			SIGSEGV to a handler that steps over the store
 //	protect fault unprotect		mprotect one page read-only, store, SIGSEGV,
 //					the handler unprotects, the store is retried
+//	control transfer		a byte to another process and one back, by two
+//					pipes; the other one lives meanwhile
 //	map page batch			64 pages of a shared memory file mapped
 //					populated and unmapped, a page: the frames
 //					exist already, as they do on DEOS
@@ -151,6 +153,32 @@ protect_fault_unprotect(long count)
 }
 
 static void
+control_transfer(long count)
+{
+	int there[2], back[2];
+	char byte = 0;
+	pid_t child;
+
+	if (pipe(there) < 0 || pipe(back) < 0)
+		die("pipe");
+	child = fork();
+	if (child == 0) {
+		close(there[1]);
+		while (read(there[0], &byte, 1) == 1)
+			if (write(back[1], &byte, 1) != 1)
+				break;
+		_exit(0);
+	}
+	if (child < 0)
+		die("fork");
+	for (long i = 0; i < count; i++)
+		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+			die("pipe");
+	close(there[0]), close(there[1]), close(back[0]), close(back[1]);
+	waitpid(child, NULL, 0);
+}
+
+static void
 map_page_batch(long count)
 {
 	for (long i = 0; i < count; i += BATCH) {
@@ -168,6 +196,7 @@ static const struct primitive PRIMITIVES[] = {
 	{ "null call", null_call, 50000 },
 	{ "fault upcall", fault_upcall, 5000 },
 	{ "protect fault unprotect", protect_fault_unprotect, 4000 },
+	{ "control transfer", control_transfer, 4000 },
 	{ "map page batch", map_page_batch, BATCH * 160L },
 	{ "fork 16MiB", fork_16mib, 50 },
 };
