@@ -268,6 +268,7 @@ struct coh {
 	u64 alive_since;
 	u64 met;		// members of the epoch that were seen alive in it
 	u64 entered_at;
+	u32 refused, refusals;	// an epoch whose maker had missed one; how often
 	bool may_change;
 	u32 top_counter;	// of any epoch heard of
 	struct coh_epoch last;	// the one that was stopped last

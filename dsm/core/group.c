@@ -16,6 +16,7 @@
 #include "kernel/base/assert.h"
 
 #define UNSEEN_FORMS 2u		// times form_ns
+#define REFUSALS_AT_ONCE 32u
 
 static u32
 lowest(u64 members)
@@ -141,6 +142,18 @@ is_ours(const struct coh *coh, const struct coh_epoch *epoch)
 	       coh->epoch.life[maker] == epoch->life[maker];
 }
 
+// Its maker, who says it again when it hears that, learns what was opened here: at once
+// while it may have missed the answer, then with every tick.
+static void
+refuse(struct coh *coh, u32 id)
+{
+	if (coh->refused != id)
+		coh->refusals = 0;
+	coh->refused = id;
+	if (coh->refusals++ < REFUSALS_AT_ONCE)
+		coh->say_status |= others(coh, coh->alive);
+}
+
 void
 group_epoch(struct coh *coh, const struct coh_epoch *epoch)
 {
@@ -151,7 +164,7 @@ group_epoch(struct coh *coh, const struct coh_epoch *epoch)
 		return;
 	coh->top_counter = MAX(coh->top_counter, epoch->id >> COH_COORDINATOR_BITS);
 	if (!is_ours(coh, epoch)) {
-		coh->say_status |= others(coh, coh->alive);	// opened: it missed that
+		refuse(coh, epoch->id);
 		return;
 	}
 	if (epoch->members >> self & 1 && epoch->life[self] == coh->config.life)
@@ -354,7 +367,10 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		.life = m->life, .epoch = m->epoch, .round = m->round,
 		.opened = m->opened, .cleared = m->cleared, .heard = true,
 	};
-	if (m->life == coh->fence_life[from] && m->life)
+	// Not at once: of two that leave each other out, one's epoch opens.
+	if (m->life == coh->fence_life[from] && m->life &&
+	    (coh->phase == COH_OPEN ||
+	     coh->now - coh->entered_at >= coh->config.form_ns))
 		coh->say_fenced |= coh_bit(from);
 	if (m->epoch > coh->epoch.id)
 		coh->say_status |= coh_bit(from);

@@ -33,6 +33,7 @@ from clusters.servicebed import Service  # noqa: E402
 IDLE_SHARE = 15.0       # percent of one processor, three nodes together
 LOOK_SECONDS = 60.0     # the nodes' lists of events are finite
 JOIN_SECONDS = 15.0     # from a node's boot to its first answer
+UP_SECONDS = 1200.0     # to boot, form and deploy the large site
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -110,7 +111,7 @@ def large(options: argparse.Namespace, folder: Path) -> list[str]:
     service = Service(folder / "state", folder / "site", "--mem", options.mem or "64M",
                       nodes=options.nodes or 3)
     with Timer("boot, forming, deployment"):
-        service.up()
+        service.up(timeout=UP_SECONDS)
     try:
         return check_large(service, digests)
     finally:

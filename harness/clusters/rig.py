@@ -38,10 +38,10 @@ def needs_tap(net: str) -> None:
         pytest.skip(f"--net {net}: {lacking}")
 
 
-def run(*words: object, **options) -> subprocess.CompletedProcess[str]:
+def run(*words: object, timeout: float = SECONDS, **options) -> subprocess.CompletedProcess[str]:
     """harness/cluster with these words."""
     return subprocess.run([str(COMMAND), *map(str, words)], capture_output=True, text=True,
-                          timeout=SECONDS, check=False, **options)
+                          timeout=timeout, check=False, **options)
 
 
 def one_line(done: subprocess.CompletedProcess[str], status: int) -> str:
@@ -135,9 +135,10 @@ class Cluster:
         with urllib.request.urlopen(self.url + path, timeout=timeout) as answer:
             return answer.read()
 
-    def up(self) -> subprocess.CompletedProcess[str]:
+    def up(self, **options) -> subprocess.CompletedProcess[str]:
         """up --detach."""
-        return self.run("up", *self.mode, "--port", self.port, "--detach", *self.words)
+        return self.run("up", *self.mode, "--port", self.port, "--detach", *self.words,
+                        **options)
 
     def __enter__(self) -> Cluster:
         self.up()

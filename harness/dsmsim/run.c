@@ -115,6 +115,23 @@ has_role(const struct sim *sim, u32 index, enum victim role)
 	}
 }
 
+// Without this node, does anybody know what there was? When nobody does, the region
+// begins anew, and nothing could be checked.
+static bool
+others_know(const struct sim *sim, u32 except)
+{
+	bool anybody = false;
+
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		bool knows = sim->node[i].up && sim->node[i].coh.cleared;
+
+		if (knows && i != except && is_there(sim, i))
+			return true;
+		anybody |= knows;
+	}
+	return !anybody;
+}
+
 // Takes a node away if a majority is left; the role first looked for is the plan's.
 static u32
 victim(struct sim *sim)
@@ -127,7 +144,7 @@ victim(struct sim *sim)
 		for (u32 n = 0; n < sim->plan.nodes; n++) {
 			u32 i = (start + n) % sim->plan.nodes;
 
-			if (is_there(sim, i) &&
+			if (is_there(sim, i) && others_know(sim, i) &&
 			    (pass || has_role(sim, i, sim->plan.crash_at)))
 				return i;
 		}

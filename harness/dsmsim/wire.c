@@ -177,9 +177,12 @@ send(struct sim *sim, struct node *node, const struct coh_action *action)
 		sim->total.drops++;
 		return;
 	}
-	while (sim->posts[i].used)
+	while (i < LETTERS_MAX && sim->posts[i].used)
 		i++;
-	ASSERT(i + 1 < LETTERS_MAX);
+	if (i == LETTERS_MAX) {
+		sim_fail(sim, "letters without end");
+		return;
+	}
 	sim->posts[i] = (struct post){
 		.letter = *action->letter, .length = action->length,
 		.from = node->index, .to = action->member,
