@@ -26,56 +26,22 @@
 
 #include "cluster/agent/register.h"
 #include "cluster/deploy/deploy.h"
-#include "cluster/deploy/test_bundle.h"
+#include "cluster/deploy/test_deploying.h"
 #include "cluster/storage/state.h"
 #include "cluster/storage/test_machine_rig.h"
 #include "kernel/base/assert.h"
 
-#define BLOCKS 8192u
-
-// ---- deploying
-
-static struct deploy_report report;
-
-// Feeds bytes of the stream in pieces of odd sizes.
 static void
-feed_some(u64 at, u64 end)
+make_small_bundle(u8 seed)
 {
-	u32 piece = 1;
+	char path[] = "f0";
 
-	for (;;) {
-		deploy_report(&report);
-		if (report.state != DEPLOY_RUNNING || at == end)
-			break;
-		at += deploy_feed(stream + at, (u32)MIN(end - at, piece));
-		piece = piece * 7 % 50021 + 1;
-		if (!deploy_room())
-			task_sleep(rig.now + 200 * NS_PER_US);
+	bundle_start();
+	for (u32 i = 0; i < 8; i++) {
+		path[1] = (char)('0' + i);
+		bundle_file(path, 5000 * (u64)i, (u8)(seed + i));
 	}
-}
-
-// Feeds the first `len` bytes, and waits for the end.
-static void
-feed(u64 len, bool finish)
-{
-	feed_some(0, len);
-	if (!finish)
-		return;
-	deploy_finish();
-	for (deploy_report(&report); report.state == DEPLOY_RUNNING;
-	     deploy_report(&report))
-		task_sleep(rig.now + NS_PER_MS);
-}
-
-static void
-deploy_stream(void)
-{
-	const char *error;
-
-	error = deploy_begin_site();
-	ASSERT(!error);
-	ASSERT(deploy_begin_site());		// one at a time
-	feed(stream_len, true);
+	bundle_stop();
 }
 
 static void
@@ -86,57 +52,6 @@ expect_failure(const char *words)
 		ASSERT(false);
 	}
 	deploy_release();
-}
-
-static void
-open_ready(void)
-{
-	storage_open(true);
-	ASSERT(storage_state() == STORAGE_READY);
-	rig_pass(NS_PER_SECOND);
-}
-
-static u32
-node_of(const u8 *uuid)
-{
-	for (u32 i = 0; i < rig.nodes; i++) {
-		if (!memcmp(rig.node[i].uuid, uuid, STORE_UUID))
-			return i;
-	}
-	return RIG_NODES;
-}
-
-// The site of the record: all of its objects lie whole on `copies` different nodes.
-// Returns how many bytes each node has of them.
-static void
-expect_site(u32 files, u32 copies, u64 bytes[RIG_NODES])
-{
-	static u8 manifest_bytes[1 << 20];
-	struct record_new_object o =
-		storage_object_of(&rig.record, &rig.record.site.manifest);
-	struct manifest m;
-	const char *error = storage_fetch(&o, manifest_bytes);
-
-	ASSERT(!error);
-	error = manifest_open(&m, manifest_bytes, o.bytes);
-	ASSERT(!error);
-	ASSERT(m.head->file_count == files && rig.record.site.files == files);
-	memset(bytes, 0, RIG_NODES * sizeof(u64));
-	for (u32 i = 0; i < files; i++) {
-		const struct manifest_entry *f = &m.file[i];
-
-		ASSERT((f->voter[1] != MANIFEST_NOBODY) == (copies == 2));
-		for (u32 c = 0; c < copies; c++) {
-			u32 node = node_of(m.voter[f->voter[c]]);
-
-			ASSERT(rig_object_is_whole(node, f->id, f->length, f->block[c]));
-			bytes[node] += f->length;
-		}
-	}
-	for (u32 c = 0; c < copies; c++)
-		ASSERT(rig_object_is_whole(node_of(o.copy[c].uuid), o.id, o.bytes,
-					   o.copy[c].block));
-	ASSERT(copies == 2 || !copy_exists(&o, 1));
 }
 
 // ---- what works
@@ -189,59 +104,6 @@ a_single_node_has_one_copy(void **state)
 	(void)state;
 	rig_begin(1, BLOCKS, 1);
 	assert_true(rig_in_child(deploy_whole, NULL));
-	rig_end();
-}
-
-static void
-deploy_then_copy(void *argument)
-{
-	struct record_new_job job = { .name = "j", .arguments = "", .count = 1,
-				      .frames = 1, .slices = 1 };
-	static u8 image[50000], target[sizeof(image)];
-	u64 bytes[RIG_NODES];
-	struct record_new_object o;
-
-	(void)argument;
-	// Until the others' disks come.
-	for (u32 i = 1; i < 3; i++)
-		ASSERT(!record_remove_voter(&rig.record, rig.node[i].uuid));
-	open_ready();
-	make_bundle();
-	deploy_stream();
-	deploy_release();
-	memset(image, 7, sizeof(image));
-	ASSERT(!deploy_begin_job(&job, sizeof(image)));
-	for (u64 at = 0; at < sizeof(image); task_sleep(rig.now + NS_PER_MS))
-		at += deploy_feed(image + at, (u32)(sizeof(image) - at));
-	feed(0, true);
-	deploy_release();
-	expect_site(file_count, 1, bytes);
-	ASSERT(record_has_single_copies(&rig.record));
-	for (u32 i = 1; i < 3; i++)
-		ASSERT(!record_add_voter(&rig.record, rig.node[i].uuid));
-	rig_pass(NS_PER_SECOND);
-	ASSERT(!deploy_begin_copies() && deploy_begin_site());
-	do {
-		task_sleep(rig.now + NS_PER_MS);
-		deploy_report(&report);
-	} while (report.state == DEPLOY_RUNNING);
-	ASSERT(report.state == DEPLOY_IDLE && strstr(rig.event, "deployed"));
-	ASSERT(!record_has_single_copies(&rig.record));
-	expect_site(file_count, 2, bytes);
-	ASSERT(rig.record.site.generation == 2);
-	o = storage_object_of(&rig.record, &rig.record.job[0].image);
-	for (u32 i = 0; i < 2; i++)
-		ASSERT(rig_object_is_whole(node_of(o.copy[i].uuid), o.id, o.bytes,
-					   o.copy[i].block));
-	ASSERT(!storage_fetch(&o, target) && !memcmp(image, target, sizeof(image)));
-}
-
-static void
-what_has_one_copy_gets_two(void **state)
-{
-	(void)state;
-	rig_begin(3, BLOCKS, 1);
-	assert_true(rig_in_child(deploy_then_copy, NULL));
 	rig_end();
 }
 
@@ -628,7 +490,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_lies_whole_on_two_nodes),
 		cmocka_unit_test(a_single_node_has_one_copy),
-		cmocka_unit_test(what_has_one_copy_gets_two),
 		cmocka_unit_test(a_node_without_a_disk_deploys_to_others),
 		cmocka_unit_test(a_job_is_one_object),
 		cmocka_unit_test(lost_sessions_and_answers_are_overcome),

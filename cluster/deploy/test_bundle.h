@@ -86,16 +86,3 @@ make_bundle(void)
 	bundle_file("two-headers", (OBJECT_SUMS + 3) * STORE_BLOCK + 1, 9);
 	bundle_stop();
 }
-
-static void
-make_small_bundle(u8 seed)
-{
-	char path[] = "f0";
-
-	bundle_start();
-	for (u32 i = 0; i < 8; i++) {
-		path[1] = (char)('0' + i);
-		bundle_file(path, 5000 * (u64)i, (u8)(seed + i));
-	}
-	bundle_stop();
-}

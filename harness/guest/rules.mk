@@ -8,7 +8,7 @@ CAMPAIGN = DEOS_BUILD=$(B) PYTHONPYCACHEPREFIX=$(B)/pycache $(PYTHON) \
 CALLS ?= 1000000
 
 .PHONY: attack fuzz-calls
-attack: $(B)/deos.elf $(B)/boot.cpio checked ## hostile programs: SECONDS=60 SEED=n; the oracle: CALLS=n
+attack: $(B)/deos.elf $(B)/boot.cpio checked ## hostile programs: SECONDS= SEED=, CALLS=
 	@DEOS_BUILD=$(B) $(PYTHON) harness/guest/attack.py --seconds $(SECONDS) \
 		$(if $(SEED),--seed $(SEED))
 	@$(CAMPAIGN) oracle --calls $(CALLS) $(if $(SEED),--seed $(SEED))
