@@ -208,7 +208,7 @@ storage_fetch(const struct record_new_object *object, void *target)
 	const char *error = storage_read(object, append, &at);
 
 	if (error)
-		return error;
+		return error;		// cppcheck-suppress returnDanglingLifetime
 	return is_what_its_id_says(object, target)
 		       ? NULL : "an object is not what its id says";
 }

@@ -62,7 +62,7 @@ out_of_scope(void)
 		left = opaque_words(inner);
 		left[0] = 1;
 	}
-	*(volatile u32 *)left = 2;
+	*(volatile u32 *)left = 2;	// cppcheck-suppress invalidLifetime
 }
 
 static void

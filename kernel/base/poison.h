@@ -12,9 +12,20 @@ void
 __asan_poison_memory_region(const volatile void *at, size_t len);
 void
 __asan_unpoison_memory_region(const volatile void *at, size_t len);
-#define POISON(at, len) __asan_poison_memory_region(at, len)
-#define UNPOISON(at, len) __asan_unpoison_memory_region(at, len)
-#else
-#define POISON(at, len) ((void)(at), (void)(len))
-#define UNPOISON(at, len) ((void)(at), (void)(len))
 #endif
+
+// Nobody may touch these bytes from now on, or may again.
+static inline void
+poison_set(const volatile void *at, size_t len, bool poisoned)
+{
+#ifdef __SANITIZE_ADDRESS__
+	if (poisoned)
+		__asan_poison_memory_region(at, len);
+	else
+		__asan_unpoison_memory_region(at, len);
+#else
+	(void)at;
+	(void)len;
+	(void)poisoned;
+#endif
+}

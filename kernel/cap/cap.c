@@ -17,10 +17,7 @@
 static void
 node_poison(struct cap *cap, bool poison)
 {
-	if (poison)
-		POISON(&cap->previous, sizeof(*cap) - offsetof(struct cap, previous));
-	else
-		UNPOISON(&cap->previous, sizeof(*cap) - offsetof(struct cap, previous));
+	poison_set(&cap->previous, sizeof(*cap) - offsetof(struct cap, previous), poison);
 }
 
 STATIC_ASSERT(offsetof(struct cap, previous) % 8 == 0);

@@ -373,9 +373,10 @@ sys_entry_call(u32 entry, u64 deadline_ns, struct transfer *message, u32 fast)
 {
 	u64 number = SYS_entry_call | fast;
 	u64 slot = entry;
-	register u64 r10 __asm__("r10") = message->word[1];
-	register u64 r8 __asm__("r8") = message->word[2];
-	register u64 r9 __asm__("r9") = message->word[3];
+	u64 second = message->word[1], third = message->word[2], last = message->word[3];
+	register u64 r10 __asm__("r10") = second;
+	register u64 r8 __asm__("r8") = third;
+	register u64 r9 __asm__("r9") = last;
 
 	__asm__ volatile("push %%rbp; syscall; pop %%rbp"
 			 : "+a"(number), "+D"(slot), "+S"(deadline_ns),
