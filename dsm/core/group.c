@@ -136,7 +136,7 @@ is_ours(const struct coh *coh, const struct coh_epoch *epoch)
 {
 	u32 maker = epoch->id & ((1u << COH_COORDINATOR_BITS) - 1);
 
-	if (!coh->cleared || DSM_BUG_IS(ANY_MAKER))
+	if (!coh->cleared)
 		return true;
 	return maker < COH_MEMBERS_MAX && coh->epoch.members >> maker & 1 &&
 	       coh->epoch.life[maker] == epoch->life[maker];
@@ -260,11 +260,14 @@ group_stopped(const struct coh *coh)
 }
 
 // This member itself is the one: an epoch opens only when all its members have cleared
-// it.
+// it, and this one goes on from what both were in.
 static void
-fence_self(struct coh *coh, const struct coh_peer *peer)
+fence_self(struct coh *coh, u32 from)
 {
-	if (coh->cleared && peer->opened > coh->cleared)
+	const struct coh_peer *peer = &coh->peer[from];
+
+	if (coh->cleared && peer->opened > coh->cleared && coh_is_member(coh, from) &&
+	    coh->epoch.life[from] == peer->life)
 		coh->phase = COH_FENCED;
 }
 
@@ -367,10 +370,7 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		.life = m->life, .epoch = m->epoch, .round = m->round,
 		.opened = m->opened, .cleared = m->cleared, .heard = true,
 	};
-	// Not at once: of two that leave each other out, one's epoch opens.
-	if (m->life == coh->fence_life[from] && m->life &&
-	    (coh->phase == COH_OPEN ||
-	     coh->now - coh->entered_at >= coh->config.form_ns))
+	if (m->life == coh->fence_life[from] && m->life)
 		coh->say_fenced |= coh_bit(from);
 	if (m->epoch > coh->epoch.id)
 		coh->say_status |= coh_bit(from);
@@ -380,7 +380,7 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		coh->say_epoch |= coh_bit(from);
 	if (m->epoch == coh->epoch.id && m->round < coh->phase)
 		coh->say_status |= coh_bit(from);
-	fence_self(coh, peer);
+	fence_self(coh, from);
 }
 
 bool

@@ -28,8 +28,8 @@ BUDGET = 300        # seeds within which each is found
 AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "UNSEEN_DEAD": "healed",
-         "ANY_MAKER": "healed", "SPOILED_WASTED": "publish"}
-FIRST = {"ANY_MAKER": 1300, "SPOILED_WASTED": 200}  # what is rarer still: seeds from there
+         "SPOILED_WASTED": "publish"}
+FIRST = {"SPOILED_WASTED": 200}  # what is rarer still: seeds from there
 
 
 @pytest.fixture(scope="module", autouse=True)

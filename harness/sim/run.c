@@ -25,6 +25,7 @@
 #include "harness/sim/seen.h"
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/poison.h"
 
 #define AUDIT_NS (50 * NS_PER_MS)
 #define WORK_ON_NS NS_PER_SECOND
@@ -149,6 +150,7 @@ clear_node(u32 index)
 	struct sim_node *node = &sim.node[index];
 	void *links = node->memory_links, *rcap = node->memory_rcap;
 
+	poison_set(node, sizeof(*node), false);	// free capabilities are
 	memset(node, 0, sizeof(*node));
 	node->memory_links = links;
 	node->memory_rcap = rcap;
