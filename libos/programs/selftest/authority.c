@@ -247,6 +247,10 @@ test_family(void)
 			     other()->quota.frames, now_ns() + SOON_NS) > 0,
 	      "all of its own is owed");
 	wait_settled();
+	// Who was ended is taken apart in rounds.
+	for (u64 end = now_ns() + NS_PER_SECOND;
+	     other()->used.envs != 1 && now_ns() < end;)
+		sys_yield(SLOT_NONE);
 	check(other()->used.envs == 1, "one child was ended");
 	for (u32 i = 0; i < ENVS_MAX; i++) {
 		gone &= env_table()[i].id != second;
