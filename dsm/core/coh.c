@@ -143,7 +143,6 @@ coh_alive(struct coh *coh, u64 now, u64 alive, const u32 life[COH_MEMBERS_MAX],
 	}
 	coh->alive = alive;
 	coh->may_change = may_change;
-	group_met(coh);
 	if (changed) {
 		coh->alive_since = now;
 		coh->tick_at = now;

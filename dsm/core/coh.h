@@ -200,7 +200,7 @@ struct coh_gather {
 	u64 bound;
 	u32 best_version, top_version, shadow_version, home_version, home_epoch;
 	u32 spoiled_version;
-	u8 best, owner, shadow, spoiled, home, home_state, home_owner;
+	u8 best, owner, shadow, home, home_state, home_owner;
 	u8 has_best : 1;
 	u8 has_owner : 1;
 	u8 has_shadow : 1;
@@ -263,12 +263,9 @@ struct coh {
 	struct coh_tx tx[COH_TX_MAX];
 	struct coh_serve serve[COH_SERVE_MAX];
 	// Who is there, by the host.
-	u64 alive;
+	u64 alive, seen_alive;
 	u32 alive_life[COH_MEMBERS_MAX];
 	u64 alive_since;
-	u64 met;		// members of the epoch that were seen alive in it
-	u64 entered_at;
-	u32 refused, refusals;	// an epoch whose maker had missed one; how often
 	bool may_change;
 	u32 top_counter;	// of any epoch heard of
 	struct coh_epoch last;	// the one that was stopped last

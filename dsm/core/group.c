@@ -15,9 +15,6 @@
 #include "dsm/core/state.h"
 #include "kernel/base/assert.h"
 
-#define UNSEEN_FORMS 2u		// times form_ns
-#define REFUSALS_AT_ONCE 32u
-
 static u32
 lowest(u64 members)
 {
@@ -44,12 +41,6 @@ living(const struct coh *coh)
 			alive |= coh_bit(member);
 	}
 	return alive;
-}
-
-void
-group_met(struct coh *coh)
-{
-	coh->met = (coh->met & coh->epoch.members) | living(coh);
 }
 
 static bool
@@ -122,36 +113,8 @@ enter(struct coh *coh, const struct coh_epoch *epoch)
 	coh->epoch = *epoch;
 	coh->top_counter = MAX(coh->top_counter, epoch->id >> COH_COORDINATOR_BITS);
 	coh->phase = COH_STOPPING;
-	coh->tick_at = coh->entered_at = coh->now;
-	coh->met = 0;
-	group_met(coh);
+	coh->tick_at = coh->now;
 	barrier_reset(coh);
-}
-
-// Its maker was with us in the epoch that we know. One that was not may have missed what
-// happened in ours: nodes hear of a heal at different times, and whoever comes back may
-// see a part of us and believe itself the lowest.
-static bool
-is_ours(const struct coh *coh, const struct coh_epoch *epoch)
-{
-	u32 maker = epoch->id & ((1u << COH_COORDINATOR_BITS) - 1);
-
-	if (!coh->cleared)
-		return true;
-	return maker < COH_MEMBERS_MAX && coh->epoch.members >> maker & 1 &&
-	       coh->epoch.life[maker] == epoch->life[maker];
-}
-
-// Its maker, who says it again when it hears that, learns what was opened here: at once
-// while it may have missed the answer, then with every tick.
-static void
-refuse(struct coh *coh, u32 id)
-{
-	if (coh->refused != id)
-		coh->refusals = 0;
-	coh->refused = id;
-	if (coh->refusals++ < REFUSALS_AT_ONCE)
-		coh->say_status |= others(coh, coh->alive);
 }
 
 void
@@ -163,10 +126,6 @@ group_epoch(struct coh *coh, const struct coh_epoch *epoch)
 	    coh->phase == COH_FENCED)
 		return;
 	coh->top_counter = MAX(coh->top_counter, epoch->id >> COH_COORDINATOR_BITS);
-	if (!is_ours(coh, epoch)) {
-		refuse(coh, epoch->id);
-		return;
-	}
 	if (epoch->members >> self & 1 && epoch->life[self] == coh->config.life)
 		enter(coh, epoch);
 	else if (coh->epoch.id)
@@ -259,16 +218,17 @@ group_stopped(const struct coh *coh)
 		(all_at(coh, COH_STOPPED) && !somebody_missed(coh)));
 }
 
-// This member itself is the one: an epoch opens only when all its members have cleared
-// it, and this one goes on from what both were in.
+// This member itself is the one.
 static void
-fence_self(struct coh *coh, u32 from)
+fence_self(struct coh *coh)
 {
-	const struct coh_peer *peer = &coh->peer[from];
-
-	if (coh->cleared && peer->opened > coh->cleared && coh_is_member(coh, from) &&
-	    coh->epoch.life[from] == peer->life)
-		coh->phase = COH_FENCED;
+	if (coh->phase != COH_STOPPED || !coh->cleared)
+		return;
+	for (u64 left = others(coh, coh->epoch.members); left; left &= left - 1) {
+		if (coh->peer[lowest(left)].epoch == coh->epoch.id &&
+		    coh->peer[lowest(left)].opened > coh->cleared)
+			coh->phase = COH_FENCED;
+	}
 }
 
 // ---- making an epoch
@@ -308,29 +268,16 @@ make_first(struct coh *coh)
 	make(coh, 0, fresh);
 }
 
-// Members that were here and are not any more. One that this node has not seen yet is
-// no such: nodes hear of a change at different times, and who has just come in would
-// leave out those who took it in. But not for ever: it may have died before.
-static bool
-somebody_died(const struct coh *coh)
-{
-	u64 missing = coh->epoch.members & ~living(coh);
-
-	if (coh->now - coh->entered_at < UNSEEN_FORMS * coh->config.form_ns &&
-	    !DSM_BUG_IS(UNSEEN_DEAD))
-		missing &= coh->met;
-	return missing != 0;
-}
-
 static void
 make_next(struct coh *coh)
 {
 	u64 alive = living(coh), fresh = newcomers(coh);
+	bool somebody_died = alive != coh->epoch.members;
 
 	if (!alive || lowest(alive) != coh->config.self ||
 	    coh->now - coh->alive_since < coh->config.settle_ns)
 		return;
-	if (somebody_died(coh) || (fresh && coh->phase == COH_OPEN))
+	if (somebody_died || (fresh && coh->phase == COH_OPEN))
 		make(coh, alive, fresh & ~alive);
 }
 
@@ -380,7 +327,7 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		coh->say_epoch |= coh_bit(from);
 	if (m->epoch == coh->epoch.id && m->round < coh->phase)
 		coh->say_status |= coh_bit(from);
-	fence_self(coh, from);
+	fence_self(coh);
 }
 
 bool

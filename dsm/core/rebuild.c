@@ -114,17 +114,6 @@ gather_copy(struct coh_gather *g, u32 member, const struct coh_holding *h)
 }
 
 static void
-gather_spoiled(struct coh_gather *g, u32 member, u32 version)
-{
-	gather_top(g, version);
-	if (!g->has_spoiled || coh_older(g->spoiled_version, version)) {
-		g->has_spoiled = true;
-		g->spoiled = (u8)member;
-		g->spoiled_version = version;
-	}
-}
-
-static void
 gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 {
 	struct coh_gather *g = &coh->memory.gathers[page];
@@ -133,8 +122,11 @@ gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 	ASSERT(page < coh->config.pages && coh_is_member(coh, member));
 	if (h->valid)
 		gather_copy(g, member, h);
-	if (h->spoiled)
-		gather_spoiled(g, member, h->version);
+	if (h->spoiled) {
+		gather_top(g, h->version);
+		raise(&g->spoiled_version, g->has_spoiled, h->version);
+		g->has_spoiled = true;
+	}
 	if (h->was_home)
 		gather_home(g, member, h);
 	if (h->has_promise && h->bind == COH_BIND_NONE) {
@@ -182,22 +174,13 @@ home_frame_is_current(const struct coh *coh, const struct coh_gather *g)
 	       coh->epoch.since[g->home_owner] <= g->home_epoch;
 }
 
-// By words: each word of a copy that is spoiled is the one of its version, or newer.
 static u8
 newest_published(const struct coh_gather *g)
 {
-	u8 newest = g->has_best ? g->best : (u8)COH_DEAD;
-	u32 version = g->best_version;
-
-	if (g->has_spoiled && !DSM_BUG_IS(SPOILED_WASTED) &&
-	    (newest == COH_DEAD || coh_older(version, g->spoiled_version))) {
-		newest = g->spoiled;
-		version = g->spoiled_version;
-	}
-	if (g->has_shadow &&
-	    (newest == COH_DEAD || !coh_older(g->shadow_version, version)))
-		newest = g->shadow;
-	return newest;
+	if (g->has_shadow && (!g->has_best ||
+			      !coh_older(g->shadow_version, g->best_version)))
+		return g->shadow;
+	return g->has_best ? g->best : (u8)COH_DEAD;
 }
 
 // Nothing newer was spoiled; or nothing is known of the page: nobody ever had it.

@@ -129,9 +129,6 @@ void
 group_status(struct coh *coh, u32 from, const struct coh_message *message);
 void
 group_epoch(struct coh *coh, const struct coh_epoch *epoch);
-// Notes which members of the epoch are alive.
-void
-group_met(struct coh *coh);
 void
 group_tick(struct coh *coh);
 bool

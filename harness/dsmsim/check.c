@@ -64,9 +64,8 @@ check_begin(void)
 
 // ---- who is out
 
-// An epoch is open, newer than the last that this life has cleared, that leaves it out:
-// nobody will see its writes. Before that they may count, for an epoch that never opened
-// may be followed by one with it.
+// A newer epoch is open that leaves this life out: nobody will see its writes. Before
+// that they may count, for an epoch that never opened may be followed by one with it.
 static bool
 is_left_out(const struct sim *sim, const struct node *node)
 {
@@ -75,7 +74,7 @@ is_left_out(const struct sim *sim, const struct node *node)
 		const struct coh_epoch *e = &other->coh.epoch;
 
 		if (other->up && other->coh.phase == COH_OPEN &&
-		    node->coh.cleared && e->id > node->coh.cleared &&
+		    node->coh.epoch.id && e->id > node->coh.epoch.id &&
 		    !(e->members >> node->index & 1 &&
 		      e->life[node->index] == node->life))
 			return true;
@@ -202,16 +201,11 @@ check_read(struct sim *sim, struct node *node, u32 page, u32 word, u64 value)
 }
 
 void
-check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORDS])
+check_reset(struct sim *sim, u32 page, u64 content[WORDS])
 {
-	bool zombie = is_zombie(sim, home);
-
-	sim_trace(sim, "page %u is reset%s", page, zombie ? " by a zombie" : "");
+	sim_trace(sim, "page %u is reset", page);
 	for (u32 i = 0; i < WORDS; i++) {
 		content[i] = ++sim->value;
-		is_zombie_value[content[i] % VALUES_MAX] = zombie;
-		if (zombie)
-			continue;
 		record_write(sim, NODES_MAX, 0, page, i, content[i]);
 	}
 }
@@ -240,8 +234,7 @@ check_published(struct sim *sim, struct node *node, u32 page)
 {
 	u32 word = node->program.word;
 
-	sim_trace(sim, "node %u has published %llu in %u.%u", node->index,
-		  (unsigned long long)node->frames[page][word], page, word);
+	(void)sim;
 	published[page][word] = MAX(published[page][word],
 				    node->frames[page][word]);
 }

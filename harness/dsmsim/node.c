@@ -41,26 +41,24 @@ node_start(struct sim *sim, struct node *node)
 	sim_trace(sim, "node %u starts, life %u", index, node->life);
 }
 
-// What the node is told of who is there; it lends its memory to them. It decides while
-// it believes a majority alive and reaches them: leases end before anybody is given up.
+// What the node is told of who is there; it lends its memory to them.
 void
 node_view(struct sim *sim, struct node *node)
 {
 	u64 alive = 0;
 	u32 life[COH_MEMBERS_MAX] = { 0 };
-	u32 reached = 0;
 
 	for (u32 i = 0; i < sim->plan.nodes; i++) {
 		if (!(node->view >> i & 1))
 			continue;
 		alive |= coh_bit(i);
 		life[i] = node->view_life[i];
-		reached += i == node->index || (!node->cut && !sim->node[i].cut);
 		if (i != node->index && node->lent[i] != life[i] &&
 		    node->banned[i] != life[i] && life[i] > node->lent[i])
 			node->lent[i] = life[i];
 	}
-	coh_alive(&node->coh, sim->now, alive, life, reached * 2 > sim->plan.nodes);
+	coh_alive(&node->coh, sim->now, alive, life,
+		  (u32)__builtin_popcountll(alive) * 2 > sim->plan.nodes);
 }
 
 static void
@@ -70,7 +68,9 @@ restart_when_fenced(struct sim *sim, struct node *node)
 		return;
 	sim->total.fenced++;
 	node_start(sim, node);
-	sim_news(sim);
+	for (u32 i = 0; i < sim->plan.nodes; i++)
+		sim_event(sim, (1 + sim_below(sim, 20)) * NS_PER_MS, EVENT_VIEW, i,
+			  0, 0);
 }
 
 void

@@ -27,9 +27,7 @@ BUDGET = 300        # seeds within which each is found
 # Where the window is narrow, the scenario that aims at it.
 AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
-         "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "UNSEEN_DEAD": "healed",
-         "SPOILED_WASTED": "publish"}
-FIRST = {"SPOILED_WASTED": 200}  # what is rarer still: seeds from there
+         "OLD_SUMMARY": "home", "MOVED_EARLY": "join"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,8 +71,8 @@ def test_scenario(scenario):
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_planted_bug_is_found(bug):
-    scenario, first = AIMED.get(bug, "any"), FIRST.get(bug, 1)
-    done = run("--seeds", f"{first}..{first + BUDGET - 1}", "--bug", bug, "--scenario", scenario)
+    scenario = AIMED.get(bug, "any")
+    done = run("--seeds", f"1..{BUDGET}", "--bug", bug, "--scenario", scenario)
     assert done.returncode == 1, f"{bug} was not found:\n{done.stdout}{done.stderr}"
     again = re.search(r"^again: make sim-dsm SEEDS=(\d+) NODES=(\S+) SCENARIO=(\S+) BUG=(\S+)",
                       done.stdout, re.MULTILINE)

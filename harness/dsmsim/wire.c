@@ -47,8 +47,7 @@ run_swap(struct sim *sim, struct operation *op, struct node *to)
 		  after.owner, (unsigned long long)after.sharers, after.epoch,
 		  op->from);
 	if (before.lost && !after.lost)
-		check_reset(sim, to, op->action.page,
-			    to->frames[op->action.page]);
+		check_reset(sim, op->action.page, to->frames[op->action.page]);
 }
 
 // Words of the page from `first` on, as they are now.
@@ -57,13 +56,6 @@ copy(u64 *to, const u64 *from, u32 first, u32 end)
 {
 	for (u32 i = first; i < end; i++)
 		to[i] = from[i];
-}
-
-static void
-read_words(struct operation *op, const struct node *from, u32 first, u32 end)
-{
-	copy(op->data, from->frames[op->action.page], first, end);
-	op->read = end;
 }
 
 static void
@@ -78,10 +70,10 @@ run_half(struct sim *sim, struct operation *op, u32 half)
 		if (!half)
 			run_swap(sim, op, to);
 		else if (a->chain && op->result.matched)
-			read_words(op, to, 0, WORDS);
+			copy(op->data, to->frames[a->page], 0, WORDS);
 		break;
 	case COH_DO_READ:
-		read_words(op, to, first, end);
+		copy(op->data, to->frames[a->page], first, end);
 		break;
 	case COH_DO_WRITE:
 		// What the sender's memory holds when it is sent.
@@ -122,7 +114,7 @@ deliver(struct operation *op, struct node *node)
 
 	if (a->what == COH_DO_READ ||
 	    (a->what == COH_DO_SWAP && a->chain && op->result.matched))
-		copy(node->frames[a->page], op->data, 0, op->read);
+		copy(node->frames[a->page], op->data, 0, WORDS);
 	if (a->what == COH_DO_TABLE)
 		memcpy(node->scratch, op->table,
 		       a->count * sizeof(struct coh_holding));
@@ -177,12 +169,9 @@ send(struct sim *sim, struct node *node, const struct coh_action *action)
 		sim->total.drops++;
 		return;
 	}
-	while (i < LETTERS_MAX && sim->posts[i].used)
+	while (sim->posts[i].used)
 		i++;
-	if (i == LETTERS_MAX) {
-		sim_fail(sim, "letters without end");
-		return;
-	}
+	ASSERT(i + 1 < LETTERS_MAX);
 	sim->posts[i] = (struct post){
 		.letter = *action->letter, .length = action->length,
 		.from = node->index, .to = action->member,
