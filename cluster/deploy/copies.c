@@ -15,12 +15,6 @@ static struct record_new_object moved[RECORD_JOBS];
 static u32 moved_count;
 static bool has_site;
 
-static void
-read_image(void *from, u64 offset, void *target, u64 len)
-{
-	memcpy(target, (const u8 *)from + offset, len);
-}
-
 static bool
 is_moved(const u8 id[STORE_ID])
 {
@@ -42,8 +36,7 @@ copy_image(const struct record_new_object *object)
 	ASSERT(moved_count < RECORD_JOBS);
 	error = storage_fetch(object, image);
 	if (!error)
-		error = put_whole(object->bytes, read_image, image,
-				  &moved[moved_count]);
+		error = put_bytes(object->bytes, image, &moved[moved_count]);
 	mem_free(image);
 	moved_count += !error;
 	return error ? error : pairs_keep();

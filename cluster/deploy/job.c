@@ -38,12 +38,6 @@ take_image(u8 *image, u64 bytes)
 	return error;
 }
 
-static void
-read_image(void *from, u64 offset, void *target, u64 len)
-{
-	memcpy(target, (const u8 *)from + offset, len);
-}
-
 static enum record_error
 change(void *argument, struct record *record)
 {
@@ -73,7 +67,7 @@ deploy_job(const struct record_new_job *job, u64 bytes)
 	c.job = *job;
 	error = take_image(image, bytes);
 	if (!error)
-		error = put_whole(bytes, read_image, image, &c.job.image);
+		error = put_bytes(bytes, image, &c.job.image);
 	mem_free(image);
 	return error ? error : deploy_commit(change, &c);
 }

@@ -228,3 +228,15 @@ put_whole(u64 length, read_fn read, void *from, struct record_new_object *object
 	ASSERT(error || fine);
 	return error;
 }
+
+static void
+read_bytes(void *from, u64 offset, void *target, u64 len)
+{
+	memcpy(target, (const u8 *)from + offset, len);
+}
+
+const char *
+put_bytes(u64 length, void *bytes, struct record_new_object *object)
+{
+	return put_whole(length, read_bytes, bytes, object);
+}

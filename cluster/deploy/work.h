@@ -166,6 +166,9 @@ put_block(const struct put *put, u32 lane);
 const char *
 put_whole(u64 length, void (*read)(void *from, u64 offset, void *target, u64 len),
 	  void *from, struct record_new_object *object);
+// The same, of what lies in one piece of memory.
+const char *
+put_bytes(u64 length, void *bytes, struct record_new_object *object);
 
 // ---- what is fed (deploy.c), and what is made of it (site.c, job.c)
 
