@@ -107,6 +107,7 @@ dsm_poll(void)
 {
 	enter();
 	map_pump(&map);
+	map_start_again(&map);
 	leave();
 }
 
@@ -164,6 +165,7 @@ dsm_wait_group(u32 count, u64 deadline_ns)
 	dsm_group_get(&group);
 	while (group.count < count && in_time) {
 		in_time = turn(deadline_ns);
+		map_start_again(&map);
 		dsm_group_get(&group);
 	}
 	leave();
@@ -190,6 +192,8 @@ want_all(u32 first, u32 count, bool write)
 {
 	i64 result = DSM_HERE;
 
+	if (map_is_over(&map))
+		return -E_STATE;
 	for (u32 i = 0; i < count; i++) {
 		switch (coh_want(&map.coh, now_ns(), first + i, write)) {
 		case COH_HERE:
@@ -250,6 +254,8 @@ dsm_reset(const volatile void *address)
 	got = coh_reset(&map.coh, now_ns(), page);
 	map_pump(&map);
 	leave();
+	if (map_is_over(&map))
+		return -E_STATE;
 	return got == COH_HERE ? DSM_HERE : DSM_WAITS;
 }
 
@@ -267,7 +273,9 @@ dsm_publish_ready(const volatile void *address, u64 len)
 	enter();
 	map_pump(&map);
 	got = coh_publish(&map.coh, now_ns(), page, offset, (u32)len);
-	if (got == COH_LOST)
+	if (map_is_over(&map))
+		result = -E_STATE;
+	else if (got == COH_LOST)
 		result = MIN(want_all(page, 1, true), (i64)DSM_WAITS);
 	else if (got == COH_ALONE)
 		result = -E_ABSENT;
@@ -347,6 +355,7 @@ dsm_barrier(u32 epoch, u64 phase)
 			break;
 		map_sleep(&map, NEVER);
 	}
+	map_start_again(&map);
 	leave();
 	return released ? 0 : -E_STATE;
 }

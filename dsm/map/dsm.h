@@ -32,6 +32,13 @@
 // instance alone had is lost, and said to be: touching it calls on_lost, dsm_ready()
 // returns -E_DEVICE. A region with DSM_PUBLISHED goes on instead with what
 // dsm_publish() had brought to another node, word by word.
+//
+// Who was left out by the others (it stood still, or was cut off) has lost what it had:
+// its memory begins anew, as another life of the same instance. What it holds in its
+// registers does not, so that must never go into the new memory: touches go to frames
+// that nobody else sees, calls return -E_STATE, until it calls dsm_poll(),
+// dsm_wait_group() or dsm_barrier(). After these it must look at dsm_group_get() before
+// it goes on with what it had begun.
 
 #include "kernel/abi/errors.h"
 #include "libos/io/fabric.h"
@@ -126,7 +133,7 @@ must_check i64
 dsm_wait_group(u32 count, u64 deadline_ns);
 
 // Asks for the pages of [address, address + len), to read or to write too; at most 8.
-// DSM_HERE, DSM_WAITS, or -E_RANGE, -E_DEVICE (lost).
+// DSM_HERE, DSM_WAITS, or -E_RANGE, -E_DEVICE (lost), -E_STATE (left out).
 must_check i64
 dsm_ready(const volatile void *address, u64 len, bool write);
 

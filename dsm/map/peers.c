@@ -202,7 +202,7 @@ peers_hello(struct map *m, const struct map_head *head,
 	}
 	// A hello may have been on its way when the last grant was: granting anew takes
 	// that one back.
-	if (peer->fenced_life != peer->life &&
+	if (peer->fenced_life != peer->life && !map_is_over(m) &&
 	    (peer->lent == SLOT_NONE || now_ns() - peer->lent_at > AGAIN_NS))
 		grant(m, head->number);
 	peers_tell(m, now_ns());
@@ -256,10 +256,17 @@ peers_fence(struct map *m, u32 number, u32 life)
 }
 
 void
+peers_withdraw(struct map *m)
+{
+	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++)
+		take_back(&m->peer[i]);
+}
+
+void
 peers_leave(struct map *m)
 {
+	peers_withdraw(m);
 	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
-		take_back(&m->peer[i]);
 		give_back(m, &m->peer[i]);
 		m->peer[i].is_known = false;
 		m->peer[i].hello_at = 0;

@@ -116,6 +116,20 @@ map_open(struct map *m);
 void
 map_pump(struct map *m);
 
+// The others went on without this life. What its program computes now rests on what it
+// read in that life, so it gets nothing of the next one before it has called something
+// that tells it: until then it reads and writes frames that nobody else sees.
+static inline bool
+map_is_over(const struct map *m)
+{
+	return m->coh.phase == COH_FENCED;
+}
+
+// The next life, when this one is over and nothing of it is under way. For calls that
+// tell the program; never in an upcall.
+void
+map_start_again(struct map *m);
+
 // Sends head and bytes to a peer. False: no room now.
 bool
 map_send(struct map *m, u32 number, enum map_kind kind, const void *bytes, u32 len);
@@ -178,6 +192,10 @@ void
 peers_missed(struct map *m, u32 number);
 
 // Takes back everything that was lent.
+void
+peers_withdraw(struct map *m);
+
+// The same, and gives back what others lent.
 void
 peers_leave(struct map *m);
 

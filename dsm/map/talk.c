@@ -336,14 +336,13 @@ act_all(struct map *m)
 	}
 }
 
-// The others went on without this life: another one, when nothing of it is under way.
-static void
-start_again(struct map *m)
+void
+map_start_again(struct map *m)
 {
 	u32 held = m->has_held && m->held.tag;
 	i64 error;
 
-	if (m->coh.phase != COH_FENCED || m->coh.open_count > held)
+	if (!map_is_over(m) || m->coh.open_count > held)
 		return;
 	peers_leave(m);
 	error = region_restart(m, false);
@@ -366,7 +365,8 @@ map_pump(struct map *m)
 	}
 	peers_poll(m, now_ns());
 	act_all(m);
-	start_again(m);
+	if (map_is_over(m))
+		peers_withdraw(m);
 	error = fabric_flush(&m->queue);
 	ASSERT(!error);
 }

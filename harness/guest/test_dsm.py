@@ -97,6 +97,22 @@ def test_a_member_that_stood_still_changes_nothing():
         result(one, len(one.log()), 3)
 
 
+def test_what_was_computed_before_does_not_come_into_the_next_life():
+    """A node stands still in the middle of a computation, and stores its result when the
+    others have gone on: they never see it."""
+    with Fabric(3, seed=SEED) as fabric:
+        one, _, three = fabric.nodes
+        for number, node in enumerate(fabric.nodes):
+            node.type(f"stale instance={number} {peers(fabric)}")
+        three.wait_for("^stale: instance 2 computes\n", 60)
+        three.pause()
+        one.wait_for("^stale: 2 instances go on\n", 60)
+        three.resume()
+        three.wait_for("^stale: instance 2 has stored, left out\n", 60)
+        for node in fabric.nodes:
+            assert node.wait_for("^stale: (PASS|FAIL) .*\n", 60)[1] == "PASS", node.log()
+
+
 def test_two_instances_on_one_node():
     """They reach each other within the node; one ends, and the other goes on."""
     with Fabric(2, seed=SEED, memory_mib=96) as fabric:

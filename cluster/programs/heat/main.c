@@ -67,18 +67,25 @@ meet(void)
 	return dsm_barrier(group.epoch, ++phase);
 }
 
+static bool
+is_group(void)
+{
+	struct dsm_group now;
+
+	dsm_group_get(&now);
+	return now.epoch == group.epoch;
+}
+
 // Written through, or the group is another one. Without another node there is nowhere
 // to write to.
 static i64
 publish(const volatile void *at, u64 len)
 {
-	struct dsm_group now;
 	i64 error;
 
 	do {
 		error = dsm_publish(at, len, now_ns() + TRY_NS);
-		dsm_group_get(&now);
-	} while (error == -E_TIMEOUT && now.epoch == group.epoch);
+	} while (error == -E_TIMEOUT && is_group());
 	return error == -E_ABSENT ? 0 : error;
 }
 
@@ -198,6 +205,8 @@ run_group(void)
 		if (++done == options.rounds)
 			return true;
 		rest(options.pause_ms);
+		if (!is_group())
+			return false;
 	}
 }
 

@@ -76,6 +76,7 @@ static const struct need {
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE | CAP_DERIVE },
 	{ "siblings", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "stale", ROLE_FABRIC, USE },
 	{ "storm", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "storm", ROLE_NIC, USE | CAP_DERIVE },
 	{ "storm", ROLE_BLOCKS, USE | CAP_DERIVE },
