@@ -36,9 +36,10 @@
 // Who was left out by the others (it stood still, or was cut off) has lost what it had:
 // its memory begins anew, as another life of the same instance. What it holds in its
 // registers does not, so that must never go into the new memory: touches go to frames
-// that nobody else sees, calls return -E_STATE, until it calls dsm_poll(),
-// dsm_wait_group() or dsm_barrier(). After these it must look at dsm_group_get() before
-// it goes on with what it had begun.
+// that nobody else sees, and that mean nothing, and calls return -E_STATE, until it calls
+// dsm_poll(), dsm_wait_group() or dsm_barrier(). So it asks dsm_group_get() whether the
+// group is still the same before it believes what it has read, or goes on with what it
+// had begun.
 
 #include "kernel/abi/errors.h"
 #include "libos/io/fabric.h"
