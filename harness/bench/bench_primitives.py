@@ -5,18 +5,22 @@ On each system one program runs the operations and prints a line a repetition,
 "prims: NAME ns=VALUE"; here it is started once a round on each, by turns. The
 floor is a program without any kernel (floor/), booted anew for each round. A
 further boot under -icount shift=0, where one instruction lasts one nanosecond,
-gives instructions instead of time.
+gives instructions instead of time. All of it is done on two processor models, the
+session's and `max`, by turns in one session too.
+
+Each row carries what is wanted of it (WANTED); `short` names what falls short.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deos import FLOOR_HOST
 from record import Samples, make_row, median, rounded
-from rig import BenchError, Machine, Node
+from rig import BenchError, Machine, Node, add_port
 from session import Session
 
 HERE = Path(__file__).resolve().parent
@@ -24,9 +28,10 @@ ROOT = HERE.parent.parent
 PEER_NAME = "Linux system calls and signals"
 CASES = ("null call", "fault upcall", "protect fault unprotect", "control transfer",
          "map page batch", "environment create destroy", "fork 16MiB")
-NO_FLOOR = {"fork 16MiB"}       # what it is for needs a kernel
+SECOND_CPU = "max"
+SECOND_PORT = 10                # its nodes' host numbers come so much later
 LINE = re.compile(r"^prims: ([\w -]+?) ns=([\d.]+)\s*$", re.M)
-BOOT_LIMIT_S, RUN_LIMIT_S = 60.0, 120.0
+BOOT_LIMIT_S, RUN_LIMIT_S = 180.0, 300.0
 PROMPT = {"deos": r"deos> \Z", "peer": r"peer: ready\r?\n\Z"}
 COMMAND = {"deos": "run prims", "peer": ""}
 FLOOR_END = r"floor: done"
@@ -34,6 +39,46 @@ FLOOR_NOTE = "the processor alone, no kernel: harness/bench/floor"
 FLOOR_FLAGS = ("-O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -no-pie -mno-red-zone "
                "-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -nostdlib -static "
                "-Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments").split()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a row is to reach; None: nothing is asked."""
+
+    faster: float                   # than the peer, times
+    of_floor: float | None = None   # at most, times
+    fewer: float | None = None      # instructions than the peer, times
+
+    def words(self) -> str:
+        """As the table shows it."""
+        out = [f"{self.faster:g}x peer"]
+        out += [f"{self.of_floor:g}x floor"] if self.of_floor else []
+        out += [f"{self.fewer:g}x instr."] if self.fewer else []
+        return ", ".join(out)
+
+    def short(self, row: dict) -> list[str]:
+        """What the row does not reach, in words."""
+        peer, floor, fewer = (row[key] for key in
+                              ("ratio_to_peer", "ratio_to_floor", "instruction_ratio"))
+        out = []
+        if peer is not None and peer < self.faster:
+            out.append(f"{peer:.3g} times faster than the peer, wanted {self.faster:g}")
+        if self.of_floor and floor is not None and floor > self.of_floor:
+            out.append(f"{floor:.3g} times its floor, wanted {self.of_floor:g} at most")
+        if self.fewer and fewer is not None and fewer < self.fewer:
+            out.append(f"{fewer:.3g} times fewer instructions, wanted {self.fewer:g}")
+        return out
+
+
+WANTED = {
+    "null call": Wanted(2.5),
+    "fault upcall": Wanted(8),
+    "protect fault unprotect": Wanted(15),
+    "control transfer": Wanted(7, of_floor=1.4, fewer=15),
+    "map page batch": Wanted(5),
+    "environment create destroy": Wanted(5),
+    "fork 16MiB": Wanted(2),
+}
 
 
 def build_floor(folder: Path) -> Path:
@@ -61,8 +106,7 @@ def parse(text: str) -> dict[str, list[float]]:
 def checked(machine: Machine, text: str) -> dict[str, float]:
     """The median of each operation; all of them must be there."""
     values = parse(text)
-    missing = [name for name in CASES if name not in values
-               and not (machine.node.label == "floor" and name in NO_FLOOR)]
+    missing = [name for name in CASES if name not in values]
     if missing:
         raise BenchError(f"{machine.node.label}: prims did not print {', '.join(missing)}; "
                          f"its last words: {machine.why_dead()}")
@@ -74,14 +118,24 @@ class Bench:
 
     def __init__(self, session: Session) -> None:
         self.session, self.samples = session, Samples()
-        self.machines: dict[str, Machine] = {}
+        self.machines: dict[tuple[str, str], Machine] = {}
+        self.cpus = tuple(dict.fromkeys((session.cpu, SECOND_CPU)))
         self.floor = build_floor(session.folder) if "floor" in session.systems else None
+        for label in session.systems if len(self.cpus) > 1 else ():
+            add_port(self.node(SECOND_CPU, label))
 
-    def start(self, label: str, icount: bool) -> Machine:
-        """Boots a system to where it takes commands."""
+    def node(self, cpu: str, label: str) -> Node:
+        """What to boot. Two models' nodes live side by side: each has a port of its own."""
         session = self.session
-        node = session.peer.prims() if label == "peer" else session.build.shell()
-        machine = Machine(node, session.hardware(icount=icount))
+        if label == "floor":
+            node = Node("floor", FLOOR_HOST, self.floor)
+        else:
+            node = session.peer.prims() if label == "peer" else session.build.shell()
+        return node if cpu == session.cpu else replace(node, host=node.host + SECOND_PORT)
+
+    def start(self, cpu: str, label: str, icount: bool) -> Machine:
+        """Boots a system to where it takes commands."""
+        machine = Machine(self.node(cpu, label), self.session.hardware(icount=icount, cpu=cpu))
         machine.wait_for(PROMPT[label], BOOT_LIMIT_S)
         return machine
 
@@ -91,40 +145,66 @@ class Bench:
         machine.type(COMMAND[label])
         return checked(machine, machine.wait_for(PROMPT[label], RUN_LIMIT_S, since))
 
-    def run_floor(self, icount: bool) -> dict[str, float]:
-        node = Node("floor", FLOOR_HOST, self.floor)
-        with Machine(node, self.session.hardware(icount=icount)) as machine:
+    def run_floor(self, cpu: str, icount: bool) -> dict[str, float]:
+        hardware = self.session.hardware(icount=icount, cpu=cpu)
+        with Machine(self.node(cpu, "floor"), hardware) as machine:
             return checked(machine, machine.wait_for(FLOOR_END, RUN_LIMIT_S))
 
-    def round(self, label: str) -> dict[str, float]:
+    def round(self, cpu: str, label: str) -> dict[str, float]:
         """One run on a system; the others stand still."""
         if label == "floor":
-            return self.run_floor(icount=False)
-        if label not in self.machines:
-            self.machines[label] = self.start(label, icount=False)
+            return self.run_floor(cpu, icount=False)
+        key = (cpu, label)
+        if key not in self.machines:
+            self.machines[key] = self.start(cpu, label, icount=False)
         else:
-            self.machines[label].resume()
-        values = self.run_program(self.machines[label])
-        self.machines[label].pause()
+            self.machines[key].resume()
+        values = self.run_program(self.machines[key])
+        self.machines[key].pause()
         return values
 
     def measure_times(self) -> None:
+        """Round 1 of every system on the first model and on the second, then round 2."""
+        session = self.session
+        turns = [(number, cpu, label) for number in range(1, session.rounds + 1)
+                 for cpu in self.cpus for label in session.systems]
         try:
-            for number, label in self.session.order():
-                self.session.progress(f"primitives: round {number}/{self.session.rounds}, {label}")
-                for case, value in self.round(label).items():
-                    self.samples.add(case, label, value)
+            for number, cpu, label in turns:
+                session.progress(f"primitives: round {number}/{session.rounds}, {label} on {cpu}")
+                for case, value in self.round(cpu, label).items():
+                    self.samples.add(self.name(case, cpu), label, value)
         finally:
             for machine in self.machines.values():
                 machine.stop()
 
-    def instructions(self, label: str) -> dict[str, float]:
+    def name(self, case: str, cpu: str) -> str:
+        """The row's name: the contract's for the session's processor model."""
+        return case if cpu == self.session.cpu else f"{case} on {cpu}"
+
+    def instructions(self, cpu: str, label: str) -> dict[str, float]:
         """Instructions of each operation, from a boot of its own."""
-        self.session.progress(f"primitives: counting instructions, {label}")
+        self.session.progress(f"primitives: counting instructions, {label} on {cpu}")
         if label == "floor":
-            return self.run_floor(icount=True)
-        with self.start(label, icount=True) as machine:
+            return self.run_floor(cpu, icount=True)
+        with self.start(cpu, label, icount=True) as machine:
             return self.run_program(machine)
+
+    def rows(self, cpu: str, cases: list[str]) -> list[dict]:
+        """The rows of one processor model."""
+        counted = {label: self.instructions(cpu, label) for label in self.session.systems}
+        return [self.row(cpu, case, {label: found[case] for label, found in counted.items()})
+                for case in cases]
+
+    def row(self, cpu: str, case: str, instructions: dict[str, float]) -> dict:
+        deos, peer, floor = (instructions.get(label) for label in ("deos", "peer", "floor"))
+        extra = {"floor_note": FLOOR_NOTE} if floor is not None else {}
+        made = make_row(self.samples, self.name(case, cpu), "ns", "lower", PEER_NAME,
+                        instructions=rounded(deos), peer_instructions=rounded(peer),
+                        floor_instructions=rounded(floor), cpu_model=cpu,
+                        instruction_ratio=rounded(peer / deos) if peer and deos else None,
+                        wanted=WANTED[case].words(), **extra)
+        made["short"] = WANTED[case].short(made)
+        return made
 
 
 def run(session: Session) -> list[dict]:
@@ -134,13 +214,4 @@ def run(session: Session) -> list[dict]:
         return []
     bench = Bench(session)
     bench.measure_times()
-    counted = {label: bench.instructions(label) for label in session.systems}
-    rows = []
-    for case in cases:
-        deos, peer, floor = (rounded(counted.get(label, {}).get(case))
-                             for label in ("deos", "peer", "floor"))
-        extra = {"floor_note": FLOOR_NOTE} \
-            if "floor" in session.systems and case not in NO_FLOOR else {}
-        rows.append(make_row(bench.samples, case, "ns", "lower", PEER_NAME, instructions=deos,
-                             peer_instructions=peer, floor_instructions=floor, **extra))
-    return rows
+    return [row for cpu in bench.cpus for row in bench.rows(cpu, cases)]

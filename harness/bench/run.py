@@ -123,26 +123,49 @@ def cell(value: object) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def system_cell(row: dict, label: str) -> str:
+    """The median, and from where to where the rounds reach."""
+    prefix = "" if label == "deos" else label + "_"
+    low, high = row.get(prefix + "min"), row.get(prefix + "max")
+    if row[label] is None or low is None:
+        return cell(row[label])
+    return f"{cell(row[label])} ({cell(low)}..{cell(high)})"
+
+
+def optional_columns(rows: list[dict]) -> list[tuple[str, str]]:
+    """Headings and keys of what only some rows have."""
+    out: list[tuple[str, str]] = []
+    if any(row["instructions"] or row.get("peer_instructions") for row in rows):
+        out += [("instr.", "instructions"), ("peer instr.", "peer_instructions"),
+                ("floor instr.", "floor_instructions")]
+    if any(row.get("instruction_ratio") for row in rows):
+        out.append(("x instr.", "instruction_ratio"))
+    if any(row.get("wanted") for row in rows):
+        out.append(("wanted", "wanted"))
+    if any(row.get("errors") or row.get("peer_errors") for row in rows):
+        out += [("errors", "errors"), ("peer errors", "peer_errors")]
+    return out
+
+
 def table(name: str, rows: list[dict]) -> str:
     """The report as text; every row, whichever way it came out."""
-    head = ["case", "unit", "better", "DEOS", "min", "max", "peer", "floor", "x peer", "x floor"]
-    keys = ["case", "unit", "better", "deos", "min", "max", "peer", "floor", "ratio_to_peer",
-            "ratio_to_floor"]
-    if any(row["instructions"] or row.get("peer_instructions") for row in rows):
-        head += ["instr.", "peer instr.", "floor instr."]
-        keys += ["instructions", "peer_instructions", "floor_instructions"]
-    if any(row.get("errors") or row.get("peer_errors") for row in rows):
-        head += ["errors", "peer errors"]
-        keys += ["errors", "peer_errors"]
-    ways = sorted({name for row in rows for name in row.get("peer_ways", {})})
-    lines = [head + ways]
-    lines += [[cell(row.get(key)) for key in keys] +
-              [cell(row.get("peer_ways", {}).get(name)) for name in ways] for row in rows]
+    optional = optional_columns(rows)
+    ways = sorted({way for row in rows for way in row.get("peer_ways", {})})
+    lines = [["case", "unit", "better", "DEOS", "peer", "floor", "x peer", "x floor",
+              *(heading for heading, _ in optional), *ways]]
+    for row in rows:
+        systems_of = [system_cell(row, label) for label in LABELS]
+        lines.append([row["case"], row["unit"], row["better"], *systems_of,
+                      cell(row["ratio_to_peer"]), cell(row["ratio_to_floor"]),
+                      *(cell(row.get(key)) for _, key in optional),
+                      *(cell(row.get("peer_ways", {}).get(way)) for way in ways)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [f"\n{name}"]
     for line in lines:
         text.append("  ".join(word.ljust(width) if i < 3 else word.rjust(width)
                               for i, (word, width) in enumerate(zip(line, widths))))
+    text += [f"falls short: {row['case']}: {'; '.join(row['short'])}"
+             for row in rows if row.get("short")]
     return "\n".join(text)
 
 

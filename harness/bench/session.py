@@ -33,8 +33,9 @@ class Session:
     cases: str = ""  # regular expression; only matching cases are measured
     _shown: int = field(default=0, repr=False)
 
-    def hardware(self, memory_mib: int = 256, icount: bool = False) -> Hardware:
-        return Hardware(self.cpu, memory_mib, icount)
+    def hardware(self, memory_mib: int = 256, icount: bool = False, cpu: str = "") -> Hardware:
+        """The machine, or the same with another processor model."""
+        return Hardware(cpu or self.cpu, memory_mib, icount)
 
     def order(self) -> Iterator[tuple[int, str]]:
         """Round 1 of every system, then round 2: A B F A B F."""

@@ -23,6 +23,7 @@ import load  # noqa: E402
 import record  # noqa: E402
 import rig  # noqa: E402
 import run  # noqa: E402
+import session  # noqa: E402
 
 WRK = """Running 1s test @ http://10.9.0.2/f128
   1 threads and 16 connections
@@ -154,6 +155,52 @@ def test_case_names_are_the_contract_s():
         "map page batch", "environment create destroy", "fork 16MiB"}
 
 
+def wanted_row(**values: float | None) -> dict:
+    """What Wanted.short() looks at."""
+    return {"ratio_to_peer": None, "ratio_to_floor": None, "instruction_ratio": None, **values}
+
+
+def test_every_primitive_says_what_is_wanted_of_it():
+    assert set(bench_primitives.WANTED) == set(bench_primitives.CASES)
+    assert bench_primitives.WANTED["control transfer"].words() == "7x peer, 1.4x floor, 15x instr."
+    assert bench_primitives.WANTED["null call"].words() == "2.5x peer"
+
+
+def test_what_falls_short_is_said():
+    wanted = bench_primitives.Wanted(7, of_floor=1.4, fewer=15)
+    enough = wanted_row(ratio_to_peer=7.0, ratio_to_floor=1.4, instruction_ratio=15.0)
+    assert wanted.short(enough) == []
+    assert wanted.short(enough | {"ratio_to_peer": 6.9}) == [
+        "6.9 times faster than the peer, wanted 7"]
+    assert wanted.short(enough | {"ratio_to_floor": 1.5}) == [
+        "1.5 times its floor, wanted 1.4 at most"]
+    assert wanted.short(enough | {"instruction_ratio": 14.0}) == [
+        "14 times fewer instructions, wanted 15"]
+    assert wanted.short(wanted_row()) == []     # nothing was measured
+
+
+def test_primitives_rows_of_two_processor_models(tmp_path):
+    chosen = session.Session(("deos", "peer"), 1, 1, "qemu64", tmp_path, None, None, None)
+    bench = bench_primitives.Bench.__new__(bench_primitives.Bench)
+    bench.session, bench.samples = chosen, record.Samples()
+    for cpu, deos_ns in (("qemu64", 40.0), ("max", 20.0)):
+        name = bench.name("null call", cpu)
+        bench.samples.add(name, "deos", deos_ns)
+        bench.samples.add(name, "peer", 80.0)
+    counts = {"deos": 100.0, "peer": 300.0}
+    rows = [bench.row(cpu, "null call", counts) for cpu in ("qemu64", "max")]
+    assert [row["case"] for row in rows] == ["null call", "null call on max"]
+    assert [row["ratio_to_peer"] for row in rows] == [2.0, 4.0]
+    assert [row["instruction_ratio"] for row in rows] == [3.0, 3.0]
+    assert rows[0]["short"] == ["2 times faster than the peer, wanted 2.5"]
+    assert rows[1]["short"] == []
+    assert record.check_report({"name": "primitives", "environment": {}, "rows": rows}) == []
+    text = run.table("primitives", rows)
+    assert "2.5x peer" in text
+    assert "falls short: null call: 2 times faster than the peer, wanted 2.5" in text
+    assert "falls short: null call on max" not in text
+
+
 def test_floor_of_a_response_in_one_frame():
     case = bench_http.Case("keepalive", "128B", 16)
     plan = bench_http.echo_plan(case, 172)
@@ -218,3 +265,10 @@ def test_table_shows_every_row_and_errors_where_there_are_any():
     assert "0.5" in text and "errors" in text and text.splitlines()[-1].split()[-2:] == ["3", "-"]
     clean = record.make_row(samples(deos=[10.0]), "case", "s", "lower", "Linux", errors=0)
     assert "errors" not in run.table("http", [clean])
+
+
+def test_table_shows_every_system_s_range():
+    row = record.make_row(samples(deos=[10.0, 12.0, 15.0], peer=[20.0, 30.0], floor=[1.0]), "case",
+                          "ns", "lower", "Linux")
+    text = run.table("x", [row])
+    assert "12 (10..15)" in text and "25 (20..30)" in text and "1 (1..1)" in text

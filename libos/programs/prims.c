@@ -11,16 +11,18 @@
 //					store is run again
 //	control transfer		a call into another address space and the
 //					reply, whose entry does nothing else
-//	map page batch			64 pages mapped by one call and unmapped by
-//					another, divided by 64
+//	map page batch			1,024 pages mapped by one call and unmapped by
+//					another, divided by 1,024
 //	environment create destroy	an environment with one page of code made,
 //					started, run to its exit, waited for, and
 //					taken down
 //	fork 16MiB			a copy on write of a process with 16 MiB that
 //					it has written, run to its exit, waited for
 //
-// Each repetition follows a tenth of it as warm-up. Words on the command line pick
-// those whose names begin with one of them.
+// A repetition lasts about a millisecond, so that most of them are whole even on a
+// host that others use; those before the first that counts are the warm-up. What a
+// primitive needs is made before, and taken down after, all of its repetitions. Words
+// on the command line pick those whose names begin with one of them.
 
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
@@ -35,8 +37,8 @@
 #include "libos/process/memory.h"
 #include "libos/process/process.h"
 
-#define REPETITIONS 3u
-#define BATCH 64u
+#define REPETITIONS 25u
+#define BATCH 1024u
 #define TARGET_VA REGION_BASE		// nothing else uses it here
 #define STORE_BYTES 2u			// length of "mov %al,(%rdi)"
 #define CHILD_FRAMES 16u		// its page tables
@@ -47,7 +49,8 @@ static struct frame_run batch;		// BATCH frames
 static struct frame_run child_code;	// one frame
 static struct frame_run child_uarea;	// one frame
 static u32 child_slice;
-static volatile u8 *large;		// LARGE_BYTES
+static struct child server;		// of control transfers
+static u32 server_entry;		// slot
 
 // Ends the program: a benchmark whose call fails measures nothing.
 static void
@@ -81,11 +84,21 @@ step_over(struct upcall_context *context)
 }
 
 static void
-fault_upcall(u32 count)
+fault_begin(void)
 {
 	fault_handler_add(step_over);
+}
+
+static void
+fault_upcall(u32 count)
+{
 	for (u32 i = 0; i < count; i++)
 		store(TARGET_VA + PAGE_SIZE);
+}
+
+static void
+fault_end(void)
+{
 	fault_handler_remove(step_over);
 }
 
@@ -104,13 +117,23 @@ unprotect(struct upcall_context *context)
 }
 
 static void
-protect_fault_unprotect(u32 count)
+protect_begin(void)
 {
 	fault_handler_add(unprotect);
+}
+
+static void
+protect_fault_unprotect(u32 count)
+{
 	for (u32 i = 0; i < count; i++) {
 		must(map_page(PROT_READ), "page_map");
 		store(TARGET_VA);
 	}
+}
+
+static void
+protect_end(void)
+{
 	fault_handler_remove(unprotect);
 	must(sys_page_unmap(CAP_SLOT_SELF, TARGET_VA, 1), "page_unmap");
 }
@@ -168,7 +191,7 @@ child_start(const u8 *code)
 		.name = "prim",
 	};
 	struct child child = { .memory = SLOT_NONE };
-	struct cap_info info;
+	struct cap_info info = { 0 };
 	i64 env = sys_env_create(&spec);
 	i64 slot;
 
@@ -189,20 +212,33 @@ child_start(const u8 *code)
 }
 
 static void
+transfer_begin(void)
+{
+	i64 entry;
+
+	server = child_start(child_serves);
+	entry = sys_entry_make(server.env);
+	must(entry, "entry_make");
+	server_entry = (u32)entry;
+	while (env_table()[server.index].state != ENV_ASLEEP)
+		sys_yield(SLOT_NONE);
+}
+
+static void
 control_transfer(u32 count)
 {
-	struct child child = child_start(child_serves);
 	struct transfer message = { { 0 } };
-	i64 entry = sys_entry_make(child.env);
 
-	must(entry, "entry_make");
-	while (env_table()[child.index].state != ENV_ASLEEP)
-		sys_yield(SLOT_NONE);
 	for (u32 i = 0; i < count; i++)
-		must(sys_entry_call((u32)entry, NEVER, &message, CALL_FAST),
+		must(sys_entry_call(server_entry, NEVER, &message, CALL_FAST),
 		     "entry_call");
-	must(sys_cap_drop((u32)entry), "cap_drop");
-	child_reap(&child, NULL);
+}
+
+static void
+transfer_end(void)
+{
+	must(sys_cap_drop(server_entry), "cap_drop");
+	child_reap(&server, NULL);
 }
 
 static void
@@ -214,6 +250,16 @@ environment_create_destroy(u32 count)
 		must(child_wait(&child, NEVER), "wait");
 		child_reap(&child, NULL);
 	}
+}
+
+static void
+fork_begin(void)
+{
+	volatile u8 *large = process_alloc(LARGE_BYTES);
+
+	must(large ? 0 : -E_FRAMES, "16 MiB");
+	for (u64 i = 0; i < LARGE_BYTES; i += PAGE_SIZE)
+		large[i] = (u8)i;
 }
 
 static void
@@ -235,27 +281,40 @@ static const struct primitive {
 	const char *name;
 	void (*run)(u32 count);
 	u32 count;			// operations a repetition
+	u32 warm_up;			// repetitions that do not count
+	void (*begin)(void);
+	void (*end)(void);
 } primitives[] = {
-	{ "environment create destroy", environment_create_destroy, 500 },
-	{ "null call", null_call, 50000 },
-	{ "fault upcall", fault_upcall, 5000 },
-	{ "protect fault unprotect", protect_fault_unprotect, 5000 },
-	{ "control transfer", control_transfer, 20000 },
-	{ "map page batch", map_page_batch, BATCH * 200 },
-	{ "fork 16MiB", fork_16mib, 100 },
+	{ "environment create destroy", environment_create_destroy, 5, 20, NULL, NULL },
+	{ "null call", null_call, 5000, 10, NULL, NULL },
+	{ "fault upcall", fault_upcall, 500, 10, fault_begin, fault_end },
+	{ "protect fault unprotect", protect_fault_unprotect, 250, 10, protect_begin,
+	  protect_end },
+	{ "control transfer", control_transfer, 200, 50, transfer_begin,
+	  transfer_end },
+	{ "map page batch", map_page_batch, BATCH * 20, 10, NULL, NULL },
+	{ "fork 16MiB", fork_16mib, 3, 10, fork_begin, NULL },
 };
 
 static void
 measure(const struct primitive *p)
 {
+	static u64 took_ns[REPETITIONS];
 	u64 tenths;
-	u64 start_ns;
 
-	p->run(p->count / 10);
-	for (u32 i = 0; i < REPETITIONS; i++) {
-		start_ns = now_ns();
+	if (p->begin)
+		p->begin();
+	for (u32 i = 0; i < p->warm_up; i++)
 		p->run(p->count);
-		tenths = (now_ns() - start_ns) * 10 / p->count;
+	for (u32 i = 0; i < REPETITIONS; i++) {
+		took_ns[i] = now_ns();
+		p->run(p->count);
+		took_ns[i] = now_ns() - took_ns[i];
+	}
+	if (p->end)
+		p->end();
+	for (u32 i = 0; i < REPETITIONS; i++) {
+		tenths = took_ns[i] * 10 / p->count;
 		print("prims: %s ns=%lu.%lu\n", p->name, tenths / 10,
 		      tenths % 10);
 	}
@@ -275,10 +334,6 @@ prepare(void)
 	slice = sys_slice_alloc(sys_info()->cpu_count - 1, SLICE_ANY);
 	must(slice, "slice_alloc");
 	child_slice = (u32)slice;
-	large = process_alloc(LARGE_BYTES);
-	must(large ? 0 : -E_FRAMES, "16 MiB");
-	for (u64 i = 0; i < LARGE_BYTES; i += PAGE_SIZE)
-		large[i] = (u8)i;
 }
 
 static bool

@@ -24,8 +24,6 @@
 	.set GUARD_PAGE, TEST_BASE + 0x1000
 	.set PAGE_WRITE, 2
 	.set PAGE_ALL, 7
-	.set BATCH_FIRST, 256
-
 	.set CALL_NULL, 0
 	.set CALL_PROTECT, 1
 	.set CALL_UNPROTECT, 2
@@ -36,6 +34,7 @@
 	.set CALL_DONE, 7
 	.set CALL_GO, 8
 	.set CALL_BACK, 9
+	.set CALL_FORK, 10
 
 	.section .header, "a"
 	.balign 4
@@ -133,7 +132,7 @@ call_unprotect:
 // Enters BATCH frames. Clobbers rax, rdx, r8.
 call_map:
 	movl $batch_frames + PAGE_ALL, %eax
-	movl $test_table + BATCH_FIRST * 8, %edx
+	movl $batch_tables, %edx
 	movl $BATCH, %r8d
 1:	movq %rax, (%rdx)
 	addq $4096, %rax
@@ -144,7 +143,7 @@ call_map:
 
 // Removes them; one flush for all. Clobbers rax, rdx, r8.
 call_unmap:
-	movl $test_table + BATCH_FIRST * 8, %edx
+	movl $batch_tables, %edx
 	movl $BATCH, %r8d
 1:	movq $0, (%rdx)
 	addq $8, %rdx
@@ -167,6 +166,41 @@ call_create:
 	movq $new_tables + 0x2000 + PAGE_ALL, new_tables + 0x1000
 	movq $new_tables + 0x3000 + PAGE_ALL, new_tables + 0x2000
 	movq $batch_frames + PAGE_ALL, new_tables + 0x3000
+	movq pml4, %rax
+	movq %rax, new_tables
+	movl $new_tables, %eax
+	movq %rax, %cr3
+	movq %rdx, %rcx
+	sysretq
+
+// Copies what call_create clears, and the tables of 16 MiB, whose entries lose the
+// right to write: the copy's side of copy on write. Clobbers rax, rdx, rdi, rsi, r8.
+call_fork:
+	movq %rcx, %rdx
+	movl $new_tables, %edi
+	movl $3 * 512, %ecx
+	xorl %eax, %eax
+	rep stosq
+	movq $new_tables + 0x1000 + PAGE_ALL, new_tables + 511 * 8
+	movq $new_tables + 0x2000 + PAGE_ALL, new_tables + 0x1000
+	movl $large_copies + PAGE_ALL, %eax
+	movl $LARGE_TABLES, %r8d
+	movl $new_tables + 0x2000, %edi
+1:	movq %rax, (%rdi)
+	addq $4096, %rax
+	addq $8, %rdi
+	decl %r8d
+	jnz 1b
+	movl $large_tables, %esi
+	movl $large_copies, %edi
+	movl $LARGE_TABLES * 512, %r8d
+1:	movq (%rsi), %rax
+	andq $~PAGE_WRITE, %rax
+	movq %rax, (%rdi)
+	addq $8, %rsi
+	addq $8, %rdi
+	decl %r8d
+	jnz 1b
 	movq pml4, %rax
 	movq %rax, new_tables
 	movl $new_tables, %eax
@@ -236,7 +270,7 @@ run_in_ring_3:
 	.endm
 
 	.globl loop_empty, loop_null, loop_fault, loop_protect, loop_batch
-	.globl loop_environment, loop_transfer
+	.globl loop_environment, loop_transfer, loop_fork
 loop_empty:
 1:	LOOP_END 1b
 
@@ -282,6 +316,13 @@ loop_environment:
 	syscall
 	LOOP_END 1b
 
+loop_fork:
+1:	movl $CALL_FORK, %eax
+	syscall
+	movl $CALL_DESTROY, %eax
+	syscall
+	LOOP_END 1b
+
 loop_transfer:
 1:	movl $CALL_GO, %eax
 	syscall
@@ -306,6 +347,7 @@ idt_pointer:
 call_table:
 	.quad 0, call_protect, call_unprotect, call_map, call_unmap
 	.quad call_create, call_destroy, call_done, call_go, call_back
+	.quad call_fork
 
 	// 1 GiB one to one in 2 MiB pages; above it, the test pages.
 	.balign 4096
@@ -324,7 +366,8 @@ directory:
 	.endr
 test_directory:
 	.quad test_table + PAGE_ALL
-	.fill 511, 8, 0
+	.quad batch_tables + PAGE_ALL, batch_tables + 0x1000 + PAGE_ALL
+	.fill 509, 8, 0
 test_table:
 	.quad test_frame + PAGE_ALL
 	.fill 511, 8, 0
@@ -333,6 +376,9 @@ test_table:
 	.balign 4096
 test_frame:	.skip 4096
 new_tables:	.skip 4 * 4096
+batch_tables:	.skip BATCH * 8
+large_tables:	.skip LARGE_TABLES * 4096
+large_copies:	.skip LARGE_TABLES * 4096
 batch_frames:	.skip BATCH * 4096
 idt:		.skip 15 * 16
 tss:		.skip 104

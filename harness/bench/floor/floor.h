@@ -12,7 +12,8 @@
 // One flat address space, ring 3 may touch all of it, interrupts stay off, no
 // stack is switched by a call: less than any real system could do.
 
-#define BATCH 64 // pages that one call maps or unmaps, as in both programs
+#define BATCH 1024 // pages that one call maps or unmaps, as in both programs
+#define LARGE_TABLES 8 // page tables of 16 MiB
 
 #ifndef __ASSEMBLER__
 
@@ -49,6 +50,11 @@ loop_batch(void);
 // and goes on inside it, and one that goes back.
 void
 loop_environment(void);
+
+// A call that copies the page tables of 16 MiB into an address space of their own,
+// without the right to write, and goes on inside it, and one that goes back.
+void
+loop_fork(void);
 
 // A call that goes on in another address space, and one there that goes back.
 void

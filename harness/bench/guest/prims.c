@@ -12,13 +12,17 @@
 //					the handler unprotects, the store is retried
 //	control transfer		a byte to another process and one back, by two
 //					pipes; the other one lives meanwhile
-//	map page batch			64 pages of a shared memory file mapped
+//	map page batch			1,024 pages of a shared memory file mapped
 //					populated and unmapped, a page: the frames
 //					exist already, as they do on DEOS
 //	environment create destroy	fork, exit in the child, wait; run first,
 //					while the process is as small as it can be
 //	fork 16MiB			the same with 16 MiB that the process has
 //					written, in pages of 4 KiB
+//
+// A repetition lasts about a millisecond, so that most of them are whole even on a
+// host that others use; those before the first that counts are the warm-up. What a
+// primitive needs is made before, and taken down after, all of its repetitions.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -32,21 +36,26 @@
 
 enum {
 	PAGE = 4096,
-	BATCH = 64,
+	BATCH = 1024,
 	LARGE = 16 << 20,
-	REPETITIONS = 3,
+	REPETITIONS = 25,
 	STORE_BYTES = 2, // length of "mov %al,(%rdi)"
 };
 
 struct primitive {
 	const char *name;
 	void (*run)(long count);
-	long count; // operations a repetition
+	long count;   // operations a repetition
+	long warm_up; // repetitions that do not count
+	void (*begin)(void);
+	void (*end)(void);
 };
 
 static char *page;	// one private page, present and writable
 static char *guard;	// one page that may not be touched
 static int memory_file; // BATCH pages, present
+static int there[2], back[2]; // the pipes to the other process and from it
+static pid_t other;
 
 static long
 now_ns(void)
@@ -92,20 +101,16 @@ environment_create_destroy(long count)
 
 // Huge pages would make this another benchmark: a copy of eight entries.
 static void
-fork_16mib(long count)
+fork_begin(void)
 {
-	static char *large;
+	char *large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (!large) {
-		large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE,
-		             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (large == MAP_FAILED)
-			die("mmap");
-		madvise(large, LARGE, MADV_NOHUGEPAGE);
-		for (long i = 0; i < LARGE; i += PAGE)
-			large[i] = 1;
-	}
-	environment_create_destroy(count);
+	if (large == MAP_FAILED)
+		die("mmap");
+	madvise(large, LARGE, MADV_NOHUGEPAGE);
+	for (long i = 0; i < LARGE; i += PAGE)
+		large[i] = 1;
 }
 
 static void
@@ -124,9 +129,14 @@ step_over(int signal, siginfo_t *info, void *context)
 }
 
 static void
-fault_upcall(long count)
+fault_begin(void)
 {
 	on_fault(step_over);
+}
+
+static void
+fault_upcall(long count)
+{
 	for (long i = 0; i < count; i++) // mov %al,(%rdi), as bytes: fixed length
 		__asm__ volatile(".byte 0x88,0x07" ::"D"(guard), "a"(0) : "memory");
 }
@@ -142,9 +152,14 @@ unprotect(int signal, siginfo_t *info, void *context)
 }
 
 static void
-protect_fault_unprotect(long count)
+protect_begin(void)
 {
 	on_fault(unprotect);
+}
+
+static void
+protect_fault_unprotect(long count)
+{
 	for (long i = 0; i < count; i++) {
 		if (mprotect(page, PAGE, PROT_READ) < 0)
 			die("mprotect");
@@ -153,29 +168,39 @@ protect_fault_unprotect(long count)
 }
 
 static void
-control_transfer(long count)
+transfer_begin(void)
 {
-	int there[2], back[2];
-	char byte = 0;
-	pid_t child;
+	char byte;
 
 	if (pipe(there) < 0 || pipe(back) < 0)
 		die("pipe");
-	child = fork();
-	if (child == 0) {
+	other = fork();
+	if (other == 0) {
 		close(there[1]);
 		while (read(there[0], &byte, 1) == 1)
 			if (write(back[1], &byte, 1) != 1)
 				break;
 		_exit(0);
 	}
-	if (child < 0)
+	if (other < 0)
 		die("fork");
+}
+
+static void
+control_transfer(long count)
+{
+	char byte = 0;
+
 	for (long i = 0; i < count; i++)
 		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
 			die("pipe");
+}
+
+static void
+transfer_end(void)
+{
 	close(there[0]), close(there[1]), close(back[0]), close(back[1]);
-	waitpid(child, NULL, 0);
+	waitpid(other, NULL, 0);
 }
 
 static void
@@ -192,13 +217,13 @@ map_page_batch(long count)
 }
 
 static const struct primitive PRIMITIVES[] = {
-	{ "environment create destroy", environment_create_destroy, 200 },
-	{ "null call", null_call, 50000 },
-	{ "fault upcall", fault_upcall, 5000 },
-	{ "protect fault unprotect", protect_fault_unprotect, 4000 },
-	{ "control transfer", control_transfer, 4000 },
-	{ "map page batch", map_page_batch, BATCH * 160L },
-	{ "fork 16MiB", fork_16mib, 50 },
+	{ "environment create destroy", environment_create_destroy, 2, 20, NULL, NULL },
+	{ "null call", null_call, 3000, 10, NULL, NULL },
+	{ "fault upcall", fault_upcall, 150, 10, fault_begin, NULL },
+	{ "protect fault unprotect", protect_fault_unprotect, 40, 20, protect_begin, NULL },
+	{ "control transfer", control_transfer, 30, 50, transfer_begin, transfer_end },
+	{ "map page batch", map_page_batch, BATCH * 1L, 20, NULL, NULL },
+	{ "fork 16MiB", environment_create_destroy, 1, 10, fork_begin, NULL },
 };
 
 static void
@@ -226,15 +251,23 @@ prepare_memory(void)
 static void
 measure(const struct primitive *p)
 {
-	p->run(p->count / 10);
-	for (int i = 0; i < REPETITIONS; i++) {
-		long start_ns = now_ns();
+	static long took_ns[REPETITIONS];
 
+	if (p->begin)
+		p->begin();
+	for (long i = 0; i < p->warm_up; i++)
 		p->run(p->count);
-		printf("prims: %s ns=%.1f\n", p->name,
-		       (double)(now_ns() - start_ns) / (double)p->count);
-		fflush(stdout);
+	for (int i = 0; i < REPETITIONS; i++) {
+		took_ns[i] = now_ns();
+		p->run(p->count);
+		took_ns[i] = now_ns() - took_ns[i];
 	}
+	if (p->end)
+		p->end();
+	for (int i = 0; i < REPETITIONS; i++)
+		printf("prims: %s ns=%.1f\n", p->name,
+		       (double)took_ns[i] / (double)p->count);
+	fflush(stdout);
 }
 
 int
