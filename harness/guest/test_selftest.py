@@ -21,12 +21,8 @@ TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "bits", 
          "transfer-orphan"]
 
 
-# On two processors a sleeper by predicate was once not woken: not understood yet.
-ON_ONE = ["predicates"]
-
-
-@pytest.mark.parametrize("name, processors", [(name, count) for name in TESTS for count in (1, 2)
-                                              if count == 1 or name not in ON_ONE])
+@pytest.mark.parametrize("processors", [1, 2])
+@pytest.mark.parametrize("name", TESTS)
 def test_part(node, name: str, processors: int):
     """One part passes and leaves nothing behind."""
     guest = node(smp=processors)

@@ -193,6 +193,13 @@ switch_in(struct cpu *cpu, struct env *env)
 	trace(TRACE_SWITCH, env->index, cpu->slice);
 }
 
+static u64
+due_ns(const struct env *env)
+{
+	return MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
+		   env->call_deadline_ns);
+}
+
 // Wakes sleepers of this processor that were hinted or whose time has come.
 // Returns the next time at which one wants to be looked at.
 static u64
@@ -207,15 +214,14 @@ look_at_sleepers(struct cpu *cpu, u64 now)
 		if (env->cpu != cpu->index)
 			continue;
 
-		u64 due = MIN(env->wait_deadline_ns, env->timer_deadline_ns);
+		bool hinted = wait_hinted & bit;
 
-		due = MIN(due, env->call_deadline_ns);
-
-		if ((wait_hinted & bit) || due <= now)
-			wait_look(env, now);
 		wait_hinted &= ~bit;
-		if (due > now)
-			next = MIN(next, due);
+		if (hinted || due_ns(env) <= now)
+			wait_look(env, now);
+		// A predicate has said anew when it wants to be asked.
+		if (due_ns(env) > now)
+			next = MIN(next, due_ns(env));
 	}
 	return next;
 }

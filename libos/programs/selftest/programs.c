@@ -17,6 +17,7 @@
 
 #define SLEEPERS_MAX 12u
 #define TICKS 20u
+#define FAR 3000000u		// takes a counter many slices: asked again and again
 #define FRAME_LEN 60u
 #define COUNT_TYPE 0x88b6u
 #define OTHER_TYPE 0x88b7u
@@ -168,7 +169,7 @@ wakes_without_wake(void)
 
 	struct wait_word word = { .va = (u64)&h.shared->count };
 	u64 looks = self()->looks, start = now_ns();
-	u32 target = h.shared->count + 100000;
+	u32 target = h.shared->count + FAR;
 
 	check(sys_wait_for(program, &word, 1, start + PATIENCE_NS, target) == 1 &&
 	      (i32)(h.shared->count - target) >= 0, "an unannounced counter");
