@@ -9,6 +9,7 @@ FUZZERS := $(sort $(shell find $(TEST_ROOMS) -name '*_fuzz.c'))
 HOST_PROGRAMS := $(HOST_TESTS:%.c=$(B)/host/%)
 FUZZ_PROGRAMS := $(FUZZERS:%.c=$(B)/fuzz/%)
 
+COMMA := ,
 HOST_WARN := -Wall -Wextra -Werror -Wshadow -Wvla
 HOST_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -19,6 +20,11 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer \
 	-Wall -Wextra -Werror -I. -MMD -MP
 JOBS ?= $(shell nproc)
 TEST := $(PYTHON) harness/testing/suite.py --build $(B) --jobs $(JOBS)
+
+# Tests with threads look for races instead. Such a test includes the sources that it
+# tests: all of a program is built with one sanitizer.
+$(B)/host/%_race_test $(B)/host/%_race_test.o: private HOST_FLAGS := $(subst \
+	address$(COMMA)undefined,thread,$(HOST_FLAGS))
 
 $(B)/host/links.mk: harness/testing/links.awk $(HOST_TESTS) $(FUZZERS)
 	@mkdir -p $(@D)

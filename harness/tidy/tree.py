@@ -29,6 +29,7 @@ HOSTS_AMONG_CORES = {"libos/content/reader"}
 CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lane", "mac",
                                                            "snoop")} | {"libos/process/pages",
                                                                      "libos/process/pipe",
+                                                                     "libos/message/channel",
                                                                      "libos/pager/clock"}
 
 LEVELS = ["base", "abi", "wire", "core", "host"]

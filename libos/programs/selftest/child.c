@@ -9,6 +9,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/selftest/links.h"
 #include "libos/programs/selftest/transfer.h"
 
 #define SECTION_NS (20 * NS_PER_US)
@@ -274,6 +275,12 @@ serve(void)
 	transfer_serve(shared);
 }
 
+static void
+link_up(void)
+{
+	link_child(shared);
+}
+
 int
 child_main(const char *what)
 {
@@ -305,6 +312,7 @@ child_main(const char *what)
 		{ "hoard", hoard },
 		{ "predicate", sleep_by_predicate },
 		{ "serve", serve },
+		{ "link", link_up },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

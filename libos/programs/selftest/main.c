@@ -66,6 +66,10 @@ static const struct test {
 	{ "transfer-aborted", test_transfer_aborted },
 	{ "transfer-deadline", test_transfer_deadline },
 	{ "transfer-orphan", test_transfer_orphan },
+	{ "link", test_link },
+	{ "link-ended", test_link_ended },
+	{ "link-lies", test_link_lies },
+	{ "link-revoked", test_link_revoked },
 };
 
 static u32 failures;

@@ -194,3 +194,11 @@ void
 test_transfer_deadline(void);
 void
 test_transfer_orphan(void);
+void
+test_link(void);
+void
+test_link_ended(void);
+void
+test_link_lies(void);
+void
+test_link_revoked(void);

@@ -83,6 +83,7 @@ static const struct need {
 	{ "storm", ROLE_MACHINE, CAP_READ | CAP_DERIVE },
 	{ "storm", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "stride", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "tally", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },
