@@ -114,7 +114,7 @@
 #define ID_SECTOR_LONG (1u << 12)
 #define ID_SECTOR_WORDS 117u
 
-#define BOOT_WAIT_NS (1000 * NS_PER_MS)
+#define BOOT_WAIT_NS (5 * NS_PER_SECOND)
 #define RECOVER_WAIT_NS (100 * NS_PER_MS)
 #define COMRESET_NS NS_PER_MS
 

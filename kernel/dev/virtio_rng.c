@@ -22,6 +22,7 @@ static struct {
 	struct virtio device;
 	struct virtio_queue queue;
 	u8 *buffer;
+	u64 wait_ns;
 	bool present;
 } rng;
 
@@ -37,6 +38,7 @@ virtio_rng_init(void)
 	rng.buffer = boot_frames(1);
 	virtqueue_quiet(&rng.queue.ring);
 	virtio_start(v);
+	rng.wait_ns = VIRTIO_RNG_BOOT_NS;
 	rng.present = true;
 }
 
@@ -77,9 +79,10 @@ answer(u64 deadline_ns)
 bool
 virtio_rng_read(void *target, u32 len)
 {
-	u64 deadline_ns = clock_ns() + VIRTIO_RNG_WAIT_NS;
+	u64 deadline_ns = clock_ns() + rng.wait_ns;
 	u8 *at = target;
 
+	rng.wait_ns = VIRTIO_RNG_WAIT_NS;
 	while (len && rng.present) {
 		ask();
 

@@ -16,7 +16,9 @@
 #include "kernel/sys/sched.h"
 
 #define TRAMPOLINE 0x8000u		// boot.S
-#define START_TIMEOUT_NS (1 * NS_PER_SECOND)
+// A machine takes a millisecond. A virtual one's processor is a thread, which a busy
+// host may not run for seconds; a dead one delays the boot by this, once.
+#define START_TIMEOUT_NS (20 * NS_PER_SECOND)
 
 extern u8 trampoline_start[], trampoline_end[];
 extern u8 trampoline_root[], trampoline_stack[], trampoline_argument[];
