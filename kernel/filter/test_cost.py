@@ -32,7 +32,7 @@ def counted(tmp_path_factory) -> dict[tuple[str, int], int]:
     program = tmp_path_factory.mktemp("cost") / "cost_rig"
     subprocess.run([os.environ.get("HOSTCC", "gcc"), *kernel_flags(), "-o", program, *SOURCES],
                    cwd=ROOT, check=True)
-    said = subprocess.run([program], capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run([program], capture_output=True, text=True, timeout=280, check=False)
     assert said.returncode == 0, said.stderr
     rows = [line.split() for line in said.stdout.splitlines()]
     return {(name, int(filters)): int(value) for name, filters, value in rows}

@@ -247,7 +247,7 @@ damaged_archives_do_no_harm(void **state)
 		memcpy(copy, a.bytes, len);
 		copy[prng_below(&prng, len)] = (u8)prng_u64(&prng);
 		if (site_memory_needed(copy, len, &needed) == SITE_OK) {
-			struct test_archive damaged = { copy, len };
+			struct test_archive damaged = { copy, len, len };
 
 			free(test_site_build(&site, &damaged));
 		}
