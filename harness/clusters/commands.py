@@ -166,17 +166,21 @@ def signal_process(pid: int, number: int) -> None:
 
 # ---- questions ----
 
+def read_status(state: State) -> dict:
+    """What runs; the nodes are asked whether they serve."""
+    told = request(state, "status")
+    ask_nodes(told["status"], told["probe"], told["may_lack"])
+    return told["status"]
+
+
 def status(words: argparse.Namespace) -> int:
     """What runs, as a table or as JSON."""
-    state = State(words.state.absolute())
     try:
-        told = request(state, "status")
+        answer = read_status(State(words.state.absolute()))
     except NotUp:
         if words.json:
             print(json.dumps({"ready": False, "url": "", "api": "", "nodes": [], "net": ""}))
         raise
-    answer = told["status"]
-    ask_nodes(answer, told["probe"], told["may_lack"])
     if words.json:
         print(json.dumps(answer, indent=1))
         return 0

@@ -35,7 +35,7 @@ QEMU = "qemu-system-x86_64"
 MTU = 1500
 NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
 DISKS = {"virtio": "virtio-blk-pci", "ahci": "ide-hd,bus=ide.0"}  # q35 has the controller
-QMP_SECONDS = 10.0
+QMP_SECONDS = 30.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
 

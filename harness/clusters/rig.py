@@ -22,13 +22,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from .commands import read_status
 from .options import ROOT, free_port, lacks_for_tap
+from .state import State
 
 FRONT_PAGE = (ROOT / "docs" / "site" / "index.html").read_bytes()
 DIRECT = ("--boot", "direct", "--net", "socket")  # the quickest way up
 ALONE = "--standalone"  # nodes that serve without one another
 COMMAND = ROOT / "harness" / "cluster"
-SECONDS = 110
+SECONDS = 250
 
 
 def needs_tap(net: str) -> None:
@@ -79,12 +81,12 @@ def links() -> set[str]:
     return set(os.listdir("/sys/class/net"))
 
 
-def wait_for(condition, what: str, seconds: float = 20.0):
+def wait_for(condition, what: str, seconds: float = 100.0, pause: float = 0.02):
     """Polls until condition() is true and returns its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
     return value
 
 
@@ -108,9 +110,13 @@ class Cluster:
         """A verb that has to fail; its line."""
         return one_line(run(verb, "--state", self.state, *words), status)
 
-    def status(self) -> dict:
-        """status --json."""
+    def shown(self) -> dict:
+        """What `status --json` prints."""
         return json.loads(self.run("status", "--json").stdout)
+
+    def status(self) -> dict:
+        """The same, without a process for each question."""
+        return read_status(State(self.state))
 
     def node(self, number: int) -> dict:
         """A node's part of it."""
@@ -130,7 +136,7 @@ class Cluster:
         """Where the website is."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def get(self, path: str = "", timeout: float = 20.0) -> bytes:
+    def get(self, path: str = "", timeout: float = 60.0) -> bytes:
         """A page of the website."""
         with urllib.request.urlopen(self.url + path, timeout=timeout) as answer:
             return answer.read()
@@ -151,7 +157,7 @@ class Cluster:
 
 def page(url: str, path: str = "/") -> bytes:
     """One page of a node's own web server."""
-    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         link.request("GET", path)
         answer = link.getresponse()

@@ -60,30 +60,37 @@ class Service(Cluster):
     # ---- what the nodes say ----
 
     def nodes(self) -> list[dict]:
-        """The harness's nodes."""
-        return self.status()["nodes"]
+        """The harness's nodes; `serving` is what it once said."""
+        return request(State(self.state), "status")["status"]["nodes"]
+
+    def known(self, number: int) -> dict:
+        """One of them."""
+        return next(node for node in self.nodes() if node["id"] == number)
 
     def ask(self, number: int, path: str) -> dict:
         """One node's control interface."""
-        return api.get(urlsplit(self.node(number)["api"]).port, path)
+        return api.get(urlsplit(self.known(number)["api"]).port, path)
 
-    def told(self, number: int | None = None) -> dict:
-        """GET /api/status: of a node, or of any that is up."""
-        if number is not None:
-            return self.ask(number, "/api/status")
+    def ask_any(self, path: str) -> dict:
+        """The control interface of any node that is up and answers."""
         last: Exception | None = None
         for node in self.nodes():
             if node["state"] == "up":
                 try:
-                    return api.get(urlsplit(node["api"]).port, "/api/status")
+                    return api.get(urlsplit(node["api"]).port, path)
                 except (OSError, ValueError) as error:
                     last = error
-        raise AssertionError(f"no node tells its status: {last!r}")
+        raise AssertionError(f"no node answers {path}: {last!r}")
+
+    def told(self, number: int | None = None) -> dict:
+        """GET /api/status: of a node, or of any that is up."""
+        return self.ask(number, "/api/status") if number is not None else self.ask_any(
+            "/api/status")
 
     def holders(self) -> set[str | None]:
         """Who holds the virtual address, as all nodes that are up see it."""
-        return {self.told(node["id"])["holder"] for node in self.nodes()
-                if node["state"] == "up"}
+        return {api.get(urlsplit(node["api"]).port, "/api/status")["holder"]
+                for node in self.nodes() if node["state"] == "up"}
 
     def number_of(self, uuid: str) -> int:
         """The harness's number of a node."""
@@ -97,11 +104,12 @@ class Service(Cluster):
     def wait_alive(self, count: int, seconds: float = SECONDS) -> None:
         """Until all nodes that are up see so many alive, one holder and a majority."""
         def fine() -> bool:
-            told = [self.told(node["id"]) for node in self.nodes() if node["state"] == "up"]
+            told = [api.get(urlsplit(node["api"]).port, "/api/status") for node in self.nodes()
+                    if node["state"] == "up"]
             return all(one["alive"] == count and one["majority"] and one["formed"] for one in told
                        ) and len({one["holder"] for one in told}) == 1 and len(
                            {one["record"] for one in told}) == 1
-        wait_for(lambda: self.quietly(fine), f"{count} nodes that agree", seconds)
+        wait_for(lambda: self.quietly(fine), f"{count} nodes that agree", seconds, 0.1)
 
     @staticmethod
     def quietly(question):
@@ -148,8 +156,8 @@ class Service(Cluster):
     def wait_serving(self, seconds: float = SECONDS) -> None:
         """Until every node that is up answers."""
         wait_for(lambda: self.quietly(lambda: all(
-            node["serving"] for node in self.nodes() if node["state"] == "up")),
-            "answers from every node", seconds)
+            node["serving"] for node in self.status()["nodes"] if node["state"] == "up")),
+            "answers from every node", seconds, 0.1)
 
     # ---- what it keeps ----
 
@@ -177,7 +185,8 @@ class Service(Cluster):
     def deosctl(self, *words: object, node: int | None = None,
                 fails: bool = False) -> subprocess.CompletedProcess[str]:
         """cluster/deosctl, at one node or at the virtual address."""
-        url = self.node(node)["api"] if node else self.status()["api"]
+        url = self.known(node)["api"] if node else request(
+            State(self.state), "status")["status"]["api"]
         done = subprocess.run(
             [sys.executable, str(DEOSCTL), "--cluster", url, *map(str, words)],
             capture_output=True, text=True, timeout=SECONDS * 2, check=False)

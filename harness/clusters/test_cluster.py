@@ -24,7 +24,7 @@ from clusters.rig import (COMMAND, DIRECT, FRONT_PAGE, SECONDS, Cluster, Termina
 
 WHOLE_PAGE = 4184   # bytes behind the Ethernet header of a page's frame
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 
 @pytest.mark.parametrize("net, boot, nodes", [
@@ -37,7 +37,7 @@ def test_up_status_down(net, boot, nodes, tmp_path):
     done = cluster.up()
     assert done.stdout == f"READY {cluster.url} nodes={nodes}\n"
     try:
-        status = cluster.status()
+        status = cluster.shown()
         assert set(status) == {"ready", "url", "api", "nodes", "net"}
         assert (status["ready"], status["url"], status["net"]) == (True, cluster.url, net)
         assert [node["id"] for node in status["nodes"]] == list(range(1, nodes + 1))

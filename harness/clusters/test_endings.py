@@ -15,7 +15,7 @@ from clusters.options import free_port
 from clusters.rig import (ALONE, DIRECT, FRONT_PAGE, Cluster, Foreground, links, namespaces,
                           needs_tap, one_line, page, processes_of, run, wait_for)
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
