@@ -108,7 +108,7 @@ def server(tmp_path, reports):
 
 
 def connect(server: boot.FileServer) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
 
 def test_server_sends_files_on_one_connection(server, reports):
@@ -196,7 +196,7 @@ def test_machines_beyond_the_limit_wait_for_a_place(tmp_path, monkeypatch):
         with pytest.raises(TimeoutError):
             late.sock.recv(1, socket.MSG_PEEK)
         first[0].close()
-        late.sock.settimeout(20)
+        late.sock.settimeout(60)
         assert late.getresponse().read() == b"content"
 
 

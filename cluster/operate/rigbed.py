@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("DEOS_BUILD", "build")
 SERVER = BUILD / "host" / "cluster" / "api" / "server_rig"
 DEOSCTL = ROOT / "cluster" / "deosctl"
-SECONDS = 60.0
+SECONDS = 200.0
 
 
 class Rig:

@@ -9,7 +9,7 @@ import time
 
 from guest import Guest
 
-SETTLE_S = 20.0         # for what a device still reads or writes when its owner ends
+SETTLE_S = 100.0        # for what a device still reads or writes when its owner ends
 
 STATES = ("owned", "table", "limbo", "reserved", "free", "all")
 

@@ -32,7 +32,7 @@ from clusters.site import MODE_FILE, header    # noqa: E402
 MAC = "52:54:00:de:05:01"
 ADDRESS = "ip=10.0.2.15/24 gw=10.0.2.2"
 PROMPT = "deos> "
-PATIENCE_S = 30         # for anything that a node does at once when the host is free
+PATIENCE_S = 120        # for anything that a node does at once when the host is free
 
 
 class GuestError(AssertionError):

@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from fabricbed import Fabric, Node
-from guest import build_folder
+from guest import PATIENCE_S, build_folder
 from memory import GDB, Memory, code_of, find
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 SEED = 41
 DISK_MIB = 16
 UNDEFINED = b"\x0f\x0b"         # ud2
-PATIENCE_S = 30
 CLAIM = "cluster=test disk=claim"
 STATE = re.compile(r"cluster ([0-9a-f]{8}), record version (\d+), (with|without) a majority")
 MEMBER = re.compile(r"^ *\d+ ([0-9a-f]{8}) ([0-9a-f]{16}) (alive|suspect|dead) +(votes)? +"

@@ -12,6 +12,8 @@ import pytest
 from conftest import SITE
 from guest import ADDRESS, Guest, build_folder
 
+pytestmark = pytest.mark.apart
+
 KIB, MIB = 1 << 10, 1 << 20
 
 

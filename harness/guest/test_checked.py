@@ -13,7 +13,7 @@ import campaign
 from conftest import SITE
 from guest import ADDRESS, ROOT, Guest
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 WAYS = {
     "global-overflow": "kasan: write of 4 bytes at .*: past the end",
@@ -45,7 +45,7 @@ NEVER_MAX = 8           # calls that need more sense than chance has
 def test_planted(way):
     """Each kind of bug is a report with a backtrace."""
     with Guest(append=f"panic={way}", network=False, memory_mib=128, checked=True) as guest:
-        guest.wait_for("^halted; ", seconds=20)
+        guest.wait_for("^halted; ")
         said = guest.log()
     assert re.search("^PANIC: " + WAYS[way], said, re.M), said
     assert re.search(r"^backtrace:\n(?:  [0-9a-f]{16} .*\n)*  [0-9a-f]{16} kernel_main\+", said,
@@ -56,7 +56,7 @@ def test_planted(way):
 def test_own_tests(node, processors):
     """The node's own tests break no rule, that of the order of locks among them."""
     guest = node(smp=processors, memory_mib=128, checked=True)
-    said = guest.run("selftest", seconds=100)
+    said = guest.run("selftest", seconds=280)
     assert "FAIL" not in said and said.count("PASS") > 20, said
     guest.check()
 
@@ -64,7 +64,7 @@ def test_own_tests(node, processors):
 def storm(guest, calls: int, seed: int) -> set[str]:
     """Runs the fuzzer to its verdict; returns the calls that were never accepted."""
     print(f"replay: storm {seed} {calls}")
-    said = guest.run(f"storm {seed} {calls}", seconds=100)
+    said = guest.run(f"storm {seed} {calls}", seconds=280)
     found = re.search(r"^storm: PASS (\d+) attempts$", said, re.M)
     assert found and int(found[1]) >= calls, said
     return set(re.search(r"accepted; never:(.*)$", said, re.M)[1].split())
@@ -94,7 +94,7 @@ def test_oracle(node, tmp_path):
     guest = node(memory_mib=128, site=SITE, disk=disk, checked=True)
     before = accounts.everything(guest)
     print("replay: oracle 11 30000")
-    said = guest.run("oracle 11 30000", seconds=100)
+    said = guest.run("oracle 11 30000", seconds=280)
     found = re.search(r"^oracle: PASS (\d+) attempts$", said, re.M)
     assert found and int(found[1]) >= 30_000, said
     guest.check()
@@ -145,7 +145,7 @@ def test_every_shortage(node, tmp_path):
     guest = node(memory_mib=128, site=SITE, disk=disk, checked=True,
                  append=ADDRESS + " cluster=test agent=off")
     before = accounts.everything(guest)
-    said = guest.run("scarce", seconds=60)
+    said = guest.run("scarce", seconds=280)
     assert re.search(r"^scarce: PASS \d+ attempts$", said, re.M), said
     guest.check()
     accounts.check_restored(guest, before)

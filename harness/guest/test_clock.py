@@ -13,7 +13,7 @@ import pytest
 
 from guest import Guest
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 BOOTS = 3
 SPAN_S = 2.0

@@ -15,7 +15,7 @@ from fabricbed import FAULTS, Fabric
 from guest import Guest
 from test_boot import check_site
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 DISK_BYTES = 4 << 20
 
@@ -74,7 +74,7 @@ def test_fabric_between_cards(tmp_path):
         two.background("remote serve 16 rw", "remote: serving 16 pages")
         three.background("remote serve 16 rw", "remote: serving 16 pages")
         for node, other in ((one, two), (one, three), (three, two)):
-            said = node.run(f"remote hammer {other.mac} 300 {seed}", 100)
+            said = node.run(f"remote hammer {other.mac} 300 {seed}")
             assert re.search(r"^remote: PASS", said, re.M), said
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fabricbed import FAULTS, Fabric
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 SEED = int(os.environ.get("SEED", "1"))
 
@@ -30,7 +30,7 @@ def litmus(fabric, rounds: int):
         node.type(f"litmus instance={number} {peers(fabric)} rounds={rounds} seed={SEED}")
     said = []
     for node, start in zip(fabric.nodes, since):
-        found = node.wait_for(r"^litmus: (PASS|FAIL) .*\n", 150, start)
+        found = node.wait_for(r"^litmus: (PASS|FAIL) .*\n", 280, start)
         assert found[1] == "PASS", found[0] + node.log()[start:]
         said.append(found[0])
     return said
@@ -63,7 +63,7 @@ def heat(node, number: int, fabric, more: str = "") -> int:
 def result(node, since: int, instances: int) -> int:
     """Waits for a round by so many instances; its number. No result may be wrong."""
     found = node.wait_for(rf"^heat: round (\d+), \d+ steps by {instances} instances: .*, right\n",
-                          60, since)
+                          since=since)
     assert "WRONG" not in node.log()
     return int(found[1])
 

@@ -20,7 +20,7 @@ from fabricbed import FAULTS, Fabric
 from guest import PATIENCE_S, archive
 from switchbed import wait_for
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 SEED = int(os.environ.get("SEED", "1"))
 BLOCK = 4096
@@ -77,7 +77,7 @@ def test_hammer_through_faults(disk, mtu):
                 each={2: {"disk": disk("disk", b"")}}) as fabric:
         one, two = fabric.nodes
         two.background("remote serve 16 rw", "serving 16 pages and the disk\n")
-        said = one.run(f"remote hammer {two.mac} {OPERATIONS} {SEED}", 100)
+        said = one.run(f"remote hammer {two.mac} {OPERATIONS} {SEED}", 280)
         assert passed(said), said
         assert f"PASS {OPERATIONS} operations" in said
         # A node that its host lets stand still loses its lease; else nothing is in doubt.
@@ -97,7 +97,7 @@ def test_three_nodes_hammer_each_other(disk):
             since.append(len(node.log()))
             node.type(f"remote hammer {other.mac} {OPERATIONS // 3} {SEED}")
         for node, start in zip(fabric.nodes, since):
-            said = node.wait_for(r"^remote: (PASS|FAIL) .*\n", 100, start)
+            said = node.wait_for(r"^remote: (PASS|FAIL) .*\n", 280, start)
             assert said[1] == "PASS", said[0]
 
 
@@ -107,7 +107,7 @@ def test_refusals(faults):
     with Fabric(2, seed=SEED, faults=faults) as fabric:
         one, two = fabric.nodes
         two.background("remote serve 8", "remote: serving 8 pages\n")
-        said = one.run(f"remote refuse {two.mac}", 60)
+        said = one.run(f"remote refuse {two.mac}")
         assert passed(said), said
         counted(two, "outside the range", "lacks a right", "another kind of object",
                 "not aligned", "nobody offers that service")
@@ -271,7 +271,7 @@ def test_replayed_frames(tmp_path):
         assert "after" in said
         before, lost, intruder = session(two), dropped(two, OLD), fabric.switch.connect(3)
         send_again(intruder, frames)
-        wait_for(lambda: dropped(two, OLD) >= lost + len(frames) // 3, 30)
+        wait_for(lambda: dropped(two, OLD) >= lost + len(frames) // 3, PATIENCE_S)
         assert "after" in one.run(f"remote read {two.mac} 0 16")
         assert session(two) == before
         two.restart()
@@ -279,7 +279,7 @@ def test_replayed_frames(tmp_path):
         counted(two, " up ")
         lost = dropped(two, STALE)
         send_again(intruder, frames)
-        wait_for(lambda: dropped(two, STALE) >= lost + len(frames) // 3, 30)
+        wait_for(lambda: dropped(two, STALE) >= lost + len(frames) // 3, PATIENCE_S)
         assert "00 00 00 00" in one.run(f"remote read {two.mac} 0 16")
         assert "0 of " in two.run("links")
 
@@ -291,12 +291,12 @@ def test_hostile_programs():
         two.background("remote serve 8", "remote: serving 8 pages\n")
         one.run(f"remote read {two.mac} 0")
         before = accounts.everything(one)
-        said = one.run("trespass", 60)
+        said = one.run("trespass")
         assert re.search(r"^trespass: PASS \d{4} attempts$", said, re.M), said
         for how in ("leave", "fault"):
             for _ in range(5):
                 assert "trespass: leaves" in one.run(f"trespass {how} {two.mac}")
-        said = one.run(f"fuzz {SEED} 40", 60)
+        said = one.run(f"fuzz {SEED} 40")
         assert re.search(r"^fuzz: PASS \d+ attempts$", said, re.M), said
-        wait_for(lambda: accounts.everything(one) == before, 20)
+        wait_for(lambda: accounts.everything(one) == before, PATIENCE_S)
         counted(two, ", 0 of ")

@@ -14,17 +14,16 @@ import time
 import pytest
 
 from fabricbed import Fabric
-from guest import ROOT
+from guest import PATIENCE_S, ROOT
 from test_agent import blank, formed, until, uuid
 
 sys.path.insert(0, str(ROOT / "harness" / "switch"))
 from station import RST, SYN, TCP, Station           # noqa: E402
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 SEED = 43
 COUNT = 3
-PATIENCE_S = 30.0
 NODE_ADDRESS = r"^(?:deos> )?front: node address ([\d.]+)\n"
 VIRTUAL_ADDRESS = r"^(?:deos> )?front: virtual address ([\d.]+)\n"
 LET_GO = "front: the virtual address is another node's"

@@ -15,7 +15,7 @@ from fabricbed import Fabric
 from guest import PATIENCE_S
 from test_fabric import counted
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 JUMBO = 9000
 WHOLE = 4184            # docs/protocol: a page's frame behind its Ethernet header

@@ -17,7 +17,7 @@ from conftest import SITE
 pytestmark = pytest.mark.qemu
 
 DATAGRAMS = 300
-TRIES = 20
+TRIES = 60
 LOADERS = 2
 
 

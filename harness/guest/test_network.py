@@ -50,7 +50,7 @@ class Cluster:
     def run(self, *words: str) -> str:
         """One harness/cluster command, which must succeed."""
         done = subprocess.run([CLUSTER, words[0], "--state", self.state, *words[1:]],
-                              capture_output=True, text=True, timeout=110, check=False)
+                              capture_output=True, text=True, timeout=250, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -95,7 +95,7 @@ def fixture_cluster(tmp_path_factory, site):
 
 def fetch(command: list[str], url: str, expected: str) -> str:
     """Fetches a URL to standard output; returns what was wrong, or nothing."""
-    done = subprocess.run([*command, url], capture_output=True, timeout=100, check=False)
+    done = subprocess.run([*command, url], capture_output=True, timeout=280, check=False)
     if done.returncode:
         return f"{command[0]} {url}: exit status {done.returncode}: {done.stderr.decode()}"
     if hashlib.sha256(done.stdout).hexdigest() != expected:
@@ -114,7 +114,6 @@ def fetch_many(jobs: list[tuple[list[str], str, str]]):
     assert not wrong, f"{len(wrong)} of {len(jobs)}: " + "; ".join(wrong[:5])
 
 
-@pytest.mark.timeout(240)
 def test_large_files_arrive_whole(cluster, site):
     digest = site[1]["large.bin"]
     fetch_many([(WGET if i % 4 == 3 else CURL, cluster.url + "large.bin", digest)
@@ -134,7 +133,7 @@ def test_short_requests_on_lasting_connections(cluster, site, tmp_path):
     urls = "".join(f'url = "{cluster.url}short.bin"\noutput = "{tmp_path}/{i}"\n'
                    for i in range(SHORT_REQUESTS))
     done = subprocess.run(["curl", "-sS", "--fail", "-Z", "--parallel-max", str(SIDE_BY_SIDE),
-                           "-K", "-"], input=urls, capture_output=True, text=True, timeout=110,
+                           "-K", "-"], input=urls, capture_output=True, text=True, timeout=280,
                           check=False)
     assert done.returncode == 0, done.stderr
     expected = (folder / "short.bin").read_bytes()
@@ -147,7 +146,7 @@ def test_many_connections_at_once(cluster, site):
     done = subprocess.run(
         ["wrk", "-t1", "-c32", "-d5s", "--timeout", "20s", "-s",
          str(Path(__file__).with_name("verify.lua")), cluster.url + "short.bin", "--",
-         str(site[0] / "short.bin")], capture_output=True, text=True, timeout=60, check=False)
+         str(site[0] / "short.bin")], capture_output=True, text=True, timeout=250, check=False)
     found = re.search(r"^bodies (\d+) wrong (\d+)$", done.stdout, re.M)
     assert found, done.stdout + done.stderr
     assert int(found[1]) >= SHORT_REQUESTS / 4 and int(found[2]) == 0, done.stdout

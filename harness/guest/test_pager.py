@@ -30,7 +30,7 @@ def test_more_memory_than_frames(guest):
     """Every byte comes back, clean pages go without a write, hot ones stay; and only the
     blocks that it was told are written."""
     node, disk = guest
-    said = node.run("pager 100", 120)
+    said = node.run("pager 100")
     assert said.splitlines()[-1] == "pager: PASS", said
     found = re.search(r"read again: (\d+) faults, (\d+) reads, 0 writes, (\d+) clean", said)
     assert found and min(map(int, found.groups())) > 800, said
@@ -44,4 +44,4 @@ def test_no_such_blocks(guest):
     """Where the disk ends the program ends, by the fault that nobody can serve."""
     node, _ = guest
     assert "pager: on which blocks?" in node.run("pager")
-    assert "died of a fault: page fault" in node.run("pager 1190", 120)
+    assert "died of a fault: page fault" in node.run("pager 1190")

@@ -10,7 +10,7 @@ import pytest
 
 from guest import Guest
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 # What the report says first, and which functions the backtrace names, innermost first.
 # The caller of a function without a frame of its own is not seen.
@@ -48,7 +48,7 @@ WAYS = {
 def report(way: str, **options) -> str:
     """Boots a node that breaks in that way; what it says from PANIC to the end."""
     with Guest(append=f"panic={way}", network=False, **options) as guest:
-        guest.wait_for("^halted; ", seconds=10)
+        guest.wait_for("^halted; ")
         text = guest.log()
         return text[text.index("PANIC: "):]
 

@@ -23,7 +23,7 @@ def test_part(node, processors: int, name: str):
     """One part passes and leaves nothing behind."""
     guest = node(smp=processors)
     before = accounts.everything(guest)
-    said = guest.run(f"procs {name}", 60)
+    said = guest.run(f"procs {name}")
     assert said.splitlines()[-1] == f"procs: {name}: PASS", said
     accounts.check_restored(guest, before)
     guest.check()
@@ -31,7 +31,7 @@ def test_part(node, processors: int, name: str):
 
 def test_no_part_is_left_out(node):
     """The program has no test that is not named here, and runs all when none is named."""
-    said = node(smp=2).run("procs", 120)
+    said = node(smp=2).run("procs", 280)
     assert re.findall(r"^procs: (\S+): (PASS|FAIL)$", said, re.M) \
         == [(name, "PASS") for name in TESTS], said
 

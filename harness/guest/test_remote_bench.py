@@ -33,7 +33,7 @@ def test_operations(pair):
     for words in ("read 8 1 50", "read 4096 32 100", "write 4096 1 50", "cas 8 1 50",
                   "cas 8 32 600", "block-read 4096 32 100", "block-write 4096 1 50",
                   "block-read 131072 1 20"):
-        said = one.run(f"remote-bench ask {two.mac} {words}", 60)
+        said = one.run(f"remote-bench ask {two.mac} {words}")
         report = REPORT.search(said)
         assert report, (words, said)
         count, took, median, least, p99 = (int(number) for number in report.groups())

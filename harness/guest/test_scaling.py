@@ -39,7 +39,7 @@ def measure(plugin: Path, processors: int) -> tuple[dict, list[dict[str, int]]]:
     with Guest(smp=processors, network=False, memory_mib=128,
                options=["-plugin", f"{plugin},out={out}"]) as guest:
         guest.wait_prompt()
-        said = "".join(guest.run(f"scale {OPERATIONS}", seconds=100) for _ in range(RUNS))
+        said = "".join(guest.run(f"scale {OPERATIONS}", seconds=280) for _ in range(RUNS))
         guest.check()
     counted = [{"beside": int(a), "locks": int(b), "waits": int(c)} for a, b, c in re.findall(
         r"^scale: processor \d+: (\d+) beside the lock, (\d+) locks, (\d+) waits, ", said, re.M)]

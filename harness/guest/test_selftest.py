@@ -33,9 +33,9 @@ def test_part(node, name: str, processors: int):
     guest.check()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_no_part_is_left_out(node):
     """The program has no test that is not named here, and runs all when none is named."""
-    said = node(smp=1).run("selftest", 240)
+    said = node(smp=1).run("selftest", 380)
     assert [line.split(": ")[1:] for line in said.splitlines() if line.startswith("selftest: ")] \
         == [[name, "PASS"] for name in TESTS]

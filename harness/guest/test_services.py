@@ -15,7 +15,7 @@ from conftest import SITE
 from guest import Guest, build_folder
 from memory import GDB, Memory, code_of, find
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 UNDEFINED = b"\x0f\x0b"         # ud2
 IDLE_S = 4.0
@@ -56,7 +56,6 @@ def test_web_comes_back(processors):
         guest.check()
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("processors", [1, 2])
 def test_idle(processors):
     """A node that serves nobody halts."""

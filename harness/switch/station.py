@@ -47,7 +47,7 @@ class Station:
         struct.pack_into("!H", head, 10, checksum(bytes(head)))
         self.send(IP, self.resolve(target), bytes(head) + payload)
 
-    def receive_ip(self, protocol: int, timeout: float = 5.0) -> tuple[str, bytes]:
+    def receive_ip(self, protocol: int, timeout: float = 30.0) -> tuple[str, bytes]:
         """The next IPv4 packet of a protocol; ARP is answered meanwhile."""
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
@@ -144,7 +144,7 @@ class Station:
         struct.pack_into("!H", head, 16, checksum(pseudo + bytes(head) + data))
         self.send_ip(TCP, target, bytes(head) + data)
 
-    def ping(self, target: str, timeout: float = 5.0) -> bool:
+    def ping(self, target: str, timeout: float = 30.0) -> bool:
         """One ICMP echo."""
         message = bytearray(struct.pack("!BBHHH", 8, 0, 0, 7, 1) + b"x" * 32)
         struct.pack_into("!H", message, 2, checksum(bytes(message)))

@@ -21,7 +21,7 @@ BUILD = ROOT / os.environ.get("DEOS_BUILD", "build")
 SWITCH = BUILD / "harness" / "switch"
 FORWARD = BUILD / "harness" / "forward"
 BROADCAST = b"\xff" * 6
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 def mac_of(number: int) -> bytes:
@@ -71,7 +71,7 @@ class Node:
                 raise ConnectionError("the switch closed the port")
             self.buffer += data
 
-    def receive_all(self, quiet: float = 0.2) -> list[bytes]:
+    def receive_all(self, quiet: float = 1.0) -> list[bytes]:
         """Every frame until none has come for `quiet` seconds."""
         frames = []
         while (one := self.receive(quiet)) is not None:

@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from switchbed import FORWARD  # noqa: E402
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 def free_port() -> int:
@@ -295,7 +295,7 @@ def test_connects_from_inside_a_namespace():
     (["word"], 2, "one argument too many"),
 ])
 def test_bad_arguments_get_one_line(words, status, error):
-    result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=10,
+    result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=60,
                             check=False)
     assert result.returncode == status and error in result.stderr and result.stdout == ""
     assert error == "bad arguments" or result.stderr.count("\n") == 1
@@ -304,11 +304,11 @@ def test_bad_arguments_get_one_line(words, status, error):
 def test_taken_port_and_absent_namespace_are_named(server):
     taken = target_of(server)
     result = subprocess.run([str(FORWARD), "--listen", taken, "--to", "127.0.0.1:2"],
-                            capture_output=True, text=True, timeout=10, check=False)
+                            capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 1
     assert f"cannot listen on {taken}: Address already in use" in result.stderr
     words = ["--listen", f"127.0.0.1:{free_port()}", "--to", "127.0.0.1:2",
              "--netns", "deos-absent"]
-    result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=10,
+    result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=60,
                             check=False)
     assert result.returncode == 1 and "no network namespace 'deos-absent'" in result.stderr

@@ -321,7 +321,7 @@ def test_bad_commands_say_what_is_wrong_and_change_nothing():
 def test_lines_are_cut_and_joined_as_they_come():
     with Switch(1) as switch:
         raw = socket.socket(socket.AF_UNIX)
-        raw.settimeout(5)
+        raw.settimeout(60)
         raw.connect(switch.control_path)
         answers = raw.makefile("rb")
         raw.sendall(b"seed 5\r\n  seed   6 \nse")
@@ -360,7 +360,7 @@ def test_more_control_clients_than_slots():
         for other in others[:15]:
             other.close()
         others[-1].sendall(b"seed 3\n")
-        others[-1].settimeout(5)
+        others[-1].settimeout(60)
         assert b'"ok":true' in others[-1].recv(100)
         for other in others[15:]:
             other.close()
@@ -369,7 +369,7 @@ def test_more_control_clients_than_slots():
 def test_quit_ends_the_switch():
     switch = Switch(1)
     assert switch.control.must("quit")
-    assert switch.process.wait(5) == 0
+    assert switch.process.wait(60) == 0
     assert switch.end() == 0
 
 
@@ -411,7 +411,7 @@ def test_capture_is_whole_while_nothing_moves():
 
 def run_switch(*words: str) -> subprocess.CompletedProcess:
     """Runs the program with arguments that make it stop at once."""
-    return subprocess.run([str(SWITCH), *words], capture_output=True, text=True, timeout=10,
+    return subprocess.run([str(SWITCH), *words], capture_output=True, text=True, timeout=60,
                           check=False)
 
 
@@ -460,7 +460,7 @@ def test_sockets_of_a_dead_switch_are_replaced_and_others_are_not(tmp_path, monk
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
         assert second.stdout.readline() == "switch: ready\n"
         second.send_signal(signal.SIGINT)
-        assert second.wait(5) == 0
+        assert second.wait(60) == 0
     Path("P").write_text("precious")
     assert "is not a socket" in run_switch(*command[1:]).stderr
     assert Path("P").read_text() == "precious"
@@ -485,7 +485,6 @@ def cpu_ns(pid: int) -> int:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("size", [60, 1514, 9014])
 def test_a_core_carries_enough_frames(size):
     """Frames a second of the switch's own processor time, so that the machine's load and the

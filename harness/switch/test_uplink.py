@@ -82,7 +82,7 @@ def test_slirp_reaches_this_hosts_loopback():
     with socket.create_server(("127.0.0.1", 0)) as server, Switch(1, "--slirp") as switch:
         station = Station(switch.connect(1))
         station.lease()
-        server.settimeout(5)
+        server.settimeout(60)
         station.send_tcp("10.0.2.2", (3000, server.getsockname()[1], 1, 0), SYN)
         server.accept()[0].close()
 
@@ -170,7 +170,7 @@ def test_tap_carries_frames_to_the_kernel_and_back():
             assert station.ping("10.77.0.1")
         assert "only with --slirp" in control.fails("forward 127.0.0.1:1 10.77.0.9:80")
         control.must("quit")
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         control.close()
         node.close()
     shutil.rmtree(folder)
@@ -180,7 +180,7 @@ def test_tap_that_cannot_be_opened_is_named():
     unprivileged = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
     result = subprocess.run([*unprivileged, str(SWITCH), "--control", "C", "--port", "1=P",
                              "--tap", "tap0"],
-                            capture_output=True, text=True, timeout=10, check=False)
+                            capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 1
     assert "tap0" in result.stderr and result.stderr.count("\n") == 1
 

@@ -19,7 +19,7 @@ import pytest
 DECLARED = re.compile(r"\bcmocka_unit_test\w*\(\s*(\w+)")
 # cmocka's own report; what a test printed may stand before it on the line.
 EVENT = re.compile(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$")
-TIMEOUT_S = 100     # under pytest's own, so that the output so far is shown
+TIMEOUT_S = 250     # under pytest's own, so that the output so far is shown
 
 
 def pytest_collect_file(file_path: Path, parent):

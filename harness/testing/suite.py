@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = "harness/testing"
+SIMULATORS = ("sim-checked", "sim-cluster-checked", "dsm-sim-checked")  # under sanitizers
 
 
 class Counter:
@@ -50,7 +51,7 @@ def arguments() -> argparse.Namespace:
                         help="leave out long tests and those that need QEMU")
     parser.add_argument("--build", default="build", metavar="DIR", help="build folder")
     parser.add_argument("--jobs", type=int, default=2, metavar="N",
-                        help="test files side by side (1: in order, output at once)")
+                        help="processors to use (1: tests in order, output at once)")
     parser.add_argument("words", nargs="*", metavar="-- WORD", help="passed to pytest")
     return parser.parse_args()
 
@@ -63,8 +64,8 @@ def make(*words: str) -> int:
 
 def build(folder: str, jobs: int) -> bool:
     """Builds everything that tests need. Programs that failed do not stay behind from earlier."""
-    if make("-k", f"-j{jobs}", f"B={folder}", "all", "checked", "stays-kernel",
-            "host-tests") == 0:
+    if make("-k", f"-j{jobs}", f"B={folder}", "all", "checked", "stays-kernel", "host-tests",
+            *(f"{folder}/harness/{name}" for name in SIMULATORS)) == 0:
         return True
     for source in ROOT.glob("*/**/*_test.c"):
         program = (ROOT / folder / "host" / source.relative_to(ROOT)).with_suffix("")
@@ -93,7 +94,9 @@ def main() -> int:
     built = build(options.build, options.jobs)
     words = ["-c", f"{HERE}/pytest.ini", "--rootdir", str(ROOT), "-q", "-rs"]
     if options.jobs > 1:
-        words += ["-n", str(options.jobs), "--dist", "loadfile"]
+        # Nodes wait more than they compute: two files for each processor.
+        workers = options.jobs if options.quick else 2 * options.jobs
+        words += ["-n", str(workers), "--dist", "loadfile"]
     if options.quick:
         words += ["-m", "not qemu and not long"]
     counter = Counter()

@@ -26,7 +26,7 @@ u32
 status_of(u32 id);
 
 #define STATUS_GOOD 42u		// of children that found what they looked for
-#define PATIENCE_NS (20 * NS_PER_SECOND)
+#define PATIENCE_NS (60 * NS_PER_SECOND)
 
 void
 test_copy(void);

@@ -17,7 +17,7 @@
 #include "libos/remote/node.h"
 
 #define REGION_PAGES OPEN_MAX
-#define PATIENCE_NS (5 * NS_PER_SECOND)
+#define PATIENCE_NS (10 * NS_PER_SECOND)
 #define SEED 1u
 
 STATIC_ASSERT(LEND_BUFFER_BYTES <= REGION_PAGES * PAGE_SIZE);

@@ -14,7 +14,7 @@
 #include "libos/remote/node.h"
 
 #define LINE_BYTES 16u
-#define PATIENCE_NS (5 * NS_PER_SECOND)
+#define PATIENCE_NS (10 * NS_PER_SECOND)
 
 struct fabric_queue fabric;
 struct frame_run region;

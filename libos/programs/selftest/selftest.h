@@ -19,7 +19,7 @@ void
 must(i64 result, const char *what);
 
 // How long a test waits for something that must happen.
-#define PATIENCE_NS (20 * NS_PER_SECOND)
+#define PATIENCE_NS (60 * NS_PER_SECOND)
 
 // A page that a test and its child share.
 struct shared {
