@@ -25,7 +25,7 @@ from clusters.options import build_folder
 from clusters.rig import wait_for
 from clusters.servicebed import DEOSCTL, SECONDS, Service, write_site
 
-pytestmark = [pytest.mark.qemu, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.qemu, pytest.mark.early, pytest.mark.timeout(400)]
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 NOTICE_SECONDS = 60.0   # in which a fault must be noticed on the busiest machine

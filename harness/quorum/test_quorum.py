@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("DEOS_BUILD", "build"))
 SIM = BUILD / "harness" / "sim-cluster"
 CHECKED = BUILD / "harness" / "sim-cluster-checked"    # under sanitizers
+pytestmark = pytest.mark.apart
+
 EPISODES = ("delay", "lag", "starve", "disk", "partition", "oneway", "pause", "crash", "forget")
 
 # Where each bug shows: the faults, the nodes, and within how many seeds.

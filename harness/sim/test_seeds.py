@@ -10,6 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from simbed import CHECKED, SIM, build, hashes, passes, run, words  # noqa: E402
 
+pytestmark = pytest.mark.apart
+
 REFUSALS = ("slot", "holder", "life", "revoked", "rights", "type", "range", "argument",
             "cancelled", "session", "room", "device")
 BUGS = words("net/wire/bugs.def", 0)

@@ -2,9 +2,9 @@
 """pytest plugin: in which order tests run, and what workers take of them at a time.
 
 A worker takes a file, so that a module's machines boot once; of a file that says
-`pytest.mark.apart`, whose tests share nothing, it takes one test. Files with QEMU tests
-come first, and of them those marked `long`; then single tests, of which the last ones
-fill the gaps at the end.
+`pytest.mark.apart`, whose tests share nothing, it takes one test. What is marked `early`
+takes longest and comes first; then files with QEMU tests; then single ones, and the
+short tests of the host, which fill the gaps at the end.
 """
 from functools import cache
 from pathlib import Path
@@ -16,10 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
     """Sorts by what takes long, in a fixed order."""
     def having(mark: str) -> set[Path]:
         return {item.path for item in items if item.get_closest_marker(mark)}
-    slow, apart = having("qemu"), having("apart")
-    longest = having("long") & slow
-    items.sort(key=lambda item: (item.path not in longest, item.path not in slow,
-                                 item.path in apart))
+    slow, apart, early = having("qemu"), having("apart"), having("early")
+
+    def is_late(item: pytest.Item) -> bool:
+        return not (item.get_closest_marker("early") if item.path in apart
+                    else item.path in early)
+    items.sort(key=lambda item: (is_late(item), item.path not in slow, item.path in apart))
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

@@ -94,8 +94,8 @@ def main() -> int:
     built = build(options.build, options.jobs)
     words = ["-c", f"{HERE}/pytest.ini", "--rootdir", str(ROOT), "-q", "-rs"]
     if options.jobs > 1:
-        # Nodes wait more than they compute: two files for each processor.
-        workers = options.jobs if options.quick else 2 * options.jobs
+        # Nodes wait more than they compute.
+        workers = options.jobs + 1 if options.quick else 2 * options.jobs
         words += ["-n", str(workers), "--dist", "loadfile"]
     if options.quick:
         words += ["-m", "not qemu and not long"]

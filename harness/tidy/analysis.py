@@ -18,6 +18,8 @@ from tree import FREE_NAME, Finding, Tree, level, room
 
 HERE = Path(__file__).resolve().parent
 CLANG_TIDY = HERE / "clang-tidy.yml"
+TIMEOUT_S = 600
+SAVE_EACH = 20          # results
 MESSAGE = re.compile(r"^(?P<path>[^:\s]+):(?P<line>\d+):(?:\d+:)? "
                      r"(?:warning|error|fatal error): (?P<text>.*)$")
 
@@ -92,11 +94,11 @@ def run(root: Path, check: Check) -> list[list]:
     """The [path, line, message] triples that a check says."""
     try:
         done = subprocess.run(check.command, cwd=root, capture_output=True, text=True,
-                              check=False, timeout=120)
+                              check=False, timeout=TIMEOUT_S)
     except FileNotFoundError:
         return [[check.path, 0, f"{check.command[0]} is not installed: make setup"]]
     except subprocess.TimeoutExpired:
-        return [[check.path, 0, "not finished after 120 s"]]
+        return [[check.path, 0, f"not finished after {TIMEOUT_S} s"]]
     said = {}
     for line in (done.stdout + done.stderr).splitlines():
         found = MESSAGE.match(line)
@@ -120,11 +122,11 @@ class Cache:
         except (OSError, ValueError):
             self.old = {}
 
-    def save(self):
+    def save(self, more: dict[str, list] | None = None):
         """Replaces the file in one step."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = self.path.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(self.used))
+        new.write_text(json.dumps((more or {}) | self.used))
         new.replace(self.path)
 
 
@@ -139,4 +141,6 @@ def analyse(tree: Tree, build: Path, jobs: int) -> Iterator[Finding]:
             cache.used[name] = result
             for path, line, message in result:
                 yield Finding(path, line, check.rule, message)
+            if name not in cache.old and len(cache.used) % SAVE_EACH == 0:
+                cache.save(cache.old)   # a run that is ended half-way loses little
     cache.save()
