@@ -22,7 +22,7 @@ static struct {
 	struct virtio device;
 	struct virtio_queue queue;
 	u8 *buffer;
-	u64 wait_ns;
+	u64 patience_ns;	// left of VIRTIO_RNG_PATIENCE_NS
 	bool present;
 } rng;
 
@@ -38,7 +38,7 @@ virtio_rng_init(void)
 	rng.buffer = boot_frames(1);
 	virtqueue_quiet(&rng.queue.ring);
 	virtio_start(v);
-	rng.wait_ns = VIRTIO_RNG_BOOT_NS;
+	rng.patience_ns = VIRTIO_RNG_PATIENCE_NS;
 	rng.present = true;
 }
 
@@ -79,10 +79,10 @@ answer(u64 deadline_ns)
 bool
 virtio_rng_read(void *target, u32 len)
 {
-	u64 deadline_ns = clock_ns() + rng.wait_ns;
+	u64 began_ns = clock_ns(), spent_ns;
+	u64 deadline_ns = began_ns + MAX(rng.patience_ns, VIRTIO_RNG_WAIT_NS);
 	u8 *at = target;
 
-	rng.wait_ns = VIRTIO_RNG_WAIT_NS;
 	while (len && rng.present) {
 		ask();
 
@@ -95,5 +95,9 @@ virtio_rng_read(void *target, u32 len)
 		at += part;
 		len -= part;
 	}
+	spent_ns = clock_ns() - began_ns;
+	rng.patience_ns -= MIN(spent_ns, rng.patience_ns);
+	if (rng.present)
+		ask();			// what the next caller finds
 	return len == 0;
 }

@@ -11,10 +11,10 @@ void
 virtio_rng_init(void);
 
 // Fills `len` bytes (any number). Polls the device for at most VIRTIO_RNG_WAIT_NS
-// in all, the first time, at boot, for VIRTIO_RNG_BOOT_NS: a node without its first
-// bytes joins no cluster, and a busy host may take that long. False when there is no
-// device or it did not answer in that time, and then `target` must not be used.
+// in all, and, as a busy host may let it stand still, for VIRTIO_RNG_PATIENCE_NS more in
+// a node's life; false when there is no device or it did not answer in that time, and
+// then `target` must not be used.
 #define VIRTIO_RNG_WAIT_NS (20 * NS_PER_MS)
-#define VIRTIO_RNG_BOOT_NS (2 * NS_PER_SECOND)
+#define VIRTIO_RNG_PATIENCE_NS (2 * NS_PER_SECOND)
 must_check bool
 virtio_rng_read(void *target, u32 len);
