@@ -12,7 +12,8 @@ import pytest
 
 from conftest import SITE
 from fabricbed import FAULTS, Fabric
-from guest import Guest
+from guest import PATIENCE_S, Guest
+from switchbed import wait_for
 from test_boot import check_site
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
@@ -136,7 +137,12 @@ def test_nmi_is_reported(processors: int):
         report = said[said.index("PANIC"):]
         for part in ["^vector 2 ", "^processor ", "^backtrace:$", "^last events:$"]:
             guest.wait_for(part)
-        assert "sched_leave+" in report or "user mode" in report
-        registers = str(guest.qmp("human-monitor-command",
-                                  **{"command-line": "info registers -a"}))
-        assert registers.count("HLT=1") == processors, registers
+        assert re.search(r"^  [0-9a-f]{16} \w+\+0x[0-9a-f]+$", report, re.M) \
+            or "user mode" in report, report
+        wait_for(lambda: halted(guest) == processors, PATIENCE_S)
+
+
+def halted(guest: Guest) -> int:
+    """How many processors are."""
+    return str(guest.qmp("human-monitor-command",
+                         **{"command-line": "info registers -a"})).count("HLT=1")
