@@ -151,8 +151,9 @@ def test_case_names_are_the_contract_s():
     assert bench_boot.DIRECT == "direct first 200" and bench_boot.PXE == "pxe first 200"
     assert bench_boot.MEMORY == "memory needed"
     assert set(bench_primitives.CASES) == {
-        "null call", "fault upcall", "protect fault unprotect", "control transfer",
-        "map page batch", "environment create destroy", "fork 16MiB"}
+        "null call", "fault upcall", "protect fault unprotect",
+        "protect fault unprotect alone", "control transfer", "map page batch",
+        "environment create destroy", "fork 16MiB"}
 
 
 def wanted_row(**values: float | None) -> dict:

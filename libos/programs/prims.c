@@ -6,9 +6,11 @@
 //	null call			the system call that does nothing
 //	fault upcall			a store to an unmapped page; the handler
 //					steps over it and resumes, in user mode
-//	protect fault unprotect		one page made read-only, a store, the
-//					fault, the handler makes it writable, the
-//					store is run again
+//	protect fault unprotect		one page of 256, each time the next, made
+//					read-only, a store, the fault, the handler
+//					makes it writable, the store is run again
+//	protect fault unprotect alone	the same with always the same page, which is
+//					mapped alone
 //	control transfer		a call into another address space and the
 //					reply, whose entry does nothing else
 //	map page batch			1,024 pages mapped by one call and unmapped by
@@ -39,12 +41,12 @@
 
 #define REPETITIONS 25u
 #define BATCH 1024u
+#define REGION 256u			// pages
 #define TARGET_VA REGION_BASE		// nothing else uses it here
 #define STORE_BYTES 2u			// length of "mov %al,(%rdi)"
 #define CHILD_FRAMES 16u		// its page tables
 #define LARGE_BYTES (16 * MIB)
 
-static struct frame_run page;		// one frame
 static struct frame_run batch;		// BATCH frames
 static struct frame_run child_code;	// one frame
 static struct frame_run child_uarea;	// one frame
@@ -102,23 +104,26 @@ fault_end(void)
 	fault_handler_remove(step_over);
 }
 
+// Maps `count` pages from page `first` of the region on.
 static i64
-map_page(u32 prot)
+map_region(u64 first, u32 count, u32 prot)
 {
-	return sys_page_map(CAP_SLOT_SELF, TARGET_VA, page.slot, page.frame, 1,
-			    prot);
+	return sys_page_map(CAP_SLOT_SELF, TARGET_VA + first * PAGE_SIZE,
+			    batch.slot, batch.frame + first, count, prot);
 }
 
 static bool
 unprotect(struct upcall_context *context)
 {
-	(void)context;
-	return map_page(PROT_READ | PROT_WRITE) == 0;
+	u64 page = (context->frame.address - TARGET_VA) / PAGE_SIZE;
+
+	return page < REGION && map_region(page, 1, PROT_READ | PROT_WRITE) == 0;
 }
 
 static void
 protect_begin(void)
 {
+	must(map_region(0, REGION, PROT_READ | PROT_WRITE), "page_map");
 	fault_handler_add(unprotect);
 }
 
@@ -126,8 +131,8 @@ static void
 protect_fault_unprotect(u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		must(map_page(PROT_READ), "page_map");
-		store(TARGET_VA);
+		must(map_region(i % REGION, 1, PROT_READ), "page_map");
+		store(TARGET_VA + (u64)(i % REGION) * PAGE_SIZE);
 	}
 }
 
@@ -135,7 +140,23 @@ static void
 protect_end(void)
 {
 	fault_handler_remove(unprotect);
-	must(sys_page_unmap(CAP_SLOT_SELF, TARGET_VA, 1), "page_unmap");
+	must(sys_page_unmap(CAP_SLOT_SELF, TARGET_VA, REGION), "page_unmap");
+}
+
+static void
+alone_begin(void)
+{
+	must(map_region(0, 1, PROT_READ | PROT_WRITE), "page_map");
+	fault_handler_add(unprotect);
+}
+
+static void
+protect_alone(u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		must(map_region(0, 1, PROT_READ), "page_map");
+		store(TARGET_VA);
+	}
 }
 
 static void
@@ -255,8 +276,10 @@ environment_create_destroy(u32 count)
 static void
 fork_begin(void)
 {
-	volatile u8 *large = process_alloc(LARGE_BYTES);
+	volatile u8 *large;
 
+	must(process_init(), "process_init");
+	large = process_alloc(LARGE_BYTES);
 	must(large ? 0 : -E_FRAMES, "16 MiB");
 	for (u64 i = 0; i < LARGE_BYTES; i += PAGE_SIZE)
 		large[i] = (u8)i;
@@ -289,6 +312,8 @@ static const struct primitive {
 	{ "null call", null_call, 5000, 10, NULL, NULL },
 	{ "fault upcall", fault_upcall, 500, 10, fault_begin, fault_end },
 	{ "protect fault unprotect", protect_fault_unprotect, 250, 10, protect_begin,
+	  protect_end },
+	{ "protect fault unprotect alone", protect_alone, 250, 10, alone_begin,
 	  protect_end },
 	{ "control transfer", control_transfer, 200, 50, transfer_begin,
 	  transfer_end },
@@ -325,7 +350,6 @@ prepare(void)
 {
 	i64 slice;
 
-	must(frames_take(1, &page), "frames");
 	must(frames_take(BATCH, &batch), "frames");
 	must(frames_take(1, &child_code), "frames");
 	must(frames_take(1, &child_uarea), "frames");
@@ -349,7 +373,6 @@ wanted(const char *name, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	must(process_init(), "process_init");
 	prepare();
 	for (u32 i = 0; i < ARRAY_SIZE(primitives); i++) {
 		if (wanted(primitives[i].name, argc, argv))

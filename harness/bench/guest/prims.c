@@ -8,8 +8,12 @@
 //
 //	null call			getpid by a bare system call
 //	fault upcall			SIGSEGV to a handler that steps over the store
-//	protect fault unprotect		mprotect one page read-only, store, SIGSEGV,
-//					the handler unprotects, the store is retried
+//	protect fault unprotect		mprotect one page of 256, each time the next,
+//					read-only, store, SIGSEGV, the handler
+//					unprotects, the store is retried
+//	protect fault unprotect alone	the same with always the same page, which is a
+//					mapping of its own, so that Linux has none to
+//					split and to join
 //	control transfer		a byte to another process and one back, by two
 //					pipes; the other one lives meanwhile
 //	map page batch			1,024 pages of a shared memory file mapped
@@ -37,6 +41,7 @@
 enum {
 	PAGE = 4096,
 	BATCH = 1024,
+	REGION = 256, // pages
 	LARGE = 16 << 20,
 	REPETITIONS = 25,
 	STORE_BYTES = 2, // length of "mov %al,(%rdi)"
@@ -51,7 +56,8 @@ struct primitive {
 	void (*end)(void);
 };
 
-static char *page;	// one private page, present and writable
+static char *page;	// one private page, present and writable, a mapping of its own
+static char *region;	// REGION such pages, one mapping
 static char *guard;	// one page that may not be touched
 static int memory_file; // BATCH pages, present
 static int there[2], back[2]; // the pipes to the other process and from it
@@ -145,10 +151,17 @@ static void
 unprotect(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
-	(void)info;
 	(void)context;
-	if (mprotect(page, PAGE, PROT_READ | PROT_WRITE) < 0)
+	if (mprotect((void *)((long)info->si_addr & -PAGE), PAGE, PROT_READ | PROT_WRITE) < 0)
 		_exit(1);
+}
+
+static void
+protect(char *at)
+{
+	if (mprotect(at, PAGE, PROT_READ) < 0)
+		die("mprotect");
+	*(volatile char *)at = 1;
 }
 
 static void
@@ -160,11 +173,15 @@ protect_begin(void)
 static void
 protect_fault_unprotect(long count)
 {
-	for (long i = 0; i < count; i++) {
-		if (mprotect(page, PAGE, PROT_READ) < 0)
-			die("mprotect");
-		*(volatile char *)page = 1;
-	}
+	for (long i = 0; i < count; i++)
+		protect(region + i % REGION * PAGE);
+}
+
+static void
+protect_alone(long count)
+{
+	for (long i = 0; i < count; i++)
+		protect(page);
 }
 
 static void
@@ -221,6 +238,7 @@ static const struct primitive PRIMITIVES[] = {
 	{ "null call", null_call, 3000, 10, NULL, NULL },
 	{ "fault upcall", fault_upcall, 150, 10, fault_begin, NULL },
 	{ "protect fault unprotect", protect_fault_unprotect, 40, 20, protect_begin, NULL },
+	{ "protect fault unprotect alone", protect_alone, 80, 20, protect_begin, NULL },
 	{ "control transfer", control_transfer, 30, 50, transfer_begin, transfer_end },
 	{ "map page batch", map_page_batch, BATCH * 1L, 20, NULL, NULL },
 	{ "fork 16MiB", environment_create_destroy, 1, 10, fork_begin, NULL },
@@ -238,6 +256,10 @@ prepare_memory(void)
 	page = two;
 	guard = two + PAGE;
 	page[0] = 1;
+	region = mmap(NULL, (REGION + 1) * PAGE, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (region == MAP_FAILED || mprotect(region + REGION * PAGE, PAGE, PROT_NONE) < 0)
+		die("mmap");
 	if (mprotect(guard, PAGE, PROT_NONE) < 0)
 		die("mprotect");
 	memory_file = memfd_create("batch", MFD_CLOEXEC);
