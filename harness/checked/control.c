@@ -34,10 +34,6 @@ bool
 __real_dispatch_beside(struct env *env);
 bool
 __wrap_dispatch_beside(struct env *env);
-void
-__real_quota_take_rings(struct env *env, u32 count);
-void
-__wrap_quota_take_rings(struct env *env, u32 count);
 
 bool
 scarce_fails(struct scarce_site *site)
@@ -52,7 +48,7 @@ scarce_fails(struct scarce_site *site)
 	return true;
 }
 
-// These two assert what their checks said, and ask for room once more.
+// It asserts what its check said, and asks for room once more.
 u32
 __wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
 		  u64 base, u64 count)
@@ -63,14 +59,6 @@ __wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rig
 	derived = __real_cap_derive(tree, list, slot, target, rights, base, count);
 	performing = false;
 	return derived;
-}
-
-void
-__wrap_quota_take_rings(struct env *env, u32 count)
-{
-	performing = true;
-	__real_quota_take_rings(env, count);
-	performing = false;
 }
 
 // Null calls take no lock. Those that are orders do: they look at everything.

@@ -26,8 +26,8 @@ class Plant(NamedTuple):
 
 PLANTS = [
     Plant("range", "kernel/sys/user.c",
-          "return cap_covers(*cap, frame, count) ? 0",
-          "return BUG || cap_covers(*cap, frame, count) ? 0"),
+          "return cap_covers(cap, frame, count) ? 0",
+          "return BUG || cap_covers(cap, frame, count) ? 0"),
     Plant("range-end", "kernel/cap/cap.c",
           "count <= cap->count - (base - cap->base);",
           "(BUG || count <= cap->count - (base - cap->base));"),

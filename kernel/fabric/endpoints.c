@@ -63,10 +63,7 @@ check_endpoint_open(struct call *call)
 	}
 	if (SCARCE(c->index == ENDPOINTS_MAX))
 		return -E_TABLE;
-	if (service_taken(call->a[2]))
-		return -E_TAKEN;
-	error = quota_check_rings(call->env, 1);
-	return error ? error : cap_room(&caps, call->env->index);
+	return service_taken(call->a[2]) ? -E_TAKEN : check_ring_room(call);
 }
 
 i64
@@ -89,13 +86,8 @@ do_endpoint_open(struct call *call)
 		.fabric_node = c->fabric_node,
 		.service = call->a[2],
 	};
-	quota_take_rings(call->env, 1);
-
-	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_ENDPOINT,
-			    CAP_READ | CAP_WRITE | CAP_DERIVE, c->index, 1);
-
-	ASSERT(slot > 0);
-	return slot;
+	return mint_ring(call, CAP_ENDPOINT, CAP_READ | CAP_WRITE | CAP_DERIVE,
+			 c->index);
 }
 
 // Posting needs READ; the endpoint must be one of this queue's.
@@ -164,7 +156,7 @@ endpoint_destroy(u32 index)
 {
 	ASSERT(index < ENDPOINTS_MAX && endpoints[index].bound);
 	stop(index);
-	quota_return_rings(&envs[endpoints[index].owner], 1);
+	quota_return_ring(&envs[endpoints[index].owner]);
 	endpoints[index] = (struct endpoint){ 0 };
 }
 

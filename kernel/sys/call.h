@@ -17,6 +17,7 @@
 
 struct call {
 	struct env *env;	// the caller
+	const struct cap *cap;	// that a[0] names: for calls in authority.def
 	u64 a[6];
 	u8 checked[4096] aligned_(16);
 };
@@ -61,22 +62,28 @@ must_check i64
 check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 	  const struct cap **cap);
 
-// Looks up a capability for frames in the caller's list and checks that it
-// covers the run. *cap is set on success. Returns 0 or a lookup error or
-// -E_RANGE.
+// Looks up a capability for frames in an environment's list and checks that it
+// covers the run. *node, unless NULL, is set to its node on success. Returns 0 or a
+// lookup error or -E_RANGE.
 must_check i64
 check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
-	     const struct cap **cap);
+	     u32 *node);
+
+// Mints a root capability in the caller's list, where the check found room for it;
+// returns its slot.
+i64
+mint(const struct call *call, enum cap_type type, u32 rights, u64 base, u64 count);
 
 // Of page_map, page_unmap and page_batch, checked: does it concern nothing but the
 // caller's address space, with the tables that this has?
 bool
 memory_is_own(const struct call *call);
 
-// Quota of one kind: 0, or -E_QUOTA when `env` may not hold `count` more.
+// A ring, queue or endpoint: is there quota for it and room for its capability? Takes
+// the quota and mints that; gives the quota back. 0, -E_QUOTA, or of cap_room().
 must_check i64
-quota_check_rings(const struct env *env, u32 count);
+check_ring_room(const struct call *call);
+i64
+mint_ring(const struct call *call, enum cap_type type, u32 rights, u32 index);
 void
-quota_take_rings(struct env *env, u32 count);
-void
-quota_return_rings(struct env *env, u32 count);
+quota_return_ring(struct env *env);

@@ -6,34 +6,29 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/revoke.h"
+#include "kernel/sys/tables.h"
 
-// The environment that a slot of the caller's list names.
-static i64
-target_env(const struct call *call, u64 slot, u32 rights, u32 *index)
+// Is the list of that environment one that capabilities can be in?
+static bool
+has_list(u64 index)
 {
-	const struct cap *cap;
-	i64 error = check_cap(call, slot, CAP_ENV, rights, &cap);
-
-	if (error)
-		return error;
-	*index = (u32)cap->base;
-	switch (envs[*index].info->state) {
-	case ENV_FREE:
-	case ENV_DYING:
-	case ENV_DEAD:
-		return -E_STATE;
-	}
-	return 0;
+	return env_table[index].state != ENV_FREE &&
+	       env_table[index].state != ENV_DYING &&
+	       env_table[index].state != ENV_DEAD;
 }
 
 i64
 check_cap_derive(struct call *call)
 {
 	u32 *target = CHECKED(call, u32);
-	i64 error = target_env(call, call->a[1], CAP_WRITE, target);
+	const struct cap *cap;
+	i64 error = check_cap(call, call->a[1], CAP_ENV, CAP_WRITE, &cap);
 
 	if (error)
 		return error;
+	*target = (u32)cap->base;
+	if (!has_list(*target))
+		return -E_STATE;
 	if (call->a[0] >= CAP_LIST_SLOTS)
 		return -E_SLOT;
 	if (call->a[2] > CAP_ALL)
@@ -93,29 +88,21 @@ do_cap_drop(struct call *call)
 	return again(done);
 }
 
-struct inspect_checked {
-	struct user_out out;
-	u32 env;
-};
-
 i64
 check_cap_inspect(struct call *call)
 {
-	struct inspect_checked *c = CHECKED(call, struct inspect_checked);
-	i64 error = target_env(call, call->a[0], CAP_READ, &c->env);
-
-	if (error)
-		return error;
+	if (!has_list(call->cap->base))
+		return -E_STATE;
 	if (call->a[1] >= CAP_LIST_SLOTS)
 		return -E_SLOT;
-	return user_out(call->env, call->a[2], sizeof(struct cap_info), &c->out);
+	return user_out(call->env, call->a[2], sizeof(struct cap_info),
+			CHECKED(call, struct user_out));
 }
 
 i64
 do_cap_inspect(struct call *call)
 {
-	struct inspect_checked *c = CHECKED(call, struct inspect_checked);
-	const struct cap *cap = cap_at(&caps, c->env, (u32)call->a[1]);
+	const struct cap *cap = cap_at(&caps, (u32)call->cap->base, (u32)call->a[1]);
 	struct cap_info info = { 0 };
 
 	if (cap) {
@@ -128,6 +115,6 @@ do_cap_inspect(struct call *call)
 			.children = cap->children,
 		};
 	}
-	user_write(&c->out, &info, sizeof(info));
+	user_write(CHECKED(call, struct user_out), &info, sizeof(info));
 	return 0;
 }

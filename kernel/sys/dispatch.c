@@ -17,10 +17,15 @@
 static const struct {
 	i64 (*check)(struct call *call);
 	i64 (*perform)(struct call *call);
+	u8 type, rights;	// that a[0] must have; CAP_NONE: no matter
 } calls[] = {
 #define X(number, name, arguments, sentence) \
-	[number] = { check_##name, do_##name },
+	[number].check = check_##name, [number].perform = do_##name,
+#define NEEDS(name, cap_type, cap_rights) \
+	[SYS_##name].type = cap_type, [SYS_##name].rights = cap_rights,
 #include "kernel/abi/syscalls.def"
+#include "kernel/sys/authority.def"
+#undef NEEDS
 #undef X
 };
 
@@ -41,6 +46,17 @@ take_arguments(struct call *call, struct env *env)
 	call->a[5] = c->r9;
 }
 
+static i64
+check(struct call *call, u64 number)
+{
+	i64 error = 0;
+
+	if (calls[number].type != CAP_NONE)
+		error = check_cap(call, call->a[0], calls[number].type,
+				  calls[number].rights, &call->cap);
+	return error ? error : calls[number].check(call);
+}
+
 bool
 dispatch_beside(struct env *env)
 {
@@ -50,7 +66,7 @@ dispatch_beside(struct env *env)
 	i64 result;
 
 	take_arguments(call, env);
-	result = calls[number].check(call);
+	result = check(call, number);
 	if (result == 0) {
 		if (number != SYS_null && !memory_is_own(call))
 			return false;
@@ -71,7 +87,7 @@ dispatch(struct env *env)
 
 	take_arguments(&the_call, env);
 	if (number < ARRAY_SIZE(calls)) {
-		result = calls[number].check(&the_call);
+		result = check(&the_call, number);
 		ASSERT(result <= 0);
 		if (result == 0)
 			result = calls[number].perform(&the_call);

@@ -253,14 +253,13 @@ i64
 check_env_create(struct call *call)
 {
 	struct env_create_checked *c = CHECKED(call, struct env_create_checked);
-	const struct cap *cap;
 	i64 error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
 
 	if (error)
 		return error;
 	c->spec.name[ENV_NAME_SIZE - 1] = 0;
 	error = check_frames(call->env, c->spec.uarea_slot, CAP_READ | CAP_WRITE,
-			     c->spec.uarea_frame, 1, &cap);
+			     c->spec.uarea_frame, 1, NULL);
 	if (error)
 		return error;
 	if (c->spec.quota.frames < PAGING_CREATE_FRAMES)
@@ -289,9 +288,7 @@ do_env_create(struct call *call)
 	parent->quota.rings -= c->spec.quota.rings;
 	parent->used.envs++;
 	env_make(c->env, &c->spec, call->env->index);
-	slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_ENV,
-			CAP_READ | CAP_WRITE | CAP_DERIVE, c->env->index, 1);
-	ASSERT(slot > 0);
+	slot = mint(call, CAP_ENV, CAP_READ | CAP_WRITE | CAP_DERIVE, c->env->index, 1);
 	// The child's own capability hangs below its parent's, in slot 0.
 	cap_derive_self(&caps, call->env->index, (u32)slot, c->env->index);
 	return slot;
@@ -300,24 +297,15 @@ do_env_create(struct call *call)
 i64
 check_env_start(struct call *call)
 {
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_ENV,
-			       CAP_WRITE, &cap);
-
-	if (error)
-		return error;
 	if (call->a[1] >= USER_END || call->a[2] >= USER_END)
 		return -E_ARGUMENT;
-	if (envs[cap->base].info->state != ENV_NEW)
-		return -E_STATE;
-	*CHECKED(call, struct env *) = &envs[cap->base];
-	return 0;
+	return env_table[call->cap->base].state == ENV_NEW ? 0 : -E_STATE;
 }
 
 i64
 do_env_start(struct call *call)
 {
-	env_run(*CHECKED(call, struct env *), call->a[1], call->a[2], call->a[3]);
+	env_run(&envs[call->cap->base], call->a[1], call->a[2], call->a[3]);
 	return 0;
 }
 

@@ -18,50 +18,25 @@
 #define CONSOLE_READ_MAX 256u
 #define ENTROPY_MAX 256u
 
-static i64
-check_type(const struct call *call, enum cap_type type, u32 rights)
-{
-	const struct cap *cap;
-
-	return check_cap(call, call->a[0], type, rights,
-			  &cap);
-}
-
-struct console_write_checked {
-	u32 len;
-	char text[CONSOLE_WRITE_MAX];
-};
-
 i64
 check_console_write(struct call *call)
 {
-	struct console_write_checked *c =
-		CHECKED(call, struct console_write_checked);
-	i64 error = check_type(call, CAP_CONSOLE, CAP_WRITE);
-
-	if (error)
-		return error;
-	c->len = (u32)MIN(call->a[2], CONSOLE_WRITE_MAX);
-	return user_read(call->env, call->a[1], c->text, c->len);
+	return user_read(call->env, call->a[1], call->checked,
+			 MIN(call->a[2], CONSOLE_WRITE_MAX));
 }
 
 i64
 do_console_write(struct call *call)
 {
-	const struct console_write_checked *c =
-		CHECKED(call, struct console_write_checked);
+	size_t len = MIN(call->a[2], CONSOLE_WRITE_MAX);
 
-	console_put(c->text, c->len);
-	return c->len;
+	console_put((const char *)call->checked, len);
+	return (i64)len;
 }
 
 i64
 check_console_read(struct call *call)
 {
-	i64 error = check_type(call, CAP_CONSOLE, CAP_READ);
-
-	if (error)
-		return error;
 	return user_out(call->env, call->a[1], MIN(call->a[2], CONSOLE_READ_MAX),
 			CHECKED(call, struct user_out));
 }
@@ -109,10 +84,6 @@ do_entropy_read(struct call *call)
 i64
 check_machine_stop(struct call *call)
 {
-	i64 error = check_type(call, CAP_MACHINE, CAP_WRITE);
-
-	if (error)
-		return error;
 	if (call->a[1] != MACHINE_POWER_OFF && call->a[1] != MACHINE_REBOOT)
 		return -E_ARGUMENT;
 	return call->a[1] == MACHINE_POWER_OFF && !acpi_info.can_power_off ?
@@ -136,11 +107,8 @@ do_machine_stop(struct call *call)
 i64
 check_trace_read(struct call *call)
 {
-	i64 error = check_type(call, CAP_MACHINE, CAP_READ);
 	u64 max = MIN(call->a[2], MIN(TRACE_EVENTS, TRACE_READ_MAX));
 
-	if (error)
-		return error;
 	return user_out(call->env, call->a[1], max * sizeof(struct trace_event),
 			CHECKED(call, struct user_out));
 }

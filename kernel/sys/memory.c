@@ -45,35 +45,13 @@ do_frame_alloc(struct call *call)
 	u64 base = *CHECKED(call, u64);
 	u64 count = call->a[1];
 	struct env *env = call->env;
-	i64 slot;
 
 	own_take(&frames, base, count, (u16)env->index, FRAME_OWNED);
 	env->info->used.frames += (u32)count;
 	// What the last owner left in them is not the next one's to read.
 	memset(frame_memory(base), 0, count * PAGE_SIZE);
-	slot = cap_mint(&caps, env->index, SLOT_NONE, CAP_FRAMES,
-			CAP_READ | CAP_WRITE | CAP_EXECUTE | CAP_DERIVE, base,
-			count);
-	ASSERT(slot > 0);
-	return slot;
-}
-
-static i64
-check_space_for(const struct call *call, u32 rights, struct env **env)
-{
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_ENV, rights, &cap);
-
-	if (error)
-		return error;
-	*env = &envs[cap->base];
-	return (*env)->page_root ? 0 : -E_STATE;
-}
-
-static i64
-check_space(const struct call *call, struct env **env)
-{
-	return check_space_for(call, CAP_WRITE, env);
+	return mint(call, CAP_FRAMES,
+		    CAP_READ | CAP_WRITE | CAP_EXECUTE | CAP_DERIVE, base, count);
 }
 
 static i64
@@ -90,7 +68,6 @@ check_range(u64 va, u64 count)
 static i64
 check_op(const struct env *env, const struct map_op *op)
 {
-	const struct cap *cap;
 	u32 rights = CAP_READ;
 	i64 error = check_range(op->va, op->count);
 
@@ -102,7 +79,7 @@ check_op(const struct env *env, const struct map_op *op)
 		return -E_ARGUMENT;
 	rights |= op->prot & PROT_WRITE ? CAP_WRITE : 0;
 	rights |= op->prot & PROT_EXECUTE ? CAP_EXECUTE : 0;
-	return check_frames(env, op->slot, rights, op->frame, op->count, &cap);
+	return check_frames(env, op->slot, rights, op->frame, op->count, NULL);
 }
 
 // The page tables that an operation needs, without the lowest one that the operation
@@ -153,6 +130,8 @@ check_ops(struct map_checked *c)
 {
 	u64 pages = 0;
 
+	if (!c->env->page_root)
+		return -E_STATE;
 	c->missing = 0;
 	for (u32 i = 0; i < c->count; i++) {
 		const struct map_op *op = &c->op[i];
@@ -202,12 +181,10 @@ i64
 check_page_map(struct call *call)
 {
 	struct map_checked *c = CHECKED(call, struct map_checked);
-	i64 error = check_space(call, &c->env);
 
-	if (error)
-		return error;
 	if (call->a[4] > MAP_PAGES_MAX || call->a[5] == 0 || call->a[5] > 7)
 		return -E_ARGUMENT;
+	c->env = &envs[call->cap->base];
 	c->count = 1;
 	c->op[0] = (struct map_op){
 		.va = call->a[1],
@@ -230,12 +207,10 @@ i64
 check_page_unmap(struct call *call)
 {
 	struct map_checked *c = CHECKED(call, struct map_checked);
-	i64 error = check_space(call, &c->env);
 
-	if (error)
-		return error;
 	if (call->a[2] > MAP_PAGES_MAX)
 		return -E_ARGUMENT;
+	c->env = &envs[call->cap->base];
 	c->count = 1;
 	c->op[0] = (struct map_op){ .va = call->a[1], .count = (u32)call->a[2] };
 	return check_ops(c);
@@ -252,12 +227,11 @@ i64
 check_page_batch(struct call *call)
 {
 	struct map_checked *c = CHECKED(call, struct map_checked);
-	i64 error = check_space(call, &c->env);
+	i64 error;
 
-	if (error)
-		return error;
 	if (call->a[2] == 0 || call->a[2] > BATCH_OPS_MAX)
 		return -E_ARGUMENT;
+	c->env = &envs[call->cap->base];
 	c->count = (u32)call->a[2];
 	error = user_read(call->env, call->a[1], c->op,
 			  c->count * sizeof(c->op[0]));
@@ -271,42 +245,34 @@ do_page_batch(struct call *call)
 	return 0;
 }
 
-struct bits_checked {
-	struct env *env;
-	struct user_out out;
-};
-
 i64
 check_page_bits(struct call *call)
 {
-	struct bits_checked *c = CHECKED(call, struct bits_checked);
-	bool clears = call->a[4] != 0;
-	i64 error = check_space_for(call, CAP_READ | (clears ? CAP_WRITE : 0),
-				    &c->env);
+	i64 error = check_range(call->a[1], call->a[2]);
 
-	if (!error)
-		error = check_range(call->a[1], call->a[2]);
+	if (call->a[4] && !(call->cap->rights & CAP_WRITE))
+		return -E_RIGHTS;
+	if (!envs[call->cap->base].page_root)
+		return -E_STATE;
 	if (error)
 		return error;
 	if (call->a[4] & ~(u64)(PAGE_ACCESSED | PAGE_DIRTY))
 		return -E_ARGUMENT;
-	return user_out(call->env, call->a[3], call->a[2], &c->out);
+	return user_out(call->env, call->a[3], call->a[2],
+			CHECKED(call, struct user_out));
 }
 
 i64
 do_page_bits(struct call *call)
 {
 	static u8 bits[MAP_PAGES_MAX];	// under the lock, as all of this call
-	const struct bits_checked *c = CHECKED(call, struct bits_checked);
+	struct env *env = &envs[call->cap->base];
 	u64 va = call->a[1], count = call->a[2];
 
-	if (paging_bits(c->env, va, count, (u32)call->a[4], bits)) {
-		if (count > FLUSH_PAGES_MAX)
-			shootdown_here(c->env, 0, FLUSH_ALL);
-		else
-			shootdown_here(c->env, va, count);
-		shootdown_others(c->env);
+	if (paging_bits(env, va, count, (u32)call->a[4], bits)) {
+		shootdown_here(env, va, count);
+		shootdown_others(env);
 	}
-	user_write(&c->out, bits, count);
+	user_write(CHECKED(call, struct user_out), bits, count);
 	return 0;
 }

@@ -132,7 +132,7 @@ do_code_load(struct call *call)
 	u64 bytes = c->spec.count * sizeof(struct code_insn);
 	struct program *p = &programs[c->index];
 	struct code_insn *text = frame_memory(c->frame);
-	i64 error, slot;
+	i64 error;
 
 	own_take(&frames, c->frame, c->frame_count, (u16)call->env->index,
 		 FRAME_TABLE);
@@ -148,10 +148,7 @@ do_code_load(struct call *call)
 		.text_frames = frames_for(bytes),
 	};
 	code_verify_begin(workspace(p), types[p->type], text, c->spec.count);
-	slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_PROGRAM,
-			CAP_READ | CAP_WRITE | CAP_DERIVE, c->index, 1);
-	ASSERT(slot > 0);
-	return slot;
+	return mint(call, CAP_PROGRAM, CAP_READ | CAP_WRITE | CAP_DERIVE, c->index, 1);
 }
 
 // Gives back the frames behind the first `keep`.
@@ -192,30 +189,17 @@ compile(struct program *p)
 	p->verdict.compiled = (u32)size;
 }
 
-struct verify_checked {
-	struct program *program;
-	struct user_out out;
-};
-
 i64
 check_code_verify(struct call *call)
 {
-	struct verify_checked *c = CHECKED(call, struct verify_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_PROGRAM, CAP_WRITE, &cap);
-
-	if (error)
-		return error;
-	c->program = &programs[cap->base];
 	return user_out(call->env, call->a[1], sizeof(struct program_verdict),
-			&c->out);
+			CHECKED(call, struct user_out));
 }
 
 i64
 do_code_verify(struct call *call)
 {
-	const struct verify_checked *c = CHECKED(call, struct verify_checked);
-	struct program *p = c->program;
+	struct program *p = &programs[call->cap->base];
 	struct code_refusal refusal;
 
 	if (p->state == PROGRAM_LOADED) {
@@ -236,7 +220,7 @@ do_code_verify(struct call *call)
 			shrink(p, 0);
 		}
 	}
-	user_write(&c->out, &p->verdict, sizeof(p->verdict));
+	user_write(CHECKED(call, struct user_out), &p->verdict, sizeof(p->verdict));
 	return 0;
 }
 

@@ -319,16 +319,11 @@ check_authority(const struct env *env, struct bind_checked *c)
 	c->block_count = cap->count;
 	c->blocks_node = cap_node(&caps, cap);
 	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
-			     s->queue_frame, 1, &cap);
+			     s->queue_frame, 1, &c->memory_node);
 	if (error)
 		return error;
-	c->memory_node = cap_node(&caps, cap);
-	error = check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
-			     s->region_frame, s->region_count, &cap);
-	if (error)
-		return error;
-	c->region_node = cap_node(&caps, cap);
-	return 0;
+	return check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
+			    s->region_frame, s->region_count, &c->region_node);
 }
 
 i64
@@ -349,10 +344,7 @@ check_queue_bind(struct call *call)
 		if (!queues[c->index].bound)
 			break;
 	}
-	if (SCARCE(c->index == QUEUES_MAX))
-		return -E_TABLE;
-	error = quota_check_rings(call->env, 1);
-	return error ? error : cap_room(&caps, call->env->index);
+	return SCARCE(c->index == QUEUES_MAX) ? -E_TABLE : check_ring_room(call);
 }
 
 i64
@@ -379,46 +371,29 @@ do_queue_bind(struct call *call)
 		.control = frame_memory(c->spec.queue_frame),
 	};
 	memset(q->control, 0, sizeof(*q->control));
-	quota_take_rings(call->env, 1);
-
-	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_QUEUE,
-			    (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE,
-			    c->index, 1);
-
-	ASSERT(slot > 0);
-	return slot;
+	return mint_ring(call, CAP_QUEUE,
+			 (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE, c->index);
 }
-
-struct kick_checked {
-	struct queue *queue;
-	u32 head;
-};
 
 i64
 check_queue_kick(struct call *call)
 {
-	struct kick_checked *c = CHECKED(call, struct kick_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_QUEUE, 0, &cap);
+	u32 *head = CHECKED(call, u32);
+	const struct queue *q = &queues[call->cap->base];
 
-	if (error)
-		return error;
-	c->queue = &queues[cap->base];
-	ASSERT(c->queue->bound);
-	if (!c->queue->running)
+	ASSERT(q->bound);
+	if (!q->running)
 		return -E_STATE;
 	if (!disk_works())
 		return -E_DEVICE;
-	c->head = submit_head(c->queue);
-	return c->head - c->queue->taken <= QUEUE_SLOTS ? 0 : -E_ARGUMENT;
+	*head = submit_head(q);
+	return *head - q->taken <= QUEUE_SLOTS ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_queue_kick(struct call *call)
 {
-	const struct kick_checked *c = CHECKED(call, struct kick_checked);
-
-	take_submissions(c->queue, c->head);
+	take_submissions(&queues[call->cap->base], *CHECKED(call, u32));
 	service();
 	return 0;
 }
@@ -447,7 +422,7 @@ queue_destroy(u32 index)
 	struct queue *q = &queues[index];
 
 	orphan_operations(q);
-	quota_return_rings(&envs[q->owner], 1);
+	quota_return_ring(&envs[q->owner]);
 	*q = (struct queue){ 0 };
 }
 

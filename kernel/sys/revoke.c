@@ -459,18 +459,15 @@ i64
 check_revoke_ask(struct call *call)
 {
 	struct ask_checked *c = CHECKED(call, struct ask_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_ENV,
-			      call->a[1] == SLOT_NONE ? CAP_WRITE : CAP_READ,
-			      &cap);
+	i64 error;
 
-	if (error)
-		return error;
+	if (call->a[1] == SLOT_NONE && !(call->cap->rights & CAP_WRITE))
+		return -E_RIGHTS;
 	if (call->a[2] >= CAP_TYPE_COUNT || call->a[3] == 0)
 		return -E_ARGUMENT;
 	if (call->a[4] > clock_ns() + REVOKE_DELAY_MAX_NS)
 		return -E_ARGUMENT;
-	c->env = &envs[cap->base];
+	c->env = &envs[call->cap->base];
 	if (!c->env->page_root || c->env->info->state == ENV_DYING)
 		return -E_STATE;
 	error = check_source(call, c);

@@ -106,20 +106,14 @@ check_memory(const struct env *env, struct bind_checked *c)
 	c->rights = cap->rights;
 	c->nic_node = cap_node(&caps, cap);
 	error = check_frames(env, s->ring_slot, CAP_READ | CAP_WRITE,
-			     s->ring_frame, RING_FRAMES, &cap);
-	if (error)
-		return error;
-	c->memory_node = cap_node(&caps, cap);
-	for (u32 i = 0; i < s->region_count; i++) {
+			     s->ring_frame, RING_FRAMES, &c->memory_node);
+	for (u32 i = 0; !error && i < s->region_count; i++) {
 		const struct ring_region *r = &s->region[i];
 
 		error = check_frames(env, r->slot, CAP_READ, r->frame, r->count,
-				     &cap);
-		if (error)
-			return error;
-		c->region_node[i] = cap_node(&caps, cap);
+				     &c->region_node[i]);
 	}
-	return 0;
+	return error;
 }
 
 // The address that it asks for; only who may forge chooses one that is not made
@@ -198,10 +192,7 @@ check_ring_bind(struct call *call)
 	if (SCARCE(c->index == RING_NONE))
 		return -E_TABLE;
 	error = check_claims(call->env, c);
-	if (error)
-		return error;
-	error = quota_check_rings(call->env, 1);
-	return error ? error : cap_room(&caps, call->env->index);
+	return error ? error : check_ring_room(call);
 }
 
 // What the ring may send, and under which capabilities that lies.
@@ -263,50 +254,33 @@ do_ring_bind(struct call *call)
 	memset(ring->control, 0, sizeof(*ring->control));
 	memcpy(ring->control->mac, info->mac, sizeof(info->mac));
 	info->owner = call->env->info->id;
-	quota_take_rings(call->env, 1);
 	ring_rx_list();
-
-	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_RING,
-			    (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE,
-			    c->index, 1);
-
-	ASSERT(slot > 0);
-	return slot;
+	return mint_ring(call, CAP_RING,
+			 (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE, c->index);
 }
-
-struct kick_checked {
-	struct ring *ring;
-	u32 head;
-};
 
 i64
 check_ring_kick(struct call *call)
 {
-	struct kick_checked *c = CHECKED(call, struct kick_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_RING, 0, &cap);
+	u32 *head = CHECKED(call, u32);
+	const struct ring *ring = &rings[call->cap->base];
 
-	if (error)
-		return error;
-	c->ring = &rings[cap->base];
-	ASSERT(c->ring->bound);
-	if (!c->ring->running)
+	ASSERT(ring->bound);
+	if (!ring->running)
 		return -E_STATE;
 	if (!nic_works())
 		return -E_DEVICE;
-	c->head = c->ring->tx_taken;
-	if (cap->rights & CAP_WRITE)
-		c->head = shared_load(&c->ring->control->tx_head);
-	return ring_tx_plausible(c->ring, c->head) ? 0 : -E_ARGUMENT;
+	*head = ring->tx_taken;
+	if (call->cap->rights & CAP_WRITE)
+		*head = shared_load(&ring->control->tx_head);
+	return ring_tx_plausible(ring, *head) ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_ring_kick(struct call *call)
 {
-	const struct kick_checked *c = CHECKED(call, struct kick_checked);
-
 	ring_tx_collect();
-	ring_tx_send(c->ring, c->head);
+	ring_tx_send(&rings[call->cap->base], *CHECKED(call, u32));
 	ring_tx_flush();
 	ring_rx_poll();
 	return 0;
@@ -321,7 +295,7 @@ ring_destroy(u32 index)
 
 	ring_tx_forget(index);
 	ring_claims_end(index);
-	quota_return_rings(&envs[ring->owner], 1);
+	quota_return_ring(&envs[ring->owner]);
 	*ring->info = (struct ring_info){ 0 };
 	*ring = (struct ring){ .info = ring->info };
 	ring_rx_list();

@@ -97,24 +97,19 @@ ring_claim_let_in(const struct ring_claim *c, u32 index)
 }
 
 struct filter_checked {
-	struct ring *ring;
 	struct ring_claim claim;
 	u32 index;
 };
 
-// The caller's own running ring.
+// Is the ring the caller's own, and running?
 static i64
-check_own_ring(const struct call *call, struct ring **ring)
+check_own_ring(const struct call *call)
 {
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_RING, CAP_READ, &cap);
+	const struct ring *ring = &rings[call->cap->base];
 
-	if (error)
-		return error;
-	*ring = &rings[cap->base];
-	if ((*ring)->owner != call->env->index || !(*ring)->receives)
+	if (ring->owner != call->env->index || !ring->receives)
 		return -E_RIGHTS;
-	return (*ring)->running ? 0 : -E_STATE;
+	return ring->running ? 0 : -E_STATE;
 }
 
 i64
@@ -122,7 +117,7 @@ check_ring_filter(struct call *call)
 {
 	struct filter_checked *c = CHECKED(call, struct filter_checked);
 	struct ring_filter filter;
-	i64 error = check_own_ring(call, &c->ring);
+	i64 error = check_own_ring(call);
 
 	if (error)
 		return error;
@@ -130,8 +125,8 @@ check_ring_filter(struct call *call)
 	if (error)
 		return error;
 	c->claim.wish = (struct claim_wish){
-		.ring = (u32)(c->ring - rings),
-		.mac = c->ring->egress.mac,
+		.ring = (u32)call->cap->base,
+		.mac = rings[call->cap->base].egress.mac,
 	};
 	error = ring_claim_check(call->env, filter.narrows, filter.atom, filter.count,
 				 &c->claim);
@@ -146,7 +141,7 @@ do_ring_filter(struct call *call)
 {
 	const struct filter_checked *c = CHECKED(call, struct filter_checked);
 
-	ASSERT(c->ring->running && c->index < RING_FILTERS_MAX);
+	ASSERT(c->index < RING_FILTERS_MAX);
 	ring_claim_let_in(&c->claim, c->index);
 	return c->index;
 }
@@ -154,61 +149,47 @@ do_ring_filter(struct call *call)
 i64
 check_ring_unfilter(struct call *call)
 {
-	struct filter_checked *c = CHECKED(call, struct filter_checked);
-	i64 error = check_own_ring(call, &c->ring);
+	i64 error = check_own_ring(call);
 
 	if (error)
 		return error;
-	if (call->a[1] >= RING_FILTERS_MAX)
-		return -E_ARGUMENT;
-	c->index = (u32)call->a[1];
-	return claims_has(&claims, (u32)(c->ring - rings), c->index) ? 0
-								     : -E_ARGUMENT;
+	return call->a[1] < RING_FILTERS_MAX &&
+	       claims_has(&claims, (u32)call->cap->base, (u32)call->a[1])
+		       ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_ring_unfilter(struct call *call)
 {
-	const struct filter_checked *c = CHECKED(call, struct filter_checked);
-
-	lost(claims_end(&claims, (u32)(c->ring - rings), c->index));
+	lost(claims_end(&claims, (u32)call->cap->base, (u32)call->a[1]));
 	return 0;
 }
-
-struct narrow_checked {
-	struct ring *ring;
-	struct filter narrowed;
-};
 
 i64
 check_ring_narrow(struct call *call)
 {
-	struct narrow_checked *c = CHECKED(call, struct narrow_checked);
+	struct filter *narrowed = CHECKED(call, struct filter);
 	struct ring_atom atoms[RING_ATOMS_MAX];
 	u64 count = call->a[2];
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_RING, CAP_WRITE, &cap);
+	i64 error;
 
-	if (error)
-		return error;
 	if (count > RING_ATOMS_MAX)
 		return -E_ARGUMENT;
 	error = user_read(call->env, call->a[1], atoms, count * sizeof(atoms[0]));
 	if (error)
 		return error;
-	c->ring = &rings[cap->base];
-	c->narrowed = c->ring->egress.narrowed;
-	return filter_add(&c->narrowed, atoms, (u32)count) ? 0 : -E_ARGUMENT;
+	*narrowed = rings[call->cap->base].egress.narrowed;
+	return filter_add(narrowed, atoms, (u32)count) ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_ring_narrow(struct call *call)
 {
-	const struct narrow_checked *c = CHECKED(call, struct narrow_checked);
+	const struct filter *narrowed = CHECKED(call, struct filter);
+	struct ring *ring = &rings[call->cap->base];
 
-	ASSERT(c->ring->bound &&
-	       filter_within(&c->narrowed, &c->ring->egress.narrowed));
-	egress_narrow(&c->ring->egress, &c->narrowed);
-	claims_narrow(&claims, (u32)(c->ring - rings), &c->narrowed);
+	ASSERT(ring->bound && filter_within(narrowed, &ring->egress.narrowed));
+	egress_narrow(&ring->egress, narrowed);
+	claims_narrow(&claims, (u32)call->cap->base, narrowed);
 	return 0;
 }

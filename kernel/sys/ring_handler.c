@@ -126,9 +126,7 @@ ring_handler_send(void)
 }
 
 struct handle_checked {
-	struct ring *ring;
 	const struct program *program;	// NULL: no handler any more
-	bool sends;
 	u32 node[3];
 };
 
@@ -136,16 +134,11 @@ i64
 check_ring_handle(struct call *call)
 {
 	struct handle_checked *c = CHECKED(call, struct handle_checked);
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_RING, CAP_READ, &cap);
+	i64 error;
 
-	if (error)
-		return error;
-	c->ring = &rings[cap->base];
-	c->sends = cap->rights & CAP_WRITE;
-	c->node[0] = cap_node(&caps, cap);
+	c->node[0] = cap_node(&caps, call->cap);
 	c->program = NULL;
-	if (!c->ring->running)
+	if (!rings[call->cap->base].running)
 		return -E_STATE;
 	if (call->a[1] == SLOT_NONE)
 		return 0;
@@ -155,24 +148,20 @@ check_ring_handle(struct call *call)
 		return error;
 	if (call->a[2] > SLOT_NONE)
 		return -E_SLOT;
-	error = check_frames(call->env, (u32)call->a[2], CAP_READ | CAP_WRITE,
-			     call->a[3], 1, &cap);
-	if (error)
-		return error;
-	c->node[2] = cap_node(&caps, cap);
-	return 0;
+	return check_frames(call->env, (u32)call->a[2], CAP_READ | CAP_WRITE,
+			    call->a[3], 1, &c->node[2]);
 }
 
 i64
 do_ring_handle(struct call *call)
 {
 	const struct handle_checked *c = CHECKED(call, struct handle_checked);
-	struct ring *ring = c->ring;
+	struct ring *ring = &rings[call->cap->base];
 
 	ring->handler = c->program;
 	if (!c->program)
 		return 0;
-	ring->handler_sends = c->sends;
+	ring->handler_sends = call->cap->rights & CAP_WRITE;
 	memcpy(ring->handler_node, c->node, sizeof(c->node));
 	ring->handler_region = frame_memory(call->a[3]);
 	return 0;

@@ -562,8 +562,7 @@ check_yield(struct call *call)
 	*target = ENVS_MAX;
 	if (call->a[0] == SLOT_NONE)
 		return 0;
-	error = check_cap(call, call->a[0], CAP_ENV,
-			   CAP_READ, &cap);
+	error = check_cap(call, call->a[0], CAP_ENV, CAP_READ, &cap);
 	if (error)
 		return error;
 	*target = (u32)cap->base;

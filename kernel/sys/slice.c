@@ -96,45 +96,33 @@ do_slice_alloc(struct call *call)
 {
 	u64 number = *CHECKED(call, u64);
 	u32 index = call->env->index;
-	i64 slot = cap_mint(&caps, index, SLOT_NONE, CAP_SLICES,
-			    CAP_READ | CAP_WRITE | CAP_DERIVE, number, 1);
+	i64 slot = mint(call, CAP_SLICES, CAP_READ | CAP_WRITE | CAP_DERIVE, number, 1);
 
-	ASSERT(slot > 0);
 	slice_give(number, index,
 		   cap_node(&caps, cap_at(&caps, index, (u32)slot)));
 	return slot;
 }
 
-struct bind_checked {
-	const struct cap *slices;
-	u32 env;
-};
-
 i64
 check_slice_bind(struct call *call)
 {
-	struct bind_checked *c = CHECKED(call, struct bind_checked);
 	const struct cap *env;
-	i64 error = check_cap(call, call->a[0], CAP_SLICES, CAP_WRITE, &c->slices);
+	i64 error = check_cap(call, call->a[1], CAP_ENV, CAP_WRITE, &env);
 
 	if (error)
 		return error;
-	error = check_cap(call, call->a[1], CAP_ENV,
-			   CAP_WRITE, &env);
-	if (error)
-		return error;
-	c->env = (u32)env->base;
-	return envs[c->env].page_root ? 0 : -E_STATE;
+	*CHECKED(call, u32) = (u32)env->base;
+	return envs[env->base].page_root ? 0 : -E_STATE;
 }
 
 i64
 do_slice_bind(struct call *call)
 {
-	const struct bind_checked *c = CHECKED(call, struct bind_checked);
-	u32 node = cap_node(&caps, c->slices);
+	const struct cap *slices = call->cap;
 
-	for (u64 i = 0; i < c->slices->count; i++)
-		set_env(c->slices->base + i, c->env, node);
+	for (u64 i = 0; i < slices->count; i++)
+		set_env(slices->base + i, *CHECKED(call, u32),
+			cap_node(&caps, slices));
 	return 0;
 }
 

@@ -270,32 +270,19 @@ transfer_ended(struct env *env)
 		return_call(&envs[env->caller], -E_ABORTED, NULL);
 }
 
-struct make_checked {
-	u32 id;
-};
-
 i64
 check_entry_make(struct call *call)
 {
-	const struct cap *cap;
-	i64 error = check_cap(call, call->a[0], CAP_ENV, CAP_WRITE, &cap);
-
-	if (error)
-		return error;
-	CHECKED(call, struct make_checked)->id = env_table[cap->base].id;
 	return cap_room(&caps, call->env->index);
 }
 
 i64
 do_entry_make(struct call *call)
 {
-	u64 id = CHECKED(call, struct make_checked)->id;
-	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, CAP_ENTRY,
-			    CAP_EXECUTE | CAP_DERIVE, id << ENTRY_BADGE_BITS,
-			    ENTRY_BADGES);
+	u64 id = env_table[call->cap->base].id;
 
-	ASSERT(slot > 0);
-	return slot;
+	return mint(call, CAP_ENTRY, CAP_EXECUTE | CAP_DERIVE,
+		    id << ENTRY_BADGE_BITS, ENTRY_BADGES);
 }
 
 i64
@@ -338,23 +325,15 @@ callee_of(const struct cap *cap)
 	return NULL;
 }
 
-struct call_checked {
-	struct env *callee;
-	const struct cap *cap;
-};
-
 i64
 check_entry_call(struct call *call)
 {
-	struct call_checked *c = CHECKED(call, struct call_checked);
-	i64 error = check_cap(call, call->a[0], CAP_ENTRY, CAP_EXECUTE, &c->cap);
+	struct env *callee = callee_of(call->cap);
 
-	if (error)
-		return error;
-	c->callee = callee_of(c->cap);
-	if (!c->callee)
+	if (!callee)
 		return -E_STATE;
-	switch ((enum env_state)c->callee->info->state) {
+	*CHECKED(call, struct env *) = callee;
+	switch ((enum env_state)callee->info->state) {
 	case ENV_FREE:
 	case ENV_DYING:
 	case ENV_DEAD:
@@ -366,7 +345,7 @@ check_entry_call(struct call *call)
 	case ENV_ASLEEP:
 		break;
 	}
-	if (!c->callee->parked || transfer_unsettled(c->callee))
+	if (!callee->parked || transfer_unsettled(callee))
 		return -E_BUSY;
 	if (door_of(call->env)->room == 0)
 		return -E_DEPTH;
@@ -375,31 +354,30 @@ check_entry_call(struct call *call)
 
 // The next call with this capability goes the short way.
 static void
-remember(struct env *env, u64 slot, const struct call_checked *c)
+remember(const struct call *call, const struct env *callee)
 {
-	door_of(env)->gate[slot % DOOR_GATES] = (struct gate){
-		.slot = slot,
+	door_of(call->env)->gate[call->a[0] % DOOR_GATES] = (struct gate){
+		.slot = call->a[0],
 		.epoch = transfer_epoch,
-		.callee = door_of(c->callee),
-		.badge = ENTRY_BADGE(c->cap->base),
+		.callee = door_of(callee),
+		.badge = ENTRY_BADGE(call->cap->base),
 	};
 }
 
 i64
 do_entry_call(struct call *call)
 {
-	const struct call_checked *c = CHECKED(call, struct call_checked);
-	struct env *env = call->env, *callee = c->callee;
+	struct env *env = call->env, *callee = *CHECKED(call, struct env *);
 	struct door *door = door_of(callee);
 	struct context *to = &callee->context;
 	u64 rip = env->context.rip, rsp = env->context.rsp;
 
-	remember(env, call->a[0], c);
+	remember(call, callee);
 	join(env, callee);
 	door->room = door_of(env)->room - 1;
 	context_begin(callee, door->entry, door->stack);
 	bases_from_door(callee);
-	to->rdi = ENTRY_BADGE(c->cap->base);
+	to->rdi = ENTRY_BADGE(call->cap->base);
 	to->rsi = env->info->id;
 	to->rdx = call->a[2];
 	to->r10 = call->a[3];

@@ -80,34 +80,50 @@ check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 
 i64
 check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
-	     const struct cap **cap)
+	     u32 *node)
 {
-	i64 error = cap_lookup(&caps, env->index, slot, CAP_FRAMES, rights, cap);
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, env->index, slot, CAP_FRAMES, rights, &cap);
 
 	if (error)
 		return error;
-	return cap_covers(*cap, frame, count) ? 0 : -E_RANGE;
+	if (node)
+		*node = cap_node(&caps, cap);
+	return cap_covers(cap, frame, count) ? 0 : -E_RANGE;
 }
 
 i64
-quota_check_rings(const struct env *env, u32 count)
+mint(const struct call *call, enum cap_type type, u32 rights, u64 base, u64 count)
 {
-	const struct env_info *info = env->info;
+	i64 slot = cap_mint(&caps, call->env->index, SLOT_NONE, type, rights, base,
+			    count);
+
+	ASSERT(slot > 0);
+	return slot;
+}
+
+i64
+check_ring_room(const struct call *call)
+{
+	const struct env_info *info = call->env->info;
 
 	ASSERT(info->used.rings <= info->quota.rings);
-	return SCARCE(count > info->quota.rings - info->used.rings) ? -E_QUOTA : 0;
+	if (SCARCE(info->used.rings == info->quota.rings))
+		return -E_QUOTA;
+	return cap_room(&caps, call->env->index);
+}
+
+i64
+mint_ring(const struct call *call, enum cap_type type, u32 rights, u32 index)
+{
+	ASSERT(call->env->info->used.rings < call->env->info->quota.rings);
+	call->env->info->used.rings++;
+	return mint(call, type, rights, index, 1);
 }
 
 void
-quota_take_rings(struct env *env, u32 count)
+quota_return_ring(struct env *env)
 {
-	ASSERT(!quota_check_rings(env, count));
-	env->info->used.rings += count;
-}
-
-void
-quota_return_rings(struct env *env, u32 count)
-{
-	ASSERT(env->info->used.rings >= count);
-	env->info->used.rings -= count;
+	ASSERT(env->info->used.rings > 0);
+	env->info->used.rings--;
 }
