@@ -6,91 +6,27 @@
 
 #include "kernel/base/types.h"
 
-static inline u16
-be16_load(const void *at)
-{
-	u16 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return __builtin_bswap16(v);
-}
+// be16_load(), be16_store() and so on: one pair for each order and width. `turn` takes
+// a value from this machine's order to that one, and back.
+#define BYTE_ORDER_PAIR(order, bits, turn) \
+	static inline u##bits order##bits##_load(const void *at) \
+	{ \
+		u##bits v; \
+		__builtin_memcpy(&v, at, sizeof(v)); \
+		return turn(v); \
+	} \
+	static inline void order##bits##_store(void *at, u##bits v) \
+	{ \
+		v = turn(v); \
+		__builtin_memcpy(at, &v, sizeof(v)); \
+	}
 
-static inline u32
-be32_load(const void *at)
-{
-	u32 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return __builtin_bswap32(v);
-}
-
-static inline u64
-be64_load(const void *at)
-{
-	u64 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return __builtin_bswap64(v);
-}
-
-static inline void
-be16_store(void *at, u16 v)
-{
-	v = __builtin_bswap16(v);
-	__builtin_memcpy(at, &v, sizeof(v));
-}
-
-static inline void
-be32_store(void *at, u32 v)
-{
-	v = __builtin_bswap32(v);
-	__builtin_memcpy(at, &v, sizeof(v));
-}
-
-static inline void
-be64_store(void *at, u64 v)
-{
-	v = __builtin_bswap64(v);
-	__builtin_memcpy(at, &v, sizeof(v));
-}
-
-static inline u16
-le16_load(const void *at)
-{
-	u16 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline u32
-le32_load(const void *at)
-{
-	u32 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline u64
-le64_load(const void *at)
-{
-	u64 v;
-	__builtin_memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline void
-le16_store(void *at, u16 v)
-{
-	__builtin_memcpy(at, &v, sizeof(v));
-}
-
-static inline void
-le32_store(void *at, u32 v)
-{
-	__builtin_memcpy(at, &v, sizeof(v));
-}
-
-static inline void
-le64_store(void *at, u64 v)
-{
-	__builtin_memcpy(at, &v, sizeof(v));
-}
+BYTE_ORDER_PAIR(be, 16, __builtin_bswap16)
+BYTE_ORDER_PAIR(be, 32, __builtin_bswap32)
+BYTE_ORDER_PAIR(be, 64, __builtin_bswap64)
+BYTE_ORDER_PAIR(le, 16, )
+BYTE_ORDER_PAIR(le, 32, )
+BYTE_ORDER_PAIR(le, 64, )
+#undef BYTE_ORDER_PAIR
 
 STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);

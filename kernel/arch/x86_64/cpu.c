@@ -169,7 +169,6 @@ static void
 setup_control(void)
 {
 	u64 cr4 = cr4_read() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PGE;
-	u64 cr0;
 
 	cr4 |= cpu_features.mce ? CR4_MCE : 0;
 	cr4 |= cpu_features.fsgsbase ? CR4_FSGSBASE : 0;
@@ -177,9 +176,7 @@ setup_control(void)
 	cr4 |= cpu_features.smap ? CR4_SMAP : 0;
 	cr4 |= cpu_features.umip ? CR4_UMIP : 0;
 	cr4_write(cr4);
-	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-	cr0 = (cr0 & ~0xcull) | 0x22;	// clear EM and TS, set MP and NE
-	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
+	cr0_write((cr0_read() & ~0xcull) | 0x22);	// clear EM and TS, set MP and NE
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SYSCALL);
 	msr_write(MSR_STAR, (u64)(SELECTOR_USER_DATA - 8) << 48 |
 			    (u64)SELECTOR_KERNEL_CODE << 32);

@@ -129,42 +129,31 @@ msr_write(u32 msr, u64 v)
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)));
 }
 
-static inline u64
-cr2_read(void)
-{
-	u64 v;
-	__asm__ volatile("mov %%cr2, %0" : "=r"(v));
-	return v;
-}
+// NAME_read() and NAME_write() of a register that one instruction reads or writes.
+#define REGISTER_READ(name, instruction) \
+	static inline u64 name##_read(void) \
+	{ \
+		u64 v; \
+		__asm__ volatile(instruction : "=r"(v)); \
+		return v; \
+	}
+#define REGISTER_WRITE(name, instruction) \
+	static inline void name##_write(u64 v) \
+	{ \
+		__asm__ volatile(instruction : : "r"(v) : "memory"); \
+	}
 
-static inline u64
-cr3_read(void)
-{
-	u64 v;
-	__asm__ volatile("mov %%cr3, %0" : "=r"(v));
-	return v;
-}
-
-// Also flushes every translation that is not global.
-static inline void
-cr3_write(u64 v)
-{
-	__asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
-}
-
-static inline u64
-cr4_read(void)
-{
-	u64 v;
-	__asm__ volatile("mov %%cr4, %0" : "=r"(v));
-	return v;
-}
-
-static inline void
-cr4_write(u64 v)
-{
-	__asm__ volatile("mov %0, %%cr4" : : "r"(v));
-}
+REGISTER_READ(cr0, "mov %%cr0, %0")
+REGISTER_WRITE(cr0, "mov %0, %%cr0")
+REGISTER_READ(cr2, "mov %%cr2, %0")
+REGISTER_READ(cr3, "mov %%cr3, %0")
+REGISTER_WRITE(cr3, "mov %0, %%cr3")		// flushes what is not global
+REGISTER_READ(cr4, "mov %%cr4, %0")
+REGISTER_WRITE(cr4, "mov %0, %%cr4")
+REGISTER_READ(fs_base, "rdfsbase %0")
+REGISTER_WRITE(fs_base, "wrfsbase %0")
+#undef REGISTER_READ
+#undef REGISTER_WRITE
 
 // Forgets every translation, global ones too.
 static inline void
@@ -180,20 +169,6 @@ static inline void
 page_flush(u64 va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
-}
-
-static inline u64
-fs_base_read(void)
-{
-	u64 v;
-	__asm__ volatile("rdfsbase %0" : "=r"(v));
-	return v;
-}
-
-static inline void
-fs_base_write(u64 v)
-{
-	__asm__ volatile("wrfsbase %0" : : "r"(v));
 }
 
 static inline u64
@@ -260,10 +235,7 @@ smap_resume(void)
 static inline void
 fpu_forbid(void)
 {
-	u64 cr0;
-
-	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-	__asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | CR0_TS));
+	cr0_write(cr0_read() | CR0_TS);
 }
 
 static inline void

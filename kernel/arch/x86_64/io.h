@@ -5,58 +5,20 @@
 
 #include "kernel/base/types.h"
 
-static inline u8
-port_in8(u16 port)
-{
-	u8 v;
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
+// port_in8(), port_out8() and so on; `suffix` is the instruction's for that width.
+#define PORT_PAIR(bits, suffix) \
+	static inline u##bits port_in##bits(u16 port) \
+	{ \
+		u##bits v; \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(v) : "Nd"(port)); \
+		return v; \
+	} \
+	static inline void port_out##bits(u16 port, u##bits v) \
+	{ \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(v), "Nd"(port)); \
+	}
 
-static inline u16
-port_in16(u16 port)
-{
-	u16 v;
-	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline u32
-port_in32(u16 port)
-{
-	u32 v;
-	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static inline void
-port_out8(u16 port, u8 v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline void
-port_out16(u16 port, u16 v)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static inline void
-port_out32(u16 port, u32 v)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
-}
-
-// A full barrier, also against the compiler.
-static inline void
-memory_barrier(void)
-{
-	__asm__ volatile("mfence" : : : "memory");
-}
-
-// Keeps the compiler from moving accesses across; x86 keeps stores in order.
-static inline void
-compiler_barrier(void)
-{
-	__asm__ volatile("" : : : "memory");
-}
+PORT_PAIR(8, "b")
+PORT_PAIR(16, "w")
+PORT_PAIR(32, "l")
+#undef PORT_PAIR
