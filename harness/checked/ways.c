@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Bugs for the checked kernel to find: panic=WAY on its command line, as
-// kernel/main/provoke.c has ways that the processor finds. Each must end in a report
+// harness/broken/provoke.c has ways that the processor finds. Each must end in a report
 // of kasan.c or ubsan.c that names it, or in what lock.h says of the order of locks.
 
 #include "harness/checked/checked.h"

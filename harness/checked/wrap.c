@@ -2,6 +2,7 @@
 // Where the checked kernel's own parts come in: the linker's --wrap sends calls
 // of these functions here from every other file (rules.mk lists them).
 
+#include "harness/broken/provoke.h"
 #include "harness/checked/checked.h"
 #include "kernel/arch/x86_64/multiboot.h"
 #include "kernel/base/string.h"

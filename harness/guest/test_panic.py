@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from guest import Guest
+from guest import Guest, build_folder
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 # The caller of a function without a frame of its own is not seen.
 KERNEL_MODE = r"exception {} in kernel mode\nvector {} error 0x{:x} "
 WAYS = {
-    "assert": (r"kernel/main/provoke\.c:\d+: broken invariant: env_table",
+    "assert": (r"harness/broken/provoke\.c:\d+: broken invariant: env_table",
                ["break_invariant", "kernel_main"]),
     "write-text": (KERNEL_MODE.format(14, 14, 0x3), ["write_text", "kernel_main"]),
     "write-text-alias": (KERNEL_MODE.format(14, 14, 0x3), ["write_text_alias", "kernel_main"]),
@@ -45,9 +45,15 @@ WAYS = {
 }
 
 
+def broken(word: str, **options) -> Guest:
+    """A node whose kernel can break itself (harness/broken)."""
+    return Guest(append=f"panic={word}", network=False,
+                 kernel=build_folder() / "broken/deos.elf", **options)
+
+
 def report(way: str, **options) -> str:
     """Boots a node that breaks in that way; what it says from PANIC to the end."""
-    with Guest(append=f"panic={way}", network=False, **options) as guest:
+    with broken(way, **options) as guest:
         guest.wait_for("^halted; ")
         text = guest.log()
         return text[text.index("PANIC: "):]
@@ -80,13 +86,13 @@ def test_other_processors_stop():
 @pytest.mark.parametrize("way, cpu", [("read-user", "max,-smap"), ("run-user", "max,-smep")])
 def test_without_the_protection(way, cpu):
     """What SMAP and SMEP stop is not stopped by anything else: the tests above see them."""
-    with Guest(append=f"panic={way}", network=False, cpu=cpu) as guest:
+    with broken(way, cpu=cpu) as guest:
         found = guest.wait_for(rf"^panic={way}: nothing stopped it$|^PANIC: .*\n(?:.*\n)?")
         assert "error 0x11" not in found[0] and "error 0x1 " not in found[0], found[0]
 
 
 def test_no_such_way():
     """A word that names nothing is said to, and the node boots."""
-    with Guest(append="panic=nicely", network=False) as guest:
+    with broken("nicely") as guest:
         guest.wait_for("^panic=: no such way to break the kernel$")
         guest.wait_prompt()

@@ -26,7 +26,6 @@
 #include "kernel/main/first_env.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/memory_init.h"
-#include "kernel/main/provoke.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/program.h"
 #include "kernel/sys/removal.h"
@@ -145,15 +144,6 @@ run_floor(void)
 		devices_ping_floor(plan);
 }
 
-static void
-provoke_panic(void)
-{
-	const char *way = argument("panic=");
-
-	if (way)
-		provoke(way);
-}
-
 void
 kernel_main(u32 magic, u64 information)
 {
@@ -187,7 +177,6 @@ kernel_main(u32 magic, u64 information)
 		(unsigned long)(frames.count * 4 / KIB),
 		(u32)(clock_ns() / NS_PER_MS),
 		(unsigned long)sys_info.incarnation);
-	provoke_panic();
 	sched_leave();
 }
 

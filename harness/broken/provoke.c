@@ -11,7 +11,7 @@
 //   audit           leak-frame, leak-table, leak-slice, leak-ring, leak-quota,
 //                   leak-pin: what was given out and is nobody's
 
-#include "kernel/main/provoke.h"
+#include "harness/broken/provoke.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
