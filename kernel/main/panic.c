@@ -12,7 +12,7 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
-#include "kernel/main/console.h"
+#include "kernel/dev/console.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/env.h"

@@ -8,7 +8,7 @@
 #include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/base/assert.h"
-#include "kernel/main/console.h"
+#include "kernel/dev/console.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/trace.h"

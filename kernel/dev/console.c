@@ -5,7 +5,7 @@
 //
 // Invariant C1: typed_head - typed_tail <= CONSOLE_RING.
 
-#include "kernel/main/console.h"
+#include "kernel/dev/console.h"
 #include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/ioapic.h"
 #include "kernel/arch/x86_64/irq.h"

@@ -5,7 +5,7 @@
 //
 // Stateless.
 
-#include "kernel/arch/x86_64/rtc.h"
+#include "kernel/dev/rtc.h"
 #include "kernel/arch/x86_64/io.h"
 #include "kernel/base/string.h"
 
