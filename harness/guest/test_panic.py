@@ -39,7 +39,7 @@ WAYS = {
            "leak-table": r"h->owned \+ h->kept == info->used\.frames",
            "leak-slice": "h->slices == h->root_slices",
            "leak-ring": r"h->root_rings == info->used\.rings",
-           "leak-quota": r"sum\.slices == env_quota_total\.slices",
+           "leak-quota": r"sum\.of\[kind\] == env_quota_total\.of\[kind\]",
            "leak-pin": r"pins == count_pins\(\)",
        }.items()},
 }

@@ -25,11 +25,21 @@ enum syscall_number {
 // What an environment may hold at most, itself and its children together. A
 // child's quota is taken out of its parent's while the child lives. Page
 // tables count as frames.
+enum quota_kind {
+	QUOTA_FRAMES,
+	QUOTA_SLICES,
+	QUOTA_RINGS,		// packet rings, block and fabric queues, endpoints
+	QUOTA_ENVS,
+	QUOTA_KINDS
+};
+
 struct quota {
-	u32 frames;
-	u32 slices;
-	u32 envs;
-	u32 rings;		// packet rings, block and fabric queues, endpoints
+	union {
+		struct {
+			u32 frames, slices, rings, envs;
+		};
+		u32 of[QUOTA_KINDS];
+	};
 };
 
 #define ENV_NAME_SIZE 16

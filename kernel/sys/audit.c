@@ -113,9 +113,6 @@ check_env(u32 index)
 	ASSERT(h->slices == h->root_slices);				// A2
 	ASSERT(h->slices == info->used.slices);
 	ASSERT(h->root_rings == info->used.rings);			// A3
-	ASSERT(info->used.frames <= info->quota.frames);
-	ASSERT(info->used.slices <= info->quota.slices);
-	ASSERT(info->used.rings <= info->quota.rings);
 }
 
 static void
@@ -123,18 +120,15 @@ check_quotas(void)
 {
 	struct quota sum = { 0 };
 
-	for (u32 i = 0; i < ENVS_MAX; i++) {
-		const struct env_info *info = envs[i].info;
+	for (u32 kind = 0; kind < QUOTA_KINDS; kind++) {
+		for (u32 i = 0; i < ENVS_MAX; i++) {
+			const struct env_info *info = &env_table[i];
 
-		sum.frames += info->quota.frames;
-		sum.slices += info->quota.slices;
-		sum.envs += info->quota.envs;
-		sum.rings += info->quota.rings;
+			ASSERT(info->used.of[kind] <= info->quota.of[kind]);
+			sum.of[kind] += info->quota.of[kind];
+		}
+		ASSERT(sum.of[kind] == env_quota_total.of[kind]);	// A4
 	}
-	ASSERT(sum.frames == env_quota_total.frames);			// A4
-	ASSERT(sum.slices == env_quota_total.slices);
-	ASSERT(sum.envs == env_quota_total.envs);
-	ASSERT(sum.rings == env_quota_total.rings);
 }
 
 // Of uareas and sleepers; devices' are counted by those who drive them.

@@ -62,6 +62,10 @@ must_check i64
 check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 	  const struct cap **cap);
 
+// The capability that an argument names, whatever it is, unless it was withdrawn: NULL.
+const struct cap *
+live_cap(const struct call *call, u64 slot);
+
 // Looks up a capability for frames in an environment's list and checks that it
 // covers the run. *node, unless NULL, is set to its node on success. Returns 0 or a
 // lookup error or -E_RANGE.

@@ -154,10 +154,8 @@ return_quota(struct env *env)
 
 	ASSERT(!info->used.frames && !info->used.slices && !info->used.rings);
 	ASSERT(!info->used.envs && parent->used.envs > 0);
-	parent->quota.frames += info->quota.frames;
-	parent->quota.slices += info->quota.slices;
-	parent->quota.envs += info->quota.envs;
-	parent->quota.rings += info->quota.rings;
+	for (u32 kind = 0; kind < QUOTA_KINDS; kind++)
+		parent->quota.of[kind] += info->quota.of[kind];
 	parent->used.envs--;
 }
 
@@ -242,11 +240,12 @@ struct env_create_checked {
 static bool
 quota_fits(const struct env_info *info, const struct quota *wanted)
 {
-	return wanted->frames <= info->quota.frames - info->used.frames &&
-	       wanted->slices <= info->quota.slices - info->used.slices &&
-	       wanted->rings <= info->quota.rings - info->used.rings &&
-	       info->quota.envs > info->used.envs &&
-	       wanted->envs < info->quota.envs - info->used.envs;
+	// One environment is the new one itself.
+	bool fits = wanted->envs < info->quota.envs - info->used.envs;
+
+	for (u32 kind = 0; kind < QUOTA_KINDS; kind++)
+		fits &= wanted->of[kind] <= info->quota.of[kind] - info->used.of[kind];
+	return fits;
 }
 
 i64
@@ -282,10 +281,8 @@ do_env_create(struct call *call)
 	struct env_info *parent = call->env->info;
 	i64 slot;
 
-	parent->quota.frames -= c->spec.quota.frames;
-	parent->quota.slices -= c->spec.quota.slices;
-	parent->quota.envs -= c->spec.quota.envs;
-	parent->quota.rings -= c->spec.quota.rings;
+	for (u32 kind = 0; kind < QUOTA_KINDS; kind++)
+		parent->quota.of[kind] -= c->spec.quota.of[kind];
 	parent->used.envs++;
 	env_make(c->env, &c->spec, call->env->index);
 	slot = mint(call, CAP_ENV, CAP_READ | CAP_WRITE | CAP_DERIVE, c->env->index, 1);

@@ -26,61 +26,30 @@
 #include "kernel/sys/tables.h"
 #include "kernel/sys/wait.h"
 
-#define QUOTA_KINDS 3u			// requests 0..2; capabilities' follow
+// The requests for units of the quota: one a kind. Capabilities' follow.
+#define KINDS 3u
 #define CHILD_PAUSE_NS (100 * NS_PER_US)	// while one is being reaped
 
 u64 revoke_due_ns = NEVER;
 
-// The quota, what is used of it, what is owed, and what is never taken: of one kind.
-struct account {
-	u32 *quota;
-	u32 *used;
-	u32 *owed;
-	u32 *parents;
-	u32 keeps;
+// By kind of quota: the type of capability, and what is never taken.
+static const u8 type_of[KINDS] = {
+	[QUOTA_FRAMES] = CAP_FRAMES, [QUOTA_SLICES] = CAP_SLICES,
+	[QUOTA_RINGS] = CAP_RING,
+};
+static const u32 keeps[KINDS] = {
+	[QUOTA_FRAMES] = REVOKE_KEEPS_FRAMES, [QUOTA_SLICES] = REVOKE_KEEPS_SLICES,
+	[QUOTA_RINGS] = REVOKE_KEEPS_RINGS,
 };
 
 static u32
-kind_of(u32 type)
+kind_of(u64 type)
 {
-	switch (type) {
-	case CAP_FRAMES:
-		return 0;
-	case CAP_SLICES:
-		return 1;
-	case CAP_RING:
-		return 2;
-	default:
-		return QUOTA_KINDS;
-	}
-}
+	u32 kind = 0;
 
-static struct account
-account_of(struct env *env, u32 kind)
-{
-	struct env_info *info = env->info, *parent = envs[env->parent].info;
-
-	ASSERT(kind < QUOTA_KINDS && env->parent != env->index);
-	switch (kind) {
-	case 0:
-		return (struct account){
-			&info->quota.frames, &info->used.frames,
-			&info->owed.frames, &parent->quota.frames,
-			env->tables + REVOKE_KEEPS_FRAMES,
-		};
-	case 1:
-		return (struct account){
-			&info->quota.slices, &info->used.slices,
-			&info->owed.slices, &parent->quota.slices,
-			REVOKE_KEEPS_SLICES,
-		};
-	default:
-		return (struct account){
-			&info->quota.rings, &info->used.rings,
-			&info->owed.rings, &parent->quota.rings,
-			REVOKE_KEEPS_RINGS,
-		};
-	}
+	while (kind < KINDS && type_of[kind] != type)
+		kind++;
+	return kind;
 }
 
 // Something is new in the uarea: for a sleeper on its words, and for the upcall.
@@ -105,8 +74,7 @@ show(const struct env *env, u32 index, u64 owed)
 
 	if (d->type != CAP_NONE) {
 		r = (struct revoke_request){
-			.from = index < QUOTA_KINDS ? REVOKE_QUOTA
-						    : REVOKE_CAPABILITY,
+			.from = index < KINDS ? REVOKE_QUOTA : REVOKE_CAPABILITY,
 			.type = d->type,
 			.owed = owed,
 			.deadline_ns = d->deadline_ns,
@@ -144,14 +112,16 @@ static bool
 settle_quota(struct env *env, u32 kind)
 {
 	struct demand *d = &env->demand[kind];
-	struct account a = account_of(env, kind);
-	u32 busy = MAX(*a.used, a.keeps);
-	u32 moved = *a.quota > busy ? (u32)MIN(d->owed, *a.quota - busy) : 0;
+	struct env_info *info = env->info;
+	u32 kept = keeps[kind] + (kind == QUOTA_FRAMES ? env->tables : 0);
+	u32 busy = MAX(info->used.of[kind], kept), quota = info->quota.of[kind];
+	u32 moved = quota > busy ? (u32)MIN(d->owed, quota - busy) : 0;
 
-	*a.quota -= moved;
-	*a.parents += moved;
+	ASSERT(env->parent != env->index);
+	info->quota.of[kind] -= moved;
+	envs[env->parent].info->quota.of[kind] += moved;
 	d->owed -= moved;
-	*a.owed = (u32)d->owed;
+	info->owed.of[kind] = (u32)d->owed;
 	if (d->owed == 0)
 		close_demand(env, kind);
 	else
@@ -167,7 +137,7 @@ settle_one(struct env *env, u32 index)
 
 	if (d->type == CAP_NONE)
 		return false;
-	if (index < QUOTA_KINDS)
+	if (index < KINDS)
 		return settle_quota(env, index);
 	owed = still_owed(env, d);
 	if (owed)
@@ -240,58 +210,44 @@ take(struct env *env, u32 request, u32 slot, u64 keep, u64 units)
 		take_whole(env, slot);
 }
 
-// The slot of the capability for its youngest child that lives, or SLOT_NONE;
-// *waits when there is none, but one is being reaped.
+// The slot of a root capability of that type, or SLOT_NONE; of children the youngest
+// that lives.
 static u32
-youngest_child(const struct env *env, bool *waits)
+find_root(const struct env *env, enum cap_type type)
 {
-	u32 found = SLOT_NONE, id = 0;
+	u32 found = SLOT_NONE, newest = 0;
 
-	*waits = false;
 	for (u32 slot = 1; slot < CAP_LIST_SLOTS; slot++) {
 		const struct cap *cap = cap_at(&caps, env->index, slot);
+		u32 id = 1;
 
-		if (!cap || cap->type != CAP_ENV || cap->depth > 0)
+		if (!cap || cap->type != type || cap->depth > 0)
 			continue;
-		if (env_table[cap->base].id > id) {
+		if (type == CAP_ENV)
 			id = env_table[cap->base].id;
+		if (id > newest) {
+			newest = id;
 			found = slot;
 		}
 	}
-	if (found == SLOT_NONE)
-		*waits = env->info->used.envs > 0;
 	return found;
 }
 
-// The slot of a program that it loaded, whose frames are the kernel's, or SLOT_NONE.
-static u32
-some_program(const struct env *env)
-{
-	for (u32 slot = 1; slot < CAP_LIST_SLOTS; slot++) {
-		const struct cap *cap = cap_at(&caps, env->index, slot);
-
-		if (cap && cap->type == CAP_PROGRAM && cap->depth == 0)
-			return slot;
-	}
-	return SLOT_NONE;
-}
-
-// Its own does not suffice: a program goes, a child, or the rest is forgiven.
+// Its own does not suffice: a program goes, whose frames are the kernel's, a child, or
+// the rest is forgiven.
 static void
 take_child(struct env *env, u32 kind, u64 now_ns)
 {
-	bool waits = false;
-	u32 slot = kind == 0 ? some_program(env) : SLOT_NONE;
+	u32 slot = kind == QUOTA_FRAMES ? find_root(env, CAP_PROGRAM) : SLOT_NONE;
 
 	if (slot == SLOT_NONE)
-		slot = youngest_child(env, &waits);
-
+		slot = find_root(env, CAP_ENV);
 	if (slot != SLOT_NONE) {
 		take(env, kind, slot, 0, 1);
-	} else if (waits) {
+	} else if (env->info->used.envs > 0) {		// one is being reaped
 		env->demand[kind].deadline_ns = now_ns + CHILD_PAUSE_NS;
 	} else {
-		*account_of(env, kind).owed = 0;
+		env->info->owed.of[kind] = 0;
 		close_demand(env, kind);
 	}
 }
@@ -301,14 +257,12 @@ static u64
 overdue(struct env *env, u32 index)
 {
 	const struct demand *d = &env->demand[index];
-	u64 held, keeps;
+	u64 held;
 
-	if (index >= QUOTA_KINDS)
+	if (index >= KINDS)
 		return still_owed(env, d);
 	held = demand_held(&caps, env->index, d);
-	keeps = account_of(env, index).keeps;
-	keeps -= d->type == CAP_FRAMES ? env->tables : 0;
-	return MIN(d->owed, held > keeps ? held - keeps : 0);
+	return MIN(d->owed, held > keeps[index] ? held - keeps[index] : 0);
 }
 
 // One round of one overdue request.
@@ -327,7 +281,7 @@ take_one(struct env *env, u32 index, u64 now_ns)
 		return;
 	units = overdue(env, index);
 	if (!units) {
-		ASSERT(index < QUOTA_KINDS);
+		ASSERT(index < KINDS);
 		take_child(env, index, now_ns);
 		return;
 	}
@@ -415,7 +369,7 @@ struct ask_checked {
 static i64
 find_place(struct ask_checked *c, u32 type)
 {
-	u32 from = c->node == CAP_NIL ? kind_of(type) : QUOTA_KINDS;
+	u32 from = c->node == CAP_NIL ? kind_of(type) : KINDS;
 	u32 end = c->node == CAP_NIL ? from + 1 : REVOKE_REQUESTS_MAX;
 
 	c->index = REVOKE_REQUESTS_MAX;
@@ -440,18 +394,15 @@ check_source(const struct call *call, struct ask_checked *c)
 
 	c->node = CAP_NIL;
 	if (call->a[1] == SLOT_NONE) {
-		if (kind_of((u32)call->a[2]) == QUOTA_KINDS)
+		if (kind_of(call->a[2]) == KINDS)
 			return -E_ARGUMENT;
 		return c->env->parent == c->env->index ? -E_STATE : 0;
 	}
-	source = call->a[1] < CAP_LIST_SLOTS ?
-		 cap_at(&caps, call->env->index, (u32)call->a[1]) : NULL;
+	source = live_cap(call, call->a[1]);
 	if (!source)
 		return -E_SLOT;
 	c->node = cap_node(&caps, source);
 	c->generation = source->generation;
-	if (!cap_is_live(&caps, c->node, c->generation))
-		return -E_SLOT;
 	return source->type == call->a[2] ? 0 : -E_TYPE;
 }
 
@@ -518,10 +469,9 @@ do_revoke_ask(struct call *call)
 i64
 check_cap_trim(struct call *call)
 {
-	const struct cap *cap = call->a[0] < CAP_LIST_SLOTS ?
-		cap_at(&caps, call->env->index, (u32)call->a[0]) : NULL;
+	const struct cap *cap = live_cap(call, call->a[0]);
 
-	if (!cap || !cap_is_live(&caps, cap_node(&caps, cap), cap->generation))
+	if (!cap)
 		return -E_SLOT;
 	if (!demand_divides(cap->type))
 		return -E_TYPE;

@@ -78,6 +78,16 @@ check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 	return cap_lookup(&caps, call->env->index, (u32)slot, type, rights, cap);
 }
 
+const struct cap *
+live_cap(const struct call *call, u64 slot)
+{
+	const struct cap *cap = slot < CAP_LIST_SLOTS ?
+		cap_at(&caps, call->env->index, (u32)slot) : NULL;
+
+	return cap && cap_is_live(&caps, cap_node(&caps, cap), cap->generation)
+		       ? cap : NULL;
+}
+
 i64
 check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 	     u32 *node)
