@@ -48,16 +48,8 @@ do_cap_derive(struct call *call)
 static i64
 check_slot(const struct call *call)
 {
-	if (call->a[0] >= CAP_LIST_SLOTS ||
-	    !cap_at(&caps, call->env->index, (u32)call->a[0]))
-		return -E_SLOT;
-	return 0;
-}
-
-static i64
-again(bool done)
-{
-	return done ? 0 : -E_AGAIN;
+	return call->a[0] < CAP_LIST_SLOTS &&
+	       cap_at(&caps, call->env->index, (u32)call->a[0]) ? 0 : -E_SLOT;
 }
 
 i64
@@ -69,7 +61,7 @@ check_cap_revoke(struct call *call)
 i64
 do_cap_revoke(struct call *call)
 {
-	return again(removal_run(call->env->index, (u32)call->a[0], false));
+	return removal_run(call->env->index, (u32)call->a[0], false) ? 0 : -E_AGAIN;
 }
 
 i64
@@ -85,7 +77,7 @@ do_cap_drop(struct call *call)
 
 	if (call->env->info->requests)
 		revoke_settle(call->env);
-	return again(done);
+	return done ? 0 : -E_AGAIN;
 }
 
 i64

@@ -120,11 +120,18 @@ sweep(void)
 	}
 }
 
+// Takes away what a root capability stands for, where that is one entry of a table.
+static void (*const destroy[CAP_TYPE_COUNT])(u32 index) = {
+	[CAP_RING] = ring_destroy,
+	[CAP_QUEUE] = queue_destroy,
+	[CAP_FABRIC_QUEUE] = fabric_queue_destroy,
+	[CAP_ENDPOINT] = endpoint_destroy,
+	[CAP_PROGRAM] = program_destroy,
+};
+
 static void
 apply(const struct cap *removed, u32 node)
 {
-	bool root = removed->depth == 0;
-
 	if (removed->list >= FABRIC_LIST_FIRST) {
 		fabric_export_gone(removed, node);
 		return;
@@ -133,23 +140,8 @@ apply(const struct cap *removed, u32 node)
 	case CAP_FRAMES:
 		frames_gone(removed, node, removed->base);
 		break;
-	case CAP_ENV:
-		if (root)
-			env_capability_gone(&envs[removed->base]);
-		break;
 	case CAP_SLICES:
 		slice_capability_gone(removed, node);
-		break;
-	case CAP_RING:
-		ring_cap_gone(node, 0);	// who bound a handler with it
-		if (root)
-			ring_destroy((u32)removed->base);
-		else
-			ring_guard_gone(node);
-		break;
-	case CAP_QUEUE:
-		if (root)
-			queue_destroy((u32)removed->base);
 		break;
 	case CAP_BLOCKS:
 		queue_cap_gone(node, 0);
@@ -157,36 +149,38 @@ apply(const struct cap *removed, u32 node)
 	case CAP_FABRIC:
 		fabric_cap_gone(node, 0);
 		break;
-	case CAP_FABRIC_QUEUE:
-		if (root)
-			fabric_queue_destroy((u32)removed->base);
+	case CAP_PROGRAM:
+		wait_cap_gone(node);
+		ring_cap_gone(node, 0);
 		break;
-	case CAP_ENDPOINT:
-		if (root)
-			endpoint_destroy((u32)removed->base);
-		break;
-	case CAP_REMOTE:
-		if (root)
-			remote_gone(removed->base);
+	case CAP_RING:			// who bound a handler with it
+		ring_guard_gone(node);
+		ring_cap_gone(node, 0);
 		break;
 	case CAP_NIC:
 		ring_cap_gone(node, 0);
 		break;
-	case CAP_PROGRAM:
-		wait_cap_gone(node);
-		ring_cap_gone(node, 0);
-		if (root)
-			program_destroy((u32)removed->base);
+	case CAP_ENV:
+		if (removed->depth == 0)
+			env_capability_gone(&envs[removed->base]);
 		break;
+	case CAP_REMOTE:
+		if (removed->depth == 0)
+			remote_gone(removed->base);
+		break;
+	case CAP_QUEUE:
+	case CAP_FABRIC_QUEUE:
+	case CAP_ENDPOINT:
 	case CAP_ENTRY:			// remove_tree() has told
-		break;
 	case CAP_CONSOLE:
 	case CAP_MACHINE:
-		break;			// checked at each call: nothing is bound
+		break;			// nothing is bound with these
 	case CAP_NONE:
 	case CAP_TYPE_COUNT:
 		ASSERT(false);
 	}
+	if (removed->depth == 0 && destroy[removed->type])
+		destroy[removed->type]((u32)removed->base);
 }
 
 static void
@@ -248,7 +242,7 @@ removal_run_all(u32 list)
 	return done;
 }
 
-// What a capability lost, as its type has it.
+// A capability of a type that has units lost those from `first` on.
 static void
 apply_part(const struct cap *was, u32 node, u64 first)
 {
@@ -256,19 +250,12 @@ apply_part(const struct cap *was, u32 node, u64 first)
 
 	part.base = first;
 	part.count = was->base + was->count - first;
-	switch ((enum cap_type)was->type) {
-	case CAP_FRAMES:
+	if (was->type == CAP_FRAMES)
 		frames_gone(was, node, first);
-		break;
-	case CAP_SLICES:
+	else if (was->type == CAP_SLICES)
 		slice_capability_gone(&part, node);
-		break;
-	case CAP_BLOCKS:
+	else
 		queue_cap_gone(node, first);
-		break;
-	default:
-		ASSERT(false);
-	}
 }
 
 void
