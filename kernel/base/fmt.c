@@ -6,7 +6,6 @@
 
 #include "kernel/base/fmt.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/string.h"
 
 struct out {
 	char *buffer;

@@ -49,32 +49,17 @@ last_word(const u8 *tail, u64 len)
 	return word;
 }
 
-static struct siphash
-initial(const u8 key[SIPHASH_KEY_LEN])
+void
+siphash_begin(struct siphash *hash, const u8 key[SIPHASH_KEY_LEN])
 {
 	u64 k0 = le64_load(key), k1 = le64_load(key + 8);
 
-	return (struct siphash){
+	*hash = (struct siphash){
 		k0 ^ 0x736f6d6570736575ull,
 		k1 ^ 0x646f72616e646f6dull,
 		k0 ^ 0x6c7967656e657261ull,
 		k1 ^ 0x7465646279746573ull,
 	};
-}
-
-// Everything up to the finish; the variants differ by one initial bit pattern.
-static struct siphash
-absorb_all(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len, u64 variant)
-{
-	const u8 *at = data;
-	const u8 *end = at + (len & ~7ull);
-	struct siphash v = initial(key);
-
-	v.b ^= variant;
-	for (; at != end; at += 8)
-		absorb(&v, le64_load(at));
-	absorb(&v, last_word(at, len));
-	return v;
 }
 
 static u64
@@ -83,32 +68,6 @@ finish64(struct siphash v)
 	v.c ^= 0xff;
 	mix(&v, 4);
 	return v.a ^ v.b ^ v.c ^ v.d;
-}
-
-u64
-siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len)
-{
-	return finish64(absorb_all(key, data, len, 0));
-}
-
-void
-siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
-	   u8 hash[SIPHASH128_LEN])
-{
-	struct siphash v = absorb_all(key, data, len, 0xee);
-
-	v.c ^= 0xee;
-	mix(&v, 4);
-	le64_store(hash, v.a ^ v.b ^ v.c ^ v.d);
-	v.b ^= 0xdd;
-	mix(&v, 4);
-	le64_store(hash + 8, v.a ^ v.b ^ v.c ^ v.d);
-}
-
-void
-siphash_begin(struct siphash *hash, const u8 key[SIPHASH_KEY_LEN])
-{
-	*hash = initial(key);
 }
 
 void
@@ -159,4 +118,35 @@ siphash_end(struct siphash *hash, const void *tail, u64 len)
 {
 	absorb(hash, last_word(tail, len));
 	return finish64(*hash);
+}
+
+u64
+siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len)
+{
+	u64 whole = len & ~7ull;
+	struct siphash v;
+
+	siphash_begin(&v, key);
+	siphash_words(&v, data, whole);
+	return siphash_end(&v, (const u8 *)data + whole, len);
+}
+
+// It differs by an initial bit pattern, and in the finish.
+void
+siphash128(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len,
+	   u8 hash[SIPHASH128_LEN])
+{
+	u64 whole = len & ~7ull;
+	struct siphash v;
+
+	siphash_begin(&v, key);
+	v.b ^= 0xee;
+	siphash_words(&v, data, whole);
+	absorb(&v, last_word((const u8 *)data + whole, len));
+	v.c ^= 0xee;
+	mix(&v, 4);
+	le64_store(hash, v.a ^ v.b ^ v.c ^ v.d);
+	v.b ^= 0xdd;
+	mix(&v, 4);
+	le64_store(hash + 8, v.a ^ v.b ^ v.c ^ v.d);
 }

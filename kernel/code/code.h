@@ -148,5 +148,4 @@ code_run(const struct code_program *program, void *context, void *host)
 size_t
 code_compiled_size(const struct code_program *program, u32 *place);
 void
-code_compile(const struct code_program *program, const u32 *place, u8 *target,
-	     size_t size);
+code_compile(const struct code_program *program, u32 *place, u8 *target, size_t size);

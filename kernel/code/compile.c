@@ -357,31 +357,31 @@ compile_insn(struct emit *e, const struct code_program *program, u32 at,
 		call(e, program->type, (u32)insn->immediate);
 }
 
-size_t
-code_compiled_size(const struct code_program *program, u32 *place)
+// All of it; without a target sets `place`, with one keeps to it.
+static size_t
+compile(struct emit e, const struct code_program *program, u32 *place)
 {
-	struct emit e = { 0 };
-
 	prologue(&e);
 	for (u32 i = 0; i < program->count; i++) {
-		place[i] = (u32)e.len;
+		if (!e.target)
+			place[i] = (u32)e.len;
+		ASSERT(place[i] == e.len);
 		compile_insn(&e, program, i, place);
 		i += program->text[i].opcode == CODE_WIDE;
 	}
 	return e.len;
 }
 
-void
-code_compile(const struct code_program *program, const u32 *place, u8 *target,
-	     size_t size)
+size_t
+code_compiled_size(const struct code_program *program, u32 *place)
 {
-	struct emit e = { .target = target, .size = size };
+	return compile((struct emit){ 0 }, program, place);
+}
 
-	prologue(&e);
-	for (u32 i = 0; i < program->count; i++) {
-		ASSERT(place[i] == e.len);
-		compile_insn(&e, program, i, place);
-		i += program->text[i].opcode == CODE_WIDE;
-	}
-	ASSERT(e.len == size);
+void
+code_compile(const struct code_program *program, u32 *place, u8 *target, size_t size)
+{
+	size_t len = compile((struct emit){ target, size, 0 }, program, place);
+
+	ASSERT(len == size);
 }

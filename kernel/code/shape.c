@@ -3,7 +3,6 @@
 // instruction; what the verifier does not walk (it proves that it is not reached)
 // has been through here, so the interpreter and the compiler meet no other ones.
 
-#include "kernel/base/assert.h"
 #include "kernel/code/arith.h"
 #include "kernel/code/verify.h"
 

@@ -223,14 +223,12 @@ code_verify(struct code_verifier *v, const struct code_type *type,
 	    const struct code_insn *text, u32 count,
 	    struct code_program *program, struct code_refusal *refusal)
 {
-	enum code_verdict verdict;
+	bool accepted;
 
 	code_verify_begin(v, type, text, count);
-	do
-		verdict = code_verify_go(v, ~0u);
-	while (verdict == CODE_MORE);
+	accepted = code_verify_go(v, ~0u) == CODE_ACCEPTED;
 	*refusal = v->refusal;
-	if (verdict == CODE_ACCEPTED)
+	if (accepted)
 		*program = code_verified(v);
-	return verdict == CODE_ACCEPTED;
+	return accepted;
 }

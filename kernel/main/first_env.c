@@ -62,35 +62,29 @@ take_frames(u64 count)
 	return base;
 }
 
+// Maps new memory of its own, and returns it.
+static u8 *
+map_new(struct env *env, u64 va, u64 pages, u32 prot)
+{
+	u64 base = take_frames(pages);
+	bool replaced = paging_map(env, va, base, pages, prot);
+
+	ASSERT(!replaced);
+	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE, base, pages, 0);
+	return frame_memory(base);
+}
+
 static void
 load_segments(struct env *env, const struct elf_image *image)
 {
 	for (u32 i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *s = &image->segment[i];
-		u64 base = take_frames(s->pages);
 		u32 prot = PROT_READ | (s->write ? PROT_WRITE : 0) |
 			   (s->execute ? PROT_EXECUTE : 0);
 
-		memcpy((u8 *)frame_memory(base) + s->lead, s->data, s->data_len);
-		give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE,
-		     base, s->pages, 0);
-		bool replaced = paging_map(env, s->va, base, s->pages, prot);
-
-		ASSERT(!replaced);
+		memcpy(map_new(env, s->va, s->pages, prot) + s->lead, s->data,
+		       s->data_len);
 	}
-}
-
-static void
-make_stack(struct env *env)
-{
-	u64 base = take_frames(STACK_PAGES);
-
-	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE, base,
-	     STACK_PAGES, 0);
-	bool replaced = paging_map(env, STACK_TOP - STACK_PAGES * PAGE_SIZE, base,
-				   STACK_PAGES, PROT_READ | PROT_WRITE);
-
-	ASSERT(!replaced);
 }
 
 // Argument 0 is the program's name; the command line's words follow.
@@ -178,16 +172,15 @@ first_env(const struct boot_info *boot)
 		.rings = RINGS_MAX + QUEUES_MAX + FABRIC_QUEUES_MAX +
 			 ENDPOINTS_MAX,
 	};
-	spec.uarea_frame = own_find(&frames, FRAME_ANY, 1);
-	own_take(&frames, spec.uarea_frame, 1, FIRST, FRAME_OWNED);
-	memset(frame_memory(spec.uarea_frame), 0, PAGE_SIZE);
+	spec.uarea_frame = take_frames(1);
 	env_make(env, &spec, FIRST);
 	env->info->used.frames++;
 	env->uarea->magic = UAREA_MAGIC;
 	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_READ | CAP_WRITE,
 	     spec.uarea_frame, 1, 0);
 	load_segments(env, &image);
-	make_stack(env);
+	map_new(env, STACK_TOP - STACK_PAGES * PAGE_SIZE, STACK_PAGES,
+		PROT_READ | PROT_WRITE);
 	set_arguments(env->uarea, boot->cmdline);
 	give_everything(env->uarea, boot);
 

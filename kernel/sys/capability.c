@@ -2,7 +2,6 @@
 // System calls on capability lists: derive, revoke, drop, inspect. The rules
 // are in kernel/cap; here stand only the copies in and out.
 
-#include "kernel/base/assert.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/revoke.h"

@@ -15,7 +15,6 @@
 // ended, until the capability that made it goes. Invariants V1..V3: env.h.
 
 #include "kernel/sys/env.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"

@@ -7,7 +7,6 @@
 #include "kernel/abi/trace.h"
 #include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/cpu.h"
-#include "kernel/base/assert.h"
 #include "kernel/dev/console.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/kprintf.h"

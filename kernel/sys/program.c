@@ -19,7 +19,6 @@
 
 #include "kernel/sys/program.h"
 #include "kernel/arch/x86_64/cpu.h"
-#include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"

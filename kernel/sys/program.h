@@ -4,7 +4,6 @@
 // code_load and code_verify are declared by sys/call.h.
 
 #include "kernel/abi/program.h"
-#include "kernel/cap/cap.h"
 #include "kernel/code/code.h"
 #include "kernel/sys/call.h"
 

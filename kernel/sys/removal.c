@@ -21,7 +21,6 @@
 #include "kernel/sys/program.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
-#include "kernel/sys/sched.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/transfer.h"
 #include "kernel/sys/wait.h"

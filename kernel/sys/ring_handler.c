@@ -21,7 +21,6 @@
 #include "kernel/dev/nic.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/program.h"
-#include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
 
 #define REPLIES_MAX 32u		// kept for all rings together

@@ -20,7 +20,6 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
-#include "kernel/sys/wait.h"
 
 STATIC_ASSERT(CALL_FAST == 0x80000000u);		// transfer.S
 

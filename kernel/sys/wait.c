@@ -15,7 +15,6 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
-#include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/predicate.h"
 #include "kernel/sys/ring.h"

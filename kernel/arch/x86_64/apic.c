@@ -6,7 +6,6 @@
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
-#include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 

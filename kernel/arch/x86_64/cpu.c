@@ -11,7 +11,6 @@
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 
 #define MSR_EFER 0xc0000080u

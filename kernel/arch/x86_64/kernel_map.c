@@ -120,37 +120,30 @@ map_range(u64 va, u64 physical, u64 len, u64 flags)
 	}
 }
 
+// A part of memory, by where it lies from `base` on.
 static void
-map_image(void)
+map_part(u64 base, u64 from, u64 to, u64 flags)
 {
-	u64 text = (u64)text_start, rodata = (u64)rodata_start;
-	u64 sealed = (u64)sealed_start, data = (u64)data_start;
-	u64 end = (u64)kernel_end;
-
-	map_range(text, text - KERNEL_BASE, (u64)text_end - text, PTE_GLOBAL);
-	map_range(rodata, rodata - KERNEL_BASE, sealed - rodata,
-		  PTE_GLOBAL | PTE_NO_EXECUTE);
-	map_range(sealed, sealed - KERNEL_BASE, data - sealed,
-		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
-	map_range(data, data - KERNEL_BASE, end - data,
-		  PTE_GLOBAL | PTE_NO_EXECUTE | PTE_WRITE);
+	map_range(base + from, from, to - from, PTE_GLOBAL | flags);
 }
 
+// The image and the direct map. What is sealed later is apart from what is not, so that
+// no large page holds some of both.
 static void
-map_direct(u64 ram_end)
+map_memory(u64 ram_end)
 {
-	u64 flags = PTE_GLOBAL | PTE_NO_EXECUTE;
-	u64 read_only = (u64)text_start - KERNEL_BASE;
-	u64 read_only_end = (u64)sealed_start - KERNEL_BASE;
-	u64 data = (u64)data_start - KERNEL_BASE;
+	u64 text = physical_of(text_start), rodata = physical_of(rodata_start);
+	u64 sealed = physical_of(sealed_start), data = physical_of(data_start);
+	u64 writable = PTE_NO_EXECUTE | PTE_WRITE;
 
-	map_range(DIRECT_BASE, 0, read_only, flags | PTE_WRITE);
-	map_range(DIRECT_BASE + read_only, read_only, read_only_end - read_only,
-		  flags);
-	map_range(DIRECT_BASE + read_only_end, read_only_end, data - read_only_end,
-		  flags | PTE_WRITE);
-	map_range(DIRECT_BASE + data, data, ALIGN_UP(ram_end, LARGE_PAGE) - data,
-		  flags | PTE_WRITE);
+	map_part(KERNEL_BASE, text, physical_of(text_end), 0);
+	map_part(KERNEL_BASE, rodata, sealed, PTE_NO_EXECUTE);
+	map_part(KERNEL_BASE, sealed, data, writable);
+	map_part(KERNEL_BASE, data, kernel_image_end(), writable);
+	map_part(DIRECT_BASE, 0, text, writable);
+	map_part(DIRECT_BASE, text, sealed, PTE_NO_EXECUTE);
+	map_part(DIRECT_BASE, sealed, data, writable);
+	map_part(DIRECT_BASE, data, ALIGN_UP(ram_end, LARGE_PAGE), writable);
 }
 
 void
@@ -158,8 +151,7 @@ kernel_map_build(u64 ram_end)
 {
 	ASSERT(ram_end > kernel_image_end());
 	root = boot_frames(1);
-	map_image();
-	map_direct(ram_end);
+	map_memory(ram_end);
 	cr3_write(physical_of(root));
 }
 

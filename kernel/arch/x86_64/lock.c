@@ -21,20 +21,7 @@ lock_wait_turn(u32 ticket)
 	struct cpu_info *info = this_cpu()->info;
 	u64 start = clock_ns();
 
-	while (__atomic_load_n(&lock_serving, __ATOMIC_ACQUIRE) != ticket)
-		cpu_pause();
-	info->lock_waits++;
-	info->lock_wait_ns += clock_ns() - start;
-}
-
-void
-lock_wait_others(void)
-{
-	u32 last = __atomic_load_n(&lock_next_ticket, __ATOMIC_SEQ_CST);
-	struct cpu_info *info = this_cpu()->info;
-	u64 start = clock_ns();
-
-	while ((i32)(__atomic_load_n(&lock_serving, __ATOMIC_ACQUIRE) - last) < 0)
+	while ((i32)(__atomic_load_n(&lock_serving, __ATOMIC_ACQUIRE) - ticket) < 0)
 		cpu_pause();
 	info->lock_waits++;
 	info->lock_wait_ns += clock_ns() - start;

@@ -35,13 +35,11 @@ extern u32 lock_serving;
 
 #define BESIDE_TRIES 3u		// then it takes its turn with a ticket
 
-// Out of line: wait for a ticket's turn; for who is BESIDE; for who has a ticket now.
+// Out of line: wait until it is a ticket's turn, or past that; for who is BESIDE.
 void
 lock_wait_turn(u32 ticket);
 void
 lock_wait_beside(void);
-void
-lock_wait_others(void);
 
 #ifdef DEOS_CHECKED
 extern const struct cpu *lock_holder;

@@ -105,32 +105,27 @@ paging_create(struct env *env)
 		leaf_entry(env->uarea_frame, PROT_READ | PROT_WRITE);
 }
 
-// One table each of levels 2, 1 and 0, found by its first address.
+// A table and those below it. Level 3 is the root, whose other half is the kernel's.
+static void
+free_tables(struct env *env, u64 frame, u32 level)
+{
+	const u64 *table = frame_memory(frame);
+	u32 count = level == 3 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+
+	for (u32 i = 0; level > 0 && i < count; i++) {
+		bool shared = level == 3 && i == table_index(TABLES_BASE, 3);
+
+		if (table[i] & PTE_PRESENT && !shared)
+			free_tables(env, (table[i] & PTE_ADDRESS) >> PAGE_SHIFT,
+				    level - 1);
+	}
+	free_table(env, frame);
+}
+
 void
 paging_destroy(struct env *env)
 {
-	u64 *root = root_of(env);
-
-	for (u32 i = 0; i < TABLE_ENTRIES / 2; i++) {
-		if (!(root[i] & PTE_PRESENT) || i == table_index(TABLES_BASE, 3))
-			continue;
-		u64 *second = pte_table(root[i]);
-
-		for (u32 j = 0; j < TABLE_ENTRIES; j++) {
-			if (!(second[j] & PTE_PRESENT))
-				continue;
-			u64 *third = pte_table(second[j]);
-
-			for (u32 k = 0; k < TABLE_ENTRIES; k++) {
-				if (third[k] & PTE_PRESENT)
-					free_table(env, (third[k] & PTE_ADDRESS) >>
-							PAGE_SHIFT);
-			}
-			free_table(env, (second[j] & PTE_ADDRESS) >> PAGE_SHIFT);
-		}
-		free_table(env, (root[i] & PTE_ADDRESS) >> PAGE_SHIFT);
-	}
-	free_table(env, env->page_root);
+	free_tables(env, env->page_root, 3);
 	env->page_root = 0;
 }
 
@@ -272,26 +267,26 @@ sweep_leaves(struct sweep *sweep, u64 *table)
 	}
 }
 
+static void
+sweep_tables(struct sweep *sweep, u64 *table, u32 level)
+{
+	u32 count = level == 3 ? table_index(USER_END, 3) : TABLE_ENTRIES;
+
+	if (level == 0)
+		sweep_leaves(sweep, table);
+	for (u32 i = 0; level > 0 && i < count; i++) {
+		if (table[i] & PTE_PRESENT)
+			sweep_tables(sweep, pte_table(table[i]), level - 1);
+	}
+}
+
 void
 paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 {
 	struct sweep sweep = { frame, count, cover, false };
-	u64 *root = root_of(env);
 
 	ASSERT(env->page_root != 0);
-	for (u32 i = 0; i < table_index(USER_END, 3); i++) {
-		u64 *second = root[i] & PTE_PRESENT ? pte_table(root[i]) : NULL;
-
-		for (u32 j = 0; second && j < TABLE_ENTRIES; j++) {
-			u64 *third = second[j] & PTE_PRESENT ?
-				     pte_table(second[j]) : NULL;
-
-			for (u32 k = 0; third && k < TABLE_ENTRIES; k++) {
-				if (third[k] & PTE_PRESENT)
-					sweep_leaves(&sweep, pte_table(third[k]));
-			}
-		}
-	}
+	sweep_tables(&sweep, root_of(env), 3);
 	if (sweep.changed) {
 		shootdown_here(env, 0, FLUSH_ALL);
 		shootdown_others(env);

@@ -14,8 +14,6 @@
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
-#include "kernel/arch/x86_64/io.h"
-#include "kernel/base/assert.h"
 
 void
 shootdown_here(const struct env *env, u64 va, u64 pages)

@@ -131,7 +131,7 @@ trap_fatal:
 	mov %rsp, %rdi
 	cld
 	xor %ebp, %ebp
-	call fatal_trap
+	call panic_trap
 	ud2
 
 from_kernel:

@@ -72,7 +72,8 @@ try_beside(struct cpu *cpu, struct context *context, bool call)
 		shootdown_enter(cpu, INSIDE);
 		if (free)
 			return;
-		lock_wait_others();
+		// For who has a ticket now.
+		lock_wait_turn(__atomic_load_n(&lock_next_ticket, __ATOMIC_SEQ_CST));
 	}
 }
 
@@ -108,12 +109,6 @@ user_trap(struct context *context)
 	else
 		upcall_fault(env, true);
 	sched_leave();
-}
-
-void
-fatal_trap(const struct context *context)
-{
-	panic_trap(context);
 }
 
 void

@@ -13,10 +13,6 @@ user_trap(struct context *context);
 void
 kernel_trap(struct context *context);
 
-// Double fault, NMI or machine check, from whatever mode: a panic.
-noreturn_ void
-fatal_trap(const struct context *context);
-
 // Runs the handler that claimed the vector; unclaimed ones are ignored.
 void
 irq_dispatch(u32 vector);
