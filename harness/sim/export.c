@@ -9,6 +9,7 @@
 #include "kernel/abi/errors.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/assert.h"
+#include "kernel/cap/cut_rig.h"
 
 #define CLEAN_STEPS 3u
 #define CLEAN_WAIT (20 * NS_PER_MS)
@@ -134,7 +135,7 @@ clean_step(struct sim_node *node, const struct clean *clean)
 	if (clean->self)
 		gone = cap_remove_step(&node->tree, top->list, top->slot, true, &removed);
 	else
-		gone = cap_remove_cut_step(&node->tree, clean->node, &removed);
+		gone = cut_remove_step(&node->tree, clean->node, &removed);
 	if (gone == CAP_NIL)
 		return false;
 	unexport(node, gone);

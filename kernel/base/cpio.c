@@ -29,16 +29,11 @@ hex_field(const u8 *header, enum field field, u32 *value)
 	u32 v = 0;
 
 	for (u32 i = 0; i < FIELD_LEN; i++) {
-		u8 c = at[i];
+		u32 digit = string_digit((char)at[i]);
 
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (u32)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (u32)(c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			v = v << 4 | (u32)(c - 'A' + 10);
-		else
+		if (digit > 15)
 			return false;
+		v = v << 4 | digit;
 	}
 	*value = v;
 	return true;

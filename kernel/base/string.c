@@ -29,16 +29,13 @@ string_starts(const char *s, const char *prefix)
 	return true;
 }
 
-static int
-digit_value(char c)
+u32
+string_digit(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
+		return (u32)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (u32)(c - 'a' + 10) : 99;
 }
 
 bool
@@ -54,11 +51,9 @@ string_to_u64(const char *s, u64 *value)
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		int digit = digit_value(*s);
+		u32 digit = string_digit(*s);
 
-		if (digit >= (int)base)
-			return false;
-		if (__builtin_mul_overflow(v, (u64)base, &v) ||
+		if (digit >= base || __builtin_mul_overflow(v, (u64)base, &v) ||
 		    __builtin_add_overflow(v, (u64)digit, &v))
 			return false;
 	}

@@ -30,6 +30,10 @@ string_copy(char *target, size_t size, const char *source);
 bool
 string_starts(const char *s, const char *prefix);
 
+// The value of a hexadecimal digit; 99 for what is none.
+u32
+string_digit(char c);
+
 // Parses an unsigned number in base 10, or 16 after "0x", that fills the whole
 // string. Returns false, and leaves *value alone, on anything else or overflow.
 bool

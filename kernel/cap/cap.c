@@ -395,35 +395,6 @@ cap_cut(struct cap_tree *tree, u32 node, bool self)
 	cap->marked |= self;
 }
 
-// A child of `node` that is not live although `node` is, or CAP_NIL. Children
-// are linked newest first, so that those withdrawn last are behind the live ones.
-static u32
-cut_child(const struct cap_tree *tree, u32 node)
-{
-	u32 child = tree->pool[node].child;
-	u32 steps = 0;
-
-	while (child != CAP_NIL && tree->pool[child].born == tree->pool[node].cuts &&
-	       !tree->pool[child].marked) {
-		child = tree->pool[child].next;
-		ASSERT(++steps <= tree->used);
-	}
-	return child;
-}
-
-u32
-cap_remove_cut_step(struct cap_tree *tree, u32 node, struct cap *removed)
-{
-	ASSERT(node < tree->pool_size && tree->pool[node].type != CAP_NONE);
-
-	u32 child = cut_child(tree, node);
-
-	if (child == CAP_NIL)
-		return CAP_NIL;
-	return cap_remove_step(tree, tree->pool[child].list, tree->pool[child].slot,
-			       true, removed);
-}
-
 static void
 check_node(const struct cap_tree *tree, u32 node)
 {

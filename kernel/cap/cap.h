@@ -156,11 +156,6 @@ cap_cut(struct cap_tree *tree, u32 node, bool self);
 must_check bool
 cap_is_live(const struct cap_tree *tree, u32 node, u32 generation);
 
-// Removes one leaf that was withdrawn with a cut of `node` (or of its parent
-// with it), as cap_remove_step() does. Live children of `node` stay.
-must_check u32
-cap_remove_cut_step(struct cap_tree *tree, u32 node, struct cap *removed);
-
 // Walks every invariant; asserts.
 void
 cap_check(const struct cap_tree *tree);

@@ -18,6 +18,7 @@
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/prng.h"
 #include "kernel/cap/cap.h"
+#include "kernel/cap/cut_rig.h"
 
 #define POOL 200u
 #define LISTS 4u
@@ -383,7 +384,7 @@ test_a_cut_withdraws_a_subtree(void **state)
 	assert_int_equal(cap_check_derive(&tree, 1, other, 2, CAP_READ, 4, 1), -E_SLOT);
 	assert_int_equal(cap_lookup(&tree, 0, 1, CAP_FRAMES, CAP_READ, &found), 0);
 	assert_int_equal(cap_lookup(&tree, 1, fresh, CAP_FRAMES, CAP_READ, &found), 0);
-	while (cap_remove_cut_step(&tree, lists[0].node[1], &removed) != CAP_NIL) {
+	while (cut_remove_step(&tree, lists[0].node[1], &removed) != CAP_NIL) {
 		cap_check(&tree);
 		taken++;
 	}
@@ -393,7 +394,7 @@ test_a_cut_withdraws_a_subtree(void **state)
 	cap_cut(&tree, lists[1].node[fresh], true);
 	assert_int_equal(cap_lookup(&tree, 1, fresh, CAP_FRAMES, CAP_READ, &found),
 			 -E_SLOT);
-	assert_true(cap_remove_cut_step(&tree, lists[0].node[1], &removed) != CAP_NIL);
+	assert_true(cut_remove_step(&tree, lists[0].node[1], &removed) != CAP_NIL);
 	cap_check(&tree);
 	assert_int_equal(tree.used, 1);
 }

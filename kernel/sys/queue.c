@@ -292,20 +292,14 @@ queue_init(void)
 }
 
 struct bind_checked {
-	struct queue_spec spec;
 	u32 index;		// free entry
-	u32 rights;		// of the blocks
-	u64 block_first;
-	u64 block_count;
-	u32 blocks_node;
-	u32 memory_node;
-	u32 region_node;
+	struct queue queue;	// that it becomes
 };
 
+// Fills in what capabilities give.
 static i64
-check_authority(const struct env *env, struct bind_checked *c)
+check_authority(const struct env *env, const struct queue_spec *s, struct queue *q)
 {
-	const struct queue_spec *s = &c->spec;
 	const struct cap *cap;
 	i64 error = cap_lookup(&caps, env->index, s->blocks_slot, CAP_BLOCKS, 0,
 			       &cap);
@@ -314,30 +308,39 @@ check_authority(const struct env *env, struct bind_checked *c)
 		return error;
 	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
 		return -E_RIGHTS;
-	c->rights = cap->rights;
-	c->block_first = cap->base;
-	c->block_count = cap->count;
-	c->blocks_node = cap_node(&caps, cap);
+	*q = (struct queue){
+		.bound = true,
+		.running = true,
+		.reads = cap->rights & CAP_READ,
+		.writes = cap->rights & CAP_WRITE,
+		.owner = env->index,
+		.blocks_node = cap_node(&caps, cap),
+		.block_first = cap->base,
+		.block_count = cap->count,
+		.region_first = s->region_frame,
+		.region_count = s->region_count,
+		.memory_frame = s->queue_frame,
+	};
 	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
-			     s->queue_frame, 1, &c->memory_node);
+			     s->queue_frame, 1, &q->memory_node);
 	if (error)
 		return error;
 	return check_frames(env, s->region_slot, CAP_READ | CAP_WRITE,
-			    s->region_frame, s->region_count, &c->region_node);
+			    s->region_frame, s->region_count, &q->region_node);
 }
 
 i64
 check_queue_bind(struct call *call)
 {
 	struct bind_checked *c = CHECKED(call, struct bind_checked);
+	struct queue_spec spec;
 	i64 error;
 
 	if (!disk_works())
 		return -E_ABSENT;
-	error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
-	if (error)
-		return error;
-	error = check_authority(call->env, c);
+	error = user_read(call->env, call->a[0], &spec, sizeof(spec));
+	if (!error)
+		error = check_authority(call->env, &spec, &c->queue);
 	if (error)
 		return error;
 	for (c->index = 0; c->index < QUEUES_MAX; c->index++) {
@@ -354,25 +357,11 @@ do_queue_bind(struct call *call)
 	struct queue *q = &queues[c->index];
 
 	ASSERT(!q->bound && q->open == 0);
-	*q = (struct queue){
-		.bound = true,
-		.running = true,
-		.reads = c->rights & CAP_READ,
-		.writes = c->rights & CAP_WRITE,
-		.owner = call->env->index,
-		.blocks_node = c->blocks_node,
-		.memory_node = c->memory_node,
-		.region_node = c->region_node,
-		.block_first = c->block_first,
-		.block_count = c->block_count,
-		.region_first = c->spec.region_frame,
-		.region_count = c->spec.region_count,
-		.memory_frame = c->spec.queue_frame,
-		.control = frame_memory(c->spec.queue_frame),
-	};
+	*q = c->queue;
+	q->control = frame_memory(q->memory_frame);
 	memset(q->control, 0, sizeof(*q->control));
-	return mint_ring(call, CAP_QUEUE,
-			 (c->rights & (CAP_READ | CAP_WRITE)) | CAP_DERIVE, c->index);
+	return mint_ring(call, CAP_QUEUE, (q->reads ? CAP_READ : 0) |
+			 (q->writes ? CAP_WRITE : 0) | CAP_DERIVE, c->index);
 }
 
 i64

@@ -149,16 +149,22 @@ interrupt_with(struct env *env, struct upcall_frame frame)
 		trace(TRACE_UPCALL, frame.cause, frame.rip);
 }
 
+static void
+interrupt(struct env *env, enum upcall_cause cause)
+{
+	if (is_held(env))
+		note_pending(env, cause);
+	else
+		interrupt_with(env, (struct upcall_frame){ .cause = cause });
+}
+
 void
 upcall_timer(struct env *env, u64 now_ns)
 {
 	if (now_ns < env->timer_deadline_ns)
 		return;
 	env->timer_deadline_ns = NEVER;
-	if (is_held(env))
-		note_pending(env, UPCALL_TIMER);
-	else
-		interrupt_with(env, (struct upcall_frame){ .cause = UPCALL_TIMER });
+	interrupt(env, UPCALL_TIMER);
 }
 
 void
@@ -197,10 +203,6 @@ void
 upcall_revoke(struct env *env)
 {
 	env->revoke_told = false;
-	if (!upcall_wanted(env, UPCALL_REVOKE))
-		return;
-	if (is_held(env))
-		note_pending(env, UPCALL_REVOKE);
-	else
-		interrupt_with(env, (struct upcall_frame){ .cause = UPCALL_REVOKE });
+	if (upcall_wanted(env, UPCALL_REVOKE))
+		interrupt(env, UPCALL_REVOKE);
 }

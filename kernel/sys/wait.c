@@ -154,10 +154,11 @@ wait_hint_memory(u64 physical, u32 len)
 
 struct wait_checked {
 	struct env_wait wait[WAIT_WORDS_MAX];
+	struct predicate predicate;	// of wait_for
 };
 
 static i64
-check_words(const struct call *call, u64 at, u64 count, struct wait_checked *c)
+check_words(const struct call *call, u64 at, u64 count, struct env_wait *wait)
 {
 	struct wait_word word[WAIT_WORDS_MAX];
 	i64 error;
@@ -177,7 +178,7 @@ check_words(const struct call *call, u64 at, u64 count, struct wait_checked *c)
 			return -E_ARGUMENT;
 		if (!paging_translate(call->env, va, false, &frame))
 			return -E_ADDRESS;
-		c->wait[i] = (struct env_wait){
+		wait[i] = (struct env_wait){
 			.frame = frame,
 			.offset = (u32)(va % PAGE_SIZE),
 			.expected = word[i].expected,
@@ -191,22 +192,22 @@ i64
 check_wait(struct call *call)
 {
 	return check_words(call, call->a[0], call->a[1],
-			   CHECKED(call, struct wait_checked));
+			   CHECKED(call, struct wait_checked)->wait);
 }
 
 static i64
-sleep_on(struct env *env, const struct wait_checked *c, u32 count, u64 look_ns)
+sleep_on(struct env *env, const struct env_wait *wait, u32 count, u64 look_ns)
 {
 	env->wait_count = count;
 	env->wait_deadline_ns = look_ns;
 	for (u32 i = 0; i < count; i++) {
-		env->wait[i] = c->wait[i];
-		if (!c->wait[i].exported)
-			own_pin(&frames, c->wait[i].frame, 1);
+		env->wait[i] = wait[i];
+		if (!wait[i].exported)
+			own_pin(&frames, wait[i].frame, 1);
 	}
 	env->info->state = ENV_ASLEEP;
 	for (u32 i = 0; i < count; i++)
-		ring_watched(c->wait[i].frame, c->wait[i].offset);
+		ring_watched(wait[i].frame, wait[i].offset);
 	this_cpu()->reschedule = true;
 	return -E_TIMEOUT;		// replaced when it wakes
 }
@@ -222,18 +223,13 @@ do_wait(struct call *call)
 		return changed;
 	if (call->a[2] != NEVER && clock_ns() >= call->a[2])
 		return -E_TIMEOUT;
-	return sleep_on(call->env, c, count, call->a[2]);
+	return sleep_on(call->env, c->wait, count, call->a[2]);
 }
-
-struct wait_for_checked {
-	struct wait_checked words;
-	struct predicate predicate;
-};
 
 i64
 check_wait_for(struct call *call)
 {
-	struct wait_for_checked *c = CHECKED(call, struct wait_for_checked);
+	struct wait_checked *c = CHECKED(call, struct wait_checked);
 	i64 error = check_program(call, call->a[0], PROGRAM_PREDICATE,
 				  &c->predicate.program, &c->predicate.node);
 
@@ -241,24 +237,24 @@ check_wait_for(struct call *call)
 		return error;
 	c->predicate.deadline_ns = call->a[3];
 	c->predicate.argument = call->a[4];
-	return check_words(call, call->a[1], call->a[2], &c->words);
+	return check_words(call, call->a[1], call->a[2], c->wait);
 }
 
 i64
 do_wait_for(struct call *call)
 {
-	const struct wait_for_checked *c = CHECKED(call, struct wait_for_checked);
+	const struct wait_checked *c = CHECKED(call, struct wait_checked);
 	u32 count = (u32)call->a[2];
 	u64 now = clock_ns(), look_ns;
-	u32 answer = predicate_ask(call->env, &c->predicate, c->words.wait, count,
-				   now, &look_ns);
+	u32 answer = predicate_ask(call->env, &c->predicate, c->wait, count, now,
+				   &look_ns);
 
 	if (answer)
 		return answer;
 	if (now >= call->a[3])
 		return -E_TIMEOUT;
 	call->env->predicate = c->predicate;
-	return sleep_on(call->env, &c->words, count, MIN(call->a[3], look_ns));
+	return sleep_on(call->env, c->wait, count, MIN(call->a[3], look_ns));
 }
 
 void
