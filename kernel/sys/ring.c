@@ -80,12 +80,10 @@ derive_mac(u32 mac_index, u8 *mac)
 struct bind_checked {
 	struct ring_spec spec;
 	u32 index;		// free entry
+	struct ring ring;	// that it becomes, as far as capabilities say
 	struct ring_claim receive, send;
 	u32 rights;		// of the NIC capability
 	u8 mac[6];
-	u32 nic_node;
-	u32 memory_node;
-	u32 region_node[RING_REGIONS_MAX];
 };
 
 // The interface, the ring's memory, and the regions that it may send from.
@@ -93,6 +91,7 @@ static i64
 check_memory(const struct env *env, struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
+	struct ring *ring = &c->ring;
 	const struct cap *cap;
 	i64 error;
 
@@ -104,14 +103,23 @@ check_memory(const struct env *env, struct bind_checked *c)
 	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
 		return -E_RIGHTS;
 	c->rights = cap->rights;
-	c->nic_node = cap_node(&caps, cap);
+	*ring = (struct ring){
+		.bound = true,
+		.running = true,
+		.receives = cap->rights & CAP_READ,
+		.sends = cap->rights & CAP_WRITE,
+		.owner = env->index,
+		.nic_node = cap_node(&caps, cap),
+		.memory_frame = s->ring_frame,
+	};
 	error = check_frames(env, s->ring_slot, CAP_READ | CAP_WRITE,
-			     s->ring_frame, RING_FRAMES, &c->memory_node);
+			     s->ring_frame, RING_FRAMES, &ring->memory_node);
+	ring->span_node[0] = ring->memory_node;
 	for (u32 i = 0; !error && i < s->region_count; i++) {
 		const struct ring_region *r = &s->region[i];
 
 		error = check_frames(env, r->slot, CAP_READ, r->frame, r->count,
-				     &c->region_node[i]);
+				     &ring->span_node[i + 1]);
 	}
 	return error;
 }
@@ -183,9 +191,8 @@ check_ring_bind(struct call *call)
 	if (s->region_count > RING_REGIONS_MAX)
 		return -E_ARGUMENT;
 	error = check_memory(call->env, c);
-	if (error)
-		return error;
-	error = check_mac(c);
+	if (!error)
+		error = check_mac(c);
 	if (error)
 		return error;
 	c->index = free_entry();
@@ -195,7 +202,7 @@ check_ring_bind(struct call *call)
 	return error ? error : check_ring_room(call);
 }
 
-// What the ring may send, and under which capabilities that lies.
+// What the ring may send.
 static void
 bind_egress(struct ring *ring, const struct bind_checked *c)
 {
@@ -210,13 +217,9 @@ bind_egress(struct ring *ring, const struct bind_checked *c)
 	};
 	egress_narrow(e, &c->send.wish.filter);
 	e->span[0] = (struct egress_span){ s->ring_frame, RING_FRAMES };
-	ring->span_node[0] = c->memory_node;
-	for (u32 i = 0; i < s->region_count; i++) {
-		const struct ring_region *r = &s->region[i];
-
-		e->span[i + 1] = (struct egress_span){ r->frame, r->count };
-		ring->span_node[i + 1] = c->region_node[i];
-	}
+	for (u32 i = 0; i < s->region_count; i++)
+		e->span[i + 1] = (struct egress_span){ s->region[i].frame,
+						       s->region[i].count };
 }
 
 i64
@@ -228,24 +231,13 @@ do_ring_bind(struct call *call)
 	struct ring_info *info = ring->info;
 
 	ASSERT(!ring->bound && info->owner == 0);
-	*info = (struct ring_info){
-		.mac_index = s->mac_index,
-	};
+	*info = (struct ring_info){ .mac_index = s->mac_index };
 	memcpy(info->mac, c->mac, sizeof(info->mac));
-	*ring = (struct ring){
-		.bound = true,
-		.running = true,
-		.receives = c->rights & CAP_READ,
-		.sends = c->rights & CAP_WRITE,
-		.owner = call->env->index,
-		.nic_node = c->nic_node,
-		.memory_node = c->memory_node,
-		.memory_frame = s->ring_frame,
-		.info = info,
-		.control = frame_memory(s->ring_frame),
-		.tx = frame_memory(s->ring_frame + 1),
-		.buffers = frame_memory(s->ring_frame + RING_CONTROL_FRAMES),
-	};
+	*ring = c->ring;
+	ring->info = info;
+	ring->control = frame_memory(s->ring_frame);
+	ring->tx = frame_memory(s->ring_frame + 1);
+	ring->buffers = frame_memory(s->ring_frame + RING_CONTROL_FRAMES);
 	bind_egress(ring, c);
 	if (ring->receives)
 		ring_claim_let_in(&c->receive, 0);
