@@ -81,37 +81,35 @@ put_number(struct out *out, const struct conversion *conv, u64 value,
 		put_padding(out, ' ', padding);
 }
 
+// A number in the format, or an argument for `*`.
+static const char *
+parse_number(const char *f, int *value, va_list *args)
+{
+	*value = 0;
+	if (*f == '*') {
+		*value = va_arg(*args, int);
+		return f + 1;
+	}
+	for (; *f >= '0' && *f <= '9'; f++)
+		*value = *value * 10 + (*f - '0');
+	return f;
+}
+
 static const char *
 parse_flags(const char *f, struct conversion *conv, va_list *args)
 {
 	*conv = (struct conversion){ .precision = -1 };
-	for (;; f++) {
-		if (*f == '-')
-			conv->left = true;
-		else if (*f == '0')
-			conv->zero = true;
-		else
-			break;
+	for (; *f == '-' || *f == '0'; f++) {
+		conv->left |= *f == '-';
+		conv->zero |= *f == '0';
 	}
-	if (*f == '*') {
-		conv->width = va_arg(*args, int);
-		f++;
-		if (conv->width < 0) {
-			conv->left = true;
-			conv->width = -conv->width;
-		}
+	f = parse_number(f, &conv->width, args);
+	if (conv->width < 0) {
+		conv->left = true;
+		conv->width = -conv->width;
 	}
-	while (*f >= '0' && *f <= '9')
-		conv->width = conv->width * 10 + (*f++ - '0');
-	if (*f == '.') {
-		conv->precision = 0;
-		if (*++f == '*') {
-			conv->precision = va_arg(*args, int);
-			f++;
-		}
-		while (*f >= '0' && *f <= '9')
-			conv->precision = conv->precision * 10 + (*f++ - '0');
-	}
+	if (*f == '.')
+		f = parse_number(f + 1, &conv->precision, args);
 	for (; *f == 'l' || *f == 'z' || *f == 'h'; f++)
 		conv->longs += *f == 'z' ? 2 : *f == 'l' ? 1 : 0;
 	return f;
@@ -155,7 +153,8 @@ put_conversion(struct out *out, char kind, const struct conversion *conv,
 		put_number(out, conv, next_unsigned(conv, args), false, 16, upper);
 		return true;
 	case 'p':
-		put_text(out, &(struct conversion){ .precision = -1 }, "0x");
+		put(out, '0');
+		put(out, 'x');
 		put_number(out, conv, (u64)(uintptr_t)va_arg(*args, void *),
 			   false, 16, lower);
 		return true;

@@ -23,7 +23,7 @@
 #include "kernel/filter/check_rig.h"
 #include "kernel/filter/claim.h"
 #include "kernel/filter/egress.h"
-#include "kernel/filter/oracle.h"
+#include "kernel/filter/oracle_rig.h"
 
 #define BITS 7u
 #define FRAMES (1u << BITS)

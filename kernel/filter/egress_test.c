@@ -19,7 +19,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/prng.h"
 #include "kernel/filter/egress.h"
-#include "kernel/filter/oracle.h"
+#include "kernel/filter/oracle_rig.h"
 
 #define ROUNDS 200000
 #define LEN_MAX 1514u

@@ -18,7 +18,7 @@
 #include "kernel/base/byteorder.h"
 #include "kernel/base/prng.h"
 #include "kernel/filter/filter.h"
-#include "kernel/filter/oracle.h"
+#include "kernel/filter/oracle_rig.h"
 
 #define UNIVERSE_BITS 8u
 #define FRAMES (1u << UNIVERSE_BITS)

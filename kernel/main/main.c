@@ -172,11 +172,10 @@ kernel_main(u32 magic, u64 information)
 	kernel_map_complete();
 	kernel_map_seal();
 	first_env(&boot);
-	kprintf("DEOS: %u processor%s, %lu MiB, %u ms, incarnation %016lx\n",
+	kprintf("DEOS: %u processor%s, %llu MiB, %u ms, incarnation %016lx\n",
 		cpu_count, cpu_count == 1 ? "" : "s",
-		(unsigned long)(frames.count * 4 / KIB),
-		(u32)(clock_ns() / NS_PER_MS),
-		(unsigned long)sys_info.incarnation);
+		frames.count * 4 / KIB, (u32)(clock_ns() / NS_PER_MS),
+		sys_info.incarnation);
 	sched_leave();
 }
 

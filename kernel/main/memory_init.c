@@ -59,8 +59,7 @@ find_place(const struct boot_info *boot, u64 len)
 			base = ALIGN_UP(next, PAGE_SIZE);
 		}
 	}
-	panic("no room for the frame table: %lu KiB",
-	      (unsigned long)(len / KIB));
+	panic("no room for the frame table: %llu KiB", len / KIB);
 }
 
 static bool

@@ -55,12 +55,11 @@ print_symbol(u64 address)
 			high = middle;
 	}
 	if (low == 0) {
-		kprintf("  %016lx\n", (unsigned long)address);
+		kprintf("  %016lx\n", address);
 		return;
 	}
-	kprintf("  %016lx %s+0x%lx\n", (unsigned long)address,
-		symbol_text + symbol_names[low - 1],
-		(unsigned long)(address - symbol_addresses[low - 1]));
+	kprintf("  %016lx %s+0x%lx\n", address, symbol_text + symbol_names[low - 1],
+		address - symbol_addresses[low - 1]);
 }
 
 // May the frame be read? What a smashed stack left in rbp must not fault here.
@@ -101,9 +100,8 @@ print_trace(void)
 	kprintf("last events:\n");
 	for (u32 i = 0; i < count; i++) {
 		kprintf("  %12lu ns env %5d %-8s 0x%x 0x%lx\n",
-			(unsigned long)events[i].time_ns, (i16)events[i].env,
-			trace_name(events[i].kind), events[i].a,
-			(unsigned long)events[i].b);
+			events[i].time_ns, (i16)events[i].env,
+			trace_name(events[i].kind), events[i].a, events[i].b);
 	}
 }
 
@@ -125,17 +123,15 @@ print_where(void)
 static void
 print_registers(const struct context *c)
 {
-	kprintf("vector %lu error 0x%lx cr2 %016lx\n", (unsigned long)c->vector,
-		(unsigned long)c->error, (unsigned long)cr2_read());
+	kprintf("vector %lu error 0x%lx cr2 %016lx\n", c->vector, c->error, cr2_read());
 	kprintf("rip %016lx rsp %016lx rflags %08lx cs %lx\n",
-		(unsigned long)c->rip, (unsigned long)c->rsp,
-		(unsigned long)c->rflags, (unsigned long)c->cs);
+		c->rip, c->rsp, c->rflags, c->cs);
 	const u64 *r = &c->rax;
 	static const char names[][4] = { "rax", "rbx", "rcx", "rdx", "rsi",
 		"rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
 
 	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
-		kprintf("%-3s %016lx%s", names[i], (unsigned long)r[i],
+		kprintf("%-3s %016lx%s", names[i], r[i],
 			i % 4 == 3 || i == ARRAY_SIZE(names) - 1 ? "\n" : " ");
 	}
 }
@@ -180,7 +176,7 @@ void
 panic_trap(const struct context *context)
 {
 	begin();
-	kprintf("exception %lu in %s mode\n", (unsigned long)context->vector,
+	kprintf("exception %lu in %s mode\n", context->vector,
 		context->cs & 3 ? "user" : "kernel");
 	print_registers(context);
 	finish(context->rip, context->rbp);

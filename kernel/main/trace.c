@@ -40,14 +40,10 @@ const char *
 trace_name(enum trace_kind kind)
 {
 	static const char *const names[] = {
-		[TRACE_NONE] = "none",
-		[TRACE_SYSCALL] = "syscall",
-		[TRACE_FAULT] = "fault",
-		[TRACE_UPCALL] = "upcall",
-		[TRACE_SWITCH] = "switch",
-		[TRACE_IRQ] = "irq",
-		[TRACE_ENV] = "env",
-		[TRACE_HALT] = "halt",
+		[TRACE_NONE] = "none", [TRACE_SYSCALL] = "syscall",
+		[TRACE_FAULT] = "fault", [TRACE_UPCALL] = "upcall",
+		[TRACE_SWITCH] = "switch", [TRACE_IRQ] = "irq",
+		[TRACE_ENV] = "env", [TRACE_HALT] = "halt",
 	};
 
 	STATIC_ASSERT(ARRAY_SIZE(names) == TRACE_KIND_COUNT);

@@ -202,9 +202,8 @@ reap_one(struct env *env)
 		kprintf("the first environment ended (%u, status %u, vector %u, "
 			"rip 0x%lx, address 0x%lx): nothing runs any more\n",
 			env->info->end, env->info->end_status,
-			env->info->fault_vector,
-			(unsigned long)env->info->fault_rip,
-			(unsigned long)env->info->fault_address);
+			env->info->fault_vector, env->info->fault_rip,
+			env->info->fault_address);
 	}
 	forget(env);
 	return true;
