@@ -11,80 +11,73 @@
 #define WRITABLE 9u		// the last register that may be written
 #define READABLE 10u
 
-// Which offsets an operation of arithmetic has.
-enum offsets {
-	ZERO,
-	SIGNED,			// 1: signed
-	EXTEND,			// 8, 16, 32: sign extension, of registers
+// Fields that an instruction has. The others are zero.
+enum fields {
+	WRITES = 1,		// a target that is written
+	TARGET = 2,		// one that is only read
+	SOURCE = 4,
+	IMMEDIATE = 8,
+	OFFSET = 16,
 };
 
-static const u8 alu_offsets[CODE_ALU_COUNT] = {
-	[CODE_DIV] = SIGNED, [CODE_MOD] = SIGNED, [CODE_MOV] = EXTEND,
-};
+static enum code_reason
+check_fields(const struct code_insn *insn, u32 has)
+{
+	u32 last = has & WRITES ? WRITABLE : READABLE;
+	bool target = has & (WRITES | TARGET), source = has & SOURCE;
 
+	if ((target && code_target(insn) > last) ||
+	    (source && code_operand(insn) > READABLE))
+		return CODE_REGISTER;
+	if ((!target && code_target(insn)) || (!source && code_operand(insn)) ||
+	    (!(has & IMMEDIATE) && insn->immediate) ||
+	    (!(has & OFFSET) && insn->offset))
+		return CODE_RESERVED;
+	return CODE_FINE;
+}
+
+// The second operand is a register or the immediate.
+static u32
+operand(const struct code_insn *insn)
+{
+	return insn->opcode & CODE_SOURCE ? SOURCE : IMMEDIATE;
+}
+
+// Arithmetic has offsets for signed division, and for moves that extend a sign.
 static bool
 offset_fits(const struct code_insn *insn, enum code_alu op)
 {
 	bool wide = code_class(insn) == CODE_ALU64;
+	i16 offset = insn->offset;
 
-	if (insn->offset == 0)
-		return true;
-	switch (alu_offsets[op]) {
-	case SIGNED:
-		return insn->offset == 1;
-	case EXTEND:
-		return (insn->opcode & CODE_SOURCE) &&
-		       (insn->offset == 8 || insn->offset == 16 ||
-			(insn->offset == 32 && wide));
-	default:
-		return false;
-	}
-}
-
-// The operand is the source register or the immediate; the other one is zero.
-static enum code_reason
-check_operand(const struct code_insn *insn)
-{
-	if (insn->opcode & CODE_SOURCE) {
-		if (code_operand(insn) > READABLE)
-			return CODE_REGISTER;
-		return insn->immediate ? CODE_RESERVED : CODE_FINE;
-	}
-	return code_operand(insn) ? CODE_RESERVED : CODE_FINE;
-}
-
-static enum code_reason
-check_turn(const struct code_insn *insn)
-{
-	i32 bits = insn->immediate;
-
-	if (code_class(insn) == CODE_ALU64 && (insn->opcode & CODE_SOURCE))
-		return CODE_OPCODE;
-	if (bits != 16 && bits != 32 && bits != 64)
-		return CODE_OPCODE;
-	return code_operand(insn) || insn->offset ? CODE_RESERVED : CODE_FINE;
+	if (op == CODE_DIV || op == CODE_MOD)
+		return offset == 0 || offset == 1;
+	if (op == CODE_MOV && (insn->opcode & CODE_SOURCE))
+		return offset == 0 || offset == 8 || offset == 16 ||
+		       (offset == 32 && wide);
+	return offset == 0;
 }
 
 static enum code_reason
 check_alu(const struct code_insn *insn)
 {
 	enum code_alu op = insn->opcode >> 4;
+	bool source = insn->opcode & CODE_SOURCE;
+	i32 bits = insn->immediate;
 
 	if (op >= CODE_ALU_COUNT)
 		return CODE_OPCODE;
-	if (code_target(insn) > WRITABLE)
-		return CODE_REGISTER;
-	if (op == CODE_END)
-		return check_turn(insn);
-	if (op == CODE_NEG) {
-		if (insn->opcode & CODE_SOURCE)
+	if (op == CODE_NEG)
+		return source ? CODE_OPCODE : check_fields(insn, WRITES);
+	if (op == CODE_END) {
+		if ((code_class(insn) == CODE_ALU64 && source) ||
+		    (bits != 16 && bits != 32 && bits != 64))
 			return CODE_OPCODE;
-		if (insn->immediate)
-			return CODE_RESERVED;
+		return check_fields(insn, WRITES | IMMEDIATE);
 	}
-	if (!offset_fits(insn, op))
-		return CODE_RESERVED;
-	return check_operand(insn);
+	return offset_fits(insn, op)
+		       ? check_fields(insn, WRITES | OFFSET | operand(insn))
+		       : CODE_RESERVED;
 }
 
 static enum code_reason
@@ -92,11 +85,9 @@ check_call(const struct code_insn *insn)
 {
 	if (code_class(insn) != CODE_JMP || (insn->opcode & CODE_SOURCE))
 		return CODE_OPCODE;
-	if (code_operand(insn) == 1)
-		return CODE_LOCAL_CALL;
 	if (code_operand(insn))
-		return CODE_HELPER;
-	return insn->registers || insn->offset ? CODE_RESERVED : CODE_FINE;
+		return code_operand(insn) == 1 ? CODE_LOCAL_CALL : CODE_HELPER;
+	return check_fields(insn, IMMEDIATE);
 }
 
 static enum code_reason
@@ -107,23 +98,13 @@ check_jump(const struct code_insn *insn)
 
 	if (op >= CODE_JUMP_COUNT)
 		return CODE_OPCODE;
-	switch (op) {
-	case CODE_CALL:
+	if (op == CODE_CALL)
 		return check_call(insn);
-	case CODE_EXIT:
-		if (!wide || (insn->opcode & CODE_SOURCE))
-			return CODE_OPCODE;
-		return insn->registers || insn->offset || insn->immediate
-			       ? CODE_RESERVED : CODE_FINE;
-	case CODE_JA:
-		if (insn->opcode & CODE_SOURCE)
-			return CODE_OPCODE;
-		return insn->registers || (wide ? insn->immediate : insn->offset)
-			       ? CODE_RESERVED : CODE_FINE;
-	default:
-		return code_target(insn) > READABLE ? CODE_REGISTER
-						    : check_operand(insn);
-	}
+	if (op != CODE_EXIT && op != CODE_JA)
+		return check_fields(insn, TARGET | OFFSET | operand(insn));
+	if (insn->opcode & CODE_SOURCE || (op == CODE_EXIT && !wide))
+		return CODE_OPCODE;
+	return check_fields(insn, op == CODE_EXIT ? 0 : wide ? OFFSET : IMMEDIATE);
 }
 
 static enum code_reason
@@ -137,10 +118,8 @@ check_wide(const struct code_insn *insn, bool last)
 		return CODE_OPCODE;
 	if (code_operand(insn))
 		return CODE_OBJECT;
-	if (code_target(insn) > WRITABLE)
-		return CODE_REGISTER;
-	return insn->offset || insn[1].registers || insn[1].offset
-		       ? CODE_RESERVED : CODE_FINE;
+	return insn[1].registers || insn[1].offset
+		       ? CODE_RESERVED : check_fields(insn, WRITES | IMMEDIATE);
 }
 
 static enum code_reason
@@ -155,12 +134,8 @@ check_memory(const struct code_insn *insn)
 	if (mode != CODE_MODE_MEM &&
 	    !(load && mode == CODE_MODE_MEMSX && code_bytes(insn) < 8))
 		return CODE_OPCODE;
-	if (code_target(insn) > (load ? WRITABLE : READABLE) ||
-	    code_operand(insn) > READABLE)
-		return CODE_REGISTER;
-	if (class == CODE_ST)
-		return code_operand(insn) ? CODE_RESERVED : CODE_FINE;
-	return insn->immediate ? CODE_RESERVED : CODE_FINE;
+	return check_fields(insn, OFFSET | (load ? WRITES : TARGET) |
+				  (class == CODE_ST ? IMMEDIATE : SOURCE));
 }
 
 static enum code_reason
