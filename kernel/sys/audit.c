@@ -140,21 +140,12 @@ count_pins(void)
 	for (u32 i = 0; i < ENVS_MAX; i++) {
 		const struct env *env = &envs[i];
 
-		switch ((enum env_state)env->info->state) {
-		case ENV_FREE:
-		case ENV_DEAD:
-			break;
-		case ENV_NEW:
-		case ENV_RUNNABLE:
-		case ENV_ASLEEP:
-		case ENV_CALLING:
-		case ENV_DYING:
-			// Who serves a call has the words of entry_wait().
-			for (u32 w = 0; w < env->wait_count; w++)
-				pins += !env->wait[w].exported;
-			pins++;
-			break;
-		}
+		if (!env_lives(env) && env->info->state != ENV_DYING)
+			continue;
+		// Who serves a call has the words of entry_wait().
+		for (u32 w = 0; w < env->wait_count; w++)
+			pins += !env->wait[w].exported;
+		pins++;
 	}
 	return pins;
 }

@@ -5,16 +5,6 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/revoke.h"
-#include "kernel/sys/tables.h"
-
-// Is the list of that environment one that capabilities can be in?
-static bool
-has_list(u64 index)
-{
-	return env_table[index].state != ENV_FREE &&
-	       env_table[index].state != ENV_DYING &&
-	       env_table[index].state != ENV_DEAD;
-}
 
 i64
 check_cap_derive(struct call *call)
@@ -26,7 +16,7 @@ check_cap_derive(struct call *call)
 	if (error)
 		return error;
 	*target = (u32)cap->base;
-	if (!has_list(*target))
+	if (!env_lives(&envs[*target]))
 		return -E_STATE;
 	if (call->a[0] >= CAP_LIST_SLOTS)
 		return -E_SLOT;
@@ -82,7 +72,7 @@ do_cap_drop(struct call *call)
 i64
 check_cap_inspect(struct call *call)
 {
-	if (!has_list(call->cap->base))
+	if (!env_lives(&envs[call->cap->base]))
 		return -E_STATE;
 	if (call->a[1] >= CAP_LIST_SLOTS)
 		return -E_SLOT;

@@ -109,17 +109,26 @@ env_make(struct env *env, const struct env_spec *spec, u32 parent)
 }
 
 void
-env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
+env_context(struct env *env, u64 rip, u64 rsp)
 {
 	struct context *c = &env->context;
 
-	ASSERT(env->info->state == ENV_NEW);
+	memset(c, 0, offsetof(struct context, fs_base));
+	c->vector = TRAP_SYSCALL;
 	c->rip = rip;
 	c->rsp = rsp;
-	c->rdi = argument;
 	c->cs = SELECTOR_USER_CODE;
 	c->ss = SELECTOR_USER_DATA;
 	c->rflags = RFLAGS_USER;
+	ASSERT(rip < 1ull << 47);
+}
+
+void
+env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
+{
+	ASSERT(env->info->state == ENV_NEW);
+	env_context(env, rip, rsp);
+	env->context.rdi = argument;
 	set_state(env, ENV_RUNNABLE);
 	env_started |= 1ull << env->index;
 	sched_changed(env);

@@ -79,6 +79,14 @@ extern struct quota env_quota_total;	// what the first environment was given
 extern struct cap_tree caps;	// list i belongs to environment i
 extern struct own frames;
 
+// Has it an address space and a list that capabilities can be in, to stay?
+static inline bool
+env_lives(const struct env *env)
+{
+	return env->info->state != ENV_FREE && env->info->state != ENV_DYING &&
+	       env->info->state != ENV_DEAD;
+}
+
 // Says that a word which the kernel writes for this environment has changed:
 // if it sleeps, its words are looked at before its processor halts or lends
 // its slice again. Cheap; any environment index that is in use.

@@ -14,6 +14,10 @@ env_init(void);
 void
 env_make(struct env *env, const struct env_spec *spec, u32 parent);
 
+// The registers with which a program goes on: nothing but where.
+void
+env_context(struct env *env, u64 rip, u64 rsp);
+
 // NEW -> RUNNABLE at `rip`.
 void
 env_run(struct env *env, u64 rip, u64 rsp, u64 argument);

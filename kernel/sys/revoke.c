@@ -330,7 +330,7 @@ static u64
 due_of(const struct env *env)
 {
 	if ((!env->info->requests && !env->taking_generation) ||
-	    !env->page_root || env->info->state == ENV_DYING)
+	    !env_lives(env))
 		return NEVER;
 	return env->taking_generation ? 0
 				      : env->demand[earliest(env)].deadline_ns;
@@ -419,7 +419,7 @@ check_revoke_ask(struct call *call)
 	if (call->a[4] > clock_ns() + REVOKE_DELAY_MAX_NS)
 		return -E_ARGUMENT;
 	c->env = &envs[call->cap->base];
-	if (!c->env->page_root || c->env->info->state == ENV_DYING)
+	if (!env_lives(c->env))
 		return -E_STATE;
 	error = check_source(call, c);
 	return error ? error : find_place(c, (u32)call->a[2]);

@@ -16,8 +16,8 @@
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/door.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/string.h"
 #include "kernel/sys/call.h"
+#include "kernel/sys/env_life.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
 
@@ -56,22 +56,6 @@ void
 transfer_withdrawn(void)
 {
 	transfer_epoch++;
-}
-
-// The registers with which a program goes on: nothing but where.
-static void
-context_begin(struct env *env, u64 rip, u64 rsp)
-{
-	struct context *c = &env->context;
-
-	memset(c, 0, offsetof(struct context, fs_base));
-	c->vector = TRAP_SYSCALL;
-	c->rip = rip;
-	c->rsp = rsp;
-	c->cs = SELECTOR_USER_CODE;
-	c->ss = SELECTOR_USER_DATA;
-	c->rflags = RFLAGS_USER;
-	ASSERT(rip < 1ull << 47);
 }
 
 // Bases of an environment that does not run are in its context, but in its door
@@ -113,7 +97,7 @@ transfer_close(struct env *env, i64 result)
 	env->parked = false;
 	door->open = 0;
 	door->room = TRANSFER_DEPTH_MAX;
-	context_begin(env, env->park_rip, env->park_rsp);
+	env_context(env, env->park_rip, env->park_rsp);
 	bases_from_door(env);
 	env->context.rax = (u64)result;
 }
@@ -186,7 +170,7 @@ settle_link(struct door *from, struct door *to)
 	ASSERT(to->caller == from);
 	to->caller = NULL;
 	join(caller, callee);
-	context_begin(caller, from->rip, from->rsp);
+	env_context(caller, from->rip, from->rsp);
 	bases_from_door(caller);
 	caller->call_deadline_ns = from->deadline_ns;
 	if (callee->info->state == ENV_ASLEEP)
@@ -329,23 +313,12 @@ check_entry_call(struct call *call)
 {
 	struct env *callee = callee_of(call->cap);
 
-	if (!callee)
+	if (!callee || !env_lives(callee))
 		return -E_STATE;
+	if (callee->info->state != ENV_ASLEEP || !callee->parked ||
+	    transfer_unsettled(callee))
+		return -E_BUSY;
 	*CHECKED(call, struct env *) = callee;
-	switch ((enum env_state)callee->info->state) {
-	case ENV_FREE:
-	case ENV_DYING:
-	case ENV_DEAD:
-		return -E_STATE;
-	case ENV_NEW:
-	case ENV_RUNNABLE:
-	case ENV_CALLING:
-		return -E_BUSY;
-	case ENV_ASLEEP:
-		break;
-	}
-	if (!callee->parked || transfer_unsettled(callee))
-		return -E_BUSY;
 	if (door_of(call->env)->room == 0)
 		return -E_DEPTH;
 	return call->a[1] != NEVER && clock_ns() >= call->a[1] ? -E_TIMEOUT : 0;
@@ -374,7 +347,7 @@ do_entry_call(struct call *call)
 	remember(call, callee);
 	join(env, callee);
 	door->room = door_of(env)->room - 1;
-	context_begin(callee, door->entry, door->stack);
+	env_context(callee, door->entry, door->stack);
 	bases_from_door(callee);
 	to->rdi = ENTRY_BADGE(call->cap->base);
 	to->rsi = env->info->id;
@@ -382,7 +355,7 @@ do_entry_call(struct call *call)
 	to->r10 = call->a[3];
 	to->r8 = call->a[4];
 	to->r9 = call->a[5];
-	context_begin(env, rip, rsp);
+	env_context(env, rip, rsp);
 	env->call_deadline_ns = call->a[1];
 	env->info->state = ENV_CALLING;
 	callee->info->state = ENV_RUNNABLE;
