@@ -51,7 +51,7 @@ rcap_host_buffer(void *host)
 {
 	(void)host;
 	if (!pool.free_count)
-		ring_collect_sent();
+		ring_tx_collect();
 	if (!pool.free_count || nic_room() < DESCRIPTORS_A_FRAME) {
 		pool.starved = true;
 		return NULL;

@@ -351,9 +351,6 @@ ring_watched(u64 frame, u32 offset)
 void
 ring_idle(void)
 {
-	if (!nic_sent_waiting() && !nic_receive_waiting())
-		return;
-	ring_tx_collect();
-	ring_rx_poll();
-	ring_tx_flush();
+	if (nic_sent_waiting() || nic_receive_waiting())
+		interrupt(0);
 }

@@ -43,9 +43,9 @@ ring_watched(u64 frame, u32 offset);
 void
 ring_rx_settle(void);
 
-// Takes back what the interface is done with.
+// Takes back what the interface is done with: unpins, advances tx_done, hints.
 void
-ring_collect_sent(void);
+ring_tx_collect(void);
 
 // Pins that frames with the interface hold. Asserts that none is lost.
 u64

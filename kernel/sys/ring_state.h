@@ -151,10 +151,6 @@ ring_tx_plausible(const struct ring *ring, u32 head);
 void
 ring_tx_send(struct ring *ring, u32 head);
 
-// Takes completions: unpins, advances tx_done, hints.
-void
-ring_tx_collect(void);
-
 // Goes on with stalled rings, tells the device about everything sent, and asks
 // for completion interrupts as long as somebody waits for them.
 void

@@ -137,7 +137,11 @@ add_pieces(const struct ring_tx *t, struct nic_frame *frame, struct flight *f)
 static enum ring_tx_status
 send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 {
-	struct nic_frame frame = { 0 };
+	struct nic_frame frame = {
+		.header_len = MIN(t->piece[0].len, RING_HEADER_COPY),
+		.checksum_start = t->checksum_start,
+		.checksum_offset = t->checksum_offset,
+	};
 	struct flight *f = &flights[flight_index];
 	u32 total;
 	enum ring_tx_status status = egress_descriptor(&ring->egress, t, &total);
@@ -149,7 +153,6 @@ send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 	const u8 *source = frame_memory(t->piece[0].frame);
 	u8 *header = nic_header();
 
-	frame.header_len = MIN(t->piece[0].len, RING_HEADER_COPY);
 	memcpy(header, source + t->piece[0].offset, frame.header_len);
 	if (!egress_header(&ring->egress, header, frame.header_len, total))
 		return RING_TX_FORGED;
@@ -161,10 +164,6 @@ send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 	add_pieces(t, &frame, f);
 	f->descriptors = (u8)(frame.piece_count + 1);
 	f->copied = frame.piece_count == 0;
-	if (t->checksum_start) {
-		frame.checksum_start = t->checksum_start;
-		frame.checksum_offset = t->checksum_offset;
-	}
 	for (u32 i = 0; i < f->pin_count; i++)
 		own_pin(&frames, f->pin[i].frame, f->pin[i].count);	// G5
 	ring->in_flight += f->descriptors;
@@ -278,12 +277,6 @@ ring_tx_collect(void)
 		if (moved >> i & 1)
 			show_progress(&rings[i]);
 	}
-}
-
-void
-ring_collect_sent(void)
-{
-	ring_tx_collect();
 }
 
 void

@@ -159,29 +159,27 @@ apic_stop_others(void)
 		apic_write(REGISTER_COMMAND_LOW, COMMAND_NMI_OTHERS);
 }
 
+// To a processor that is to start: it needs its time.
 static void
-delay(u64 ns)
+command_slowly(u32 target_apic_id, u32 what)
 {
 	u64 start = clock_ns();
 
-	while (clock_ns() - start < ns)
+	command(target_apic_id, what);
+	while (clock_ns() - start < 200 * NS_PER_US)
 		cpu_pause();
-}
-
-void
-apic_start_processor(u32 target_apic_id, u8 page)
-{
-	command(target_apic_id, COMMAND_INIT);
-	delay(200 * NS_PER_US);
-	for (int i = 0; i < 2; i++) {
-		command(target_apic_id, COMMAND_STARTUP | page);
-		delay(200 * NS_PER_US);
-	}
 }
 
 void
 apic_hold_processor(u32 target_apic_id)
 {
-	command(target_apic_id, COMMAND_INIT);
-	delay(200 * NS_PER_US);
+	command_slowly(target_apic_id, COMMAND_INIT);
+}
+
+void
+apic_start_processor(u32 target_apic_id, u8 page)
+{
+	apic_hold_processor(target_apic_id);
+	for (int i = 0; i < 2; i++)
+		command_slowly(target_apic_id, COMMAND_STARTUP | page);
 }

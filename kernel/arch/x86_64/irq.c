@@ -10,8 +10,8 @@
 
 #define MESSAGE_BASE 0xfee00000ull
 
-static struct {
-	void (*handler)(u32 argument);
+static struct handler {
+	void (*run)(u32 argument);
 	u32 argument;
 } handlers[IRQ_HANDLERS_MAX] sealed_;
 static u32 handler_count sealed_;
@@ -21,8 +21,7 @@ irq_claim(void (*handler)(u32 argument), u32 argument)
 {
 	if (handler_count == IRQ_HANDLERS_MAX)
 		panic("more than %u interrupt sources", IRQ_HANDLERS_MAX);
-	handlers[handler_count].handler = handler;
-	handlers[handler_count].argument = argument;
+	handlers[handler_count] = (struct handler){ handler, argument };
 	return (u8)(VECTOR_EXCEPTIONS + handler_count++);
 }
 
@@ -39,5 +38,5 @@ irq_dispatch(u32 vector)
 
 	ASSERT(vector >= VECTOR_EXCEPTIONS);
 	if (index < handler_count)
-		handlers[index].handler(handlers[index].argument);
+		handlers[index].run(handlers[index].argument);
 }

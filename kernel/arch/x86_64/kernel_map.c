@@ -59,22 +59,17 @@ kernel_map_early(u64 base, u64 len)
 void *
 boot_frames(u64 count)
 {
-	u64 base;
+	bool early = frames.count == 0;
+	u64 frame = early ? early_next >> PAGE_SHIFT
+			  : own_find(&frames, FRAME_ANY, count);
 
-	if (frames.count == 0) {
-		base = early_next;
+	if (early)
 		early_next += count * PAGE_SIZE;
-		if (early_next > early_end)
-			panic("too little memory to boot");
-	} else {
-		u64 frame = own_find(&frames, FRAME_ANY, count);
-
-		if (frame == FRAME_ANY)
-			panic("too little memory to boot");
+	if (frame == FRAME_ANY || early_next > early_end)
+		panic("too little memory to boot");
+	if (!early)
 		own_take(&frames, frame, count, OWNER_NONE, FRAME_RESERVED);
-		base = frame << PAGE_SHIFT;
-	}
-	return memset(direct(base), 0, count * PAGE_SIZE);
+	return memset(frame_memory(frame), 0, count * PAGE_SIZE);
 }
 
 u64

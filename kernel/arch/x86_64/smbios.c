@@ -70,25 +70,14 @@ skip_strings(const u8 *table, u32 at, u32 len)
 }
 
 static void
-turn(u8 *field, u32 len)
-{
-	for (u32 i = 0; i < len / 2; i++) {
-		u8 first = field[i];
-
-		field[i] = field[len - 1 - i];
-		field[len - 1 - i] = first;
-	}
-}
-
-static void
 take_uuid(u8 uuid[16], const u8 *at, u32 version)
 {
 	memcpy(uuid, at, 16);
 	if (version < VERSION_TURNED)
 		return;
-	turn(uuid, 4);
-	turn(uuid + 4, 2);
-	turn(uuid + 6, 2);
+	be32_store(uuid, le32_load(at));
+	be16_store(uuid + 4, le16_load(at + 4));
+	be16_store(uuid + 6, le16_load(at + 6));
 }
 
 void
