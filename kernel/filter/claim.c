@@ -134,12 +134,25 @@ claims_narrow(struct claims *c, u32 ring, const struct filter *narrowed)
 	x->filter = *narrowed;
 }
 
-// Ends the claims that are marked; returns the rings that lost one, as bits.
+// Ends the claims that are marked, with all that stand on them; returns the rings that
+// lost one, as bits. Each round but the last marks one at least.
 static u32
-end_marked(struct claims *c, const bool *marked)
+end_marked(struct claims *c, bool *marked)
 {
+	bool more = true;
 	u32 rings = 0;
 
+	for (u32 round = 0; more; round++) {
+		ASSERT(round <= CLAIMS_MAX);
+		more = false;
+		for (u32 i = 0; i < CLAIMS_MAX; i++) {
+			const struct claim *x = &c->claim[i];
+
+			if (x->used && !marked[i] && x->under != CLAIM_NONE &&
+			    marked[x->under])
+				marked[i] = more = true;
+		}
+	}
 	for (u32 i = 0; i < CLAIMS_MAX; i++) {
 		if (!marked[i])
 			continue;
@@ -151,27 +164,6 @@ end_marked(struct claims *c, const bool *marked)
 	return rings;
 }
 
-// Ends them with all that stand on them. Each round but the last marks one at least.
-static u32
-end_with_dependents(struct claims *c, bool *marked)
-{
-	bool more = true;
-
-	for (u32 round = 0; more; round++) {
-		ASSERT(round <= CLAIMS_MAX);
-		more = false;
-		for (u32 i = 0; i < CLAIMS_MAX; i++) {
-			const struct claim *x = &c->claim[i];
-
-			if (!x->used || marked[i] || x->under == CLAIM_NONE ||
-			    !marked[x->under])
-				continue;
-			marked[i] = more = true;
-		}
-	}
-	return end_marked(c, marked);
-}
-
 u32
 claims_end(struct claims *c, u32 ring, u32 index)
 {
@@ -179,7 +171,7 @@ claims_end(struct claims *c, u32 ring, u32 index)
 
 	ASSERT(c->claim[ring * CLAIMS_A_RING + index].used);
 	marked[ring * CLAIMS_A_RING + index] = true;
-	return end_with_dependents(c, marked);
+	return end_marked(c, marked);
 }
 
 u32
@@ -191,7 +183,7 @@ claims_end_ring(struct claims *c, u32 ring)
 	for (u32 i = 0; i < CLAIMS_A_RING; i++)
 		marked[ring * CLAIMS_A_RING + i] =
 			c->claim[ring * CLAIMS_A_RING + i].used;
-	return end_with_dependents(c, marked);
+	return end_marked(c, marked);
 }
 
 u32
@@ -205,7 +197,7 @@ claims_end_guarded(struct claims *c, u32 guard)
 		marked[i] = c->claim[i].used && c->claim[i].guard == guard;
 		some |= marked[i];
 	}
-	return some ? end_with_dependents(c, marked) : 0;
+	return some ? end_marked(c, marked) : 0;
 }
 
 bool

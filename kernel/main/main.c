@@ -6,6 +6,7 @@
 // and never return. The boot processor holds the kernel lock throughout, so the
 // others begin to schedule only when boot is complete.
 
+#include "kernel/abi/program.h"
 #include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
@@ -13,6 +14,7 @@
 #include "kernel/arch/x86_64/ioapic.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/lock.h"
+#include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/multiboot.h"
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
@@ -27,7 +29,6 @@
 #include "kernel/main/kprintf.h"
 #include "kernel/main/memory_init.h"
 #include "kernel/sys/env_life.h"
-#include "kernel/sys/program.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/sched.h"
@@ -165,11 +166,10 @@ kernel_main(u32 magic, u64 information)
 	devices_init();
 	smp_start();
 	fill_info();
-	program_init();
+	kernel_map_code_window(KERNEL_PROGRAMS_MAX);
 	fabric_init(boot.cmdline, frames.count <= SMALL_NODE_FRAMES);
 	tables_share();
 	console_listen();
-	kernel_map_complete();
 	kernel_map_seal();
 	first_env(&boot);
 	kprintf("DEOS: %u processor%s, %llu MiB, %u ms, incarnation %016lx\n",

@@ -60,12 +60,6 @@ frames_for(size_t bytes)
 	return (u32)(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
 }
 
-void
-program_init(void)
-{
-	kernel_map_code_window(KERNEL_PROGRAMS_MAX);
-}
-
 struct load_checked {
 	struct program_spec spec;
 	u32 index;

@@ -13,11 +13,6 @@ struct program;
 extern const struct code_type predicate_type;
 extern const struct code_type handler_type;
 
-// Prepares the window that machine code runs in. Boot, before the kernel's map is
-// complete.
-void
-program_init(void);
-
 // Looks up a verified program of a type in the caller's list. *node is its
 // capability, for program_cap_gone(). Returns 0, an error of a look-up, or
 // -E_ARGUMENT (another type), -E_STATE (not accepted).

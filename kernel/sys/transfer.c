@@ -61,17 +61,6 @@ transfer_withdrawn(void)
 // Bases of an environment that does not run are in its context, but in its door
 // while that is open: the short path knows only this.
 static void
-bases_to_door(struct env *env, bool live)
-{
-	struct door *door = door_of(env);
-
-	if (!cpu_features.fsgsbase)
-		return;
-	door->fs_base = live ? fs_base_read() : env->context.fs_base;
-	door->gs_base = live ? msr_read(MSR_KERNEL_GS_BASE) : env->context.gs_base;
-}
-
-static void
 bases_from_door(struct env *env)
 {
 	env->context.fs_base = door_of(env)->fs_base;
@@ -84,7 +73,10 @@ open_door(struct env *env)
 {
 	ASSERT(env->parked && !env->serving && env->info->state == ENV_ASLEEP);
 	ASSERT(this_cpu()->current == env->index);
-	bases_to_door(env, true);
+	if (cpu_features.fsgsbase) {
+		door_of(env)->fs_base = fs_base_read();
+		door_of(env)->gs_base = msr_read(MSR_KERNEL_GS_BASE);
+	}
 	door_of(env)->open = !env->fpu_used;
 }
 

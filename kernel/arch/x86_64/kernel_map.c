@@ -150,14 +150,6 @@ kernel_map_build(u64 ram_end)
 	cr3_write(physical_of(root));
 }
 
-void
-kernel_map_complete(void)
-{
-	ASSERT(root[0] == 0);
-	ASSERT(root[table_index(TABLES_BASE, 3)] & PTE_PRESENT);
-	ASSERT(root[table_index(MMIO_BASE, 3)] & PTE_PRESENT);
-}
-
 // They are few pages: smaller than a large one, so mapped one by one.
 void
 kernel_map_seal(void)
@@ -165,6 +157,9 @@ kernel_map_seal(void)
 	u64 first = (u64)sealed_start, end = (u64)data_start;
 
 	ASSERT(end - first < LARGE_PAGE);
+	ASSERT(root[0] == 0);						// K2
+	ASSERT(root[table_index(TABLES_BASE, 3)] & PTE_PRESENT);
+	ASSERT(root[table_index(MMIO_BASE, 3)] & PTE_PRESENT);
 	for (u64 va = first; va < end; va += PAGE_SIZE) {
 		*entry_at(va, 0) &= ~PTE_WRITE;
 		*entry_at((u64)direct(va - KERNEL_BASE), 0) &= ~PTE_WRITE;

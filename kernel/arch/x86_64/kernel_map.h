@@ -42,12 +42,9 @@ kernel_map_stack(u32 number);
 bool
 kernel_map_is_stack(u64 va, u64 len);
 
-// Ends boot: from here on the roots of address spaces can be copied from this.
-void
-kernel_map_complete(void);
-
-// Makes what is marked sealed_ read-only, in both of its places. After this each
-// other processor flushes everything before it runs more than its own set-up.
+// Ends boot: from here on the roots of address spaces can be copied from this. Makes
+// what is marked sealed_ read-only, in both of its places. After this each other
+// processor flushes everything before it runs more than its own set-up.
 void
 kernel_map_seal(void);
 
