@@ -14,26 +14,19 @@ code_turn(const struct code_insn *insn, u64 value)
 			bits);
 }
 
-// Quotient or remainder of two signed numbers of so many bits.
-static u64
-divide_signed(bool remainder, u64 a, u64 b, u32 bits)
-{
-	i64 x = (i64)code_extend(a, bits);
-	i64 y = (i64)code_extend(b, bits);
-
-	if (y == -1)		// the only quotient that may not fit
-		return remainder ? 0 : 0 - (u64)x;
-	return (u64)(remainder ? x % y : x / y);
-}
-
+// Quotient or remainder of two numbers of so many bits.
 static u64
 divide(bool remainder, bool is_signed, u64 a, u64 b, u32 bits)
 {
+	i64 x = (i64)code_extend(a, bits), y = (i64)code_extend(b, bits);
+
 	if (b == 0)
 		return remainder ? a : 0;
-	if (is_signed)
-		return divide_signed(remainder, a, b, bits);
-	return remainder ? a % b : a / b;
+	if (!is_signed)
+		return remainder ? a % b : a / b;
+	if (y == -1)		// the only quotient that may not fit
+		return remainder ? 0 : 0 - (u64)x;
+	return (u64)(remainder ? x % y : x / y);
 }
 
 u64

@@ -43,8 +43,8 @@ state_join(struct state *into, const struct state *from)
 	}
 }
 
-// What is known of `other` when `value` lies in its interval. The difference of
-// the two is exact; only an interval that wraps as a whole says something.
+// What is known of `other` when `value` lies in its interval, if they are related. The
+// difference of the two is exact; only an interval that wraps as a whole says something.
 static bool
 spread(const struct value *value, struct value *other)
 {
@@ -52,7 +52,8 @@ spread(const struct value *value, struct value *other)
 	struct range by = range_one((u64)((i64)other->delta - value->delta));
 	struct range at;
 
-	if (narrow && (value->at.max > LOW32 || other->at.max > LOW32))
+	if (other == value || other->kind != VALUE_NUMBER || other->id != value->id ||
+	    (narrow && (value->at.max > LOW32 || other->at.max > LOW32)))
 		return true;
 	if (narrow)
 		by = range_low32(by);
@@ -62,15 +63,6 @@ spread(const struct value *value, struct value *other)
 	other->at.min = MAX(other->at.min, at.min);
 	other->at.max = MIN(other->at.max, at.max);
 	return other->at.min <= other->at.max;
-}
-
-static bool
-spread_to(const struct value *value, struct value *other)
-{
-	if (other == value || other->kind != VALUE_NUMBER ||
-	    other->id != value->id)
-		return true;
-	return spread(value, other);
 }
 
 bool
@@ -86,11 +78,11 @@ state_narrow(struct state *s, struct value *value, struct range at)
 	if (!value->id)
 		return true;
 	for (u32 i = 0; i < CODE_REGISTERS; i++) {
-		if (!spread_to(value, &s->reg[i]))
+		if (!spread(value, &s->reg[i]))
 			return false;
 	}
 	for (u32 i = 0; i < STACK_SLOTS; i++) {
-		if (!spread_to(value, &s->slot[i]))
+		if (!spread(value, &s->slot[i]))
 			return false;
 	}
 	return true;
@@ -138,12 +130,9 @@ state_stack_read(const struct state *s, struct range at, u32 bytes,
 static void
 write_part(struct state *s, u32 slot, u8 bytes, bool maybe)
 {
-	struct value *value = &s->slot[slot];
+	bool pointer = s->slot[slot].kind >= VALUE_POINTER;
 
-	if (value->kind >= VALUE_POINTER)
-		*value = (struct value){ .kind = VALUE_MIXED };
-	else
-		*value = (struct value){ .kind = VALUE_UNSET };
+	s->slot[slot] = (struct value){ .kind = pointer ? VALUE_MIXED : VALUE_UNSET };
 	if (!maybe)
 		s->set[slot] |= bytes;
 }

@@ -24,28 +24,21 @@
 #define STACK_TOP (USER_END - PAGE_SIZE)
 #define FIRST 0u			// its index
 
-static void
-announce(struct uarea *uarea, enum startup_role role, u32 slot, u64 base,
-	 u64 argument)
-{
-	ASSERT(uarea->cap_count < STARTUP_CAPS_MAX);
-	uarea->cap[uarea->cap_count++] = (struct startup_cap){
-		.role = (u16)role,
-		.slot = (u16)slot,
-		.base = base,
-		.argument = argument,
-	};
-}
-
+// Mints a root capability and, with a role, tells the program where it is.
 static u32
 give(struct uarea *uarea, enum startup_role role, enum cap_type type, u32 rights,
      u64 base, u64 count, u64 argument)
 {
 	i64 slot = cap_mint(&caps, FIRST, SLOT_NONE, type, rights, base, count);
 
-	ASSERT(slot > 0);
+	ASSERT(slot > 0 && uarea->cap_count < STARTUP_CAPS_MAX);
 	if (role != ROLE_NONE)
-		announce(uarea, role, (u32)slot, base, argument);
+		uarea->cap[uarea->cap_count++] = (struct startup_cap){
+			.role = (u16)role,
+			.slot = (u16)slot,
+			.base = base,
+			.argument = argument,
+		};
 	return (u32)slot;
 }
 
