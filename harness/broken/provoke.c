@@ -17,7 +17,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
-#include "kernel/sys/audit.h"
+#include "kernel/sys/call.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/tables.h"
 
@@ -145,10 +145,10 @@ leak_frame(void)
 {
 	u64 frame = own_find(&frames, FRAME_ANY, 1);
 
-	audit_run();
+	do_machine_audit(NULL);
 	own_take(&frames, frame, 1, 0, FRAME_OWNED);
 	env_table[0].used.frames++;
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 static void
@@ -157,35 +157,35 @@ leak_table(void)
 	u64 frame = own_find(&frames, FRAME_ANY, 1);
 
 	own_take(&frames, frame, 1, 0, FRAME_TABLE);
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 static void
 leak_slice(void)
 {
 	slice_table[0][1].owner = 0;
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 static void
 leak_ring(void)
 {
 	env_table[0].used.rings++;
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 static void
 leak_quota(void)
 {
 	env_table[0].quota.slices--;
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 static void
 leak_pin(void)
 {
 	own_pin(&frames, envs[0].uarea_frame, 1);
-	audit_run();
+	do_machine_audit(NULL);
 }
 
 void

@@ -33,7 +33,7 @@ WAYS = {
     "stack": (KERNEL_MODE.format(8, 8, 0x0), ["overflow_stack", "kernel_main"]),
     "smash": (r"stack smashed\n", ["smash_stack"]),
     # Found by the audit (kernel/sys/audit.c), each by what it misses.
-    **{way: (rf"kernel/sys/audit\.c:\d+: broken invariant: {missed}\n", ["audit_run"])
+    **{way: (rf"kernel/sys/audit\.c:\d+: broken invariant: {missed}\n", ["do_machine_audit"])
        for way, missed in {
            "leak-frame": "h->owned == h->root_frames",
            "leak-table": r"h->owned \+ h->kept == info->used\.frames",

@@ -6,7 +6,11 @@
 // one that accepts it. One trie of all filters tells (kernel/filter/trie.h).
 //
 // A frame that a ring of this node sent to another's address comes by the same way
-// (ring_rx_loop): the filter decides, whoever sent it.
+// (ring_loop): the filter decides, whoever sent it. What the device would have done is
+// done here: the pieces are put together and the checksum is completed, in memory of the
+// kernel. A sender may change its pieces meanwhile, or name its own receive buffers as
+// pieces; what the receiver gets is what its filter saw. The fabric's frames never go to
+// a ring, not from one that may forge either.
 //
 // The fabric's frames are the kernel's and go to no ring. Neither do frames that
 // are longer than RING_MTU_MAX, which an interface with a larger MTU may take.
@@ -25,11 +29,13 @@
 // only when the owner of every receiving ring is awake and none has a handler.
 
 #include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
+#include "kernel/filter/complete.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
@@ -49,6 +55,7 @@ static u32 receivers[RINGS_MAX];
 static u32 receiver_count;
 static bool quiet;		// receive interrupts are off
 static u64 looked_at;
+static u8 whole[RING_MTU_MAX];	// a frame of this node, put together
 
 void
 ring_rx_list(void)
@@ -140,8 +147,9 @@ hint_owners(u32 takers)
 	}
 }
 
-bool
-ring_rx_has(u64 mac)
+// Is there a running ring with that address?
+static bool
+has_mac(u64 mac)
 {
 	for (u32 i = 0; i < receiver_count; i++) {
 		if (rings[receivers[i]].egress.mac == mac)
@@ -150,12 +158,41 @@ ring_rx_has(u64 mac)
 	return false;
 }
 
-void
-ring_rx_loop(const u8 *frame, u32 len)
+static u32
+put_together(const struct ring_tx *t, const u8 *header, u32 header_len)
 {
-	ASSERT(len >= NIC_ETHERNET_LEN && len <= RING_MTU_MAX);
-	ASSERT(!(frame[0] & 1));
-	hint_owners(demultiplex(frame, len));
+	u32 total = header_len, skip = header_len;
+
+	memcpy(whole, header, header_len);
+	for (u32 i = 0; i < t->piece_count; i++) {
+		const struct ring_piece *p = &t->piece[i];
+		const u8 *from = frame_memory(p->frame);
+		u32 len = p->len - skip;
+
+		// The frames of a piece lie side by side in the direct map.
+		ASSERT(total + len <= sizeof(whole));
+		memcpy(whole + total, from + p->offset + skip, len);
+		total += len;
+		skip = 0;
+	}
+	return total;
+}
+
+bool
+ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len)
+{
+	u32 total;
+
+	ASSERT(header_len >= NIC_ETHERNET_LEN && header_len <= RING_HEADER_COPY);
+	if (header[0] & 1 || !has_mac(egress_mac(header)) ||
+	    be16_load(header + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC)
+		return false;
+	total = put_together(t, header, header_len);
+	if (t->checksum_start)
+		complete_checksum(whole, t->checksum_start, t->checksum_offset,
+				  total);
+	hint_owners(demultiplex(whole, total));
+	return true;
 }
 
 // Is nobody asleep for whom a frame may come? One that was hinted counts as

@@ -104,16 +104,7 @@ ring_rx_list(void);
 void
 ring_rx_poll(void);
 
-// Is there a running ring with that address? It gets frames for it that are sent
-// here.
-must_check bool
-ring_rx_has(u64 mac);
-
-// Gives such a frame, whole and checked, to the ring that accepts it.
-void
-ring_rx_loop(const u8 *frame, u32 len);
-
-// ring_loop.c: a frame that was judged, its first `header_len` bytes at `header` in
+// A frame that was judged, its first `header_len` bytes at `header` in
 // the kernel's memory. True: its address is a ring's of this node, which has it, or
 // had no room; false: it is for the wire.
 must_check bool

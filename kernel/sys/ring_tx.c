@@ -14,8 +14,7 @@
 // n-th of its descriptors, and rings that had to wait go on in turn.
 //
 // A frame whose bytes were all copied counts as done at once. So does one for the
-// address of a ring of this node, which ring_rx.c takes instead of the device
-// (ring_loop.c).
+// address of a ring of this node, which ring_rx.c takes instead of the device.
 
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"

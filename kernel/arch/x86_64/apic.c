@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The local APIC by its memory-mapped registers. The timer runs one-shot with
-// divider 16; its rate is measured against the TSC once, and every processor
-// uses that rate.
+// The local APIC by its memory-mapped registers, and the I/O APIC. The timer runs
+// one-shot with divider 16; its rate is measured against the TSC once, and every
+// processor uses that rate.
 
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 
@@ -38,7 +39,12 @@ enum apic_register {
 #define CALIBRATION_READS 5
 #define DELAY_MAX_NS (4 * NS_PER_SECOND)
 
+#define IOAPIC_PHYSICAL 0xfec00000ull	// its customary address
+#define REDIRECTION 0x10u
+#define INPUTS 24u
+
 static volatile u8 *registers sealed_;
+static volatile u8 *io_registers sealed_;
 static u64 ticks_mult sealed_;		// ticks per ns, 32.32 fixed point
 
 static u32
@@ -182,4 +188,29 @@ apic_start_processor(u32 target_apic_id, u8 page)
 	apic_hold_processor(target_apic_id);
 	for (int i = 0; i < 2; i++)
 		command_slowly(target_apic_id, COMMAND_STARTUP | page);
+}
+
+// ISA interrupts other than the timer's are wired to the input of the same number on
+// every PC chipset that firmware describes without an override for them.
+static void
+ioapic_write(u32 index, u32 v)
+{
+	*(volatile u32 *)io_registers = index;
+	*(volatile u32 *)(io_registers + 0x10) = v;
+}
+
+void
+ioapic_init(void)
+{
+	port_out8(0x21, 0xff);
+	port_out8(0xa1, 0xff);
+	io_registers = mmio_map(IOAPIC_PHYSICAL, 4096);
+}
+
+void
+ioapic_route(u32 isa_irq, u8 vector)
+{
+	ASSERT(isa_irq < INPUTS && vector >= VECTOR_EXCEPTIONS);
+	ioapic_write(REDIRECTION + 2 * isa_irq + 1, cpus[0].apic_id << 24);
+	ioapic_write(REDIRECTION + 2 * isa_irq, vector);
 }

@@ -49,3 +49,12 @@ apic_start_processor(u32 target_apic_id, u8 page);
 // INIT alone: wherever the processor had got to, it runs nothing from now on.
 void
 apic_hold_processor(u32 target_apic_id);
+
+// The I/O interrupt controller, for the one device here that cannot send messages: the
+// serial port. Masks the 8259s and maps the controller. Once, at boot.
+void
+ioapic_init(void);
+
+// Sends an ISA interrupt, edge triggered, as `vector` to the boot processor.
+void
+ioapic_route(u32 isa_irq, u8 vector);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Frames between two rings of this node (kernel/sys/ring_loop.c): they arrive as the
+// Frames between two rings of this node (ring_loop() of kernel/sys/ring_rx.c): they arrive as the
 // sender meant them and the filter wants them, and what may not be sent to the wire
 // may not be sent here.
 
