@@ -394,8 +394,10 @@ fill(struct generator *g, const char *name, void *at)
 	else if (string_starts(name, "env_spec"))
 		*(struct env_spec *)at = (struct env_spec){
 			.uarea_slot = frames_slot(g), .uarea_frame = random_frame(g),
-			.quota = { (u32)below(g, 24), (u32)below(g, 2),
-				   (u32)below(g, 2), (u32)below(g, 2) },
+			.quota = { .frames = (u32)below(g, 24),
+				   .slices = (u32)below(g, 2),
+				   .rings = (u32)below(g, 2),
+				   .envs = (u32)below(g, 2) },
 			.name = "random" };
 	else if (string_starts(name, "program_spec"))
 		fill_program_spec(g, at);

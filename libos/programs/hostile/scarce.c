@@ -157,8 +157,8 @@ account(void)
 	const volatile struct env_info *self = &env_table()[self_index()];
 
 	return (struct account){
-		{ self->used.frames, self->used.slices, self->used.envs,
-		  self->used.rings },
+		{ .frames = self->used.frames, .slices = self->used.slices,
+		  .rings = self->used.rings, .envs = self->used.envs },
 		held(),
 	};
 }
