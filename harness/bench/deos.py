@@ -44,8 +44,10 @@ class Build:
     def __init__(self, build: Path, folder: Path, serves: bool = True) -> None:
         """serves: programs are needed, not the kernel alone."""
         self.kernel, self.boot = build / "deos.elf", build / "boot.cpio"
+        self.echo = build / "floor/deos.elf"
         self.site = folder / "site.cpio"
         self.parts = [self.kernel, self.boot] if serves else [self.kernel]
+        self.parts.append(self.echo)
         for path in self.parts:
             if not path.exists():
                 raise BenchError(f"{path.relative_to(build.parent)} is not built: run 'make'")
@@ -72,4 +74,4 @@ class Build:
 
     def floor(self) -> Node:
         """The same kernel and driver without environments: it echoes raw frames."""
-        return Node("floor", FLOOR_HOST, self.kernel, None, "floor=echo")
+        return Node("floor", FLOOR_HOST, self.echo, None, "floor=echo")

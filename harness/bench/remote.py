@@ -3,7 +3,7 @@
 
 Each system is a pair of nodes on the bridge for each MTU, the first owns and the second
 asks; all pairs stand still but the one being measured. The floor is the operation's
-frames alone, in number and size, asked with floor=ping (kernel/dev/ping.h) of a node
+frames alone, in number and size, asked with floor=ping (harness/floor/ping.h) of a node
 with floor=echo.
 
 DEOS's side is the program PROGRAM of the boot archive (libos/programs/remote-bench).
@@ -160,7 +160,7 @@ class FloorPair:
     def __init__(self, session: Session, mtu: int) -> None:
         self.session, self.mtu = session, mtu
         first, second = Hosts.pair()
-        kernel = session.build.kernel
+        kernel = session.build.echo
         self.echo_node = Node("floor", first, kernel, append="floor=echo", mtu=mtu)
         self.ping_node = Node("floor", second, kernel, mtu=mtu, core=rig.LOAD_CORE)
         for node in (self.echo_node, self.ping_node):

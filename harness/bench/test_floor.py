@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from clusters.machine import Machine  # noqa: E402 (the path above comes first)
 
-KERNEL = HERE.parent.parent / os.environ.get("DEOS_BUILD", "build") / "deos.elf"
+KERNEL = HERE.parent.parent / os.environ.get("DEOS_BUILD", "build") / "floor/deos.elf"
 ECHO_MAC = "52:54:00:00:00:01"
 FIELDS = ("operations", "took_ns", "busy_ns", "median_ns", "min_ns", "p99_ns")
 

@@ -71,7 +71,7 @@ def test_frames_carry_the_payload_and_fit_the_mtu(mtu, payload):
 
 
 def test_every_floor_is_within_the_kernel_s_bounds():
-    header = (HERE.parent.parent / "kernel/dev/ping.h").read_text()
+    header = (HERE.parent.parent / "harness/floor/ping.h").read_text()
     limit = {name: int(value) for name, value in
              re.findall(r"#define PING_(\w+)_MAX (\d+)u", header)}
     for operation in OPERATIONS:

@@ -6,7 +6,7 @@
 
 #include "harness/broken/provoke.h"
 #include "kernel/arch/x86_64/multiboot.h"
-#include "kernel/base/string.h"
+#include "kernel/main/words.h"
 
 void
 __real_first_env(const struct boot_info *boot);
@@ -16,11 +16,9 @@ __wrap_first_env(const struct boot_info *boot);
 void
 __wrap_first_env(const struct boot_info *boot)
 {
-	__real_first_env(boot);
-	for (const char *at = boot->cmdline; *at; at++) {
-		bool begins = at == boot->cmdline || at[-1] == ' ';
+	const char *way = boot_word("panic=");
 
-		if (begins && string_starts(at, "panic="))
-			provoke(at + strlen("panic="));
-	}
+	__real_first_env(boot);
+	if (way)
+		provoke(way);
 }

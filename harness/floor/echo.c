@@ -6,7 +6,7 @@
 // memory that nobody writes, as a page that is read has. One notification and
 // at most one halt for each batch.
 
-#include "kernel/dev/echo.h"
+#include "harness/floor/echo.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"

@@ -3,7 +3,7 @@
 // The floor that the network path is measured against: the kernel's own driver
 // with nothing above it. One node, started with `floor=echo`, answers; frames
 // come from a generator on the wire or from a node with `floor=ping`
-// (kernel/dev/ping.h).
+// (harness/floor/ping.h).
 //
 // Behind the Ethernet header of every such frame lies a struct echo_ask. What
 // it asks for:

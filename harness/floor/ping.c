@@ -9,12 +9,12 @@
 //   P2  frames under way <= PING_FRAMES_OPEN_MAX in each direction, so neither
 //       ring of either node can overflow
 
-#include "kernel/dev/ping.h"
+#include "harness/floor/ping.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/sort.h"
-#include "kernel/dev/echo.h"
+#include "harness/floor/echo.h"
 #include "kernel/dev/nic.h"
 #include "kernel/main/kprintf.h"
 

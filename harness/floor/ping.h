@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The asking side of the bare-frame floor (kernel/dev/echo.h is the answering
+// The asking side of the bare-frame floor (harness/floor/echo.h is the answering
 // side): frames in the number and sizes of an operation between two nodes, and
 // nothing else of it. The kernel command line says which:
 //

@@ -4,8 +4,8 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
-#include "kernel/dev/echo.h"
-#include "kernel/dev/ping.h"
+#include "harness/floor/echo.h"
+#include "harness/floor/ping.h"
 
 #define DIGITS_MAX 9u	// fits into 32 bits
 #define MAC_LEN 6u

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The plan of `floor=ping`: what is one, and every way not to be one.
 //
-// links: kernel/dev/ping_plan.c kernel/base/string.c
+// links: harness/floor/ping_plan.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/dev/ping.h"
+#include "harness/floor/ping.h"
 
 #define FRAME_MAX 1514u
 #define MAC "52:54:00:09:00:0a,"

@@ -6,23 +6,16 @@
 // all of them. Those lose the bus first; the drivers give it to what they take.
 
 #include "kernel/main/devices.h"
-#include "kernel/arch/x86_64/lock.h"
 #include "kernel/base/assert.h"
-#include "kernel/dev/echo.h"
-#include "kernel/dev/nic.h"
 #include "kernel/dev/pci.h"
-#include "kernel/dev/ping.h"
 #include "kernel/dev/virtio_rng.h"
-#include "kernel/main/kprintf.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/tables.h"
 
-#define ECHO_BUFFERS 256u
-
-static void
-find_devices(void)
+void
+devices_find(void)
 {
 	const struct pci_function *f;
 
@@ -59,40 +52,9 @@ void
 devices_init(void)
 {
 	ASSERT(frames.count > 0);
-	find_devices();
+	devices_find();
 	virtio_rng_init();
 	ring_init();
 	queue_init();
 	show_devices();
-}
-
-static void
-start_floor(void (*interrupt)(u32 argument))
-{
-	find_devices();
-	if (!nic_init(interrupt, ECHO_BUFFERS))
-		panic("floor= needs a network interface");
-	echo_init();
-}
-
-void
-devices_echo_floor(void)
-{
-	start_floor(echo_interrupt);
-	kprintf("floor: echoing frames\n");
-	kernel_unlock();
-	echo_loop();
-}
-
-void
-devices_ping_floor(const char *plan)
-{
-	struct ping_plan p;
-
-	start_floor(ping_interrupt);
-	if (!ping_plan_read(plan, NIC_ETHERNET_LEN + nic_facts()->mtu, &p))
-		panic("floor=ping,%s: not MAC,AxB,CxD,FLIGHTS,OPERATIONS[,spin] "
-		      "within the bounds of kernel/dev/ping.h", plan);
-	kernel_unlock();
-	ping_run(&p);
 }

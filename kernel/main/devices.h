@@ -4,15 +4,10 @@
 
 #include "kernel/base/types.h"
 
+// Finds them, and takes the bus from those that firmware has used.
+void
+devices_find(void);
+
 // Finds and starts them and fills their part of sys_info. Once, at boot.
 void
 devices_init(void);
-
-// For the command line's `floor=echo` and `floor=ping,…`: start the network
-// interface alone and answer raw frames with it for ever (kernel/dev/echo.h), or
-// ask a node that does (kernel/dev/ping.h; `plan` is what follows the comma).
-// The caller holds the kernel lock.
-noreturn_ void
-devices_echo_floor(void);
-noreturn_ void
-devices_ping_floor(const char *plan);

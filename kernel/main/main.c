@@ -27,6 +27,7 @@
 #include "kernel/main/first_env.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/memory_init.h"
+#include "kernel/main/words.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/ring.h"
@@ -98,9 +99,8 @@ fill_info(void)
 		kprintf("boot: no source of entropy\n");
 }
 
-// What follows `prefix` where a word of the command line begins with it, or NULL.
-static const char *
-argument(const char *prefix)
+const char *
+boot_word(const char *prefix)
 {
 	const char *at = boot.cmdline;
 
@@ -117,7 +117,7 @@ argument(const char *prefix)
 static void
 ask_mtu(void)
 {
-	const char *at = argument("mtu=");
+	const char *at = boot_word("mtu=");
 	u32 mtu = 0;
 
 	if (!at)
@@ -129,19 +129,6 @@ ask_mtu(void)
 			NIC_MTU_STANDARD, NIC_MTU_MAX);
 	else
 		nic_ask_mtu(mtu);
-}
-
-// The kernel alone, measured: does not return when the command line asks for it.
-static void
-run_floor(void)
-{
-	const char *echo = argument("floor=echo");
-	const char *plan = argument("floor=ping,");
-
-	if (echo && (*echo == 0 || *echo == ' '))
-		devices_echo_floor();
-	if (plan)
-		devices_ping_floor(plan);
 }
 
 void
@@ -161,7 +148,6 @@ kernel_main(u32 magic, u64 information)
 	removal_init();
 	slice_init();
 	ask_mtu();
-	run_floor();
 	devices_init();
 	smp_start();
 	fill_info();
