@@ -3,5 +3,5 @@
 # side, the load generator and the floor's program itself, into build/bench.
 
 .PHONY: bench
-bench: $(B)/deos.elf $(B)/boot.cpio $(B)/floor/deos.elf ## benchmarks beside Linux; one with BENCH=http|boot|primitives
+bench: $(B)/deos.elf $(B)/boot.cpio floor-kernel ## benchmarks beside Linux; one with BENCH=http|boot|primitives
 	$(Q)$(PYTHON) harness/bench/run.py $(BENCH)
