@@ -65,7 +65,6 @@ def make(*words: str) -> int:
 def build(folder: str, jobs: int) -> bool:
     """Builds everything that tests need. Programs that failed do not stay behind from earlier."""
     if make("-k", f"-j{jobs}", f"B={folder}", "all", "checked", "broken-kernel",
-    if make("-k", f"-j{jobs}", f"B={folder}", "all", "checked", "broken-kernel",
             "floor-kernel", "stays-kernel", "host-tests",
             *(f"{folder}/harness/{name}" for name in SIMULATORS)) == 0:
         return True
