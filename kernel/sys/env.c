@@ -128,6 +128,7 @@ env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
 {
 	ASSERT(env->info->state == ENV_NEW);
 	env_context(env, rip, rsp);
+	env->context.vector = 0;	// not by SYSRET, which shows rip in rcx
 	env->context.rdi = argument;
 	set_state(env, ENV_RUNNABLE);
 	env_started |= 1ull << env->index;
