@@ -10,13 +10,13 @@
 //       ring of either node can overflow
 
 #include "harness/floor/ping.h"
+#include "harness/floor/echo.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/sort.h"
-#include "harness/floor/echo.h"
 #include "kernel/dev/nic.h"
 #include "kernel/main/kprintf.h"
+#include "libos/crt/sort.h"
 
 #define WARM_UP 64u
 #define DESCRIPTORS_A_REQUEST (PING_FRAMES_MAX * ECHO_FRAME_DESCRIPTORS)

@@ -38,7 +38,7 @@ let_in(const u8 *b)
 		atoms[i].mask = (u32)a[1] << (a[2] % 25) | (u32)a[3] << (a[4] % 25);
 		atoms[i].value = a[5] & 1 ? atoms[i].mask : a[5];
 	}
-	filter_init(&w.filter);
+	w.filter = (struct filter){ 0 };
 	if (!filter_add(&w.filter, atoms, b[2] >> 2 & 1 ? 1 : 2))
 		return;
 	index = w.sends ? CLAIM_SEND : claims_room(&claims, w.ring);

@@ -238,7 +238,7 @@ wish(void)
 	// All claims of a ring are for its address.
 	k.mac = w.ring % MACS;
 	k.atom_count = random_atoms(k.atom);
-	filter_init(&w.filter);
+	w.filter = (struct filter){ 0 };
 	if (!filter_add(&w.filter, k.atom, k.atom_count) || index == CLAIM_NONE ||
 	    known[w.ring * CLAIMS_A_RING + index].used)
 		return;
@@ -348,7 +348,7 @@ for_port(u32 ring, u32 port, u32 over)
 		.ring = ring, .mac = mac_of(0), .over = over, .guard = 100 + ring,
 	};
 
-	filter_init(&w.filter);
+	w.filter = (struct filter){ 0 };
 	assert_true(filter_add(&w.filter, port_80, port ? 3 : 2));
 	return w;
 }

@@ -47,7 +47,7 @@ add(u32 ring, u64 mac, u32 port)
 	struct claim_wish w = { .ring = ring, .mac = mac, .over = RING_NONE };
 	u32 under;
 
-	filter_init(&w.filter);
+	w.filter = (struct filter){ 0 };
 	if (!filter_add(&w.filter, atoms, port ? 3 : 0) ||
 	    claims_may(&claims, &w, &under))
 		exit(2);

@@ -46,7 +46,7 @@ random_egress(struct egress *e)
 		.checksum = below(2),
 		.len_max = LEN_MAX,
 	};
-	filter_init(&e->narrowed);
+	e->narrowed = (struct filter){ 0 };
 	for (u32 i = 0; i < EGRESS_SPANS_MAX; i++) {
 		e->span[i].first = PICK(0, 1, 100, 4000, 0xffffffff);
 		e->span[i].count = PICK(0, 0, 1, 2, 131);
@@ -280,7 +280,7 @@ test_smuggling(void **state)
 	u8 frame[64] = { 0 };
 
 	(void)state;
-	filter_init(&e.narrowed);
+	e.narrowed = (struct filter){ 0 };
 	memcpy(frame + 6, own_mac, 6);
 	be16_store(frame + 12, 0x0800);
 	assert_true(egress_header(&e, frame, 64, 64));
@@ -315,7 +315,7 @@ test_narrowed_past_the_copy(void **state)
 	u8 frame[64] = { 0 };
 
 	(void)state;
-	filter_init(&e.narrowed);
+	e.narrowed = (struct filter){ 0 };
 	memcpy(frame + 6, own_mac, 6);
 	be16_store(frame + 36, 80);
 	assert_true(narrow(&e, &port, 1));

@@ -14,12 +14,6 @@
 
 STATIC_ASSERT(sizeof(struct filter_window) == FILTER_WINDOW);
 
-void
-filter_init(struct filter *f)
-{
-	*f = (struct filter){ 0 };
-}
-
 // Or-s a big-endian word into the bytes at `offset`.
 static void
 merge(u64 *words, u32 offset, u32 word)

@@ -21,6 +21,7 @@
 #define FILTER_WINDOW 64u
 #define FILTER_WORDS (FILTER_WINDOW / 8u)
 
+// All zero it accepts every frame.
 struct filter {
 	u64 mask[FILTER_WORDS];		// in memory order
 	u64 value[FILTER_WORDS];	// within the mask
@@ -30,10 +31,6 @@ struct filter {
 struct filter_window {
 	u64 word[FILTER_WORDS];
 };
-
-// Accepts every frame.
-void
-filter_init(struct filter *f);
 
 // Adds conditions. Returns true when done; false, and leaves the filter as it
 // was, when an atom is malformed (offset above 60, value outside its mask) or

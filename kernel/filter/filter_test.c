@@ -74,8 +74,8 @@ check_pair(const struct ring_atom *a, u32 na, const struct ring_atom *b, u32 nb)
 	u8 frame[FILTER_WINDOW];
 	bool some_a = false, some_b = false, both = false, inside = true;
 
-	filter_init(&fa);
-	filter_init(&fb);
+	fa = (struct filter){ 0 };
+	fb = (struct filter){ 0 };
 
 	bool ok_a = filter_add(&fa, a, na), ok_b = filter_add(&fb, b, nb);
 
@@ -137,7 +137,7 @@ test_short_frames(void **state)
 
 		frame_of(frame, (u32)prng_below(&prng, FRAMES));
 		memcpy(exact, frame, len);
-		filter_init(&f);
+		f = (struct filter){ 0 };
 		if (filter_add(&f, atoms, count)) {
 			filter_load(&w, exact, len);
 			assert_int_equal(filter_accepts(&f, &w),
@@ -160,7 +160,7 @@ test_malformed(void **state)
 	struct filter f, before;
 
 	(void)state;
-	filter_init(&f);
+	f = (struct filter){ 0 };
 	assert_true(filter_add(&f, &ipv4, 1));
 	assert_int_equal(filter_extent(&f), 14);
 	before = f;
@@ -191,10 +191,10 @@ test_ports(void **state)
 	struct filter all, any_tcp, port_80, port_8080;
 
 	(void)state;
-	filter_init(&all);
-	filter_init(&any_tcp);
-	filter_init(&port_80);
-	filter_init(&port_8080);
+	all = (struct filter){ 0 };
+	any_tcp = (struct filter){ 0 };
+	port_80 = (struct filter){ 0 };
+	port_8080 = (struct filter){ 0 };
 	assert_true(filter_add(&any_tcp, tcp, ARRAY_SIZE(tcp)));
 	assert_true(filter_add(&port_80, port, ARRAY_SIZE(port)));
 	assert_true(filter_add(&port_8080, other, ARRAY_SIZE(other)));

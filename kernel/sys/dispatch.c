@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// System call dispatch. The table is made from syscalls.def; one struct call is
-// enough for all that runs under the kernel lock, one at a time. What runs beside it
-// (lock.h) has one for each processor.
+// System call dispatch. The table is made from syscalls.def; each processor has a struct
+// call, since calls may run beside the kernel lock (lock.h).
 //
 // Invariants:
 //   D1  do_* runs only right after its check_* returned 0
@@ -29,12 +28,12 @@ static const struct {
 #undef X
 };
 
-static struct call the_call;
-static struct call own_call[CPUS_MAX];
+static struct call current[CPUS_MAX];
 
-static void
-take_arguments(struct call *call, struct env *env)
+static struct call *
+take_arguments(struct env *env)
 {
+	struct call *call = &current[this_cpu()->index];
 	const struct context *c = &env->context;
 
 	call->env = env;
@@ -44,6 +43,7 @@ take_arguments(struct call *call, struct env *env)
 	call->a[3] = c->r10;
 	call->a[4] = c->r8;
 	call->a[5] = c->r9;
+	return call;
 }
 
 static i64
@@ -57,42 +57,42 @@ check(struct call *call, u64 number)
 	return error ? error : calls[number].check(call);
 }
 
+static void
+finish(struct env *env, u64 number, i64 result)
+{
+	if (number != SYS_null)
+		trace(TRACE_SYSCALL, (u32)MIN(number, 0xffffu), (u64)result);
+	env->context.rax = (u64)result;
+}
+
 bool
 dispatch_beside(struct env *env)
 {
-	struct call *call = &own_call[this_cpu()->index];
-	struct context *c = &env->context;
-	u64 number = c->rax;
-	i64 result;
+	struct call *call = take_arguments(env);
+	u64 number = env->context.rax;
+	i64 result = check(call, number);
 
-	take_arguments(call, env);
-	result = check(call, number);
 	if (result == 0) {
 		if (number != SYS_null && !memory_is_own(call))
 			return false;
 		result = calls[number].perform(call);
 	}
-	if (number != SYS_null)
-		trace(TRACE_SYSCALL, (u32)number, (u64)result);
-	c->rax = (u64)result;
+	finish(env, number, result);
 	return true;
 }
 
 void
 dispatch(struct env *env)
 {
-	struct context *c = &env->context;
-	u64 number = c->rax;
+	struct call *call = take_arguments(env);
+	u64 number = env->context.rax;
 	i64 result = -E_CALL;
 
-	take_arguments(&the_call, env);
 	if (number < ARRAY_SIZE(calls)) {
-		result = check(&the_call, number);
+		result = check(call, number);
 		ASSERT(result <= 0);
 		if (result == 0)
-			result = calls[number].perform(&the_call);
+			result = calls[number].perform(call);
 	}
-	if (number != SYS_null)
-		trace(TRACE_SYSCALL, (u32)MIN(number, 0xffffu), (u64)result);
-	c->rax = (u64)result;
+	finish(env, number, result);
 }

@@ -81,7 +81,7 @@ ring_claim_check(const struct env *env, u32 narrows, const struct ring_atom *ato
 {
 	i64 error;
 
-	filter_init(&c->wish.filter);
+	c->wish.filter = (struct filter){ 0 };
 	if (count > RING_ATOMS_MAX || !filter_add(&c->wish.filter, atoms, count))
 		return -E_ARGUMENT;
 	error = find_narrowed(env, narrows, &c->wish);

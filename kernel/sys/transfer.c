@@ -316,18 +316,6 @@ check_entry_call(struct call *call)
 	return call->a[1] != NEVER && clock_ns() >= call->a[1] ? -E_TIMEOUT : 0;
 }
 
-// The next call with this capability goes the short way.
-static void
-remember(const struct call *call, const struct env *callee)
-{
-	door_of(call->env)->gate[call->a[0] % DOOR_GATES] = (struct gate){
-		.slot = call->a[0],
-		.epoch = transfer_epoch,
-		.callee = door_of(callee),
-		.badge = ENTRY_BADGE(call->cap->base),
-	};
-}
-
 i64
 do_entry_call(struct call *call)
 {
@@ -336,7 +324,13 @@ do_entry_call(struct call *call)
 	struct context *to = &callee->context;
 	u64 rip = env->context.rip, rsp = env->context.rsp;
 
-	remember(call, callee);
+	// The next call with this capability goes the short way.
+	door_of(env)->gate[call->a[0] % DOOR_GATES] = (struct gate){
+		.slot = call->a[0],
+		.epoch = transfer_epoch,
+		.callee = door,
+		.badge = ENTRY_BADGE(call->cap->base),
+	};
 	join(env, callee);
 	door->room = door_of(env)->room - 1;
 	env_context(callee, door->entry, door->stack);

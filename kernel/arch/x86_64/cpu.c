@@ -138,15 +138,22 @@ setup_idt(void)
 	}
 }
 
-void
-cpu_early(struct cpu *cpu)
+// gs points at the processor's structure, and traps lead here.
+static void
+begin_traps(struct cpu *cpu)
 {
 	struct table_pointer pointer = { sizeof(idt) - 1, (u64)idt };
 
 	cpu->self = cpu;
 	msr_write(MSR_GS_BASE, (u64)cpu);
-	setup_idt();
 	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void
+cpu_early(struct cpu *cpu)
+{
+	setup_idt();
+	begin_traps(cpu);
 }
 
 void
@@ -186,7 +193,6 @@ setup_control(void)
 void
 cpu_setup(struct cpu *cpu)
 {
-	struct table_pointer pointer = { sizeof(idt) - 1, (u64)idt };
 	bool first = cpu->index == 0;
 
 	ASSERT(cpu->index < CPUS_MAX && cpu == &cpus[cpu->index]);
@@ -198,9 +204,7 @@ cpu_setup(struct cpu *cpu)
 		idt[VECTOR_MACHINE_CHECK].ist = 3;
 	}
 	setup_gdt(cpu);
-	__asm__ volatile("lidt %0" : : "m"(pointer));
-	cpu->self = cpu;
-	msr_write(MSR_GS_BASE, (u64)cpu);
+	begin_traps(cpu);
 	msr_write(MSR_KERNEL_GS_BASE, 0);
 	setup_control();
 	if (first) {

@@ -13,9 +13,9 @@
 // is compared with a model.
 
 #include "kernel/base/assert.h"
-#include "kernel/base/sort.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
+#include "libos/crt/sort.h"
 #include "libos/programs/remote-bench/bench.h"
 
 #define WARM_UP 64u

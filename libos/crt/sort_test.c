@@ -13,7 +13,7 @@
 
 #include "harness/testing/seed.h"
 #include "kernel/base/prng.h"
-#include "kernel/base/sort.h"
+#include "libos/crt/sort.h"
 
 #define ROUNDS 2000
 #define LENGTH_MAX 200
