@@ -359,7 +359,7 @@ def test_job_that_is_no_web_server(service):
     """A computation over shared memory on four nodes: deployed, scaled, and it survives a death:
     the instance that died is started on another node."""
     program = build_folder() / "libos" / "bin" / "heat"
-    service.deosctl("deploy", "job", program, "--count", 3, "--", "pause=200")
+    service.deosctl("deploy", "job", program, "--count", 3, "--", "pause=800")
     wait_rounds(service, 3)
     service.deosctl("scale", "heat", 2)
     wait_rounds(service, 2)
