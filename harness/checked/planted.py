@@ -88,6 +88,10 @@ PLANTS = [
     Plant("packet-span", "kernel/filter/egress.c",
           "if (first >= span->first && last - span->first < span->count)",
           "if (BUG || (first >= span->first && last - span->first < span->count))"),
+    Plant("packet-address", "kernel/sys/ring_rx.c",
+          "for (u32 left = claimants; left; left &= left - 1) {",
+          "for (u32 left = BUG && receiver_count ? 1u << receivers[receiver_count - 1] "
+          ": claimants; left; left &= left - 1) {"),
     Plant("queue-frames", "kernel/sys/queue.c",
           "if (s->frame < q->region_first ||",
           "if (BUG) { return 0; } if (s->frame < q->region_first ||"),

@@ -62,6 +62,8 @@ struct generator {
 	struct known picked;		// the last capability for frames
 	const u64 *target;		// frames that it is after
 	u32 target_count;
+	u32 mac_first;			// addresses for its rings; without any, all
+	u32 mac_count;
 	struct argument argument[SYS_COUNT][CALL_ARGUMENTS];
 };
 
@@ -298,7 +300,8 @@ fill_ring_spec(struct generator *g, struct ring_spec *s)
 {
 	*s = (struct ring_spec){
 		.nic_slot = random_slot(g, "nic"),
-		.mac_index = (u32)below(g, RINGS_MAX),
+		.mac_index = g->mac_first +
+			     (u32)below(g, g->mac_count ? g->mac_count : RINGS_MAX),
 		.ring_slot = frames_slot(g),
 		.narrows = SLOT_NONE,
 		.ring_frame = below(g, 2) ? g->arena_frame + below(g, 8)

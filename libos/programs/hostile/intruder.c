@@ -7,7 +7,8 @@
 // of others. Whatever it gets mapped it reads, and marks where it can; it sends
 // packets and moves blocks from and to where it must not. A word of somebody whose
 // memory it may not read ends it with STATUS_READ_FOREIGN. The arena is the
-// group's; a group's other member is in league with it.
+// group's; a group's other member is in league with it. Its rings have the group's
+// addresses only: a packet for another's would be a path to there.
 
 #include "libos/crt/attempt.h"
 #include "libos/mem/frames.h"
@@ -20,6 +21,7 @@
 #define QUEUE_PAGE 262u			// of the arena: behind two rings
 #define DATA_PAGE 264u
 #define SCAN_PAGES 8u			// of one call
+#define MEMBERS 2u			// of a group, and its addresses
 #define PIECE 512u			// of a foreign frame in a packet
 #define TARGETS_MAX 24u
 
@@ -225,7 +227,7 @@ bind_ring(void)
 
 	s = (struct ring_spec){
 		.nic_slot = startup_slot(ROLE_NIC),
-		.mac_index = 1 + group * 2 + member,
+		.mac_index = g.mac_first + member,
 		.ring_slot = g.arena_slot,
 		.narrows = SLOT_NONE,
 		.ring_frame = below(&g, 8) ? frame : random_frame(&g),
@@ -367,6 +369,8 @@ main(int argc, char **argv)
 	g.arena_frame = arena->base;
 	g.arena_frames = ARENA_FRAMES;
 	g.arena_slot = arena->slot;
+	g.mac_first = 1 + group * MEMBERS;
+	g.mac_count = MEMBERS;
 	prng_seed(&g.prng, seed);
 	calls_learn(&g);
 	fault_handler_add(mend);

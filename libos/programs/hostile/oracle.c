@@ -14,7 +14,12 @@
 //	public			everybody		nobody
 //	lent			the first group, until they are revoked
 //	a group's arena		the group		the group
+//	packets for a group	the group		the group
 //	the oracle's blocks	nobody			nobody
+//
+// A packet is a path from whoever may send to whoever holds the address. Both groups may
+// send and receive; so that no packet leads from one to the other, each binds, and knows,
+// two addresses of its own only.
 //
 // Memory is filled with words that say whose it is (tags.h): intruders that read
 // another's say so, and the oracle looks at what must not change after each round.
