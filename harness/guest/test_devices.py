@@ -107,6 +107,19 @@ def test_ahci_errors(tmp_path, way: str, once: bool):
         guest.check()
 
 
+def test_ahci_time_out(tmp_path):
+    """A command that the disk does not end is asked of it twice and has failed. The guest's
+    clock runs ahead of a disk that takes 100 ms of the host's for each."""
+    (tmp_path / "disk").write_bytes(bytes(DISK_BYTES))
+    drive = f"if=none,id=disk,format=raw,file={tmp_path}/disk,throttling.iops-total=10"
+    with Guest(network=False, icount=3, options=["-drive", drive, "-device",
+                                                 "ide-hd,bus=ide.0,drive=disk"]) as guest:
+        guest.wait_prompt()
+        assert "diskio: FAIL the device reported a failure" in guest.run("diskio read")
+        assert guest.log().count("disk: a command took too long\n") >= 2
+        guest.check()
+
+
 def test_two_disks(tmp_path):
     """virtio is taken where both are there; a drive for discs is none."""
     (tmp_path / "disk").write_bytes(bytes(DISK_BYTES))

@@ -11,12 +11,20 @@
 // Registers are read when an interrupt has come and not before, so starting operations
 // costs two writes and nothing else.
 //
+// A disk that does not end a command in COMMAND_WAIT_NS is taken to have failed it: the
+// port is reset, and what was with the disk goes again as after any error, alone. The
+// kernel looks when disk_look_ns says, so that a lost interrupt costs time and no more.
+//
 // Invariants:
 //   H1  a slot's table is written only while the slot is not active
 //   H2  after a failure nothing is started; cookies come back only once the controller
 //       has confirmed its reset
 //   H3  every wait for a register is bounded: at boot by BOOT_WAIT_NS, later by
 //       RECOVER_WAIT_NS
+//   H4  while a command is active, disk_look_ns is not after the time at which the
+//       oldest has taken too long
+//   H5  an operation ends, or the disk is stopped, within LATE_MAX times COMMAND_WAIT_NS
+//       in which the disk ended nothing
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -117,6 +125,8 @@
 #define BOOT_WAIT_NS (5 * NS_PER_SECOND)
 #define RECOVER_WAIT_NS (100 * NS_PER_MS)
 #define COMRESET_NS NS_PER_MS
+#define COMMAND_WAIT_NS (10000 * NS_PER_MS)	// more than a disk of a server retries
+#define LATE_MAX 3u		// waits in a row, without an answer, that stop the disk
 
 struct header {
 	u32 flags;
@@ -147,6 +157,8 @@ static struct {
 	volatile struct header *list;
 	volatile struct table *tables;
 	struct disk_op op[AHCI_SLOTS_MAX];
+	u64 issued_ns[AHCI_SLOTS_MAX];	// of an active one
+	u32 late;		// waits since the disk ended something
 	u32 port;
 	u32 sectors_a_block;
 	u64 wait_ns;
@@ -512,9 +524,12 @@ ahci_push(void)
 {
 	bool queued = false;
 	u32 slot, issued = 0;
+	u64 now = clock_ns();
 
 	while (ahci_works() && ahci_slots_next(&disk.slots, &slot, &queued)) {
 		const struct disk_op *op = &disk.op[slot];
+
+		disk.issued_ns[slot] = now;
 
 		prepare(slot, command_of(op, queued), op->block * disk.sectors_a_block,
 			op->count * disk.sectors_a_block, op->physical,
@@ -524,8 +539,10 @@ ahci_push(void)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	if (queued)
 		port_write(PORT_ACTIVE, issued);
-	if (issued)
+	if (issued) {
 		port_write(PORT_ISSUE, issued);
+		disk_look_ns = MIN(disk_look_ns, now + COMMAND_WAIT_NS);
+	}
 }
 
 // Stops the port and resets its link: the disk forgets what it was asked (section
@@ -546,10 +563,35 @@ static void
 give_up(const char *why)
 {
 	disk.failed = true;
+	disk_look_ns = NEVER;
 	kprintf("disk: %s; it is stopped\n", why);
 	disk.stopped = stop();
 	if (disk.stopped)						// H2
 		ahci_slots_abandon(&disk.slots);
+}
+
+// Whether an active command has taken too long; if none, when one will have (H4).
+static bool
+is_late(u64 now)
+{
+	u64 first = NEVER;
+
+	for (u32 left = disk.slots.active; left; left &= left - 1)
+		first = MIN(first, disk.issued_ns[__builtin_ctz(left)]);
+	if (first != NEVER && now - first >= COMMAND_WAIT_NS)
+		return true;
+	disk_look_ns = first == NEVER ? NEVER : first + COMMAND_WAIT_NS;
+	return false;
+}
+
+// What is with the disk is taken from it, and failed, or goes again.
+static void
+fail_active(const char *why)
+{
+	if (disk.late < LATE_MAX && recover())
+		ahci_slots_error(&disk.slots);
+	else
+		give_up(why);
 }
 
 // Reads what has become of the active commands, after telling the controller that the
@@ -557,7 +599,8 @@ give_up(const char *why)
 static void
 collect(void)
 {
-	u32 is = port_read(PORT_IS);
+	u32 is = port_read(PORT_IS), active = disk.slots.active;
+	bool due = clock_ns() >= disk_look_ns;
 
 	disk.signalled = false;
 	if (is == ALL) {
@@ -570,10 +613,14 @@ collect(void)
 	if (!(is & IS_ERRORS) || !disk.slots.alone)
 		ahci_slots_finished(&disk.slots, port_read(PORT_ACTIVE) |
 							 port_read(PORT_ISSUE));
+	if (disk.slots.active != active || (is & IS_ERRORS))
+		disk.late = 0;
 	if (is & IS_ERRORS) {
-		ahci_slots_error(&disk.slots);
-		if (!recover())
-			give_up("the disk does not come back after an error");
+		fail_active("the disk does not come back after an error");
+	} else if (due && is_late(clock_ns())) {
+		disk.late++;
+		kprintf("disk: a command took too long\n");
+		fail_active("the disk does not answer");
 	}
 	ahci_push();
 }
@@ -583,7 +630,7 @@ ahci_finished(u32 *cookie, bool *succeeded)
 {
 	if (ahci_slots_take(&disk.slots, cookie, succeeded))
 		return true;
-	if (!disk.signalled || !ahci_works())
+	if (!ahci_works() || (!disk.signalled && clock_ns() < disk_look_ns))
 		return false;
 	collect();
 	return ahci_slots_take(&disk.slots, cookie, succeeded);

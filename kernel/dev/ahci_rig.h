@@ -50,6 +50,9 @@ static struct {
 	u32 alone;
 	u32 fail_at;		// block whose commands fail
 	u32 fail_times;		// how often; ALL: always
+	u32 hang_at;		// block whose commands never end
+	bool hangs;
+	bool mute;		// no interrupts arrive
 	bool gone;
 	bool deaf;		// never ends a reset of the controller
 	bool silent;		// never ends a command
@@ -57,6 +60,8 @@ static struct {
 	bool master;
 	char said[4096];
 } hba;
+
+u64 disk_look_ns = NEVER;
 
 static struct pci_function functions[] = {
 	{ .base_class = PCI_CLASS_STORAGE, .sub_class = 1 },
@@ -87,7 +92,7 @@ port_signal(u32 number, u32 is)
 	if (!(*port(number, PORT_IS) & *port(number, PORT_IE)))
 		return;
 	hba.reg[REG_IS / 4] |= 1u << number;
-	if (hba.reg[REG_CONTROL / 4] & CONTROL_INTERRUPTS)
+	if ((hba.reg[REG_CONTROL / 4] & CONTROL_INTERRUPTS) && !hba.mute)
 		interrupts++;
 }
 
@@ -105,15 +110,38 @@ move(const volatile struct table *t, u64 sector, u32 count, bool write)
 		memcpy(data, hba.content + offset, len);
 }
 
+static const volatile struct header *
+header_of(u32 number, u32 slot)
+{
+	u64 list = *port(number, PORT_LIST) | (u64)*port(number, PORT_LIST + 4) << 32;
+
+	return (void *)(uintptr_t)(list + 32 * slot);
+}
+
+static u64
+sector_of(const volatile u8 *f)
+{
+	return f[4] | f[5] << 8 | f[6] << 16 | (u64)f[8] << 24 | (u64)f[9] << 32;
+}
+
+static bool
+hangs(u32 number, u32 slot)
+{
+	const volatile struct table *t =
+		(void *)(uintptr_t)header_of(number, slot)->table;
+
+	return hba.silent || (hba.hangs && sector_of(t->command) * hba.sector_len /
+						   BLOCK_SIZE == hba.hang_at);
+}
+
 // Does a command. Returns whether it succeeded.
 static bool
 execute(u32 number, u32 slot)
 {
-	u64 list = *port(number, PORT_LIST) | (u64)*port(number, PORT_LIST + 4) << 32;
-	const volatile struct header *h = (void *)(uintptr_t)(list + 32 * slot);
+	const volatile struct header *h = header_of(number, slot);
 	const volatile struct table *t = (void *)(uintptr_t)h->table;
 	const volatile u8 *f = t->command;
-	u64 sector = f[4] | f[5] << 8 | f[6] << 16 | (u64)f[8] << 24 | (u64)f[9] << 32;
+	u64 sector = sector_of(f);
 	u32 features = f[3] | (u32)f[11] << 8, count = f[12] | (u32)f[13] << 8;
 	bool write = f[2] == ATA_WRITE || f[2] == ATA_WRITE_QUEUED;
 
@@ -156,7 +184,7 @@ run_disk(u32 number)
 		bool queued = *port(number, PORT_ACTIVE) & bit;
 
 		if (!((*port(number, PORT_ISSUE) | *port(number, PORT_ACTIVE)) & bit) ||
-		    hba.silent)
+		    hangs(number, slot))
 			continue;
 		if (!execute(number, slot)) {
 			*port(number, PORT_ISSUE) &= ~bit;

@@ -42,6 +42,7 @@ power_on(void **state)
 	memset(&hba, 0, sizeof(hba));
 	memset(&disk, 0, sizeof(disk));
 	interrupts = 0;
+	disk_look_ns = NEVER;
 	hba.reg[REG_CAP / 4] = CAP_QUEUING | 31u << 8;
 	hba.reg[REG_PORTS / 4] = (1u << PORTS) - 1;
 	*port(1, PORT_STATUS) = 0x123;
@@ -210,6 +211,103 @@ test_controller_goes(void **state)
 	assert_non_null(strstr(hba.said, "the controller has gone"));
 }
 
+// What has ended by now, or when the kernel looks the next time; returns what failed.
+static u32
+finish_late(u32 count)
+{
+	u32 cookie, failed = 0;
+	bool succeeded;
+
+	assert_false(ahci_driver.finished(&cookie, &succeeded));
+	assert_true(disk_look_ns <= hba.now + COMMAND_WAIT_NS);
+	hba.now = disk_look_ns;
+	while (ahci_driver.finished(&cookie, &succeeded)) {
+		failed |= succeeded ? 0 : 1u << cookie;
+		assert_true(count-- > 0);
+	}
+	ahci_slots_check(&disk.slots);
+	run_disks();
+	return failed;
+}
+
+// One command never ends: it goes again, alone, and then has failed; the port was reset
+// each time. Nothing else fails.
+static void
+test_command_hangs(void **state)
+{
+	static u8 data[BLOCK_SIZE];
+
+	(void)state;
+	start();
+	hba.hang_at = 3;
+	hba.hangs = true;
+	for (u32 i = 0; i < 8; i++)
+		assert_true(put(QUEUE_READ, i, data, 1, i));
+	ahci_driver.push();
+	run_disks();
+	for (u32 i = 0, cookie; i < 7; i++) {
+		bool succeeded;
+
+		assert_true(ahci_driver.finished(&cookie, &succeeded) && succeeded);
+		assert_int_not_equal(cookie, 3);
+	}
+	assert_int_equal(finish_late(0), 0);
+	assert_int_equal(hba.comresets, 1);
+	assert_int_equal(finish_late(1), 1u << 3);
+	assert_int_equal(hba.comresets, 2);
+	assert_true(ahci_driver.works());
+	assert_int_equal(ahci_driver.room(), 32);
+	hba.hangs = false;
+	assert_true(put(QUEUE_READ, 3, data, 1, 1));
+	assert_int_equal(finish(1), 0);
+	assert_int_equal(finish_late(0), 0);
+	assert_true(disk_look_ns == NEVER && hba.comresets == 2);
+}
+
+// A disk that ends nothing any more is stopped, and everything has failed; not before
+// the controller says that it is still.
+static void
+test_disk_hangs(void **state)
+{
+	static u8 data[BLOCK_SIZE];
+
+	for (u32 deaf = 0; deaf < 2; deaf++) {
+		power_off(state);
+		power_on(state);
+		start();
+		hba.silent = true;
+		hba.deaf = deaf;
+		for (u32 i = 0; i < 4; i++)
+			assert_true(put(QUEUE_READ, i, data, 1, i));
+		ahci_driver.push();
+		assert_int_equal(finish_late(0), 0);
+		assert_int_equal(finish_late(1), 1);
+		assert_true(ahci_driver.works());
+		assert_int_equal(finish_late(3), deaf ? 0 : 14);
+		assert_false(ahci_driver.works());
+		assert_true(disk_look_ns == NEVER);
+		assert_non_null(strstr(hba.said, "the disk does not answer; it is stopped"));
+	}
+}
+
+// An interrupt that does not come is only late.
+static void
+test_lost_interrupt(void **state)
+{
+	static u8 data[BLOCK_SIZE];
+
+	(void)state;
+	start();
+	hba.mute = true;
+	assert_true(put(QUEUE_READ, 1, data, 1, 1));
+	ahci_driver.push();
+	run_disks();
+	assert_int_equal(finish_late(1), 0);
+	assert_int_equal(ahci_driver.room(), 32);
+	assert_int_equal(hba.comresets, 0);
+	assert_string_equal(hba.said, "");
+}
+
 static void
 test_never_answers(void **state)
 {
@@ -286,6 +384,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failing_block, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_link_dies, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_controller_goes, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_command_hangs, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_disk_hangs, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_lost_interrupt, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_never_answers, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_other_ports, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_impossible_sizes, power_on, power_off),

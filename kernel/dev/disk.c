@@ -50,6 +50,7 @@ static const struct disk_driver absent = {
 };
 
 const struct disk_driver *disk_driver = &absent;
+u64 disk_look_ns = NEVER;
 
 bool
 disk_init(void (*interrupt)(u32 argument))

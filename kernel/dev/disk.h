@@ -6,6 +6,7 @@
 // Calls come one at a time, under the kernel lock.
 
 #include "kernel/abi/queue.h"
+#include "kernel/abi/syscalls.h"
 #include "kernel/base/types.h"
 
 #define DISK_FLIGHTS_MAX 85u	// operations with the device at any time
@@ -39,6 +40,10 @@ extern const struct disk_driver ahci_driver;
 // The one in use; before disk_init(), and where there is no disk, one that has nothing.
 // Set at boot, once.
 extern const struct disk_driver *disk_driver;
+
+// When the driver wants disk_finished() called though nothing interrupts: no later than
+// that an operation has taken too long; or NEVER.
+extern u64 disk_look_ns;
 
 // Finds and starts the disk. `interrupt` runs on the boot processor when
 // operations have finished. Boot only. False: there is none.

@@ -19,6 +19,7 @@
 #include "kernel/fabric/state.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/kprintf.h"
+#include "kernel/sys/queue.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/wait.h"
@@ -212,7 +213,7 @@ fabric_work(u64 now)
 	more |= remotes_drop_step(now);
 	output(now);
 	transmit_push();
-	disk_push();
+	queue_push();
 	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);

@@ -27,6 +27,7 @@
 #include "kernel/dev/disk.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/sys/call.h"
+#include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
 
 #define QUEUE_NONE 0xffffffffu
@@ -248,10 +249,18 @@ finish(u32 index, bool succeeded)
 	complete(q, o->tag, succeeded ? 0 : -E_DEVICE);
 }
 
+void
+queue_push(void)
+{
+	disk_push();
+	if (disk_look_ns < cpus[0].timer_at_ns)
+		sched_kick(0);
+}
+
 // Takes what finished and lets waiting queues go on, another one first each
 // time.
-static void
-service(void)
+void
+queue_look(void)
 {
 	u32 index;
 	bool succeeded;
@@ -271,14 +280,14 @@ service(void)
 	}
 	if (fabric_deadline() == 0)
 		fabric_work(clock_ns());
-	disk_push();
+	queue_push();
 }
 
 static void
 interrupt(u32 argument)
 {
 	(void)argument;
-	service();
+	queue_look();
 }
 
 void
@@ -383,7 +392,7 @@ i64
 do_queue_kick(struct call *call)
 {
 	take_submissions(&queues[call->cap->base], *CHECKED(call, u32));
-	service();
+	queue_look();
 	return 0;
 }
 

@@ -25,6 +25,14 @@ queue_destroy(u32 index);
 void
 queue_cap_gone(u32 cap_node, u64 from);
 
+// Tells the disk what was started, and the boot processor when to call queue_look().
+void
+queue_push(void);
+
+// disk_look_ns has come.
+void
+queue_look(void);
+
 // Pins that operations with the disk hold. Asserts that none is lost.
 u64
 queue_pins(void);
@@ -39,7 +47,7 @@ enum queue_fabric {
 };
 
 // Starts one on a block (none for a flush). The device learns of it by
-// disk_push().
+// queue_push().
 must_check enum queue_fabric
 queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical);
 

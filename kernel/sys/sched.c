@@ -21,11 +21,13 @@
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
+#include "kernel/dev/disk.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/fpu.h"
+#include "kernel/sys/queue.h"
 #include "kernel/sys/revoke.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/slice.h"
@@ -430,7 +432,7 @@ show_free_frames(void)
 	wait_hint_table(&sys_info.frames_free, sizeof(sys_info.frames_free));
 }
 
-// What the fabric, the interface and overdue requests want without being asked;
+// What the fabric, the devices and overdue requests want without being asked;
 // when the boot processor is to look again.
 static u64
 turn_aside(const struct cpu *cpu, u64 now)
@@ -448,10 +450,13 @@ turn_aside(const struct cpu *cpu, u64 now)
 	if (cpu->index != 0)
 		return NEVER;
 
-	u64 ring = ring_look_deadline();
+	if (now >= disk_look_ns)
+		queue_look();
+
+	u64 device = MIN(ring_look_deadline(), disk_look_ns);
 	u64 revoke = MAX(revoke_due_ns, now + ROUND_PAUSE_NS);
 
-	return MIN(revoke, MIN(fabric, ring));
+	return MIN(revoke, MIN(fabric, device));
 }
 
 // The owner of a slice runs in it for the first time.
