@@ -216,14 +216,15 @@ look_at_sleepers(struct cpu *cpu, u64 now)
 		if (env->cpu != cpu->index)
 			continue;
 
-		bool hinted = wait_hinted & bit;
+		u64 due = due_ns(env);
 
-		wait_hinted &= ~bit;
-		if (hinted || due_ns(env) <= now)
+		if ((wait_hinted & bit) || due <= now) {
 			wait_look(env, now);
-		// A predicate has said anew when it wants to be asked.
-		if (due_ns(env) > now)
-			next = MIN(next, due_ns(env));
+			due = due_ns(env);	// a predicate has said anew
+		}
+		wait_hinted &= ~bit;
+		if (due > now)
+			next = MIN(next, due);
 	}
 	return next;
 }
