@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "harness/checked"))
 from planted import PLANTS      # noqa: E402
 
 SITE = {"index.html": b"<!doctype html><title>c</title>\n", "large.bin": bytes(200_000)}
-AT_ONCE = 100_000       # calls of one command
+AT_ONCE = 20_000        # calls of one command
 PATIENCE_S = 300.0      # for these
 PLANT_CALLS = 200_000   # in which a planted bug must be found
 
