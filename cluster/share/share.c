@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Instances of a job, out of the view. Who is suspected still counts: a member that
 // comes back is cheaper than a group that changes twice. A node decides about the
-// group only with more than half of the voters alive in its own eyes, so of two halves
-// of a cluster one goes on.
+// group only while it reaches more than half of the voters, so of two halves of a cluster
+// one goes on. Sessions tell that sooner than membership does, which gives up one node
+// after another: whoever is cut off would leave out the first of them meanwhile.
 
 #include "cluster/share/share.h"
 #include "cluster/agent/message.h"
 #include "kernel/base/string.h"
+#include "libos/crt/clock.h"
 #include "libos/crt/start.h"
 #include "libos/mem/layout.h"
 #include "libos/mem/map.h"
@@ -24,15 +26,24 @@ is_other(const struct share *share, const struct view_instance *in)
 }
 
 static bool
-has_majority(const struct view *v)
+is_reached(const struct view_member *member)
 {
-	u32 voters = 0, alive = 0;
+	return member->life != VIEW_DEAD &&
+	       (member->link == VIEW_LINK_SELF ||
+		(member->link < FABRIC_LINKS_MAX &&
+		 link_table()[member->link].state == FABRIC_LINK_UP));
+}
+
+bool
+share_decides(const struct view *v)
+{
+	u32 voters = 0, reached = 0;
 
 	for (u32 i = 0; i < v->member_count; i++) {
 		voters += v->member[i].is_voter;
-		alive += v->member[i].is_voter && v->member[i].life != VIEW_DEAD;
+		reached += v->member[i].is_voter && is_reached(&v->member[i]);
 	}
-	return v->has_majority && alive * 2 > voters;	// no voters: no record yet
+	return v->has_majority && reached * 2 > voters;	// no voters: no record yet
 }
 
 u32
@@ -57,7 +68,7 @@ share_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 			.environment = in->environment,
 		};
 	}
-	*decides = has_majority(v);
+	*decides = share_decides(v);
 	return count;
 }
 

@@ -22,6 +22,10 @@ share_view(struct share *share);
 void
 share_config(struct share *share, struct dsm_config *config);
 
+// Whether this node may decide who is a member of a region.
+must_check bool
+share_decides(const struct view *view);
+
 // A dsm_finder.
 u32
 share_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides);

@@ -143,6 +143,7 @@ coh_alive(struct coh *coh, u64 now, u64 alive, const u32 life[COH_MEMBERS_MAX],
 	}
 	coh->alive = alive;
 	coh->may_change = may_change;
+	group_met(coh);
 	if (changed) {
 		coh->alive_since = now;
 		coh->tick_at = now;
@@ -171,8 +172,6 @@ coh_message(struct coh *coh, u64 now, u32 from, const void *bytes, u32 len)
 	memcpy(&letter, bytes, len);
 	if (m->say == COH_SAY_STATUS)
 		group_status(coh, from, m);
-	else if (m->say == COH_SAY_FENCED && m->version == coh->config.life)
-		coh->phase = COH_FENCED;
 	else if (m->say == COH_SAY_EPOCH && len == sizeof(letter))
 		group_epoch(coh, &letter.epoch);
 	else if (!is_current(coh, from, m))

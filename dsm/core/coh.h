@@ -85,7 +85,6 @@ enum coh_say {
 	COH_SAY_EPOCH,		// an epoch follows
 	COH_SAY_REVOKE,		// page, version, to_read
 	COH_SAY_GONE,		// page, version: nothing older is bound here
-	COH_SAY_FENCED,		// version: the life that is over
 	COH_SAY_ARRIVED,	// phase
 	COH_SAY_RELEASED,	// phase
 };
@@ -117,8 +116,8 @@ enum coh_what {
 	COH_DO_NOTE,		// member's holding of page: shadow = note
 	COH_DO_TABLE,		// member's holdings from page on, count -> scratch
 	COH_DO_SEND,		// letter, length -> member
-	COH_DO_FENCE,		// take back what was lent to member's life `count`, for
-				// good
+	COH_DO_FENCE,		// take back what was lent to member's life `count`, until
+				// the member is named again; 0: it may have it
 };
 
 struct coh_action {
@@ -200,7 +199,7 @@ struct coh_gather {
 	u64 bound;
 	u32 best_version, top_version, shadow_version, home_version, home_epoch;
 	u32 spoiled_version;
-	u8 best, owner, shadow, home, home_state, home_owner;
+	u8 best, owner, shadow, spoiled, home, home_state, home_owner;
 	u8 has_best : 1;
 	u8 has_owner : 1;
 	u8 has_shadow : 1;
@@ -263,18 +262,22 @@ struct coh {
 	struct coh_tx tx[COH_TX_MAX];
 	struct coh_serve serve[COH_SERVE_MAX];
 	// Who is there, by the host.
-	u64 alive, seen_alive;
+	u64 alive;
 	u32 alive_life[COH_MEMBERS_MAX];
 	u64 alive_since;
+	u64 met;		// members of the epoch that were seen alive in it
+	u64 entered_at;
 	bool may_change;
 	u32 top_counter;	// of any epoch heard of
+	struct coh_epoch base;	// the one that was cleared last: what follows comes from it
+	struct coh_epoch prior;	// the one before: should that turn out not to open
 	struct coh_epoch last;	// the one that was stopped last
 	bool has_gathered;	// `gathers` hold what `words` are to be
 	struct coh_peer peer[COH_MEMBERS_MAX];
 	u64 tick_at, began;
 	u64 fence;		// actions to come, by member...
 	u32 fence_life[COH_MEMBERS_MAX];	// ...and which life
-	u64 say_status, say_epoch, say_fenced;
+	u64 say_status, say_epoch;
 	u32 opened, cleared;	// newest epochs of which this was seen
 	// Rebuilding.
 	u64 table_left;		// members whose table is still to be read

@@ -4,9 +4,13 @@
 // The lowest member that is alive makes the next epoch when those who are alive are
 // others than its members. Its number is higher than any that it has heard of, and has
 // its maker in it, so no two groups have the same one. Whoever hears of a higher epoch
-// enters it, or, when it is left out, knows that it is fenced. What each member says
-// of itself (life, epoch, round) is all that is sent, again and again: a message that
-// was lost, came late or came twice changes nothing.
+// by a maker from the last one that it cleared enters it. Several may be made at once by
+// members that see different ones; one that does not open changes nothing, and what
+// follows is made from the last that may have opened. An epoch opens only when all its
+// members have cleared it, so whoever hears of one that is open, and higher than what it
+// has cleared, was left out and is fenced. What each member says of itself (life, epoch,
+// round, opened, cleared) is all that is sent, again and again: a message that was lost,
+// came late or came twice changes nothing.
 //
 // Rounds, each begun when all members have ended the one before: (1) stopped: no
 // operation open, words frozen, the dead fenced; (2) rebuilt: each home has read what
@@ -14,6 +18,8 @@
 
 #include "dsm/core/state.h"
 #include "kernel/base/assert.h"
+
+#define UNSEEN_FORMS 2u		// times form_ns
 
 static u32
 lowest(u64 members)
@@ -28,19 +34,25 @@ others(const struct coh *coh, u64 members)
 	return members & ~coh_bit(coh->config.self);
 }
 
-// Members of the epoch that are alive in the life that it knows.
+// Members of an epoch that are alive in the life that it knows.
 static u64
-living(const struct coh *coh)
+living(const struct coh *coh, const struct coh_epoch *epoch)
 {
 	u64 alive = 0;
 
-	for (u64 left = coh->epoch.members & coh->alive; left; left &= left - 1) {
+	for (u64 left = epoch->members & coh->alive; left; left &= left - 1) {
 		u32 member = lowest(left);
 
-		if (coh->alive_life[member] == coh->epoch.life[member])
+		if (coh->alive_life[member] == epoch->life[member])
 			alive |= coh_bit(member);
 	}
 	return alive;
+}
+
+void
+group_met(struct coh *coh)
+{
+	coh->met = (coh->met & coh->epoch.members) | living(coh, &coh->epoch);
 }
 
 static bool
@@ -52,7 +64,7 @@ heard(const struct coh *coh, u32 member)
 	       (peer->heard && peer->life == coh->alive_life[member]);
 }
 
-// Those who wait to be taken in.
+// Those who wait to be taken in: they have nothing.
 static u64
 newcomers(const struct coh *coh)
 {
@@ -62,7 +74,7 @@ newcomers(const struct coh *coh)
 		u32 member = lowest(left);
 
 		if (heard(coh, member) && member != coh->config.self &&
-		    !coh->peer[member].epoch)
+		    !coh->peer[member].cleared)
 			fresh |= coh_bit(member);
 	}
 	return fresh;
@@ -89,6 +101,9 @@ stop(struct coh *coh)
 	ASSERT(!coh->open_count || DSM_BUG_IS(MOVED_EARLY));
 	serve_forget_all(coh);
 	tx_restart_all(coh);
+	if (coh->epoch.since[coh->config.self] == coh->epoch.id &&
+	    !DSM_BUG_IS(OLD_NEWS))
+		rebuild_forget(coh);
 	rebuild_freeze(coh);
 	promises_of_the_dead(coh);
 	for (u64 left = coh->last.members; left; left &= left - 1) {
@@ -106,6 +121,21 @@ stop(struct coh *coh)
 	rebuild_begin(coh);
 }
 
+// An epoch that did not open may have left out whom this one has.
+static void
+lend_again(struct coh *coh)
+{
+	for (u64 left = coh->epoch.members; left; left &= left - 1) {
+		u32 member = lowest(left);
+
+		if (!coh->fence_life[member] ||
+		    coh->fence_life[member] != coh->epoch.life[member])
+			continue;
+		coh->fence_life[member] = 0;
+		coh->fence |= coh_bit(member);
+	}
+}
+
 static void
 enter(struct coh *coh, const struct coh_epoch *epoch)
 {
@@ -113,8 +143,37 @@ enter(struct coh *coh, const struct coh_epoch *epoch)
 	coh->epoch = *epoch;
 	coh->top_counter = MAX(coh->top_counter, epoch->id >> COH_COORDINATOR_BITS);
 	coh->phase = COH_STOPPING;
-	coh->tick_at = coh->now;
+	coh->tick_at = coh->entered_at = coh->now;
+	coh->met = 0;
+	group_met(coh);
+	lend_again(coh);
 	barrier_reset(coh);
+}
+
+// The epoch that the next one comes from: the last that may have opened, as far as this
+// member knows. When others have cleared the present one, it is that for them.
+static const struct coh_epoch *
+base(const struct coh *coh)
+{
+	for (u64 left = others(coh, coh->epoch.members); left; left &= left - 1) {
+		if (coh->peer[lowest(left)].cleared == coh->epoch.id)
+			return &coh->epoch;
+	}
+	return &coh->base;
+}
+
+// Its maker was with us in the last one that may have opened. One that was not has missed
+// it: nodes hear of a heal at different times, and whoever comes back may see a part of
+// us and believe itself the lowest.
+static bool
+is_ours(const struct coh *coh, const struct coh_epoch *epoch)
+{
+	u32 maker = epoch->id & ((1u << COH_COORDINATOR_BITS) - 1);
+	const struct coh_epoch *from = base(coh);
+
+	STATIC_ASSERT(1u << COH_COORDINATOR_BITS == COH_MEMBERS_MAX);
+	return !from->id || (from->members >> maker & 1 &&
+			     from->life[maker] == epoch->life[maker]);
 }
 
 void
@@ -126,9 +185,10 @@ group_epoch(struct coh *coh, const struct coh_epoch *epoch)
 	    coh->phase == COH_FENCED)
 		return;
 	coh->top_counter = MAX(coh->top_counter, epoch->id >> COH_COORDINATOR_BITS);
-	if (epoch->members >> self & 1 && epoch->life[self] == coh->config.life)
+	if (is_ours(coh, epoch) && epoch->members >> self & 1 &&
+	    epoch->life[self] == coh->config.life)
 		enter(coh, epoch);
-	else if (coh->epoch.id)
+	else if (DSM_BUG_IS(EARLY_FENCE) && coh->cleared)
 		coh->phase = COH_FENCED;
 }
 
@@ -181,6 +241,8 @@ group_advance(struct coh *coh)
 		case COH_REBUILT:
 			rebuild_clear(coh);
 			coh->phase = COH_CLEARED;
+			coh->prior = coh->base;
+			coh->base = coh->epoch;
 			coh->cleared = coh->epoch.id;
 			break;
 		default:
@@ -218,17 +280,27 @@ group_stopped(const struct coh *coh)
 		(all_at(coh, COH_STOPPED) && !somebody_missed(coh)));
 }
 
-// This member itself is the one.
+// Somebody has left what this member has cleared, and had not: it cannot open, and has
+// changed nothing.
 static void
-fence_self(struct coh *coh)
+go_back(struct coh *coh, u32 from)
 {
-	if (coh->phase != COH_STOPPED || !coh->cleared)
+	const struct coh_peer *peer = &coh->peer[from];
+
+	if (coh->opened == coh->cleared || !(coh->base.members >> from & 1) ||
+	    coh->base.life[from] != peer->life || peer->epoch <= coh->base.id ||
+	    peer->cleared >= coh->base.id || DSM_BUG_IS(NO_WAY_BACK))
 		return;
-	for (u64 left = others(coh, coh->epoch.members); left; left &= left - 1) {
-		if (coh->peer[lowest(left)].epoch == coh->epoch.id &&
-		    coh->peer[lowest(left)].opened > coh->cleared)
-			coh->phase = COH_FENCED;
-	}
+	coh->base = coh->prior;
+	coh->cleared = coh->base.id;
+}
+
+// An epoch opens only when all its members have cleared it: this one was left out.
+static void
+fence_self(struct coh *coh, u32 from)
+{
+	if (coh->cleared && coh->peer[from].opened > coh->cleared)
+		coh->phase = COH_FENCED;
 }
 
 // ---- making an epoch
@@ -249,11 +321,40 @@ make(struct coh *coh, u64 stay, u64 come)
 					    ? coh->config.life
 					    : coh->alive_life[member];
 		next.since[member] = stay & coh_bit(member)
-					     ? coh->epoch.since[member]
+					     ? base(coh)->since[member]
 					     : next.id;
 	}
 	enter(coh, &next);
 	coh->say_epoch |= others(coh, next.members);
+}
+
+// Members that were here and are not any more. One that this node has not seen yet is
+// no such: nodes hear of a change at different times, and who has just come in would
+// leave out those who took it in: one more change, and they begin anew. But not for ever:
+// it may have died before.
+static bool
+somebody_died(const struct coh *coh)
+{
+	u64 missing = coh->epoch.members & ~living(coh, &coh->epoch);
+
+	if (coh->now - coh->entered_at < UNSEEN_FORMS * coh->config.form_ns)
+		missing &= coh->met;
+	return missing != 0;
+}
+
+// Somebody has gone on to another epoch, so this one cannot open. That one may, and
+// gets the time for it.
+static bool
+is_deserted(const struct coh *coh)
+{
+	if (coh->phase == COH_OPEN ||
+	    coh->now - coh->entered_at < coh->config.form_ns)
+		return false;
+	for (u64 left = others(coh, coh->epoch.members); left; left &= left - 1) {
+		if (coh->peer[lowest(left)].epoch > coh->epoch.id)
+			return true;
+	}
+	return false;
 }
 
 // The first epoch is made when all who are there have been heard of, and none has one.
@@ -265,19 +366,22 @@ make_first(struct coh *coh)
 	if (fresh != coh->alive || lowest(coh->alive) != coh->config.self ||
 	    coh->now - coh->alive_since < coh->config.form_ns)
 		return;
-	make(coh, 0, fresh);
+	if (!coh->epoch.id || somebody_died(coh) || is_deserted(coh))
+		make(coh, 0, fresh);
 }
 
+// An epoch that did not open changes nothing: the next one, too, is made of those who
+// were in the last that may have.
 static void
 make_next(struct coh *coh)
 {
-	u64 alive = living(coh), fresh = newcomers(coh);
-	bool somebody_died = alive != coh->epoch.members;
+	u64 alive = living(coh, base(coh)), fresh = newcomers(coh);
 
 	if (!alive || lowest(alive) != coh->config.self ||
 	    coh->now - coh->alive_since < coh->config.settle_ns)
 		return;
-	if (somebody_died || (fresh && coh->phase == COH_OPEN))
+	if (somebody_died(coh) || is_deserted(coh) ||
+	    (fresh && coh->phase == COH_OPEN))
 		make(coh, alive, fresh & ~alive);
 }
 
@@ -298,7 +402,7 @@ group_tick(struct coh *coh)
 	barrier_tick(coh);
 	if (!coh->may_change || !(coh->alive >> coh->config.self & 1))
 		return;
-	if (coh->epoch.id)
+	if (base(coh)->id)
 		make_next(coh);
 	else
 		make_first(coh);
@@ -317,9 +421,8 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		.life = m->life, .epoch = m->epoch, .round = m->round,
 		.opened = m->opened, .cleared = m->cleared, .heard = true,
 	};
-	if (m->life == coh->fence_life[from] && m->life)
-		coh->say_fenced |= coh_bit(from);
-	if (m->epoch > coh->epoch.id)
+	if (m->epoch > coh->epoch.id ||
+	    (m->cleared && m->cleared < coh->opened))
 		coh->say_status |= coh_bit(from);
 	if (m->epoch < coh->epoch.id &&
 	    (m->epoch || (coh_is_member(coh, from) &&
@@ -327,18 +430,16 @@ group_status(struct coh *coh, u32 from, const struct coh_message *m)
 		coh->say_epoch |= coh_bit(from);
 	if (m->epoch == coh->epoch.id && m->round < coh->phase)
 		coh->say_status |= coh_bit(from);
-	fence_self(coh);
+	go_back(coh, from);
+	fence_self(coh, from);
 }
 
 bool
 group_next(struct coh *coh, struct coh_action *action)
 {
 	u64 *mask = coh->fence ? &coh->fence
-		    : coh->say_fenced ? &coh->say_fenced
 		    : coh->say_epoch ? &coh->say_epoch : &coh->say_status;
-	enum coh_say say = mask == &coh->say_epoch ? COH_SAY_EPOCH
-			   : mask == &coh->say_fenced ? COH_SAY_FENCED
-						      : COH_SAY_STATUS;
+	enum coh_say say = mask == &coh->say_epoch ? COH_SAY_EPOCH : COH_SAY_STATUS;
 	u32 to;
 
 	if (!*mask)
@@ -353,6 +454,6 @@ group_next(struct coh *coh, struct coh_action *action)
 		};
 		return true;
 	}
-	coh_letter(coh, to, say, action)->version = coh->fence_life[to];
+	(void)coh_letter(coh, to, say, action);
 	return true;
 }

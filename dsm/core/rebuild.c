@@ -44,6 +44,16 @@ summarize(struct coh *coh, u32 index, const struct coh_entry *e)
 }
 
 void
+rebuild_forget(struct coh *coh)
+{
+	for (u32 i = 0; i < coh->config.pages; i++) {
+		ASSERT(!coh->memory.words[i].low);
+		coh->memory.holdings[i] = (struct coh_holding){ 0 };
+	}
+	coh->has_gathered = false;
+}
+
+void
 rebuild_freeze(struct coh *coh)
 {
 	for (u32 i = 0; i < coh->config.pages; i++) {
@@ -79,11 +89,13 @@ gather_top(struct coh_gather *g, u32 version)
 	g->has_top = true;
 }
 
+// Several may speak when an epoch did not open. Nothing has changed since the one before,
+// and its home knows of those who were left out, too.
 static void
 gather_home(struct coh_gather *g, u32 member, const struct coh_holding *h)
 {
 	gather_top(g, h->home_version);
-	if (g->has_home && g->home_epoch > h->home_epoch)
+	if (g->has_home && g->home_epoch < h->home_epoch)
 		return;
 	g->has_home = true;
 	g->home = (u8)member;
@@ -114,6 +126,17 @@ gather_copy(struct coh_gather *g, u32 member, const struct coh_holding *h)
 }
 
 static void
+gather_spoiled(struct coh_gather *g, u32 member, u32 version)
+{
+	gather_top(g, version);
+	if (!g->has_spoiled || coh_older(g->spoiled_version, version)) {
+		g->has_spoiled = true;
+		g->spoiled = (u8)member;
+		g->spoiled_version = version;
+	}
+}
+
+static void
 gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 {
 	struct coh_gather *g = &coh->memory.gathers[page];
@@ -122,11 +145,8 @@ gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 	ASSERT(page < coh->config.pages && coh_is_member(coh, member));
 	if (h->valid)
 		gather_copy(g, member, h);
-	if (h->spoiled) {
-		gather_top(g, h->version);
-		raise(&g->spoiled_version, g->has_spoiled, h->version);
-		g->has_spoiled = true;
-	}
+	if (h->spoiled)
+		gather_spoiled(g, member, h->version);
 	if (h->was_home)
 		gather_home(g, member, h);
 	if (h->has_promise && h->bind == COH_BIND_NONE) {
@@ -174,13 +194,22 @@ home_frame_is_current(const struct coh *coh, const struct coh_gather *g)
 	       coh->epoch.since[g->home_owner] <= g->home_epoch;
 }
 
+// By words: each word of a copy that is spoiled is the one of its version, or newer.
 static u8
 newest_published(const struct coh_gather *g)
 {
-	if (g->has_shadow && (!g->has_best ||
-			      !coh_older(g->shadow_version, g->best_version)))
-		return g->shadow;
-	return g->has_best ? g->best : (u8)COH_DEAD;
+	u8 newest = g->has_best ? g->best : (u8)COH_DEAD;
+	u32 version = g->best_version;
+
+	if (g->has_spoiled && !DSM_BUG_IS(SPOILED_WASTED) &&
+	    (newest == COH_DEAD || coh_older(version, g->spoiled_version))) {
+		newest = g->spoiled;
+		version = g->spoiled_version;
+	}
+	if (g->has_shadow &&
+	    (newest == COH_DEAD || !coh_older(g->shadow_version, version)))
+		newest = g->shadow;
+	return newest;
 }
 
 // Nothing newer was spoiled; or nothing is known of the page: nobody ever had it.

@@ -129,6 +129,9 @@ void
 group_status(struct coh *coh, u32 from, const struct coh_message *message);
 void
 group_epoch(struct coh *coh, const struct coh_epoch *epoch);
+// Notes which members of the epoch are alive.
+void
+group_met(struct coh *coh);
 void
 group_tick(struct coh *coh);
 bool
@@ -147,6 +150,10 @@ group_stopped(const struct coh *coh);
 // Takes words out of use; what they said goes into this member's holdings.
 void
 rebuild_freeze(struct coh *coh);
+
+// A newcomer has nothing, whatever it was told of for an epoch that did not open.
+void
+rebuild_forget(struct coh *coh);
 void
 rebuild_begin(struct coh *coh);
 bool

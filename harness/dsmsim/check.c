@@ -43,6 +43,7 @@ static bool is_zombie_value[VALUES_MAX];
 static u32 last_of[NODES_MAX];
 static u32 zombie_life[NODES_MAX];
 static u32 top_epoch;
+static struct coh_epoch opened;		// the highest that ever was
 static u64 changed_at;
 
 void
@@ -51,6 +52,7 @@ check_begin(void)
 	history_count = 0;
 	history_full = false;
 	top_epoch = 0;
+	opened = (struct coh_epoch){ 0 };
 	changed_at = 0;
 	memset(last_value, 0, sizeof(last_value));
 	memset(written_at, 0, sizeof(written_at));
@@ -64,22 +66,29 @@ check_begin(void)
 
 // ---- who is out
 
-// A newer epoch is open that leaves this life out: nobody will see its writes. Before
-// that they may count, for an epoch that never opened may be followed by one with it.
+// Looks for an epoch that has opened.
+static void
+note_open(const struct sim *sim)
+{
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		const struct coh *coh = &sim->node[i].coh;
+
+		if (sim->node[i].up && coh->phase == COH_OPEN &&
+		    coh->epoch.id > opened.id)
+			opened = coh->epoch;
+	}
+}
+
+// An epoch has opened, newer than the last that this life has cleared, that leaves it
+// out: nobody will see its writes. Before that they may count, for an epoch that never
+// opened may be followed by one with it. Who was never in an open one has written nothing.
 static bool
 is_left_out(const struct sim *sim, const struct node *node)
 {
-	for (u32 i = 0; i < sim->plan.nodes; i++) {
-		const struct node *other = &sim->node[i];
-		const struct coh_epoch *e = &other->coh.epoch;
-
-		if (other->up && other->coh.phase == COH_OPEN &&
-		    node->coh.epoch.id && e->id > node->coh.epoch.id &&
-		    !(e->members >> node->index & 1 &&
-		      e->life[node->index] == node->life))
-			return true;
-	}
-	return false;
+	note_open(sim);
+	return node->coh.opened && opened.id > node->coh.cleared &&
+	       !(opened.members >> node->index & 1 &&
+		 opened.life[node->index] == node->life);
 }
 
 static bool
@@ -201,11 +210,16 @@ check_read(struct sim *sim, struct node *node, u32 page, u32 word, u64 value)
 }
 
 void
-check_reset(struct sim *sim, u32 page, u64 content[WORDS])
+check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORDS])
 {
-	sim_trace(sim, "page %u is reset", page);
+	bool zombie = is_zombie(sim, home);
+
+	sim_trace(sim, "page %u is reset%s", page, zombie ? " by a zombie" : "");
 	for (u32 i = 0; i < WORDS; i++) {
 		content[i] = ++sim->value;
+		is_zombie_value[content[i] % VALUES_MAX] = zombie;
+		if (zombie)
+			continue;
 		record_write(sim, NODES_MAX, 0, page, i, content[i]);
 	}
 }
@@ -234,7 +248,8 @@ check_published(struct sim *sim, struct node *node, u32 page)
 {
 	u32 word = node->program.word;
 
-	(void)sim;
+	sim_trace(sim, "node %u has published %llu in %u.%u", node->index,
+		  (unsigned long long)node->frames[page][word], page, word);
 	published[page][word] = MAX(published[page][word],
 				    node->frames[page][word]);
 }

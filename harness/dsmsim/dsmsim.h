@@ -40,7 +40,7 @@ enum sim_event {
 	EVENT_EXEC,		// a: operation; b: which half
 	EVENT_END,		// a: operation
 	EVENT_LETTER,		// a: letter
-	EVENT_VIEW,
+	EVENT_VIEW,		// a: the node that is heard of
 	EVENT_FAULT,
 };
 
@@ -74,6 +74,7 @@ struct operation {
 	struct coh_result result;
 	u32 from, from_life, to_life;
 	bool used, runs;
+	u32 read;		// words of `data` that were read
 	u64 data[WORDS];
 	u64 table[sizeof(struct coh_holding) / 8 * PAGES_MAX];
 };
@@ -118,6 +119,7 @@ struct node {
 	u64 view;
 	u32 view_life[COH_MEMBERS_MAX];
 	u64 wake_at;
+	u64 place;			// epoch and round, as traced last
 	struct program program;
 };
 
@@ -156,6 +158,11 @@ bool
 sim_chance(struct sim *sim, u32 per_thousand);
 void
 sim_event(struct sim *sim, u64 after, enum sim_event kind, u32 node, u32 a, u32 b);
+
+// Something has happened to a node: every node hears of every one, each at a time of
+// its own.
+void
+sim_news(struct sim *sim);
 
 // Runs a plan. Returns whether all was well; sim->why says what was not.
 bool
@@ -200,7 +207,7 @@ check_write(struct sim *sim, struct node *node, u32 page, u32 word, u64 value);
 // The page goes on. What its home's frame holds is made new values, so that it can be
 // told from what was written before the loss.
 void
-check_reset(struct sim *sim, u32 page, u64 content[WORDS]);
+check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORDS]);
 void
 check_death(const struct sim *sim);
 void

@@ -41,24 +41,26 @@ node_start(struct sim *sim, struct node *node)
 	sim_trace(sim, "node %u starts, life %u", index, node->life);
 }
 
-// What the node is told of who is there; it lends its memory to them.
+// What the node is told of who is there; it lends its memory to them. It decides while
+// it believes a majority alive and reaches them: leases end before anybody is given up.
 void
 node_view(struct sim *sim, struct node *node)
 {
 	u64 alive = 0;
 	u32 life[COH_MEMBERS_MAX] = { 0 };
+	u32 reached = 0;
 
 	for (u32 i = 0; i < sim->plan.nodes; i++) {
 		if (!(node->view >> i & 1))
 			continue;
 		alive |= coh_bit(i);
 		life[i] = node->view_life[i];
+		reached += i == node->index || (!node->cut && !sim->node[i].cut);
 		if (i != node->index && node->lent[i] != life[i] &&
 		    node->banned[i] != life[i] && life[i] > node->lent[i])
 			node->lent[i] = life[i];
 	}
-	coh_alive(&node->coh, sim->now, alive, life,
-		  (u32)__builtin_popcountll(alive) * 2 > sim->plan.nodes);
+	coh_alive(&node->coh, sim->now, alive, life, reached * 2 > sim->plan.nodes);
 }
 
 static void
@@ -68,9 +70,20 @@ restart_when_fenced(struct sim *sim, struct node *node)
 		return;
 	sim->total.fenced++;
 	node_start(sim, node);
-	for (u32 i = 0; i < sim->plan.nodes; i++)
-		sim_event(sim, (1 + sim_below(sim, 20)) * NS_PER_MS, EVENT_VIEW, i,
-			  0, 0);
+	sim_news(sim);
+}
+
+static void
+trace_round(struct sim *sim, struct node *node)
+{
+	const struct coh *coh = &node->coh;
+	u64 place = (u64)coh->epoch.id << 8 | coh->phase;
+
+	if (place != node->place)
+		sim_trace(sim, "node %u in epoch %u %llx, round %u", node->index,
+			  coh->epoch.id, (unsigned long long)coh->epoch.members,
+			  coh->phase);
+	node->place = place;
 }
 
 void
@@ -86,6 +99,7 @@ node_pump(struct sim *sim, struct node *node)
 
 		while (coh_next(&node->coh, sim->now, &action)) {
 			wire_do(sim, node, &action);
+			trace_round(sim, node);
 			actions++;
 			ASSERT(actions < 10000);
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A run: events in order of time, faults among them, then a calm in which everybody
-// must get through. Nodes hear of a fault each at a time of its own. A fault takes a
+// must get through. Each node hears of each other one at a time of its own. A fault takes a
 // node only when a majority stays: without one nothing may go on, so nothing would be
 // checked.
 
@@ -82,13 +82,12 @@ there(const struct sim *sim)
 	return count;
 }
 
-// Everybody hears of it, each at a time of its own.
-static void
-news(struct sim *sim)
+void
+sim_news(struct sim *sim)
 {
-	for (u32 i = 0; i < sim->plan.nodes; i++)
-		sim_event(sim, (5 + sim_below(sim, 60)) * NS_PER_MS, EVENT_VIEW, i,
-			  0, 0);
+	for (u32 i = 0; i < sim->plan.nodes * sim->plan.nodes; i++)
+		sim_event(sim, (5 + sim_below(sim, 60)) * NS_PER_MS, EVENT_VIEW,
+			  i % sim->plan.nodes, i / sim->plan.nodes, 0);
 }
 
 static bool
@@ -116,6 +115,23 @@ has_role(const struct sim *sim, u32 index, enum victim role)
 	}
 }
 
+// Without this node, does anybody know what there was? When nobody does, the region
+// begins anew, and nothing could be checked.
+static bool
+others_know(const struct sim *sim, u32 except)
+{
+	bool anybody = false;
+
+	for (u32 i = 0; i < sim->plan.nodes; i++) {
+		bool knows = sim->node[i].up && sim->node[i].coh.cleared;
+
+		if (knows && i != except && is_there(sim, i))
+			return true;
+		anybody |= knows;
+	}
+	return !anybody;
+}
+
 // Takes a node away if a majority is left; the role first looked for is the plan's.
 static u32
 victim(struct sim *sim)
@@ -128,7 +144,7 @@ victim(struct sim *sim)
 		for (u32 n = 0; n < sim->plan.nodes; n++) {
 			u32 i = (start + n) % sim->plan.nodes;
 
-			if (is_there(sim, i) &&
+			if (is_there(sim, i) && others_know(sim, i) &&
 			    (pass || has_role(sim, i, sim->plan.crash_at)))
 				return i;
 		}
@@ -167,13 +183,14 @@ fault_begin(struct sim *sim)
 	} else if (what == WHAT_CUT) {
 		sim->node[node].cut = true;
 		sim->total.cuts++;
+		node_view(sim, &sim->node[node]);
 	} else {
 		flapped |= 1ull << node;
 		sim->total.flaps++;
 	}
 	sim_event(sim, (20 + sim_below(sim, 500)) * NS_PER_MS, EVENT_FAULT, node,
 		  WHAT_UNDO, 0);
-	news(sim);
+	sim_news(sim);
 }
 
 static void
@@ -188,7 +205,7 @@ fault_undo(struct sim *sim, u32 index)
 	}
 	node->paused = node->cut = false;
 	node_pump(sim, node);
-	news(sim);
+	sim_news(sim);
 }
 
 static void
@@ -210,20 +227,18 @@ fault(struct sim *sim, const struct event *event)
 
 // ---- events
 
+// A node learns whether another one is there.
 static void
-view(struct sim *sim, u32 index)
+view(struct sim *sim, u32 index, u32 about)
 {
 	struct node *node = &sim->node[index];
 
 	if (!node->up || node->paused)
 		return;
-	node->view = 1ull << index;
-	node->view_life[index] = node->life;
-	for (u32 i = 0; i < sim->plan.nodes; i++) {
-		if (!is_there(sim, i) || node->cut)
-			continue;
-		node->view |= 1ull << i;
-		node->view_life[i] = sim->node[i].life;
+	node->view &= ~(1ull << about);
+	if (about == index || (is_there(sim, about) && !node->cut)) {
+		node->view |= 1ull << about;
+		node->view_life[about] = sim->node[about].life;
 	}
 	node_view(sim, node);
 	node_pump(sim, node);
@@ -249,7 +264,7 @@ happen(struct sim *sim, const struct event *event)
 		wire_letter(sim, event->a);
 		break;
 	case EVENT_VIEW:
-		view(sim, event->node);
+		view(sim, event->node, event->a);
 		break;
 	default:
 		fault(sim, event);
@@ -283,7 +298,7 @@ begin(struct sim *sim, const struct plan *plan)
 		else
 			node_start(sim, &sim->node[i]);
 	}
-	news(sim);
+	sim_news(sim);
 	sim->faults_left = plan->faults & FAULT_TAKES ? 2 + sim_below(sim, 8) : 0;
 	// Without faults that take nodes, those of the fabric last as long as these would.
 	sim_event(sim, (sim->faults_left ? 150 : 300 + sim_below(sim, 900)) *

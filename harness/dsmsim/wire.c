@@ -47,7 +47,8 @@ run_swap(struct sim *sim, struct operation *op, struct node *to)
 		  after.owner, (unsigned long long)after.sharers, after.epoch,
 		  op->from);
 	if (before.lost && !after.lost)
-		check_reset(sim, op->action.page, to->frames[op->action.page]);
+		check_reset(sim, to, op->action.page,
+			    to->frames[op->action.page]);
 }
 
 // Words of the page from `first` on, as they are now.
@@ -56,6 +57,13 @@ copy(u64 *to, const u64 *from, u32 first, u32 end)
 {
 	for (u32 i = first; i < end; i++)
 		to[i] = from[i];
+}
+
+static void
+read_words(struct operation *op, const struct node *from, u32 first, u32 end)
+{
+	copy(op->data, from->frames[op->action.page], first, end);
+	op->read = end;
 }
 
 static void
@@ -70,10 +78,10 @@ run_half(struct sim *sim, struct operation *op, u32 half)
 		if (!half)
 			run_swap(sim, op, to);
 		else if (a->chain && op->result.matched)
-			copy(op->data, to->frames[a->page], 0, WORDS);
+			read_words(op, to, 0, WORDS);
 		break;
 	case COH_DO_READ:
-		copy(op->data, to->frames[a->page], first, end);
+		read_words(op, to, first, end);
 		break;
 	case COH_DO_WRITE:
 		// What the sender's memory holds when it is sent.
@@ -114,7 +122,7 @@ deliver(struct operation *op, struct node *node)
 
 	if (a->what == COH_DO_READ ||
 	    (a->what == COH_DO_SWAP && a->chain && op->result.matched))
-		copy(node->frames[a->page], op->data, 0, WORDS);
+		copy(node->frames[a->page], op->data, 0, op->read);
 	if (a->what == COH_DO_TABLE)
 		memcpy(node->scratch, op->table,
 		       a->count * sizeof(struct coh_holding));
@@ -169,9 +177,12 @@ send(struct sim *sim, struct node *node, const struct coh_action *action)
 		sim->total.drops++;
 		return;
 	}
-	while (sim->posts[i].used)
+	while (i < LETTERS_MAX && sim->posts[i].used)
 		i++;
-	ASSERT(i + 1 < LETTERS_MAX);
+	if (i == LETTERS_MAX) {
+		sim_fail(sim, "letters without end");
+		return;
+	}
 	sim->posts[i] = (struct post){
 		.letter = *action->letter, .length = action->length,
 		.from = node->index, .to = action->member,
@@ -245,7 +256,9 @@ wire_do(struct sim *sim, struct node *node, const struct coh_action *action)
 		break;
 	case COH_DO_FENCE:
 		node->banned[action->member] = action->count;
-		if (node->lent[action->member] == action->count)
+		if (!action->count)
+			node_view(sim, node);
+		else if (node->lent[action->member] == action->count)
 			node->lent[action->member] = 0;
 		break;
 	default:

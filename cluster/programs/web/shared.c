@@ -4,6 +4,7 @@
 // are hints, and begin anew where they are lost.
 
 #include "cluster/programs/web/shared.h"
+#include "cluster/share/share.h"
 #include "dsm/map/dsm.h"
 #include "kernel/base/assert.h"
 #include "libos/crt/start.h"
@@ -42,7 +43,7 @@ find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 	const struct job *job = context;
 	u32 count = 0;
 
-	*decides = job->view.has_majority;
+	*decides = share_decides(&job->view);
 	for (u32 i = 0; i < job->view.instance_count; i++) {
 		const struct view_instance *in = &job->view.instance[i];
 
