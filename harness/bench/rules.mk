@@ -3,5 +3,6 @@
 # side, the load generator and the floor's program itself, into build/bench.
 
 .PHONY: bench
-bench: $(B)/deos.elf $(B)/boot.cpio floor-kernel ## benchmarks beside Linux; one with BENCH=http|boot|primitives
+bench: floor-kernel
+bench: $(B)/deos.elf $(B)/boot.cpio ## benchmarks beside Linux; one with BENCH=http|boot|primitives
 	$(Q)$(PYTHON) harness/bench/run.py $(BENCH)
