@@ -13,11 +13,11 @@
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 
-static const struct {
+static const struct entry {
 	i64 (*check)(struct call *call);
 	i64 (*perform)(struct call *call);
 	u8 type, rights;	// that a[0] must have; CAP_NONE: no matter
-} calls[] = {
+} aligned_(32) calls[] = {
 #define X(number, name, arguments, sentence) \
 	[number].check = check_##name, [number].perform = do_##name,
 #define NEEDS(name, cap_type, cap_rights) \
@@ -30,7 +30,7 @@ static const struct {
 
 static struct call current[CPUS_MAX];
 
-static struct call *
+static inline struct call *
 take_arguments(struct env *env)
 {
 	struct call *call = &current[this_cpu()->index];
@@ -46,18 +46,18 @@ take_arguments(struct env *env)
 	return call;
 }
 
-static i64
-check(struct call *call, u64 number)
+static inline i64
+check(struct call *call, const struct entry *entry)
 {
 	i64 error = 0;
 
-	if (calls[number].type != CAP_NONE)
-		error = check_cap(call, call->a[0], calls[number].type,
-				  calls[number].rights, &call->cap);
-	return error ? error : calls[number].check(call);
+	if (entry->type != CAP_NONE)
+		error = check_cap(call, call->a[0], entry->type, entry->rights,
+				  &call->cap);
+	return error ? error : entry->check(call);
 }
 
-static void
+static inline void
 finish(struct env *env, u64 number, i64 result)
 {
 	if (number != SYS_null)
@@ -69,15 +69,22 @@ bool
 dispatch_beside(struct env *env)
 {
 	struct call *call = take_arguments(env);
-	u64 number = env->context.rax;
-	i64 result = check(call, number);
+	const struct entry *entry = &calls[env->context.rax];
+	i64 result;
 
-	if (result == 0) {
-		if (number != SYS_null && !memory_is_own(call))
-			return false;
-		result = calls[number].perform(call);
+	// Of these null alone needs no capability, and changes nothing.
+	if (entry->type == CAP_NONE) {
+		result = entry->check(call);
+		env->context.rax = (u64)(result ? result : entry->perform(call));
+		return true;
 	}
-	finish(env, number, result);
+	result = check(call, entry);
+	if (result == 0) {
+		if (!memory_is_own(call))
+			return false;
+		result = entry->perform(call);
+	}
+	finish(env, env->context.rax, result);
 	return true;
 }
 
@@ -89,7 +96,7 @@ dispatch(struct env *env)
 	i64 result = -E_CALL;
 
 	if (number < ARRAY_SIZE(calls)) {
-		result = check(call, number);
+		result = check(call, &calls[number]);
 		ASSERT(result <= 0);
 		if (result == 0)
 			result = calls[number].perform(call);

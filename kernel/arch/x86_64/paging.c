@@ -109,14 +109,12 @@ paging_create(struct env *env)
 static void
 free_tables(struct env *env, u64 frame, u32 level)
 {
-	const u64 *table = frame_memory(frame);
-	u32 count = level == 3 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+	const u64 *entry = frame_memory(frame);
+	const u64 *end = entry + TABLE_ENTRIES / (level == 3 ? 2 : 1);
 
-	for (u32 i = 0; level > 0 && i < count; i++) {
-		bool shared = level == 3 && i == table_index(TABLES_BASE, 3);
-
-		if (table[i] & PTE_PRESENT && !shared)
-			free_tables(env, (table[i] & PTE_ADDRESS) >> PAGE_SHIFT,
+	for (; level > 0 && entry < end; entry++) {
+		if (*entry & PTE_PRESENT)
+			free_tables(env, (*entry & PTE_ADDRESS) >> PAGE_SHIFT,
 				    level - 1);
 	}
 	free_table(env, frame);
@@ -125,6 +123,7 @@ free_tables(struct env *env, u64 frame, u32 level)
 void
 paging_destroy(struct env *env)
 {
+	root_of(env)[table_index(TABLES_BASE, 3)] = 0;	// everybody's
 	free_tables(env, env->page_root, 3);
 	env->page_root = 0;
 }
@@ -272,9 +271,11 @@ sweep_tables(struct sweep *sweep, u64 *table, u32 level)
 {
 	u32 count = level == 3 ? table_index(USER_END, 3) : TABLE_ENTRIES;
 
-	if (level == 0)
+	if (level == 0) {
 		sweep_leaves(sweep, table);
-	for (u32 i = 0; level > 0 && i < count; i++) {
+		return;
+	}
+	for (u32 i = 0; i < count; i++) {
 		if (table[i] & PTE_PRESENT)
 			sweep_tables(sweep, pte_table(table[i]), level - 1);
 	}
