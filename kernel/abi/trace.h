@@ -8,7 +8,7 @@
 enum trace_kind {
 	TRACE_NONE,
 	TRACE_SYSCALL,		// a: number, b: result
-	TRACE_FAULT,		// a: vector, b: address
+	TRACE_FAULT,		// a: vector, b: address of a page fault, else rip
 	TRACE_UPCALL,		// a: cause, b: rip
 	TRACE_SWITCH,		// a: environment switched to, b: slice
 	TRACE_IRQ,		// a: vector

@@ -7,7 +7,7 @@
 // An upcall stops the environment where it is and enters it at upcall_entry.
 // The kernel pushes a struct upcall_frame on the upcall stack: below rsp when
 // rsp already lies in that stack, bounds included (a nested upcall; no other
-// stack may begin at its bottom), else at its top. All other
+// stack may begin at its bottom), else at its top, aligned to its own size. All other
 // registers are as they were. The handler saves what it uses, and resumes with
 // `add $24, %rsp; iretq`, without entering the kernel (Engler et al., SOSP '95,
 // section 3.2). Code that may be interrupted by an upcall while it runs on the

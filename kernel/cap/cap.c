@@ -141,7 +141,7 @@ cap_covers(const struct cap *cap, u64 base, u64 count)
 }
 
 // Walks to the root: is nothing on the way withdrawn?
-static bool
+static inline __attribute__((always_inline)) bool
 is_live(const struct cap_tree *tree, const struct cap *cap)
 {
 	u32 steps = 0;

@@ -9,18 +9,27 @@
 #include "kernel/sys/upcall.h"
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
 
+// What an upcall tells; the rest of its frame is the environment's context.
+struct event {
+	enum upcall_cause cause;
+	u32 vector;
+	u64 error;
+	u64 address;
+};
+
 static void
-refuse(struct env *env, enum env_end how, const struct upcall_frame *frame)
+refuse(struct env *env, enum env_end how, const struct event *event)
 {
-	env->info->fault_vector = frame->cause == UPCALL_FAULT ?
-				  frame->vector : VECTOR_TIMER_UPCALL;
-	env->info->fault_rip = frame->rip;
-	env->info->fault_address = frame->address;
+	env->info->fault_vector = event->cause == UPCALL_FAULT ?
+				  event->vector : VECTOR_TIMER_UPCALL;
+	env->info->fault_rip = env->context.rip;
+	env->info->fault_address = event->address;
 	env_end(env, how, 0);
 }
 
@@ -44,7 +53,8 @@ within(struct bounds stack, u64 rsp)
 	return rsp >= stack.bottom && rsp <= stack.top;
 }
 
-// Where the frame goes, or 0 when the stack cannot take it.
+// Where the frame goes, or 0 when the stack cannot take it. It is aligned to its own
+// size, so that it lies in one page.
 static u64
 frame_place(const struct uarea *uarea, u64 rsp)
 {
@@ -55,7 +65,8 @@ frame_place(const struct uarea *uarea, u64 rsp)
 	if (stack.bottom >= stack.top || stack.top > USER_END ||
 	    stack.bottom < USER_BASE)
 		return 0;
-	from = ALIGN_DOWN(from, 16);
+	STATIC_ASSERT(PAGE_SIZE % sizeof(struct upcall_frame) == 0);
+	from = ALIGN_DOWN(from, sizeof(struct upcall_frame));
 	if (from < stack.bottom ||
 	    from - stack.bottom < sizeof(struct upcall_frame))
 		return 0;
@@ -64,20 +75,31 @@ frame_place(const struct uarea *uarea, u64 rsp)
 
 // Returns END_NONE, or how the environment is to end because it cannot be entered;
 // then nothing has changed.
-must_check static enum env_end
-deliver(struct env *env, const struct upcall_frame *frame)
+must_check static inline __attribute__((always_inline)) enum env_end
+deliver(struct env *env, const struct event *event)
 {
 	struct context *c = &env->context;
 	u64 entry = __atomic_load_n(&env->uarea->upcall_entry, __ATOMIC_RELAXED);
-	struct user_out out;
-	u64 place;
+	struct upcall_frame *to;
+	u64 place, frame;
 
 	if (entry < USER_BASE || entry >= USER_END)
 		return END_FAULT;
 	place = frame_place(env->uarea, c->rsp);
-	if (!place || user_out(env, place, sizeof(*frame), &out))
+	to = place ? paging_translate(env, place, true, &frame) : NULL;
+	if (!to)
 		return END_UPCALL;
-	user_write(&out, frame, sizeof(*frame));
+	*to = (struct upcall_frame){
+		.cause = event->cause,
+		.vector = event->vector,
+		.error = event->error,
+		.address = event->address,
+		.rip = c->rip,
+		.cs = c->cs,
+		.rflags = c->rflags,
+		.rsp = c->rsp,
+		.ss = c->ss,
+	};
 	c->rsp = place;
 	c->rip = entry;
 	c->rflags = RFLAGS_USER;
@@ -89,30 +111,28 @@ bool
 upcall_fault(struct env *env, bool locked)
 {
 	const struct context *c = &env->context;
-	struct upcall_frame frame = {
+	const struct event event = {
 		.cause = UPCALL_FAULT,
 		.vector = (u32)c->vector,
 		.error = c->error,
 		.address = c->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0,
-		.rip = c->rip,
-		.cs = c->cs,
-		.rflags = c->rflags,
-		.rsp = c->rsp,
-		.ss = c->ss,
 	};
-
+	u64 rip = c->rip;
 	enum env_end how;
 
 	ASSERT(c->vector < VECTOR_EXCEPTIONS);
-	how = deliver(env, &frame);
+	// It may be written by now: paging_map().
+	if (c->vector == VECTOR_PAGE_FAULT && c->error == PAGE_FAULT_WRITE &&
+	    paging_writable(env, event.address))
+		return true;
+	how = deliver(env, &event);
 	if (how && !locked)
 		return false;
 	env->info->faults++;
-	trace(TRACE_FAULT, frame.vector, frame.address);
+	trace(TRACE_FAULT, event.vector,
+	      c->vector == VECTOR_PAGE_FAULT ? event.address : rip);
 	if (how)
-		refuse(env, how, &frame);
-	else
-		trace(TRACE_UPCALL, frame.cause, frame.rip);
+		refuse(env, how, &event);
 	return true;
 }
 
@@ -131,22 +151,17 @@ is_held(const struct env *env)
 }
 
 static void
-interrupt_with(struct env *env, struct upcall_frame frame)
+interrupt_with(struct env *env, struct event event)
 {
-	const struct context *c = &env->context;
+	u64 rip = env->context.rip;
 	enum env_end how;
 
-	ASSERT(frame.cause != UPCALL_FAULT);
-	frame.rip = c->rip;
-	frame.cs = c->cs;
-	frame.rflags = c->rflags;
-	frame.rsp = c->rsp;
-	frame.ss = c->ss;
-	how = deliver(env, &frame);
+	ASSERT(event.cause != UPCALL_FAULT);
+	how = deliver(env, &event);
 	if (how)
-		refuse(env, how, &frame);
+		refuse(env, how, &event);
 	else
-		trace(TRACE_UPCALL, frame.cause, frame.rip);
+		trace(TRACE_UPCALL, event.cause, rip);
 }
 
 static void
@@ -155,7 +170,7 @@ interrupt(struct env *env, enum upcall_cause cause)
 	if (is_held(env))
 		note_pending(env, cause);
 	else
-		interrupt_with(env, (struct upcall_frame){ .cause = cause });
+		interrupt_with(env, (struct event){ .cause = cause });
 }
 
 void
@@ -177,7 +192,7 @@ upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns)
 		note_pending(env, cause);
 		return;
 	}
-	interrupt_with(env, (struct upcall_frame){
+	interrupt_with(env, (struct event){
 		.cause = cause,
 		.vector = cpu->index,
 		.error = cpu->slice,

@@ -19,7 +19,7 @@
 #define FRAME_RIP 24
 #define FRAME_RFLAGS 40
 #define FRAME_RSP 48
-#define RESUME_GAP 256			// > alignment + frame + registers: 199
+#define RESUME_GAP 256			// > alignment + frame + registers: 247
 
 	.section .text.upcall, "ax", @progbits
 	.globl	upcall_entry

@@ -26,6 +26,7 @@
 #define CR0_TS 0x8ull
 
 #define VECTOR_PAGE_FAULT 14
+#define PAGE_FAULT_WRITE 7		// its error code: a write of a user to a page that is there
 #define VECTOR_FPU_ABSENT 7
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_NMI 2

@@ -46,11 +46,12 @@ free_table(struct env *env, u64 frame)
 }
 
 // The last-level table that covers `va`, or NULL.
-static u64 *
+static inline __attribute__((always_inline)) u64 *
 leaf_table(const struct env *env, u64 va)
 {
 	u64 *table = root_of(env);
 
+#pragma GCC unroll 3
 	for (u32 level = 3; level > 0; level--) {
 		u64 entry = table[table_index(va, level)];
 
@@ -128,15 +129,11 @@ paging_destroy(struct env *env)
 	env->page_root = 0;
 }
 
-u32
-paging_missing(const struct env *env, u64 va, u64 pages)
+static __attribute__((noinline)) u32
+count_missing(const struct env *env, u64 va, u64 last)
 {
-	u64 last = va + (pages - 1) * PAGE_SIZE;
 	u32 missing = 0;
 
-	ASSERT(pages > 0);
-	if ((va ^ last) < LARGE_PAGE && leaf_table(env, va))
-		return 0;		// the usual case
 	for (u32 level = 1; level <= 3; level++) {
 		u32 shift = PAGE_SHIFT + 9 * level;
 
@@ -156,26 +153,55 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 	return missing;
 }
 
+u32
+paging_missing(const struct env *env, u64 va, u64 pages)
+{
+	u64 last = va + (pages - 1) * PAGE_SIZE;
+
+	ASSERT(pages > 0);
+	if ((va ^ last) < LARGE_PAGE && leaf_table(env, va))
+		return 0;		// the usual case
+	return count_missing(env, va, last);
+}
+
+// Puts an entry in the place of a present one. Returns whether a right was taken:
+// no flush is needed when the right to write was all that was added (paging.h).
+static inline bool
+replace(u64 *leaf, u64 old, u64 entry)
+{
+	bool more = ((old ^ entry) & ~PTE_ACCESSED) == PTE_WRITE &&
+		    entry & PTE_WRITE;
+
+	*leaf = more ? entry | (old & PTE_ACCESSED) : entry;
+	return !more;
+}
+
 bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 {
 	u64 entry = leaf_entry(frame, prot);
-	u64 before = 0;
+	bool taken = false;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	while (pages) {
-		u64 *leaf = make_leaf_table(env, va) + table_index(va, 0);
+		u64 *table = leaf_table(env, va);
+		u64 *leaf = (likely(table) ? table : make_leaf_table(env, va)) +
+			    table_index(va, 0);
 		u64 count = MIN(pages, TABLE_ENTRIES - table_index(va, 0));
 
 		for (const u64 *end = leaf + count; leaf < end; leaf++) {
-			before |= *leaf;
-			*leaf = entry;
+			u64 old = *leaf;
+
+			if (old & PTE_PRESENT)
+				taken |= replace(leaf, old, entry);
+			else
+				*leaf = entry;
 			entry += PAGE_SIZE;
 		}
 		pages -= count;
 		va += count * PAGE_SIZE;
 	}
-	return before & PTE_PRESENT;
+	return taken;
 }
 
 bool
@@ -292,6 +318,15 @@ paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 		shootdown_here(env, 0, FLUSH_ALL);
 		shootdown_others(env);
 	}
+}
+
+bool
+paging_writable(const struct env *env, u64 va)
+{
+	const u64 *table = va < USER_END ? leaf_table(env, va) : NULL;
+	u64 needed = PTE_PRESENT | PTE_USER | PTE_WRITE;
+
+	return table && (table[table_index(va, 0)] & needed) == needed;
 }
 
 void *

@@ -34,8 +34,10 @@ paging_missing(const struct env *env, u64 va, u64 pages);
 
 // Maps consecutive frames, replacing what was there. The tables that
 // paging_missing() counted are free. `prot` is checked. Returns whether
-// something was there: then the caller flushes, else no processor can have
-// cached anything (Intel SDM volume 3, section 4.10.2.3).
+// something was there that now is less: then the caller flushes, else no processor
+// can have cached anything (Intel SDM volume 3, section 4.10.2.3). Where all that
+// changed is that a page may be written, a processor that has it cached as it was
+// faults at a write, which is a flush, and upcall_fault() tries again (4.10.4.3).
 must_check bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
 
@@ -58,6 +60,10 @@ paging_bits(struct env *env, u64 va, u64 pages, u32 clear, u8 *bits);
 #define COVER_EXECUTE 4u
 void
 paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover);
+
+// May a program write to an address that its processor found to be mapped?
+must_check bool
+paging_writable(const struct env *env, u64 va);
 
 // Translates a user address. Returns its place in the direct map, or NULL when
 // it is not mapped for that access. *frame is set on success.

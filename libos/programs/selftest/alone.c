@@ -188,10 +188,12 @@ probe(u64 va)
 }
 
 static u32 nesting;
+static u64 frame_bits;			// of the frames' addresses
 
 static bool
 fault_again(struct upcall_context *context)
 {
+	frame_bits |= (u64)&context->frame;
 	if (++nesting < 5)
 		probe(REGION_BASE + 9 * PAGE_SIZE);
 	context->frame.rip += 2;
@@ -209,6 +211,8 @@ test_nested_faults(void)
 	probe(REGION_BASE + 8 * PAGE_SIZE);
 	fault_handler_remove(fault_again);
 	check(nesting == 5, "five faults, one in the other");
+	check(frame_bits % sizeof(struct upcall_frame) == 0,
+	      "each with a frame that lies in one page");
 	check(kept == PATTERN, "and everything is as it was");
 }
 

@@ -51,6 +51,16 @@ own_pages(void)
 	check(look(1, 0) == (PROT_READ | PROT_WRITE | PAGE_DIRTY), "dirty still");
 	must(map_run(CAP_SLOT_SELF, VA, run.slot, run.frame, 1, PROT_READ), "map");
 	check(look(0, 0) == PROT_READ, "read-only");
+	touch(0, false);
+	must(map_run(CAP_SLOT_SELF, VA, run.slot, run.frame, 1,
+		     PROT_READ | PROT_WRITE), "map");
+	check(look(0, 0) == (PROT_READ | PROT_WRITE | PAGE_ACCESSED),
+	      "a right more, and used as before");
+	touch(0, true);
+	check(look(0, 0) == (PROT_READ | PROT_WRITE | BOTH), "and it may be written");
+	must(map_run(CAP_SLOT_SELF, VA, run.slot, run.frame, 1,
+		     PROT_READ | PROT_WRITE), "map");
+	check(look(0, 0) == (PROT_READ | PROT_WRITE), "the same right is not more");
 }
 
 static void
