@@ -57,9 +57,9 @@ def test_wild_pointers(guest):
     """Pointers to nowhere, and calls that there are not."""
     said = verdict(guest, "wild", 300)
     assert re.findall(r"^wild: (\w+)$", said, re.M) == [
-        "env_create", "cap_inspect", "page_batch", "wait", "wake", "ring_bind", "ring_narrow",
-        "ring_filter", "queue_bind", "console_write", "console_read", "entropy_read", "trace_read",
-        "page_bits", "code_load", "code_verify", "wait_for",
+        "env_create", "cap_inspect", "page_batch", "wait", "wake", "watch", "ring_bind",
+        "ring_narrow", "ring_filter", "queue_bind", "console_write", "console_read",
+        "entropy_read", "trace_read", "page_bits", "code_load", "code_verify", "wait_for",
         "entry_wait"]
 
 

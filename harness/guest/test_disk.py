@@ -51,6 +51,14 @@ def test_write_and_restore(guest, disk, content):
     assert disk.read_bytes() == content
 
 
+def test_overlap(guest, disk, content):
+    """Completions reach a program that computes, as upcalls; it starts the next reads there."""
+    said = guest.run("diskio overlap")
+    assert f"diskio: PASS 128 blocks from {BLOCKS - 128} read" in said
+    assert 1 <= int(re.search(r"^diskio: (\d+) upcalls in \d+ steps", said, re.M)[1]) <= 128 + 2
+    assert disk.read_bytes() == content
+
+
 def test_raid(guest, disk, content):
     """A program reaches for blocks and frames of others; only its own blocks changed."""
     said = guest.run("raid")

@@ -18,7 +18,10 @@ TESTS = ["clock", "wait", "timer", "threads", "thread-guard", "paging", "bits", 
          "revoke-taken", "revoke-declared", "revoke-scribbler", "revoke-reserve",
          "revoke-family", "revoke-others", "revoke-lent", "programs", "predicates", "handlers",
          "transfer", "transfer-refused", "transfer-aborted", "transfer-deadline",
-         "transfer-orphan", "link", "link-ended", "link-lies", "link-revoked"]
+         "transfer-orphan",
+         "link", "link-ended", "link-lies", "link-revoked",
+         "completion", "completion-held", "completion-nested", "completion-asleep",
+         "completion-broken"]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

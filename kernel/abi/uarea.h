@@ -22,6 +22,7 @@ enum upcall_cause {
 	UPCALL_SLICE_START,	// a slice of its own begins
 	UPCALL_SLICE_END,	// the slice that it runs in is over: to yield, now
 	UPCALL_REVOKE,		// a request or a record is new: kernel/abi/revoke.h
+	UPCALL_COMPLETION,	// a word that watch() named has changed
 	UPCALL_CAUSES
 };
 
@@ -80,7 +81,8 @@ struct uarea {
 	// environment that clears upcall_held looks here and clears the bits.
 	u32 upcall_pending;
 	// Bit (1 << cause) of each that it wants of UPCALL_SLICE_START, UPCALL_SLICE_END
-	// and UPCALL_REVOKE. The first two wait also while it runs on its upcall stack.
+	// and UPCALL_REVOKE. The first two and UPCALL_COMPLETION wait also while it runs
+	// on its upcall stack: who leaves that looks at the bits afterwards.
 	u32 upcall_wanted;
 
 	// Written by the parent before env_start.

@@ -144,6 +144,8 @@ count_pins(void)
 		// Who serves a call has the words of entry_wait().
 		for (u32 w = 0; w < env->wait_count; w++)
 			pins += !env->wait[w].exported;
+		for (u32 w = 0; w < env->watch_count; w++)
+			pins += !env->watch[w].exported;
 		pins++;
 	}
 	return pins;

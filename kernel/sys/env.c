@@ -145,6 +145,7 @@ env_end(struct env *env, enum env_end how, u32 status)
 		return;
 	if (info->state == ENV_ASLEEP || env->serving)
 		wait_forget(env);
+	watch_forget(env);
 	info->end = how;
 	info->end_status = status;
 	set_state(env, ENV_DYING);

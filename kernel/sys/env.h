@@ -54,7 +54,7 @@ struct env {
 	u64 wait_deadline_ns;
 	u32 wait_count;
 	bool orphan;		// its capability is gone: free the entry when reaped
-	bool revoke_told;	// something of revoke.c is new: an upcall, if wanted
+	u32 told;		// bit (1 << cause): revoke.c or a watch has something new
 	struct demand demand[REVOKE_REQUESTS_MAX];
 	u32 taking_node;	// withdrawn by force and not yet removed, or
 	u32 taking_generation;	// generation 0: nothing
@@ -71,6 +71,8 @@ struct env {
 	u64 park_rip, park_rsp;	// where entry_wait() returns
 	struct env_wait wait[WAIT_WORDS_MAX];
 	struct predicate predicate;
+	u32 watch_count;	// words that raise an upcall: pinned while there are any
+	struct env_wait watch[WAIT_WORDS_MAX];
 };
 
 extern struct env envs[ENVS_MAX];

@@ -59,7 +59,7 @@ tell(struct env *env)
 	struct uarea *uarea = env->uarea;
 
 	__atomic_fetch_add(&uarea->revoke.serial, 1, __ATOMIC_RELEASE);
-	env->revoke_told = true;
+	env->told |= 1u << UPCALL_REVOKE;
 	env_hint(env->index);
 	if (env->running_on != CPU_NONE)
 		sched_kick(env->running_on);

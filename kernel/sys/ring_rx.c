@@ -195,8 +195,8 @@ ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len)
 	return true;
 }
 
-// Is nobody asleep for whom a frame may come? One that was hinted counts as
-// awake: if it sleeps on, ring_rx_settle() notices.
+// Is nobody asleep, or told of completions, for whom a frame may come? One that was
+// hinted counts as awake: if it sleeps on, ring_rx_settle() notices.
 static bool
 all_awake(void)
 {
@@ -205,7 +205,8 @@ all_awake(void)
 
 		if (rings[receivers[i]].handler)
 			return false;	// it is wide awake
-		if (env_table[owner].state == ENV_ASLEEP &&
+		if ((env_table[owner].state == ENV_ASLEEP ||
+		     envs[owner].watch_count) &&
 		    !(wait_hinted >> owner & 1))
 			return false;
 	}

@@ -544,8 +544,8 @@ sched_leave(void)
 
 		if (env->timer_deadline_ns != NEVER)
 			upcall_timer(env, clock_ns());
-		if (env->revoke_told)
-			upcall_revoke(env);
+		if (env->told)
+			upcall_told(env);
 		if (!cpu->reschedule)
 			break;		// else the upcall ended it
 	}

@@ -207,17 +207,44 @@ upcall_late(struct env *env)
 			   __ATOMIC_RELAXED);
 }
 
-bool
-upcall_revoke_enters(const struct env *env)
+static bool
+told(const struct env *env, enum upcall_cause cause)
 {
-	return env->revoke_told && upcall_wanted(env, UPCALL_REVOKE) &&
-	       !is_held(env);
+	return env->told >> cause & 1 &&
+	       (cause != UPCALL_REVOKE || upcall_wanted(env, cause));
+}
+
+// Completions do not nest in what runs on the upcall stack: however many come, they
+// take no more of it.
+static bool
+enters(const struct env *env, enum upcall_cause cause)
+{
+	return !is_held(env) &&
+	       (cause == UPCALL_REVOKE ||
+		!within(stack_bounds(env->uarea), env->context.rsp));
+}
+
+bool
+upcall_told_enters(const struct env *env)
+{
+	return (told(env, UPCALL_REVOKE) && enters(env, UPCALL_REVOKE)) ||
+	       (told(env, UPCALL_COMPLETION) && enters(env, UPCALL_COMPLETION));
 }
 
 void
-upcall_revoke(struct env *env)
+upcall_told(struct env *env)
 {
-	env->revoke_told = false;
-	if (upcall_wanted(env, UPCALL_REVOKE))
-		interrupt(env, UPCALL_REVOKE);
+	static const enum upcall_cause causes[] = { UPCALL_REVOKE, UPCALL_COMPLETION };
+
+	for (u32 i = 0; i < ARRAY_SIZE(causes); i++) {
+		enum upcall_cause cause = causes[i];
+
+		if (!told(env, cause))
+			continue;
+		if (enters(env, cause))
+			interrupt_with(env, (struct upcall_frame){ .cause = cause });
+		else
+			note_pending(env, cause);
+	}
+	env->told = 0;
 }

@@ -34,11 +34,11 @@ upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns);
 void
 upcall_late(struct env *env);
 
-// Does the environment want UPCALL_REVOKE, now?
+// Of what the environment was told, does anything enter it now?
 bool
-upcall_revoke_enters(const struct env *env);
+upcall_told_enters(const struct env *env);
 
-// Delivers UPCALL_REVOKE to one that is about to run and was told something, or
-// leaves its bit when it holds upcalls back.
+// Delivers what it was told, which is about to run, or leaves the bits of what has to
+// wait.
 void
-upcall_revoke(struct env *env);
+upcall_told(struct env *env);

@@ -44,14 +44,30 @@ changed_word(const struct env_wait *wait, u32 count)
 	return -1;
 }
 
+static void
+unpin_words(const struct env_wait *wait, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (!wait[i].exported)
+			own_unpin(&frames, wait[i].frame, 1);
+	}
+}
+
+static void
+pin_words(struct env_wait *wait, const struct env_wait *from, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		wait[i] = from[i];
+		if (!wait[i].exported)
+			own_pin(&frames, wait[i].frame, 1);
+	}
+}
+
 void
 wait_forget(struct env *env)
 {
 	ASSERT(env->info->state == ENV_ASLEEP || env->serving);
-	for (u32 i = 0; i < env->wait_count; i++) {
-		if (!env->wait[i].exported)
-			own_unpin(&frames, env->wait[i].frame, 1);
-	}
+	unpin_words(env->wait, env->wait_count);
 	env->wait_count = 0;
 	env->wait_deadline_ns = NEVER;
 	env->predicate.program = NULL;
@@ -82,8 +98,29 @@ ask(struct env *env, u64 now_ns)
 }
 
 void
+watch_forget(struct env *env)
+{
+	unpin_words(env->watch, env->watch_count);
+	env->watch_count = 0;
+}
+
+// However much has changed since the last look is one upcall.
+static void
+watch_look(struct env *env)
+{
+	for (struct env_wait *w = env->watch; w < env->watch + env->watch_count; w++) {
+		u32 now = wait_word_at(w);
+
+		if (now != w->expected)
+			env->told |= 1u << UPCALL_COMPLETION;
+		w->expected = now;
+	}
+}
+
+void
 wait_look(struct env *env, u64 now_ns)
 {
+	watch_look(env);
 	if (env->info->state == ENV_CALLING)
 		transfer_look(env, now_ns);
 	if (env->info->state != ENV_ASLEEP || transfer_unsettled(env))
@@ -96,7 +133,7 @@ wait_look(struct env *env, u64 now_ns)
 		wake_with(env, changed);
 	else if (now_ns >= env->wait_deadline_ns)
 		wake_with(env, -E_TIMEOUT);
-	else if (now_ns >= env->timer_deadline_ns || upcall_revoke_enters(env))
+	else if (now_ns >= env->timer_deadline_ns || upcall_told_enters(env))
 		wake_with(env, -E_AGAIN);
 }
 
@@ -105,25 +142,30 @@ env_hint(u32 index)
 {
 	ASSERT(index < ENVS_MAX);
 	ASSERT_LOCKED();
-	if (envs[index].info->state != ENV_ASLEEP)
+	if (envs[index].info->state != ENV_ASLEEP && !envs[index].watch_count)
 		return;
 	wait_hinted |= 1ull << index;
 	sched_kick(envs[index].cpu);
 }
 
-// Does it sleep on a word that begins in the `len` bytes at this address?
+// Does one of the words begin in the `len` bytes at this address?
 static bool
-watches(const struct env *env, u64 physical, u64 len)
+within(const struct env_wait *wait, u32 count, u64 physical, u64 len)
 {
-	if (env->info->state != ENV_ASLEEP)
-		return false;
-	for (u32 i = 0; i < env->wait_count; i++) {
-		const struct env_wait *w = &env->wait[i];
-
+	for (const struct env_wait *w = wait; w < wait + count; w++) {
 		if ((w->frame << PAGE_SHIFT | w->offset) - physical < len)
 			return true;
 	}
 	return false;
+}
+
+// Does it sleep on one of them, or want to be told?
+static bool
+watches(const struct env *env, u64 physical, u64 len)
+{
+	return (env->info->state == ENV_ASLEEP &&
+		within(env->wait, env->wait_count, physical, len)) ||
+	       within(env->watch, env->watch_count, physical, len);
 }
 
 static void
@@ -165,8 +207,6 @@ check_words(const struct call *call, u64 at, u64 count, struct env_wait *wait)
 
 	if (count > WAIT_WORDS_MAX)
 		return -E_ARGUMENT;
-	if (call->env->serving)
-		return -E_STATE;	// its words are those of entry_wait()
 	error = user_read(call->env, at, word, count * sizeof(word[0]));
 	if (error)
 		return error;
@@ -191,6 +231,8 @@ check_words(const struct call *call, u64 at, u64 count, struct env_wait *wait)
 i64
 check_wait(struct call *call)
 {
+	if (call->env->serving)
+		return -E_STATE;	// its words are those of entry_wait()
 	return check_words(call, call->a[0], call->a[1],
 			   CHECKED(call, struct wait_checked)->wait);
 }
@@ -200,11 +242,7 @@ sleep_on(struct env *env, const struct env_wait *wait, u32 count, u64 look_ns)
 {
 	env->wait_count = count;
 	env->wait_deadline_ns = look_ns;
-	for (u32 i = 0; i < count; i++) {
-		env->wait[i] = wait[i];
-		if (!wait[i].exported)
-			own_pin(&frames, wait[i].frame, 1);
-	}
+	pin_words(env->wait, wait, count);
 	env->info->state = ENV_ASLEEP;
 	for (u32 i = 0; i < count; i++)
 		ring_watched(wait[i].frame, wait[i].offset);
@@ -235,6 +273,8 @@ check_wait_for(struct call *call)
 
 	if (error)
 		return error;
+	if (call->env->serving)
+		return -E_STATE;
 	c->predicate.deadline_ns = call->a[3];
 	c->predicate.argument = call->a[4];
 	return check_words(call, call->a[1], call->a[2], c->wait);
@@ -266,6 +306,26 @@ wait_cap_gone(u32 node)
 		if (env->predicate.program && env->predicate.node == node)
 			wake_with(env, -E_STATE);
 	}
+}
+
+i64
+check_watch(struct call *call)
+{
+	return check_words(call, call->a[0], call->a[1],
+			   CHECKED(call, struct wait_checked)->wait);
+}
+
+i64
+do_watch(struct call *call)
+{
+	const struct wait_checked *c = CHECKED(call, struct wait_checked);
+	struct env *env = call->env;
+
+	watch_forget(env);
+	env->watch_count = (u32)call->a[1];
+	pin_words(env->watch, c->wait, env->watch_count);
+	env_hint(env->index);		// it may have changed already
+	return 0;
 }
 
 i64

@@ -22,6 +22,10 @@ wait_cap_gone(u32 node);
 void
 wait_forget(struct env *env);
 
+// Ends what watch() began.
+void
+watch_forget(struct env *env);
+
 // Hints who watches a word in `len` bytes of memory from `physical` on, which a
 // peer has changed.
 void

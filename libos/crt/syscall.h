@@ -185,7 +185,7 @@ sys_yield(u32 env)
 }
 
 // Sleeps until a word differs from what was expected (returns its index), the
-// deadline passes (-E_TIMEOUT) or a timer upcall has come (-E_AGAIN).
+// deadline passes (-E_TIMEOUT) or an upcall has come (-E_AGAIN).
 must_check static inline i64
 sys_wait(const struct wait_word *words, u32 n, u64 deadline_ns)
 {
@@ -396,6 +396,14 @@ sys_entry_reply(const struct transfer *message, u32 fast)
 {
 	return syscall_lossy(SYS_entry_reply | fast, 0, 0, message->word[0],
 			     message->word[1], message->word[2], message->word[3]);
+}
+
+// Asks for UPCALL_COMPLETION whenever one of these words changes, in place of those of
+// the call before; none: for no more.
+static inline i64
+sys_watch(const struct wait_word *words, u32 n)
+{
+	return syscall_3(SYS_watch, (u64)words, n, 0);
 }
 
 // Drops a capability however many calls it takes. Returns 0 or an error.

@@ -13,13 +13,27 @@
 //                   |  RESUME_GAP bytes      |  a nested upcall's frame and
 //                   |                        |  registers lie in here
 //                   |  rip                   |
-//           slot -> |  rflags                |
+//                   |  rflags                |
+//           slot -> |  rax                   |
+//
+// What comes while this runs on the upcall stack may leave a bit in the uarea instead of
+// entering (kernel/abi/uarea.h). So the bits are looked at after that stack was left: what
+// comes later enters. Only then, and unless somebody holds upcalls back or is nested in
+// another upcall that will look, it enters itself as the kernel would have.
 
 #define FRAME 120			// struct upcall_frame in the context
 #define FRAME_RIP 24
 #define FRAME_RFLAGS 40
 #define FRAME_RSP 48
 #define RESUME_GAP 256			// > alignment + frame + registers: 247
+
+// Words of the uarea (upcall.c asserts them).
+#define UAREA 0x00007f0000000000
+#define STACK_BOTTOM 8
+#define STACK_TOP 16
+#define HELD 24
+#define PENDING 28
+#define MADE_UP 6			// UPCALL_CAUSES
 
 	.section .text.upcall, "ax", @progbits
 	.globl	upcall_entry
@@ -48,12 +62,13 @@ upcall_entry:
 	mov	%rbp, %rsp
 
 	mov	FRAME + FRAME_RSP(%rsp), %rax
-	sub	$(RESUME_GAP + 16), %rax
-	mov	FRAME + FRAME_RFLAGS(%rsp), %rcx
+	sub	$(RESUME_GAP + 24), %rax
+	mov	FRAME - 8(%rsp), %rcx	// rax
 	mov	%rcx, (%rax)
-	mov	FRAME + FRAME_RIP(%rsp), %rcx
+	mov	FRAME + FRAME_RFLAGS(%rsp), %rcx
 	mov	%rcx, 8(%rax)
-	mov	%rax, FRAME + FRAME_RSP(%rsp)
+	mov	FRAME + FRAME_RIP(%rsp), %rcx
+	mov	%rcx, 16(%rax)
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -68,10 +83,35 @@ upcall_entry:
 	pop	%rdx
 	pop	%rcx
 	pop	%rbx
-	pop	%rax
-	mov	FRAME_RSP(%rsp), %rsp	// the slot
+	mov	%rax, %rsp		// the slot
+	movabs	$UAREA, %rax
+	cmpl	$0, PENDING(%rax)
+	jne	2f
+1:	pop	%rax
 	popfq
 	ret	$RESUME_GAP
+
+2:	cmpl	$0, HELD(%rax)
+	jne	1b
+	cmp	STACK_BOTTOM(%rax), %rsp
+	jb	3f
+	cmp	STACK_TOP(%rax), %rsp
+	jbe	1b
+3:	push	%rcx
+	mov	%rsp, %rcx		// rcx, and then the slot
+	mov	STACK_TOP(%rax), %rsp
+	and	$-16, %rsp
+	sub	$64, %rsp		// struct upcall_frame
+	movq	$MADE_UP, (%rsp)
+	mov	16(%rcx), %rax
+	mov	%rax, FRAME_RFLAGS(%rsp)
+	mov	24(%rcx), %rax
+	mov	%rax, FRAME_RIP(%rsp)
+	lea	32 + RESUME_GAP(%rcx), %rax
+	mov	%rax, FRAME_RSP(%rsp)
+	mov	8(%rcx), %rax
+	mov	(%rcx), %rcx
+	jmp	upcall_entry
 	.size	upcall_entry, . - upcall_entry
 
 	.section .note.GNU-stack, "", @progbits

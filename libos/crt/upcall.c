@@ -31,6 +31,12 @@ STATIC_ASSERT(offsetof(struct upcall_context, frame) == 120);
 STATIC_ASSERT(offsetof(struct upcall_frame, rip) == 24);
 STATIC_ASSERT(offsetof(struct upcall_frame, rflags) == 40);
 STATIC_ASSERT(offsetof(struct upcall_frame, rsp) == 48);
+STATIC_ASSERT(UAREA_BASE == 0x00007f0000000000);
+STATIC_ASSERT(offsetof(struct uarea, upcall_stack_bottom) == 8);
+STATIC_ASSERT(offsetof(struct uarea, upcall_stack_top) == 16);
+STATIC_ASSERT(offsetof(struct uarea, upcall_held) == 24);
+STATIC_ASSERT(offsetof(struct uarea, upcall_pending) == 28);
+STATIC_ASSERT(UPCALL_CAUSES == 6);
 
 void
 upcall_dispatch(struct upcall_context *context);
@@ -163,6 +169,8 @@ upcall_name(u32 cause)
 		return "slice end";
 	case UPCALL_REVOKE:
 		return "revoke";
+	case UPCALL_COMPLETION:
+		return "completion";
 	case UPCALL_CAUSES:
 		break;
 	}
@@ -238,25 +246,21 @@ handle_other(struct upcall_context *context)
 		slice_ended(context);
 		return;
 	case UPCALL_REVOKE:
-		if (wanted[UPCALL_REVOKE])
-			wanted[UPCALL_REVOKE](context);
+	case UPCALL_COMPLETION:
+		if (wanted[context->frame.cause])
+			wanted[context->frame.cause](context);
 		return;
-	case UPCALL_CAUSES:
-		break;
+	case UPCALL_CAUSES:		// from upcall.S
+		make_up(context);
+		return;
 	}
 }
 
-// What came while this ran on the upcall stack is made up for before it returns,
-// unless it interrupted a critical section, which will do it.
 void
 upcall_dispatch(struct upcall_context *context)
 {
-	const struct uarea *u = uarea();
-
 	if (likely(context->frame.cause == UPCALL_FAULT))
 		handle_fault(context);
 	else
 		handle_other(context);
-	if (unlikely(u->upcall_pending) && !u->upcall_held)
-		make_up(context);
 }

@@ -37,3 +37,10 @@ wait_sleep(const struct wait_set *set)
 	ASSERT(result >= 0 || result == -E_TIMEOUT || result == -E_AGAIN);
 	return result;
 }
+
+i64
+wait_interrupt(const struct wait_set *set, cause_handler *handler)
+{
+	upcall_want(UPCALL_COMPLETION, handler);
+	return sys_watch(set->word, set->count);
+}

@@ -14,6 +14,7 @@
 // read the value before looking for work: nothing is missed then.
 
 #include "kernel/abi/syscalls.h"
+#include "libos/crt/upcall.h"
 
 struct wait_set {
 	u64 deadline_ns;
@@ -34,6 +35,12 @@ void
 wait_until(struct wait_set *set, u64 deadline_ns);
 
 // Sleeps. Returns the index of a word that differs, -E_TIMEOUT when the
-// deadline passed, or -E_AGAIN after a timer upcall.
+// deadline passed, or -E_AGAIN after an upcall.
 i64
 wait_sleep(const struct wait_set *set);
+
+// Instead of a sleep: from now on the handler is called by an upcall whenever words of
+// the set have changed, however many and often, until the next call of this; an empty
+// set ends it. Returns 0, or the error of sys_watch().
+must_check i64
+wait_interrupt(const struct wait_set *set, cause_handler *handler);

@@ -6,6 +6,8 @@
 //
 //	diskio			all of that
 //	diskio read		only reads
+//	diskio overlap		reads while it computes: an upcall at each completion
+//				starts the next operation
 
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
@@ -20,6 +22,7 @@
 
 #define BLOCKS 128u
 #define TIMED 256u
+#define PATIENCE_NS (20 * NS_PER_SECOND)
 #define WORDS (BLOCK_SIZE / sizeof(u64))
 
 static struct queue queue;
@@ -144,6 +147,77 @@ write_and_verify(u32 *wrong)
 	return error ? error : restored;
 }
 
+static struct {
+	u32 next;			// block
+	u32 done;
+	u32 upcalls;
+	i64 error;
+} overlap;
+
+static void
+start_more(void)
+{
+	i64 error;
+
+	while (overlap.next < BLOCKS &&
+	       queue_put(&queue, QUEUE_READ, first_block + overlap.next,
+			 work.frame + overlap.next, 1, overlap.next))
+		overlap.next++;
+	error = queue_flush(&queue);
+	if (error)
+		overlap.error = error;
+}
+
+static void
+on_completion(struct upcall_context *context)
+{
+	u64 tag;
+	i32 status;
+
+	(void)context;
+	overlap.upcalls++;
+	while (queue_take(&queue, &tag, &status)) {
+		overlap.error = status ? status : overlap.error;
+		__atomic_store_n(&overlap.done, overlap.done + 1, __ATOMIC_RELEASE);
+	}
+	start_more();
+}
+
+// Reads all blocks while the program makes no system call, and compares them with what
+// a program that waits reads.
+static i64
+read_overlapped(u32 *wrong)
+{
+	u64 until = now_ns() + PATIENCE_NS, steps = 0;
+	i64 error = transfer(QUEUE_READ, &kept, 7);
+	struct wait_set set;
+
+	if (error)
+		return error;
+	memset(direct_address(work.frame), 0xee, BLOCKS * BLOCK_SIZE);
+	wait_begin(&set);
+	queue_watch(&queue, &set);
+	error = wait_interrupt(&set, on_completion);
+	if (error)
+		return error;
+	upcall_hold();
+	start_more();
+	upcall_release();
+	while (__atomic_load_n(&overlap.done, __ATOMIC_ACQUIRE) < BLOCKS &&
+	       now_ns() < until)
+		steps++;
+	wait_begin(&set);
+	error = wait_interrupt(&set, NULL);
+	if (overlap.done < BLOCKS)
+		return -E_TIMEOUT;
+	for (u32 i = 0; i < BLOCKS; i++)
+		*wrong += memcmp((u8 *)direct_address(work.frame + i),
+				 direct_address(kept.frame + i), BLOCK_SIZE) != 0;
+	print("diskio: %u upcalls in %lu steps of the program\n", overlap.upcalls,
+	      steps);
+	return overlap.error ? overlap.error : error;
+}
+
 static i64
 prepare(void)
 {
@@ -165,12 +239,13 @@ prepare(void)
 int
 main(int argc, char **argv)
 {
-	bool only_read = argc > 1 && !strcmp(argv[1], "read");
+	bool overlaps = argc > 1 && !strcmp(argv[1], "overlap");
+	bool only_read = overlaps || (argc > 1 && !strcmp(argv[1], "read"));
 	u32 wrong = 0;
 	i64 error = prepare();
 
 	if (!error)
-		error = time_reads();
+		error = overlaps ? read_overlapped(&wrong) : time_reads();
 	if (!error && !only_read)
 		error = write_and_verify(&wrong);
 	if (error)

@@ -86,6 +86,7 @@ try_lengths(void)
 		denied("page_batch of too many", syscall_raw(SYS_page_batch,
 			CAP_SLOT_SELF, va, n, 0, 0, 0));
 		denied("wait for too many", syscall_raw(SYS_wait, va, n, 1, 0, 0, 0));
+		denied("watch for too many", syscall_raw(SYS_watch, va, n, 0, 0, 0, 0));
 		denied("ring_narrow by too many", syscall_raw(SYS_ring_narrow,
 			ring_slot, va, n, 0, 0, 0));
 		denied("entry_wait for too many", syscall_lossy(SYS_entry_wait, va, n,
@@ -196,6 +197,7 @@ main(int argc, char **argv)
 		{ "page_batch", SYS_page_batch, 1, false, { 0, 0, 1 } },
 		{ "wait", SYS_wait, 0, false, { 0, 1, 1 } },
 		{ "wake", SYS_wake, 0, false, { 0 } },
+		{ "watch", SYS_watch, 0, false, { 0, 1 } },
 		{ "ring_bind", SYS_ring_bind, 0, false, { 0 } },
 		{ "ring_narrow", SYS_ring_narrow, 1, false, { ring_slot, 0, 1 } },
 		{ "ring_filter", SYS_ring_filter, 1, false, { ring_slot, 0 } },

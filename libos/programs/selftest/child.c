@@ -276,6 +276,12 @@ serve(void)
 }
 
 static void
+break_it(void)
+{
+	break_handler(shared);
+}
+
+static void
 link_up(void)
 {
 	link_child(shared);
@@ -313,6 +319,7 @@ child_main(const char *what)
 		{ "predicate", sleep_by_predicate },
 		{ "serve", serve },
 		{ "link", link_up },
+		{ "break-handler", break_it },
 	};
 
 	map_shared(0, PAGE_VA, PROT_READ | PROT_WRITE);

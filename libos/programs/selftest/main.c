@@ -70,6 +70,11 @@ static const struct test {
 	{ "link-ended", test_link_ended },
 	{ "link-lies", test_link_lies },
 	{ "link-revoked", test_link_revoked },
+	{ "completion", test_completion },
+	{ "completion-held", test_completion_held },
+	{ "completion-nested", test_completion_nested },
+	{ "completion-asleep", test_completion_asleep },
+	{ "completion-broken", test_completion_broken },
 };
 
 static u32 failures;

@@ -195,6 +195,18 @@ test_transfer_deadline(void);
 void
 test_transfer_orphan(void);
 void
+break_handler(volatile struct shared *page);
+void
+test_completion(void);
+void
+test_completion_held(void);
+void
+test_completion_nested(void);
+void
+test_completion_asleep(void);
+void
+test_completion_broken(void);
+void
 test_link(void);
 void
 test_link_ended(void);
