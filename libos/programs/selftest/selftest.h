@@ -195,6 +195,18 @@ test_transfer_deadline(void);
 void
 test_transfer_orphan(void);
 void
+test_transfer_float(void);
+void
+test_transfer_account(void);
+void
+test_transfer_depth(void);
+void
+test_transfer_destroyed(void);
+void
+test_transfer_revoked(void);
+void
+test_transfer_told(void);
+void
 break_handler(volatile struct shared *page);
 void
 test_completion(void);

@@ -14,13 +14,8 @@
 
 static const u32 paths[] = { CALL_FAST, 0 };
 
-struct server {
-	struct helper helper;
-	u32 entry;		// slot
-};
-
 // An entry is there when its environment sleeps.
-static void
+void
 server_ready(const struct server *s)
 {
 	const volatile struct env_info *info = &env_table()[s->helper.child.index];
@@ -31,7 +26,7 @@ server_ready(const struct server *s)
 	check(info->state == ENV_ASLEEP, "the server waits");
 }
 
-static void
+void
 server_start(struct server *s, u32 cpu)
 {
 	i64 entry;
@@ -44,15 +39,25 @@ server_start(struct server *s, u32 cpu)
 	s->entry = (u32)entry;
 }
 
-static void
+void
 server_end(struct server *s)
 {
 	must(sys_cap_drop(s->entry), "cap_drop");
 	helper_end(&s->helper);
 }
 
-static i64
-order(const struct server *s, struct transfer *m, u32 path)
+u32
+server_introduce(const struct server *s, const struct server *to)
+{
+	i64 slot = sys_cap_derive(s->entry, to->helper.child.env, CAP_EXECUTE,
+				  (u64)s->helper.child.id << ENTRY_BADGE_BITS, 1);
+
+	must(slot, "cap_derive");
+	return (u32)slot;
+}
+
+i64
+server_order(const struct server *s, struct transfer *m, u32 path)
 {
 	return sys_entry_call(s->entry, NEVER, m, path);
 }
@@ -65,7 +70,7 @@ echo(const struct server *s, u32 path)
 	for (u64 i = 0; i < CALLS; i++) {
 		struct transfer m = { { ORDER_ECHO, i, ~i, i << 40 } };
 
-		wrong += order(s, &m, path) != 0 || m.word[0] != ORDER_ECHO + 1 ||
+		wrong += server_order(s, &m, path) != 0 || m.word[0] != ORDER_ECHO + 1 ||
 			 m.word[1] != i + 1 || m.word[2] != ~i + 1 ||
 			 m.word[3] != (i << 40) + 1;
 	}
@@ -116,7 +121,7 @@ check_registers(const struct server *s, u32 path)
 			stray |= r == R11 ? returned[r] & ~0x202ull : returned[r];
 	}
 	check(stray == 0, "the reply leaves nothing in registers");
-	check(order(s, &m, path) == 0 && m.word[0] == 0,
+	check(server_order(s, &m, path) == 0 && m.word[0] == 0,
 	      "the call leaves nothing in registers");
 }
 
@@ -127,7 +132,7 @@ check_identity(const struct server *s, u32 path)
 	struct transfer m = { { ORDER_WHO } };
 	i64 badged;
 
-	check(order(s, &m, path) == 0 && m.word[0] == 0, "no badge is badge 0");
+	check(server_order(s, &m, path) == 0 && m.word[0] == 0, "no badge is badge 0");
 	check(m.word[1] == env_table()[self_index()].id, "it knows who calls");
 	must(sys_cap_inspect(CAP_SLOT_SELF, s->entry, &info), "cap_inspect");
 	badged = sys_cap_derive(s->entry, CAP_SLOT_SELF, CAP_EXECUTE,
@@ -142,7 +147,7 @@ check_identity(const struct server *s, u32 path)
 	check(sys_entry_call((u32)badged, NEVER, &m, path) == -E_SLOT,
 	      "what was dropped calls nobody");
 	m.word[0] = ORDER_ECHO;
-	check(order(s, &m, path) == 0, "the other one still does");
+	check(server_order(s, &m, path) == 0, "the other one still does");
 }
 
 void
@@ -180,14 +185,14 @@ test_transfer_refused(void)
 		check(sys_entry_call(s.entry, 1, &m, path) == -E_TIMEOUT,
 		      "a deadline that has passed");
 		m.word[0] = ORDER_SLEEP;
-		check(order(&s, &m, path) == 0 && (i64)m.word[0] == -E_STATE,
+		check(server_order(&s, &m, path) == 0 && (i64)m.word[0] == -E_STATE,
 		      "who serves cannot sleep");
 		m.word[0] = ORDER_SLEEP;
 	}
 	check(sys_entry_wait(NULL, 0, 0, USER_END, 0) == -E_ARGUMENT,
 	      "an entry outside");
 	server_end(&s);
-	check(order(&s, &m, CALL_FAST) == -E_SLOT, "the capability is gone");
+	check(server_order(&s, &m, CALL_FAST) == -E_SLOT, "the capability is gone");
 }
 
 // The callee ends in the middle: the caller goes on with an error.
@@ -202,16 +207,16 @@ test_transfer_aborted(void)
 		struct server s, other;
 
 		server_start(&s, i % sys_info()->cpu_count);
-		check(order(&s, &m, path) == 0, "it serves");
+		check(server_order(&s, &m, path) == 0, "it serves");
 		m.word[0] = ways[i / 2 % 2];
-		check(order(&s, &m, path) == -E_ABORTED, "it ended");
-		check(order(&s, &m, path) == -E_STATE, "nobody is there now");
+		check(server_order(&s, &m, path) == -E_ABORTED, "it ended");
+		check(server_order(&s, &m, path) == -E_STATE, "nobody is there now");
 		helper_end(&s.helper);
 		// The next one may stand where that one stood; the capability is
 		// not for it.
 		server_start(&other, processor());
 		m.word[0] = ORDER_ECHO;
-		check(order(&s, &m, path) == -E_STATE, "nor somebody else");
+		check(server_order(&s, &m, path) == -E_STATE, "nor somebody else");
 		must(sys_cap_drop(s.entry), "cap_drop");
 		server_end(&other);
 	}
@@ -227,7 +232,7 @@ test_transfer_deadline(void)
 		struct server s;
 
 		server_start(&s, i % sys_info()->cpu_count);
-		check(order(&s, &m, paths[i]) == 0, "it serves");
+		check(server_order(&s, &m, paths[i]) == 0, "it serves");
 		for (u32 round = 1; round <= 3; round++) {
 			s.helper.shared->order = 0;
 			s.helper.shared->state = 1;
@@ -237,10 +242,10 @@ test_transfer_deadline(void)
 			      "the deadline passed");
 			check(s.helper.shared->state == 2, "in the middle");
 			m.word[0] = ORDER_ECHO;
-			check(order(&s, &m, paths[i]) == -E_BUSY, "it is at work");
+			check(server_order(&s, &m, paths[i]) == -E_BUSY, "it is at work");
 			s.helper.shared->order = round;
 			server_ready(&s);
-			check(order(&s, &m, paths[i]) == 0, "and then free again");
+			check(server_order(&s, &m, paths[i]) == 0, "and then free again");
 		}
 		server_end(&s);
 	}
@@ -253,16 +258,11 @@ test_transfer_orphan(void)
 	for (u32 i = 0; i < ENDS; i++) {
 		struct transfer m = { { ORDER_ECHO } };
 		struct server s, middle;
-		i64 slot;
 
 		server_start(&s, i % sys_info()->cpu_count);
 		server_start(&middle, i / 2 % sys_info()->cpu_count);
-		must(slot = sys_cap_inspect(CAP_SLOT_SELF, s.entry,
-					    &(struct cap_info){ 0 }), "inspect");
-		slot = sys_cap_derive(s.entry, middle.helper.child.env, CAP_EXECUTE,
-				      (u64)s.helper.child.id << ENTRY_BADGE_BITS, 1);
-		must(slot, "cap_derive");
-		m = (struct transfer){ { ORDER_CALL, (u64)slot, ORDER_HANG } };
+		m = (struct transfer){ { ORDER_CALL, server_introduce(&s, &middle),
+					 ORDER_HANG } };
 		check(sys_entry_call(middle.entry, now_ns() + HANG_NS, &m,
 				     paths[i % 2]) == -E_TIMEOUT, "it hangs");
 		check(s.helper.shared->state == 2, "at the second");
@@ -270,7 +270,7 @@ test_transfer_orphan(void)
 		s.helper.shared->order = 1;
 		server_ready(&s);
 		m.word[0] = ORDER_ECHO;
-		check(order(&s, &m, paths[i % 2]) == 0, "it serves again");
+		check(server_order(&s, &m, paths[i % 2]) == 0, "it serves again");
 		server_end(&s);
 	}
 }
