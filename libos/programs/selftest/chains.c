@@ -58,7 +58,10 @@ test_transfer_account(void)
 	callee = &env_table()[s.helper.child.index];
 	must(sys_slice_bind(s.helper.child.slices[0], CAP_SLOT_SELF), "slice_bind");
 	helper_start(&rival, "count", processor(), NULL);
-	check(changed(&rival.shared->count, 0) || rival.shared->count, "a rival");
+	for (u64 until = now_ns() + PATIENCE_NS;
+	     !rival.shared->count && now_ns() < until;)
+		sys_yield(SLOT_NONE);
+	check(rival.shared->count > 0, "a rival");
 	for (u32 i = 0; i < ARRAY_SIZE(paths); i++) {
 		u64 paid = own->cpu_ns, spent = callee->cpu_ns;
 		bool shared = false;
