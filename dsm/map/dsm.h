@@ -32,14 +32,6 @@
 // instance alone had is lost, and said to be: touching it calls on_lost, dsm_ready()
 // returns -E_DEVICE. A region with DSM_PUBLISHED goes on instead with what
 // dsm_publish() had brought to another node, word by word.
-//
-// Who was left out by the others (it stood still, or was cut off) has lost what it had:
-// its memory begins anew, as another life of the same instance. What it holds in its
-// registers does not, so that must never go into the new memory: touches go to frames
-// that nobody else sees, and that mean nothing, and calls return -E_STATE, until it calls
-// dsm_poll(), dsm_wait_group() or dsm_barrier(). So it asks dsm_group_get() whether the
-// group is still the same before it believes what it has read, or goes on with what it
-// had begun.
 
 #include "kernel/abi/errors.h"
 #include "libos/io/fabric.h"
@@ -125,6 +117,13 @@ void
 dsm_timer(u64 period_ns);
 
 // The group as of the last poll.
+//
+// Who was left out by the others (it stood still, or was cut off) has lost what it had:
+// its memory begins anew, as another life of the same instance. What it holds in its
+// registers does not, so that must never go into the new memory: touches go to frames
+// that nobody else sees, and that mean nothing, and calls return -E_STATE, until it calls
+// dsm_poll(), dsm_wait_group() or dsm_barrier(). So it asks here whether the group is
+// still the same before it believes what it has read, or goes on with what it had begun.
 void
 dsm_group_get(struct dsm_group *group);
 
