@@ -242,7 +242,7 @@ upcall_told(struct env *env)
 		if (!told(env, cause))
 			continue;
 		if (enters(env, cause))
-			interrupt_with(env, (struct upcall_frame){ .cause = cause });
+			interrupt_with(env, (struct event){ .cause = cause });
 		else
 			note_pending(env, cause);
 	}
