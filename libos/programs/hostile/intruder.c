@@ -130,27 +130,6 @@ unwanted(u64 number, const u64 *a)
 	}
 }
 
-// New capabilities for frames are tried at once, to see what is in them and whether
-// they can be written; few are kept.
-static void
-try_frames(u32 slot)
-{
-	u64 va = g.arena + (ARENA_FRAMES + below(&g, 64)) * PAGE_SIZE;
-	struct cap_info info;
-
-	if (sys_cap_inspect(CAP_SLOT_SELF, slot, &info) ||
-	    info.type != CAP_FRAMES)
-		return;
-	if (!sys_page_map(CAP_SLOT_SELF, va, slot, info.base,
-			  (u32)MIN(info.count, SCAN_PAGES), PROT_READ | PROT_WRITE))
-		intrude(va, info.count);
-	else if (!sys_page_map(CAP_SLOT_SELF, va, slot, info.base, 1,
-			       PROT_READ | PROT_EXECUTE))
-		intrude(va, 1);
-	if (below(&g, 4))
-		cap_drop_all(slot);
-}
-
 // A mapping of its own that was made: does the list say that it may be?
 static void
 check_map(const u64 *a)
@@ -169,6 +148,32 @@ check_map(const u64 *a)
 		return;
 	print("intruder: mapped frame 0x%lx without the right\n", a[3]);
 	sys_env_exit(STATUS_READ_FOREIGN);
+}
+
+// New capabilities for frames are tried at once, to see what is in them and whether
+// they can be written or run; few are kept.
+static void
+try_frames(u32 slot)
+{
+	u64 va = g.arena + (ARENA_FRAMES + below(&g, 64)) * PAGE_SIZE;
+	static const u32 prots[] = { PROT_READ | PROT_WRITE, PROT_READ | PROT_EXECUTE };
+	struct cap_info info;
+
+	if (sys_cap_inspect(CAP_SLOT_SELF, slot, &info) ||
+	    info.type != CAP_FRAMES)
+		return;
+	for (u32 i = 0; i < 2; i++) {
+		u64 count = MIN(info.count, SCAN_PAGES);
+		u64 a[] = { CAP_SLOT_SELF, va, slot, info.base, count, prots[i] };
+
+		if (sys_page_map(CAP_SLOT_SELF, va, slot, info.base, (u32)count,
+				 prots[i]))
+			continue;
+		check_map(a);
+		intrude(va, count);
+	}
+	if (below(&g, 4))
+		cap_drop_all(slot);
 }
 
 // Everything that its quota has left, so that the next call finds nothing.
