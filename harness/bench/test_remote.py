@@ -255,7 +255,8 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     monkeypatch.setattr(remote.Hosts, "next", 10)
     monkeypatch.setattr(Console, "typed", [])
     monkeypatch.setattr(Console, "lapses", 0)
-    for name in ("deos.elf", "boot.cpio"):
+    (tmp_path / "floor").mkdir()
+    for name in ("deos.elf", "boot.cpio", "floor/deos.elf"):
         (tmp_path / name).touch()
     made = session.Session(session.LABELS, 1, 1, "", tmp_path, deos.Build(tmp_path, tmp_path),
                            None, None)

@@ -211,18 +211,20 @@ take(struct env *env, u32 request, u32 slot, u64 keep, u64 units)
 }
 
 // The slot of a root capability of that type, or SLOT_NONE; of children the youngest
-// that lives.
+// that lives. Sets how many there are.
 static u32
-find_root(const struct env *env, enum cap_type type)
+find_root(const struct env *env, enum cap_type type, u32 *count)
 {
 	u32 found = SLOT_NONE, newest = 0;
 
+	*count = 0;
 	for (u32 slot = 1; slot < CAP_LIST_SLOTS; slot++) {
 		const struct cap *cap = cap_at(&caps, env->index, slot);
 		u32 id = 1;
 
 		if (!cap || cap->type != type || cap->depth > 0)
 			continue;
+		++*count;
 		if (type == CAP_ENV)
 			id = env_table[cap->base].id;
 		if (id > newest) {
@@ -234,18 +236,21 @@ find_root(const struct env *env, enum cap_type type)
 }
 
 // Its own does not suffice: a program goes, whose frames are the kernel's, a child, or
-// the rest is forgiven.
+// the rest is forgiven. A child that is being reaped may have enough: no other goes
+// before it has been.
 static void
 take_child(struct env *env, u32 kind, u64 now_ns)
 {
-	u32 slot = kind == QUOTA_FRAMES ? find_root(env, CAP_PROGRAM) : SLOT_NONE;
+	u32 programs, children;
+	u32 program = find_root(env, CAP_PROGRAM, &programs);
+	u32 child = find_root(env, CAP_ENV, &children);
 
-	if (slot == SLOT_NONE)
-		slot = find_root(env, CAP_ENV);
-	if (slot != SLOT_NONE) {
-		take(env, kind, slot, 0, 1);
-	} else if (env->info->used.envs > 0) {		// one is being reaped
+	if (kind == QUOTA_FRAMES && programs) {
+		take(env, kind, program, 0, 1);
+	} else if (children < env->info->used.envs) {
 		env->demand[kind].deadline_ns = now_ns + CHILD_PAUSE_NS;
+	} else if (children) {
+		take(env, kind, child, 0, 1);
 	} else {
 		env->info->owed.of[kind] = 0;
 		close_demand(env, kind);
