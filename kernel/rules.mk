@@ -15,7 +15,8 @@ KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-I. -DDEOS_KERNEL -MMD -MP
 
 KERNEL_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/base/*.c \
-	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/arch/x86_64/*.c \
+	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/volume/*.c \
+	kernel/arch/x86_64/*.c \
 	kernel/dev/*.c kernel/sys/*.c kernel/fabric/*.c kernel/main/*.c))
 KERNEL_S := $(wildcard kernel/arch/x86_64/*.S)
 KERNEL_O := $(KERNEL_C:%.c=$(B)/%.o) $(KERNEL_S:%.S=$(B)/%.S.o)

@@ -58,7 +58,7 @@ def test_wild_pointers(guest):
     said = verdict(guest, "wild", 300)
     assert re.findall(r"^wild: (\w+)$", said, re.M) == [
         "env_create", "cap_inspect", "page_batch", "wait", "wake", "watch", "ring_bind",
-        "ring_narrow", "ring_filter", "queue_bind", "console_write", "console_read",
+        "ring_narrow", "ring_filter", "queue_bind", "volume_open", "console_write", "console_read",
         "entropy_read", "trace_read", "page_bits", "code_load", "code_verify", "wait_for",
         "entry_wait"]
 

@@ -20,13 +20,17 @@
 enum program_type {
 	PROGRAM_PREDICATE,	// when to wake: wait_for()
 	PROGRAM_HANDLER,	// what to do with a frame that comes: ring_handle()
+	PROGRAM_OWNS_64,	// what metadata owns, by partitions of 64 bytes: volume_type()
+	PROGRAM_OWNS_128,
+	PROGRAM_OWNS_256,
+	PROGRAM_OWNS_512,
 	PROGRAM_TYPE_COUNT
 };
 
 struct program_spec {
 	u64 text;		// address of `count` instructions
 	u32 count;
-	u32 type;		// enum program_type
+	u32 type;		// enum program_type; contexts are below, and in volume.h
 };
 
 struct program_verdict {

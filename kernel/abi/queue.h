@@ -19,15 +19,19 @@ enum queue_op {
 	QUEUE_READ,
 	QUEUE_WRITE,
 	QUEUE_FLUSH,		// what completed before is durable
+	QUEUE_STORE,		// of a volume: one block of metadata, as it is in memory
 };
 
-// Blocks lie in the queue's extent; frames in its region (consecutive frames).
+// Blocks lie in the queue's extent; frames in its region (consecutive frames). On a
+// volume (volume.h) blocks are its own, from 0 on. Data is read and written as ever, if
+// it is the root's; metadata is read a block at a time, which leaves it in the volume's
+// cache, and written by STORE.
 struct queue_submit {
 	u64 block;
 	u32 frame;
 	u16 count;		// blocks, and frames; 0 for FLUSH
 	u8 op;			// enum queue_op
-	u8 reserved;
+	u8 root;		// of a volume; else nothing
 	u64 tag;
 };
 
@@ -53,7 +57,7 @@ STATIC_ASSERT(sizeof(struct queue_control) <= PAGE_SIZE);
 // queue_bind: the queue's frame and the region that data may lie in, both
 // under capabilities for frames with READ and WRITE.
 struct queue_spec {
-	u32 blocks_slot;	// CAP_BLOCKS; READ to read, WRITE to write
+	u32 blocks_slot;	// CAP_BLOCKS or CAP_VOLUME; READ to read, WRITE to write
 	u32 queue_slot;		// CAP_FRAMES for queue_frame
 	u64 queue_frame;
 	u32 region_slot;	// CAP_FRAMES for the region

@@ -13,6 +13,7 @@
 #include "kernel/abi/fabric.h"
 #include "kernel/abi/layout.h"
 #include "kernel/abi/syscalls.h"
+#include "kernel/abi/volume.h"
 
 #define TABLE_INFO_OFFSET 0x0ull
 #define TABLE_ENVS_OFFSET 0x10000ull
@@ -22,6 +23,8 @@
 #define TABLE_FABRIC_OFFSET 0x50000ull
 #define TABLE_CPUS_OFFSET 0x60000ull
 #define TABLE_DEVICES_OFFSET 0x70000ull
+#define TABLE_VOLUMES_OFFSET 0x80000ull
+#define TABLE_REGISTRY_OFFSET 0x90000ull	// VOLUME_BLOCKS_MAX entries a volume
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u

@@ -56,6 +56,7 @@ enum startup_role {
 	ROLE_FABRIC,		// service numbers
 	ROLE_VIEW,		// frames with a struct view: cluster/view
 	ROLE_LOG,		// frames with a struct log: libos/crt/log.h
+	ROLE_VOLUME,		// roots of a volume
 	ROLE_PIPE,		// frames with a struct pipe: libos/process/descriptor.h
 };
 

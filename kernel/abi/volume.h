@@ -14,6 +14,11 @@
 // partition owns. So a change of bytes concerns the partitions that it touches, and a
 // write that power cut short leaves each partition old or new.
 
+// volume_open() makes one of an extent that the caller holds with READ, WRITE and DERIVE,
+// which nobody else's queue reaches meanwhile. Its capability counts roots; a part of it
+// derived for others lets them use those. With either of them a block queue is bound
+// (queue.h), whose submissions name a root and blocks of the volume.
+
 #include "kernel/abi/queue.h"
 
 #define VOLUME_BLOCKS_MAX 4096u		// 16 MiB
@@ -30,6 +35,9 @@
 #define VOLUME_MOD_BYTES 60u
 #define VOLUME_CHANGES_MAX 8u
 #define VOLUME_PARTS_MAX 4u		// partitions that one update touches
+
+#define VOLUMES_MAX 2u			// open at a time on a node
+#define VOLUME_CACHE_MIN 4u
 
 #define VOLUME_DATA 0u
 #define VOLUME_CATALOGUE_BLOCKS 2u
@@ -66,6 +74,53 @@ struct volume_block {
 };
 
 STATIC_ASSERT(sizeof(struct volume_block) == 16);
+
+// On the disk, and in the exported table.
+struct volume_type {
+	u16 block;		// of its program; 0: no such type
+	u16 insn_count;
+	u16 shift;		// of the size of its partitions
+	u16 reserved;
+};
+
+struct volume_root {
+	u16 block;		// 0: none
+	u8 type;
+	u8 temporary;		// in memory only
+	u16 limit;		// blocks that may lie under it
+	u16 reserved;
+};
+
+enum volume_stage {
+	VOLUME_CLOSED,		// no such volume
+	VOLUME_OPENING,		// its map is being made from what the disk says
+	VOLUME_OPEN,
+	VOLUME_STOPPED,		// what it stood on is gone, or the disk is inconsistent
+};
+
+// The exported table of volumes.
+struct volume_info {
+	u32 owner;		// id of the environment
+	u32 stage;		// enum volume_stage
+	u64 first;		// its block 0, on the disk
+	u32 count;		// blocks
+	u32 wanted;		// while VOLUME_OPENING: the block to read and walk next
+	u64 cache_frame;	// the frames of its cache of metadata
+	u32 cache_count;
+	u32 reserved;
+	struct volume_type type[VOLUME_TYPES_MAX];
+	struct volume_root root[VOLUME_ROOTS_MAX];
+};
+
+// volume_open().
+#define VOLUME_FORMAT 1u	// a new, empty volume; else what the disk holds
+struct volume_spec {
+	u32 blocks_slot;	// CAP_BLOCKS
+	u32 flags;
+	u64 first;		// on the disk
+	u32 count;		// blocks: 3 to VOLUME_BLOCKS_MAX
+	u32 cache_count;	// frames: VOLUME_CACHE_MIN to VOLUME_CACHE_MAX
+};
 
 // What a type's program is given, and what it fills in.
 struct volume_extent {

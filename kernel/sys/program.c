@@ -24,6 +24,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/scarce.h"
 #include "kernel/sys/env.h"
+#include "kernel/volume/volume.h"
 
 #define PIECE_STEPS 128u	// that one code_verify() walks
 #define PLACE_FRAMES (CODE_INSNS_MAX * (u32)sizeof(u32) / (u32)PAGE_SIZE)
@@ -52,6 +53,10 @@ static u64 code_changes;	// how often the window was changed
 static const struct code_type *const types[PROGRAM_TYPE_COUNT] = {
 	[PROGRAM_PREDICATE] = &predicate_type,
 	[PROGRAM_HANDLER] = &handler_type,
+	[PROGRAM_OWNS_64] = &volume_code_types[6],
+	[PROGRAM_OWNS_128] = &volume_code_types[7],
+	[PROGRAM_OWNS_256] = &volume_code_types[8],
+	[PROGRAM_OWNS_512] = &volume_code_types[9],
 };
 
 static u32
@@ -231,6 +236,14 @@ check_program(const struct call *call, u64 slot, enum program_type type,
 	if ((*program)->type != type)
 		return -E_ARGUMENT;
 	return (*program)->state == PROGRAM_ACCEPTED ? 0 : -E_STATE;
+}
+
+const struct code_insn *
+program_text(const struct program *program, u32 *count)
+{
+	ASSERT(program->state == PROGRAM_ACCEPTED);
+	*count = program->code.count;
+	return program->code.text;
 }
 
 u64

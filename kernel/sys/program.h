@@ -20,6 +20,10 @@ must_check i64
 check_program(const struct call *call, u64 slot, enum program_type type,
 	      const struct program **program, u32 *node);
 
+// Its instructions. It was verified.
+const struct code_insn *
+program_text(const struct program *program, u32 *count);
+
 // Runs it. Under the kernel lock; `context` is the kernel's.
 u64
 program_run(const struct program *program, void *context, void *host);

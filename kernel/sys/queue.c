@@ -29,6 +29,7 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/volume.h"
 
 #define QUEUE_NONE 0xffffffffu
 #define QUEUE_FABRIC 0xfffffffeu
@@ -45,6 +46,10 @@ struct queue {
 	u32 region_node;
 	u64 block_first;
 	u64 block_count;
+	u32 volume;		// whose blocks these are, or VOLUME_RAW
+	u32 root_first;		// roots of it
+	u32 root_count;
+	u64 offset;		// of its blocks on the disk
 	u64 region_first;
 	u64 region_count;
 	u64 memory_frame;
@@ -63,6 +68,7 @@ struct operation {
 	u64 block;
 	u64 frame;		// of a queue's: pinned
 	u64 tag;		// of a peer's: its ticket
+	struct volume_flight flight;
 };
 
 static struct queue queues[QUEUES_MAX];
@@ -90,9 +96,14 @@ complete(struct queue *q, u64 tag, i64 status)
 static i64
 judge(const struct queue *q, const struct queue_submit *s)
 {
+	bool raw = q->volume == VOLUME_RAW;
+
+	if (!raw && s->root - q->root_first >= q->root_count)
+		return -E_RANGE;
 	if (s->op == QUEUE_FLUSH)
 		return s->count == 0 ? 0 : -E_ARGUMENT;
-	if (s->op > QUEUE_FLUSH || s->count == 0 || s->count > QUEUE_BLOCKS_MAX)
+	if (s->op > (raw ? QUEUE_WRITE : QUEUE_STORE) || s->count == 0 ||
+	    s->count > QUEUE_BLOCKS_MAX)
 		return -E_ARGUMENT;
 	if (s->op == QUEUE_READ ? !q->reads
 				: !q->writes || disk_facts()->read_only)
@@ -100,8 +111,12 @@ judge(const struct queue *q, const struct queue_submit *s)
 	if (s->block < q->block_first ||
 	    s->block - q->block_first >= q->block_count ||
 	    s->count > q->block_count - (s->block - q->block_first) ||
-	    s->block + s->count > disk_facts()->blocks)
+	    q->offset + s->block + s->count > disk_facts()->blocks)
 		return -E_RANGE;
+	if (raw && volume_covers(s->block, s->count))
+		return -E_TAKEN;
+	if (s->op == QUEUE_STORE)
+		return s->count == 1 ? 0 : -E_ARGUMENT;
 	if (s->frame < q->region_first ||
 	    s->frame - q->region_first >= q->region_count ||
 	    s->count > q->region_count - (s->frame - q->region_first))
@@ -109,21 +124,26 @@ judge(const struct queue *q, const struct queue_submit *s)
 	return 0;
 }
 
-// U4: is an orphan working on these blocks?
-static bool
-held_back(const struct queue_submit *s)
+bool
+queue_works_on(u64 block, u64 count, bool orphaned)
 {
-	if (orphans == 0)
-		return false;
 	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
 		const struct operation *o = &operations[i];
 
-		if (o->open && (o->queue == QUEUE_NONE || o->withdrawn) &&
-		    s->block < o->block + o->count &&
-		    o->block < s->block + s->count)
+		if (o->open && (o->queue == QUEUE_NONE || o->withdrawn || !orphaned) &&
+		    block < o->block + o->count && o->block < block + count)
 			return true;
 	}
 	return false;
+}
+
+// U4: is an orphan working on these blocks? Of a volume one flush goes at a time.
+static bool
+held_back(const struct queue *q, const struct queue_submit *s)
+{
+	if (q->volume != VOLUME_RAW && s->op == QUEUE_FLUSH)
+		return volume_flushes(q->volume);
+	return orphans && queue_works_on(q->offset + s->block, s->count, true);
 }
 
 static void
@@ -134,15 +154,21 @@ start(struct queue *q, const struct queue_submit *s)
 	struct disk_op op = {
 		.kind = (enum queue_op)s->op,
 		.count = s->count,
-		.block = s->block,
+		.block = q->offset + s->block,
 		.physical = (u64)s->frame << PAGE_SHIFT,
 	};
+	struct volume_flight flight = { .volume = VOLUME_RAW };
+	i64 status = 0;
 
 	ASSERT(free_count > 0 && !o->open);
 	if (op.kind == QUEUE_FLUSH)
 		op.block = 0;
-	if (!disk_start(&op, index)) {
-		complete(q, s->tag, 0);
+	if (q->volume != VOLUME_RAW)
+		status = volume_start(q->volume, s, &op, &flight);
+	if (status || !disk_start(&op, index)) {
+		if (!status)
+			volume_finish(&flight, true, true);
+		complete(q, s->tag, MIN(status, 0));
 		return;
 	}
 	*o = (struct operation){
@@ -150,8 +176,9 @@ start(struct queue *q, const struct queue_submit *s)
 		.queue = (u32)(q - queues),
 		.count = op.count,
 		.block = op.block,
-		.frame = s->frame,
+		.frame = op.physical >> PAGE_SHIFT,
 		.tag = s->tag,
+		.flight = flight,
 	};
 	if (o->count)
 		own_pin(&frames, o->frame, o->count);			// U3
@@ -205,7 +232,7 @@ take_submissions(struct queue *q, u32 head)
 
 		i64 wrong = judge(q, &s);
 
-		if (!has_room(q, limit) || (!wrong && held_back(&s))) {
+		if (!has_room(q, limit) || (!wrong && held_back(q, &s))) {
 			q->stalled = true;
 			break;
 		}
@@ -237,6 +264,7 @@ finish(u32 index, bool succeeded)
 		own_unpin(&frames, o->frame, o->count);
 	o->open = false;
 	free_operations[free_count++] = index;
+	volume_finish(&o->flight, succeeded, o->queue != QUEUE_NONE);
 	if (o->queue == QUEUE_NONE) {
 		orphans--;
 		return;
@@ -305,31 +333,51 @@ struct bind_checked {
 	struct queue queue;	// that it becomes
 };
 
-// Fills in what capabilities give.
+// What the capability for blocks, or for roots of a volume, lets it reach.
 static i64
-check_authority(const struct env *env, const struct queue_spec *s, struct queue *q)
+check_blocks(const struct env *env, u32 slot, struct queue *q)
 {
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, env->index, s->blocks_slot, CAP_BLOCKS, 0,
-			       &cap);
+	i64 error = cap_lookup(&caps, env->index, slot, CAP_BLOCKS, 0, &cap);
 
+	if (error == -E_TYPE)
+		error = cap_lookup(&caps, env->index, slot, CAP_VOLUME, 0, &cap);
 	if (error)
 		return error;
 	if (!(cap->rights & (CAP_READ | CAP_WRITE)))
 		return -E_RIGHTS;
+	q->reads = cap->rights & CAP_READ;
+	q->writes = cap->rights & CAP_WRITE;
+	q->blocks_node = cap_node(&caps, cap);
+	q->volume = VOLUME_RAW;
+	q->block_first = cap->base;
+	q->block_count = cap->count;
+	if (cap->type == CAP_BLOCKS)
+		return 0;
+	q->root_first = (u32)cap->base % VOLUME_ROOTS_MAX;
+	q->root_count = (u32)cap->count;
+	q->block_first = 0;
+	q->volume = (u32)cap->base / VOLUME_ROOTS_MAX;
+	return volume_extent(q->volume, &q->offset, &q->block_count);
+}
+
+// Fills in what capabilities give.
+static i64
+check_authority(const struct env *env, const struct queue_spec *s, struct queue *q)
+{
 	*q = (struct queue){
 		.bound = true,
 		.running = true,
-		.reads = cap->rights & CAP_READ,
-		.writes = cap->rights & CAP_WRITE,
 		.owner = env->index,
-		.blocks_node = cap_node(&caps, cap),
-		.block_first = cap->base,
-		.block_count = cap->count,
 		.region_first = s->region_frame,
 		.region_count = s->region_count,
 		.memory_frame = s->queue_frame,
 	};
+
+	i64 error = check_blocks(env, s->blocks_slot, q);
+
+	if (error)
+		return error;
 	error = check_frames(env, s->queue_slot, CAP_READ | CAP_WRITE,
 			     s->queue_frame, 1, &q->memory_node);
 	if (error)
@@ -435,18 +483,36 @@ stands_on(const struct queue *q, u32 cap_node, u64 from)
 	       (q->memory_node == cap_node && q->memory_frame >= from);
 }
 
+static void
+stop(struct queue *q)
+{
+	if (!q->bound || !q->running)
+		return;
+	orphan_operations(q);
+	q->running = false;						// U1
+	q->stalled = false;
+	env_hint(q->owner);
+}
+
 void
 queue_cap_gone(u32 cap_node, u64 from)
 {
 	for (u32 i = 0; i < QUEUES_MAX; i++) {
-		struct queue *q = &queues[i];
+		if (stands_on(&queues[i], cap_node, from))
+			stop(&queues[i]);
+	}
+}
 
-		if (!q->bound || !q->running || !stands_on(q, cap_node, from))
-			continue;
-		orphan_operations(q);
-		q->running = false;					// U1
-		q->stalled = false;
-		env_hint(q->owner);
+void
+queue_volume_gone(u32 volume)
+{
+	for (u32 i = 0; i < QUEUES_MAX; i++) {
+		if (queues[i].volume == volume)
+			stop(&queues[i]);
+	}
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		if (operations[i].flight.volume == volume)
+			operations[i].flight.volume = VOLUME_RAW;
 	}
 }
 
@@ -459,10 +525,10 @@ queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical)
 	u32 index;
 
 	if (!disk_works() || (op != QUEUE_READ && disk_facts()->read_only) ||
-	    (s.count && block >= disk_facts()->blocks))
+	    (s.count && (block >= disk_facts()->blocks || volume_covers(block, 1))))
 		return QUEUE_FABRIC_FAILED;
 	if (!free_count || !disk_room() || fabric_open >= share() ||
-	    (s.count && held_back(&s)))
+	    (s.count && orphans && queue_works_on(block, 1, true)))
 		return QUEUE_FABRIC_FULL;
 	index = free_operations[free_count - 1];
 	o = &operations[index];
@@ -474,6 +540,7 @@ queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical)
 		.count = s.count,
 		.block = disk.block,
 		.tag = ticket,
+		.flight.volume = VOLUME_RAW,
 	};
 	free_count--;
 	fabric_open++;

@@ -33,6 +33,14 @@ queue_push(void);
 void
 queue_look(void);
 
+// Does the device work on some of these blocks: for an orphan, or for anybody?
+bool
+queue_works_on(u64 block, u64 count, bool orphaned);
+
+// A volume is gone: queues on it stop, and their operations are orphans as above.
+void
+queue_volume_gone(u32 volume);
+
 // Pins that operations with the disk hold. Asserts that none is lost.
 u64
 queue_pins(void);

@@ -23,6 +23,7 @@
 #include "kernel/sys/ring.h"
 #include "kernel/sys/slice.h"
 #include "kernel/sys/transfer.h"
+#include "kernel/sys/volume.h"
 #include "kernel/sys/wait.h"
 
 // Environments that lost capabilities for frames, and between which frames.
@@ -129,6 +130,21 @@ static void (*const destroy[CAP_TYPE_COUNT])(u32 index) = {
 };
 
 static void
+blocks_gone(u32 node, u64 first)
+{
+	queue_cap_gone(node, first);
+	volume_cap_gone(node, first);
+}
+
+static void
+roots_gone(const struct cap *removed, u32 node)
+{
+	queue_cap_gone(node, 0);
+	if (removed->depth == 0)
+		volume_destroy((u32)removed->base / VOLUME_ROOTS_MAX);
+}
+
+static void
 apply(const struct cap *removed, u32 node)
 {
 	if (removed->list >= FABRIC_LIST_FIRST) {
@@ -143,7 +159,10 @@ apply(const struct cap *removed, u32 node)
 		slice_capability_gone(removed, node);
 		break;
 	case CAP_BLOCKS:
-		queue_cap_gone(node, 0);
+		blocks_gone(node, 0);
+		break;
+	case CAP_VOLUME:
+		roots_gone(removed, node);
 		break;
 	case CAP_FABRIC:
 		fabric_cap_gone(node, 0);
@@ -151,6 +170,7 @@ apply(const struct cap *removed, u32 node)
 	case CAP_PROGRAM:
 		wait_cap_gone(node);
 		ring_cap_gone(node, 0);
+		volume_cap_gone(node, 0);
 		break;
 	case CAP_RING:			// who bound a handler with it
 		ring_guard_gone(node);
@@ -254,7 +274,7 @@ apply_part(const struct cap *was, u32 node, u64 first)
 	else if (was->type == CAP_SLICES)
 		slice_capability_gone(&part, node);
 	else
-		queue_cap_gone(node, first);
+		blocks_gone(node, first);
 }
 
 void

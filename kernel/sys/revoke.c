@@ -235,18 +235,19 @@ find_root(const struct env *env, enum cap_type type, u32 *count)
 	return found;
 }
 
-// Its own does not suffice: a program goes, whose frames are the kernel's, a child, or
-// the rest is forgiven. A child that is being reaped may have enough: no other goes
-// before it has been.
+// Its own does not suffice: a program goes, or a volume, whose frames are the kernel's, a
+// child, or the rest is forgiven. A child that is being reaped may have enough: no other
+// goes before it has been.
 static void
 take_child(struct env *env, u32 kind, u64 now_ns)
 {
-	u32 programs, children;
+	u32 programs, volumes, children;
 	u32 program = find_root(env, CAP_PROGRAM, &programs);
+	u32 volume = find_root(env, CAP_VOLUME, &volumes);
 	u32 child = find_root(env, CAP_ENV, &children);
 
-	if (kind == QUOTA_FRAMES && programs) {
-		take(env, kind, program, 0, 1);
+	if (kind == QUOTA_FRAMES && (programs || volumes)) {
+		take(env, kind, programs ? program : volume, 0, 1);
 	} else if (children < env->info->used.envs) {
 		env->demand[kind].deadline_ns = now_ns + CHILD_PAUSE_NS;
 	} else if (children) {

@@ -20,6 +20,10 @@ struct ring_info ring_table[RINGS_MAX] EXPORTED;
 struct device_info device_table[DEVICES_MAX] EXPORTED;
 struct fabric_link link_table[FABRIC_LINKS_MAX] EXPORTED;
 struct fabric_info fabric_info EXPORTED;
+struct volume_info volume_table[VOLUMES_MAX] EXPORTED;
+struct volume_block volume_blocks[VOLUMES_MAX][VOLUME_BLOCKS_MAX] EXPORTED;
+
+STATIC_ASSERT(TABLE_REGISTRY_OFFSET + sizeof(volume_blocks) <= TABLE_FRAMES_OFFSET);
 
 void
 tables_share(void)
@@ -33,6 +37,8 @@ tables_share(void)
 	kernel_map_share(TABLE_CPUS_OFFSET, cpu_table, sizeof(cpu_table));
 	kernel_map_share(TABLE_LINKS_OFFSET, link_table, sizeof(link_table));
 	kernel_map_share(TABLE_FABRIC_OFFSET, &fabric_info, sizeof(fabric_info));
+	kernel_map_share(TABLE_VOLUMES_OFFSET, volume_table, sizeof(volume_table));
+	kernel_map_share(TABLE_REGISTRY_OFFSET, volume_blocks, sizeof(volume_blocks));
 	kernel_map_share(TABLE_FRAMES_OFFSET, frames.frame,
 			 frames.count * sizeof(struct frame_info));
 }

@@ -9,6 +9,8 @@ extern struct sys_info sys_info;
 extern struct env_info env_table[ENVS_MAX];
 extern struct slice_info slice_table[CPUS_MAX][SLICES_PER_CPU];
 extern struct cpu_info cpu_table[CPUS_MAX];
+extern struct volume_info volume_table[VOLUMES_MAX];
+extern struct volume_block volume_blocks[VOLUMES_MAX][VOLUME_BLOCKS_MAX];
 extern struct ring_info ring_table[RINGS_MAX];
 extern struct device_info device_table[DEVICES_MAX];
 extern struct fabric_link link_table[FABRIC_LINKS_MAX];

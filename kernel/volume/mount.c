@@ -74,10 +74,12 @@ static bool
 find(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
      u32 root)
 {
-	struct volume_block *b = &v->block[block], *p = &v->block[parent];
+	struct volume_block *b, *p = &v->block[parent];
 
-	if (block >= v->count || b->state != VOLUME_FREE || p->depth >= VOLUME_DEPTH_MAX)
+	if (block >= v->count || v->block[block].state != VOLUME_FREE ||
+	    p->depth >= VOLUME_DEPTH_MAX)
 		return false;
+	b = &v->block[block];
 	*b = (struct volume_block){
 		.parent = (u16)parent,
 		.state = (u8)state,

@@ -42,6 +42,8 @@ volume_load(struct volume *v, u32 root, u32 block, u32 *slot)
 		return -E_AGAIN;
 	if (b->frame)
 		return 0;
+	if (b->flags & VOLUME_BLANK && !volume_may_keep(v, root))
+		return -E_TABLE;
 	*slot = volume_slot(v, block);
 	if (*slot == VOLUME_NONE)
 		return -E_TABLE;

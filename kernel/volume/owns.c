@@ -163,6 +163,25 @@ is_clean(const struct volume_block *b)
 	return !(b->flags & (VOLUME_DIRTY | VOLUME_LEAVING | VOLUME_BLANK)) && !b->busy;
 }
 
+bool
+volume_may_keep(const struct volume *v, u32 root)
+{
+	u32 kept[VOLUME_ROOTS_MAX + 1] = { 0 }, loose = v->cache_count, owed = 0;
+	u32 reserve = v->cache_count / VOLUME_RESERVES;
+
+	for (u32 i = 0; i < v->cache_count; i++) {
+		const struct volume_block *b = &v->block[v->cached[i]];
+
+		if (v->cached[i] == VOLUME_NONE || is_clean(b))
+			continue;
+		kept[b->root]++;
+		loose--;
+	}
+	for (u32 r = 0; r < VOLUME_ROOTS_MAX; r++)
+		owed += r != root && kept[r] < reserve ? reserve - kept[r] : 0;
+	return kept[root] < reserve || loose > owed;
+}
+
 u32
 volume_slot(struct volume *v, u32 block)
 {

@@ -10,7 +10,6 @@
 // Nothing is changed until all of it has passed.
 
 #include "kernel/abi/errors.h"
-#include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/volume/volume.h"
 
@@ -55,34 +54,42 @@ find_touched(const struct volume_update *u, u32 shift, struct touched *t)
 	return true;
 }
 
-// Marks what the touched partitions own in those bytes. False: a block was not marked
-// as it must be, or is of another type than it was.
+// Marks one block that is owned, before or after. False: it was not marked as it must
+// be, or is of another type than it was; or it was not owned, so that the bytes are not
+// those that were written to the disk.
 static bool
-mark_owned(struct volume *v, const struct volume_block *b, u32 block,
-	   const struct touched *t, const u8 *bytes, bool after, u32 *seen)
+mark_block(struct volume *v, u32 at, u32 type, u32 parent, bool after)
+{
+	const struct volume_block *b = &v->block[at];
+	u8 *mark = &v->mark[at];
+
+	if (!after && *mark == UNKNOWN && b->state == VOLUME_USED &&
+	    b->parent == parent && b->type == type)
+		*mark = BEFORE;
+	else if (after && *mark == BEFORE && b->type == type)
+		*mark = KEPT;
+	else if (after && *mark == NEW_OF(type))
+		*mark = TAKEN;
+	else
+		return false;
+	return true;
+}
+
+// Marks what the touched partitions of metadata own in those bytes.
+static bool
+mark_owned(struct volume *v, u32 block, const struct touched *t, const u8 *bytes,
+	   bool after, u32 *seen)
 {
 	for (u32 i = 0; i < t->count; i++) {
-		i64 found = volume_owns(v, b->type, bytes, t->index[i]);
+		i64 found = volume_owns(v, v->block[block].type, bytes, t->index[i]);
 
 		if (found < 0)
 			return false;
 		for (u32 e = 0; e < found; e++) {
 			for (u32 k = 0; k < v->out[e].count; k++) {
-				u32 at = v->out[e].block + k;
-				u8 *mark = &v->mark[at];
-
-				if (!after) {
-					ASSERT(v->block[at].parent == block &&
-					       *mark == UNKNOWN);	// V2
-					*mark = BEFORE;
-				} else if (*mark == BEFORE &&
-					   v->block[at].type == v->out[e].type) {
-					*mark = KEPT;
-				} else if (*mark == NEW_OF(v->out[e].type)) {
-					*mark = TAKEN;
-				} else {
+				if (!mark_block(v, v->out[e].block + k, v->out[e].type,
+						block, after))
 					return false;
-				}
 				++*seen;
 			}
 		}
@@ -179,9 +186,9 @@ compare(struct volume *v, const struct volume_update *u, const struct touched *t
 {
 	const struct volume_block *b = &v->block[u->block];
 	u32 owned = 0, seen = 0, added = 0;
-	bool right = mark_owned(v, b, u->block, t, before, false, &owned);
 
-	ASSERT(right);
+	if (!mark_owned(v, u->block, t, before, false, &owned))
+		return -E_STATE;
 	for (u32 i = 0; i < u->change_count; i++) {
 		const struct volume_change *c = &u->change[i];
 		i64 error = mark_change(v, c, b->depth);
@@ -193,20 +200,22 @@ compare(struct volume *v, const struct volume_update *u, const struct touched *t
 	}
 	if (added && v->used[b->root] + added > v->catalogue.root[b->root].limit)
 		return -E_QUOTA;
-	right = mark_owned(v, b, u->block, t, after, true, &seen);
-	return right && seen == owned ? 0 : -E_OWNS;
+	return mark_owned(v, u->block, t, after, true, &seen) && seen == owned
+		       ? 0 : -E_OWNS;
 }
 
 i64
 volume_update(struct volume *v, u32 root, const struct volume_update *u)
 {
-	struct volume_block *b = &v->block[u->block];
+	struct volume_block *b;
 	struct touched t;
 	u8 *bytes;
 	i64 error;
 
-	if (u->block < VOLUME_CATALOGUE_BLOCKS || u->block >= v->count ||
-	    b->state != VOLUME_USED || b->root != root)
+	if (u->block < VOLUME_CATALOGUE_BLOCKS || u->block >= v->count)
+		return -E_RANGE;
+	b = &v->block[u->block];
+	if (b->state != VOLUME_USED || b->root != root)
 		return -E_RANGE;
 	if (b->type == VOLUME_DATA)
 		return -E_STATE;
@@ -218,6 +227,8 @@ volume_update(struct volume *v, u32 root, const struct volume_update *u)
 		return -E_ABSENT;
 	if (b->busy || b->flags & VOLUME_LEAVING)
 		return -E_AGAIN;						// N3
+	if (!(b->flags & (VOLUME_DIRTY | VOLUME_BLANK)) && !volume_may_keep(v, root))
+		return -E_TABLE;
 	memcpy(v->changed, bytes, BLOCK_SIZE);
 	apply_mods(v->changed, u);
 	error = compare(v, u, &t, bytes, v->changed);

@@ -43,21 +43,6 @@
 #define VOLUME_VERSION 1u
 
 // On the disk: in the first sector of blocks 0 and 1; the newer valid one counts.
-struct volume_type {
-	u16 block;		// of its program; 0: no such type
-	u16 insn_count;
-	u16 shift;		// of the size of its partitions
-	u16 reserved;
-};
-
-struct volume_root {
-	u16 block;		// 0: none
-	u8 type;
-	u8 temporary;		// in memory only
-	u16 limit;		// blocks that may lie under it
-	u16 reserved;
-};
-
 struct volume_catalogue {
 	u64 magic;
 	u32 version;
@@ -142,8 +127,8 @@ volume_limit(struct volume *v, u32 root, u32 blocks);
 
 // Changes metadata of a root as asked, or nothing. 0, or -E_ABSENT (not in the cache),
 // -E_AGAIN (on its way to the disk), -E_TAKEN (a block that is not free), -E_OWNS (the
-// change of what it owns is not what was declared), -E_QUOTA (the root's limit), -E_RANGE,
-// -E_ARGUMENT, -E_STATE.
+// change of what it owns is not what was declared), -E_QUOTA (the root's limit), -E_TABLE
+// (volume_may_keep()), -E_RANGE, -E_ARGUMENT, -E_STATE.
 must_check i64
 volume_update(struct volume *v, u32 root, const struct volume_update *u);
 
@@ -202,6 +187,12 @@ void
 volume_give_up(struct volume *v, u32 block);
 void
 volume_free(struct volume *v, u32 block);
+
+// May a root keep one block more in the cache that cannot be forgotten? Each has its
+// reserve, whatever the others do; the rest is for who comes first.
+#define VOLUME_RESERVES (2 * VOLUME_ROOTS_MAX)
+bool
+volume_may_keep(const struct volume *v, u32 root);
 
 // A slot of the cache for a block, zero; VOLUME_NONE: all are in use.
 u32

@@ -179,6 +179,31 @@ lies_are_found(void **state)
 	assert_int_equal(volume_mount(&after, durable[0], durable[1]), -E_STATE);
 }
 
+// A disk that gives back other bytes than were written: of that nothing is updated.
+static void
+later_lies_are_refused(void **state)
+{
+	static const u16 bad[] = { 10, 20, 30, BLOCKS };	// itself, in limbo, free
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_equal(set(0, 10, 0, 20, 1, false), 0);
+	assert_int_equal(set(0, 10, 0, 20, 1, true), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct volume_extent e = { bad[i], 1, VOLUME_DATA };
+
+		memcpy(volume_bytes(&v, 10) + 64, &e, sizeof(e));
+		assert_int_equal(set(0, 10, 72, 40, 1, false), -E_STATE);
+		assert_int_equal(set(0, 10, 64, bad[i], 1, true), -E_STATE);
+		memset(volume_bytes(&v, 10) + 64, 0, sizeof(e));
+		volume_check(&v);
+	}
+	assert_int_equal(set(0, 10, 72, 40, 1, false), 0);
+}
+
 int
 main(void)
 {
@@ -187,6 +212,7 @@ main(void)
 		cmocka_unit_test(catalogue_is_never_lost),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(lies_are_found),
+		cmocka_unit_test(later_lies_are_refused),
 	};
 
 	prng_seed(&prng, test_seed());

@@ -68,6 +68,23 @@ fabric_info(void)
 						     TABLE_FABRIC_OFFSET);
 }
 
+// VOLUMES_MAX entries.
+static inline const volatile struct volume_info *
+volume_table(void)
+{
+	return (const volatile struct volume_info *)(TABLES_BASE +
+						     TABLE_VOLUMES_OFFSET);
+}
+
+// What is known of each block of a volume: as many entries as it has blocks.
+static inline const volatile struct volume_block *
+volume_registry(u32 volume)
+{
+	return (const volatile struct volume_block *)(TABLES_BASE +
+						      TABLE_REGISTRY_OFFSET) +
+	       (u64)volume * VOLUME_BLOCKS_MAX;
+}
+
 // sys_info()->frame_count entries.
 static inline const volatile struct frame_info *
 frame_table(void)

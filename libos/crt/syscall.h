@@ -18,6 +18,7 @@
 #include "kernel/abi/syscalls.h"
 #include "kernel/abi/trace.h"
 #include "kernel/abi/transfer.h"
+#include "kernel/abi/volume.h"
 
 // Any call with any arguments: the wrappers, and programs that test refusals.
 static inline i64
@@ -447,4 +448,45 @@ must_check static inline i64
 sys_ring_handle(u32 ring, u32 program, u32 frames, u64 frame)
 {
 	return syscall_raw(SYS_ring_handle, ring, program, frames, frame, 0, 0);
+}
+
+// Opens a volume in an extent of blocks. Returns its slot.
+must_check static inline i64
+sys_volume_open(const struct volume_spec *spec)
+{
+	return syscall_3(SYS_volume_open, (u64)spec, 0, 0);
+}
+
+// Looks at the block that was read while it is being opened: -E_AGAIN, there are more.
+must_check static inline i64
+sys_volume_walk(u32 volume)
+{
+	return syscall_3(SYS_volume_walk, volume, 0, 0);
+}
+
+// Registers a type of metadata, or tells the program of one while it is being opened
+// (then -E_AGAIN as above, and `block` means nothing).
+must_check static inline i64
+sys_volume_type(u32 volume, u32 type, u32 shift, u32 program, u32 block)
+{
+	return syscall_raw(SYS_volume_type, volume, type, shift, program, block, 0);
+}
+
+// Gives a root its first block, or with block 0 takes it back.
+must_check static inline i64
+sys_volume_root(u32 volume, u32 root, u32 type, u32 block, bool temporary)
+{
+	return syscall_raw(SYS_volume_root, volume, root, type, block, temporary, 0);
+}
+
+must_check static inline i64
+sys_volume_limit(u32 volume, u32 root, u32 blocks)
+{
+	return syscall_3(SYS_volume_limit, volume, root, blocks);
+}
+
+must_check static inline i64
+sys_volume_update(u32 volume, u32 root, const struct volume_update *update)
+{
+	return syscall_3(SYS_volume_update, volume, root, (u64)update);
 }

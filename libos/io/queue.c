@@ -59,6 +59,7 @@ queue_put(struct queue *queue, enum queue_op op, u64 block, u64 frame,
 			.frame = (u32)frame,
 			.count = (u16)count,
 			.op = (u8)op,
+			.root = queue->root,
 			.tag = tag,
 		};
 	queue->open++;

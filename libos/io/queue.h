@@ -17,10 +17,11 @@ struct queue {
 	u32 submit_head;
 	u32 complete_tail;
 	u32 open;		// put and not taken
+	u8 root;		// of a volume; else nothing
 };
 
-// Takes a frame and binds a queue over a capability for blocks and a region of
-// frames. Returns 0 or an error, with nothing left behind.
+// Takes a frame and binds a queue over a capability for blocks or for roots of a
+// volume, and a region of frames. Returns 0 or an error, with nothing left behind.
 must_check i64
 queue_open(struct queue *queue, u32 blocks_slot, const struct frame_run *region);
 

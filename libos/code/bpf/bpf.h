@@ -5,6 +5,7 @@
 // Everything but the entry is inlined; there is no data beside the stack.
 
 #include "kernel/abi/program.h"
+#include "kernel/abi/volume.h"
 
 #define inline_ static inline __attribute__((always_inline))
 

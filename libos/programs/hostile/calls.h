@@ -320,13 +320,45 @@ static void
 fill_queue_spec(struct generator *g, struct queue_spec *s)
 {
 	*s = (struct queue_spec){
-		.blocks_slot = random_slot(g, "blocks"),
+		.blocks_slot = random_slot(g, below(g, 4) ? "blocks" : "volume"),
 		.queue_slot = frames_slot(g),
 		.queue_frame = random_frame(g),
 		.region_slot = frames_slot(g),
 		.region_frame = random_frame(g),
 		.region_count = random_count(g),
 	};
+}
+
+static void
+fill_volume_spec(struct generator *g, struct volume_spec *s)
+{
+	*s = (struct volume_spec){
+		.blocks_slot = random_slot(g, "blocks"),
+		.flags = below(g, 8) > 0,
+	};
+	s->first = random_frame(g);
+	s->count = (u32)below(g, 12);
+	s->cache_count = VOLUME_CACHE_MIN + (u32)below(g, 3) - 1;
+}
+
+// Extents of a few blocks come and go at a few places of a few blocks.
+static void
+fill_volume_update(struct generator *g, struct volume_update *u)
+{
+	*u = (struct volume_update){
+		.block = (u32)below(g, 10), .mod_count = (u32)below(g, 3),
+		.change_count = (u32)below(g, 3),
+	};
+	for (u32 i = 0; i < 2; i++) {
+		u->mod[i].offset = (u16)(below(g, 4) * 8);
+		u->mod[i].len = (u16)below(g, 9);
+		u->mod[i].bytes[0] = (u8)below(g, 10);
+		u->mod[i].bytes[4] = (u8)below(g, 3);
+		u->change[i] = (struct volume_change){
+			.block = (u16)below(g, 10), .count = (u16)below(g, 3),
+			.type = (u8)below(g, 3), .removes = (u8)below(g, 2),
+		};
+	}
 }
 
 // Whatever it is: slots, frames, addresses and counts, as words and half words.
@@ -390,6 +422,10 @@ fill(struct generator *g, const char *name, void *at)
 		fill_ring_spec(g, at);
 	else if (string_starts(name, "queue_spec"))
 		fill_queue_spec(g, at);
+	else if (string_starts(name, "volume_spec"))
+		fill_volume_spec(g, at);
+	else if (string_starts(name, "volume_update"))
+		fill_volume_update(g, at);
 	else if (string_starts(name, "fabric_spec"))
 		*(struct fabric_spec *)at = (struct fabric_spec){
 			random_slot(g, "fabric"), frames_slot(g), random_frame(g),

@@ -16,7 +16,7 @@
 
 #define VA REGION_BASE
 #define FAR (REGION_BASE + (1ull << 39))	// where no page tables are
-#define MADE_MAX 16u
+#define MADE_MAX 20u
 #define RUNS_MAX 400u
 
 static u32 made[MADE_MAX], made_count;
@@ -89,6 +89,10 @@ make_devices(void)
 		.narrows = SLOT_NONE, .count = 1,
 		.atom = { { 12, 0xffff0000, 0x08000000 } },
 	};
+	struct volume_spec volume = {
+		.blocks_slot = startup_slot(ROLE_BLOCKS), .flags = VOLUME_FORMAT,
+		.count = 8, .cache_count = VOLUME_CACHE_MIN,
+	};
 	i64 slot = step("ring_bind", sys_ring_bind(&ring));
 
 	if (slot > 0) {
@@ -96,6 +100,7 @@ make_devices(void)
 		step("ring_filter", slot < 0 ? slot : 0);
 	}
 	step("queue_bind", sys_queue_bind(&queue));
+	step("volume_open", sys_volume_open(&volume));
 	slot = step("fabric_bind", sys_fabric_bind(&fabric));
 	if (slot > 0)
 		step("endpoint_open", sys_endpoint_open(fabric.fabric_slot, (u32)slot,

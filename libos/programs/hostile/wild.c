@@ -42,7 +42,8 @@ static const u64 pointers[] = {
 static const u64 constants[] = {
 	TABLES_BASE + TABLE_INFO_OFFSET, TABLES_BASE + TABLE_ENVS_OFFSET,
 	TABLES_BASE + TABLE_SLICES_OFFSET, TABLES_BASE + TABLE_RINGS_OFFSET,
-	TABLES_BASE + TABLE_FRAMES_OFFSET, IMAGE_BASE, (u64)pointers,
+	TABLES_BASE + TABLE_FRAMES_OFFSET, TABLES_BASE + TABLE_VOLUMES_OFFSET,
+	TABLES_BASE + TABLE_REGISTRY_OFFSET, IMAGE_BASE, (u64)pointers,
 };
 
 static void
@@ -60,11 +61,12 @@ call_with(const struct call *call, u64 pointer)
 		refused(call->name, result, E_ADDRESS);
 }
 
-// Where there is no disk, queue_bind() says so before anything.
+// Where there is no disk, queue_bind() and volume_open() say so before anything.
 static void
 try_pointers(const struct call *call)
 {
-	if (call->number == SYS_queue_bind && !sys_info()->disk_blocks)
+	if ((call->number == SYS_queue_bind || call->number == SYS_volume_open) &&
+	    !sys_info()->disk_blocks)
 		return;
 	for (u32 i = 0; i < ARRAY_SIZE(pointers); i++)
 		call_with(call, pointers[i]);
@@ -202,6 +204,7 @@ main(int argc, char **argv)
 		{ "ring_narrow", SYS_ring_narrow, 1, false, { ring_slot, 0, 1 } },
 		{ "ring_filter", SYS_ring_filter, 1, false, { ring_slot, 0 } },
 		{ "queue_bind", SYS_queue_bind, 0, false, { 0 } },
+		{ "volume_open", SYS_volume_open, 0, false, { 0 } },
 		{ "console_write", SYS_console_write, 1, false, { console, 0, 9 } },
 		{ "console_read", SYS_console_read, 1, true, { keys, 0, 9 } },
 		{ "entropy_read", SYS_entropy_read, 0, true, { 0, 9 } },

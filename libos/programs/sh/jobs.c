@@ -71,10 +71,12 @@ static const struct need {
 	{ "remote-bench", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "scale", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "scarce", ROLE_NIC, USE },
-	{ "scarce", ROLE_BLOCKS, USE },
+	{ "scarce", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "scarce", ROLE_FABRIC, USE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE | CAP_DERIVE },
+	{ "share", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "share", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "siblings", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "stale", ROLE_FABRIC, USE },
 	{ "storm", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
@@ -166,7 +168,7 @@ job_rings(const char *name)
 
 	if (!strcmp(name, "storm"))
 		return MIN(left, STORM_RINGS);
-	if (!strcmp(name, "oracle") || !strcmp(name, "scarce"))
+	if (!strcmp(name, "oracle") || !strcmp(name, "scarce") || !strcmp(name, "share"))
 		return MIN(left, ORACLE_RINGS);
 	return strcmp(name, "selftest") ? MIN(left, JOB_RINGS) : left;
 }
