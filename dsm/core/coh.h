@@ -52,7 +52,7 @@ enum coh_bind {
 
 // What a member has of a page: read by new homes, so it lies in lent memory.
 struct coh_holding {
-	u64 shadow;		// written by a publisher: 1 << 32 | version of the frame
+	u64 shadow;		// by who writes through: epoch << 32 | version of the frame
 	u32 version;		// of the frame's content, when valid
 	u32 promised;		// a version that may exist elsewhere
 	u32 home_version;	// a frozen word of this member's, when was_home...

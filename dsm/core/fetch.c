@@ -288,7 +288,7 @@ copy_next(struct coh *coh, struct coh_tx *tx, struct coh_action *action)
 		.page = tx->page,
 		.offset = evict || tx->whole ? 0 : tx->offset,
 		.length = evict || tx->whole ? coh->config.page_size : tx->length,
-		.note = 1ull << 32 | tx_holding(coh, tx)->version,
+		.note = (u64)coh->epoch.id << 32 | tx_holding(coh, tx)->version,
 	};
 	tx->open = true;
 	return true;
@@ -338,7 +338,7 @@ tx_step(struct coh *coh, struct coh_tx *tx, struct coh_action *action)
 	}
 }
 
-// A transaction that may go on now. Mapping what is bound already needs no epoch.
+// A transaction that may go on now.
 static bool
 tx_ready(const struct coh *coh, const struct coh_tx *tx)
 {

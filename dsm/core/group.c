@@ -101,7 +101,7 @@ stop(struct coh *coh)
 	ASSERT(!coh->open_count || DSM_BUG_IS(MOVED_EARLY));
 	serve_forget_all(coh);
 	tx_restart_all(coh);
-	if (coh->epoch.since[coh->config.self] == coh->epoch.id &&
+	if (coh->epoch.since[coh->config.self] > coh->last.id &&
 	    !DSM_BUG_IS(OLD_NEWS))
 		rebuild_forget(coh);
 	rebuild_freeze(coh);
@@ -155,11 +155,19 @@ enter(struct coh *coh, const struct coh_epoch *epoch)
 static const struct coh_epoch *
 base(const struct coh *coh)
 {
+	bool cleared = false;
+
 	for (u64 left = others(coh, coh->epoch.members); left; left &= left - 1) {
-		if (coh->peer[lowest(left)].cleared == coh->epoch.id)
-			return &coh->epoch;
+		u32 member = lowest(left);
+		const struct coh_peer *peer = &coh->peer[member];
+
+		// It cannot open.
+		if (peer->life == coh->epoch.life[member] &&
+		    peer->epoch > coh->epoch.id && peer->cleared < coh->epoch.id)
+			return &coh->base;
+		cleared |= peer->cleared == coh->epoch.id;
 	}
-	return &coh->base;
+	return cleared ? &coh->epoch : &coh->base;
 }
 
 // Its maker was with us in the last one that may have opened. One that was not has missed
@@ -305,6 +313,17 @@ fence_self(struct coh *coh, u32 from)
 
 // ---- making an epoch
 
+// The epoch that a member of the next one joined with. Who came with the present one, which
+// did not open, may have gathered for it what others have forgotten since.
+static u32
+since(const struct coh *coh, const struct coh_epoch *next, u32 member, bool stays)
+{
+	if (stays)
+		return base(coh)->since[member];
+	return coh_continues(next, &coh->epoch, member) ? coh->epoch.since[member]
+							: next->id;
+}
+
 static void
 make(struct coh *coh, u64 stay, u64 come)
 {
@@ -320,9 +339,8 @@ make(struct coh *coh, u64 stay, u64 come)
 		next.life[member] = member == coh->config.self
 					    ? coh->config.life
 					    : coh->alive_life[member];
-		next.since[member] = stay & coh_bit(member)
-					     ? base(coh)->since[member]
-					     : next.id;
+		next.since[member] = since(coh, &next, member,
+					   stay & coh_bit(member));
 	}
 	enter(coh, &next);
 	coh->say_epoch |= others(coh, next.members);

@@ -90,7 +90,8 @@ gather_top(struct coh_gather *g, u32 version)
 }
 
 // Several may speak when an epoch did not open. Nothing has changed since the one before,
-// and its home knows of those who were left out, too.
+// and its home knows of those who were left out, too. It cannot be older than that: who
+// has cleared a later one says nothing any more.
 static void
 gather_home(struct coh_gather *g, u32 member, const struct coh_holding *h)
 {
@@ -364,7 +365,7 @@ spread_next(struct coh *coh, struct coh_action *action)
 		.tag = COH_TAG(TAG_SPREAD, coh->spread_page),
 		.page = coh->spread_page,
 		.length = coh->config.page_size,
-		.note = 1ull << 32 |
+		.note = (u64)coh->epoch.id << 32 |
 			(u32)coh->memory.gathers[coh->spread_page].word.low,
 	};
 	coh->spread_open = true;
@@ -479,6 +480,9 @@ rebuild_clear(struct coh *coh)
 			h->spoiled = false;
 			h->version = e.version;
 		}
+		// Versions of notes compare within an epoch only.
+		if (h->shadow >> 32 != coh->epoch.id)
+			h->shadow = 0;
 		h->has_promise = h->bind == COH_BIND_NONE;
 		h->promised = h->version + 1;
 		h->promised_to = (u8)home;

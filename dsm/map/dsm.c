@@ -87,7 +87,7 @@ dsm_close(void)
 	u64 until = now_ns() + CLOSE_NS;
 
 	enter();
-	while (evict_some(m) && now_ns() < until) {
+	while (!map_is_over(m) && evict_some(m) && now_ns() < until) {
 		map_pump(m);
 		map_sleep(m, until);
 	}
@@ -124,8 +124,8 @@ dsm_watch(struct wait_set *set)
 	wait_until(set, peers_due(m));
 }
 
-void
-dsm_group_get(struct dsm_group *group)
+static void
+group_get(struct dsm_group *group)
 {
 	const struct coh *coh = &map.coh;
 	u64 below = coh_bit(map.config.number) - 1;
@@ -141,6 +141,14 @@ dsm_group_get(struct dsm_group *group)
 		group->count++;
 		group->rank += (left & -left & below) != 0;
 	}
+}
+
+void
+dsm_group_get(struct dsm_group *group)
+{
+	enter();
+	group_get(group);
+	leave();
 }
 
 // One turn of a call that waits. False: the deadline passed.
@@ -162,11 +170,12 @@ dsm_wait_group(u32 count, u64 deadline_ns)
 	bool in_time = true;
 
 	enter();
-	dsm_group_get(&group);
+	map_start_again(&map);
+	group_get(&group);
 	while (group.count < count && in_time) {
 		in_time = turn(deadline_ns);
 		map_start_again(&map);
-		dsm_group_get(&group);
+		group_get(&group);
 	}
 	leave();
 	return group.count < count ? -E_TIMEOUT : 0;

@@ -251,7 +251,7 @@ peers_fence(struct map *m, u32 number, u32 life)
 
 	ASSERT(number < DSM_MEMBERS_MAX);
 	peer->fenced_life = life;
-	if (peer->is_known && peer->life == life)
+	if (peer->life == life)
 		take_back(peer);
 }
 
@@ -267,6 +267,7 @@ peers_leave(struct map *m)
 {
 	peers_withdraw(m);
 	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
+		m->peer[i].fenced_life = 0;	// the next life has nothing to guard
 		give_back(m, &m->peer[i]);
 		m->peer[i].is_known = false;
 		m->peer[i].hello_at = 0;

@@ -30,7 +30,7 @@ AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "EARLY_FENCE": "storm",
          "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish"}
 # What is rarer still: seeds from there.
-FIRST = {"EARLY_FENCE": 1400, "SPOILED_WASTED": 2200}
+FIRST = {"EARLY_FENCE": 1400, "NO_WAY_BACK": 200, "SPOILED_WASTED": 2200}
 
 
 @pytest.fixture(scope="module", autouse=True)
