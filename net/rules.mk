@@ -65,3 +65,7 @@ $(B)/net/%.o: net/%.c
 ALL += $(NET_O)
 
 -include $(NET_C:%.c=$(B)/%.d)
+
+.PHONY: protocol
+protocol: ## docs/protocol, golden vectors and the dissector, from the tables in net/wire
+	@$(PYTHON) net/wire/protocol.py --write

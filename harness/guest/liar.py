@@ -20,10 +20,11 @@ import time
 from typing import NamedTuple
 
 from guest import ROOT
-from liarkeys import BASE, Side, cluster_tag_key, pair_keys, session_keys, x25519
 
 sys.path.insert(0, str(ROOT / "net" / "wire"))
 import reader                           # noqa: E402
+from wirekeys import (BASE, Side, cluster_tag_key, pair_keys,           # noqa: E402
+                      session_keys, x25519)
 
 ETHERTYPE = b"\x88\xb5"
 BROADCAST = b"\xff" * 6

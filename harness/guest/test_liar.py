@@ -16,8 +16,8 @@ import pytest
 
 from fabricbed import Fabric
 from liar import Liar
-from liarkeys import cluster_key, x25519
 from switchbed import wait_for
+from wirekeys import cluster_key, x25519
 
 pytestmark = pytest.mark.qemu
 

@@ -37,6 +37,7 @@ links_info(const struct links *links, u16 index, struct link_info *info)
 		.state = peer->state,
 		.grant = peer->grant,
 		.credit = peer->credit,
+		.minor = peer->minor,
 		.carries = MIN(peer->carries_here, peer->carries_there),
 		.session = peer->session,
 		.rtt_us = peer->rtt_us,
@@ -51,6 +52,12 @@ links_info(const struct links *links, u16 index, struct link_info *info)
 	__builtin_memcpy(info->uuid, peer->uuid, 16);
 	__builtin_memcpy(info->mac, peer->mac, 6);
 	return true;
+}
+
+const struct wire_version *
+links_version(const struct links *links, u16 index)
+{
+	return &wire_version[links->peer[index].minor];
 }
 
 u16

@@ -33,6 +33,13 @@ we_are_low(const struct links *links, const u8 uuid[16])
 	return __builtin_memcmp(links->config.uuid, uuid, 16) < 0;
 }
 
+static u8
+our_minor(const struct links *links)
+{
+	ASSERT(links->config.behind <= WIRE_MINOR);
+	return (u8)(WIRE_MINOR - links->config.behind);
+}
+
 static bool
 budget_take(struct links *links, u64 now)
 {
@@ -282,6 +289,7 @@ hear_proven(struct links *links, u64 now, struct link_peer *peer,
 	put(h->their_nonce, hello->nonce, NONCE_LEN);
 	h->mtu = MIN(hello->mtu, links->config.mtu);
 	h->their_index = hello->index;
+	h->minor = MIN(hello->minor, our_minor(links));
 	h->complete = true;
 	session_keys(links, peer, h);
 	if (fresh || PLANTED(BUG_HELLO_ECHO)) {
@@ -342,6 +350,7 @@ hello_fill(const struct links *links, const struct link_peer *peer,
 		.incarnation = links->config.incarnation,
 		.mtu = links->config.mtu,
 		.index = index_of(links, peer),
+		.minor = our_minor(links),
 		.to_incarnation = h->incarnation,
 	};
 	put(hello->uuid, links->config.uuid, 16);

@@ -45,6 +45,7 @@ struct links_config {
 	u16 key_agreements_max;	// X25519 computations in a second
 	u16 grant_pool;		// frames of requests that can be received
 	u16 landing_pool;	// frames of answers that can be received
+	u8 behind;		// for tests: speaks so many minor versions less
 	bool untagged;		// for measuring: frames of sessions are not authenticated.
 				// Such a node and another never hear each other
 };
@@ -228,6 +229,7 @@ struct link_info {
 	u8 open_frames;		// that they are
 	u8 grant;		// what the peer may have open here
 	u8 credit;		// what we may have open there
+	u8 minor;		// version of the session
 	u16 carries;		// longest frame that the path is known to take
 	u32 session;		// 0: none; counts on, never repeats
 	u32 rtt_us;
@@ -251,6 +253,10 @@ links_session(const struct links *links, u16 peer);
 
 u64
 links_incarnation(const struct links *links, u16 peer);
+
+// What may be sent in the session with the peer.
+const struct wire_version *
+links_version(const struct links *links, u16 peer);
 
 // Whether a page fits one frame on the path to the peer, and from it.
 bool

@@ -122,6 +122,10 @@ links_response(struct links *links, u64 now, u16 peer_index, u8 *buffer,
 	if (!session_live(links, now, peer))
 		return 0;
 	wire_response_store(buffer + WIRE_BODY_AT, body);
+	// A code that came later than the peer would make it drop the answer.
+	if (unlikely(body->code) && body->code > wire_version[peer->minor].codes)
+		buffer[WIRE_BODY_AT + offsetof(struct wire_response_layout, code)] =
+			CODE_SHAPE;
 	return seal(links, now, peer, WIRE_RESPONSE, buffer,
 		    WIRE_LENGTH(response), payload, len);
 }

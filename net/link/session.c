@@ -95,6 +95,7 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	peer->incarnation = h->incarnation;
 	peer->their_index = h->their_index;
 	peer->mtu = h->mtu;
+	peer->minor = h->minor;
 	__builtin_memcpy(peer->mac, h->mac, 6);
 	__builtin_memcpy(peer->tx_key, h->tx_key, KEY_LEN);
 	__builtin_memcpy(peer->rx_key, h->rx_key, KEY_LEN);

@@ -98,7 +98,8 @@ struct link_peer {
 	u8 turn_kept;		// the newest that we keep to
 	u8 want;		// frames waiting
 	u8 hungry;		// it wants more than there is
-	u8 reserved[3];
+	u8 minor;		// that both sides of the session speak
+	u8 reserved[2];
 };
 
 struct link_handshake {
@@ -119,7 +120,7 @@ struct link_handshake {
 	u16 mtu;
 	u8 mac[6];
 	u8 complete;		// their nonce has come
-	u8 reserved;
+	u8 minor;		// that both sides speak
 };
 
 struct link_ask {

@@ -27,7 +27,8 @@ config_fits(const struct links_config *c)
 	       c->peers_max >= 1 && c->peers_max <= 65000 && c->windows_max >= 1 &&
 	       c->windows_max <= 65000 && c->handshakes_max >= 1 &&
 	       c->handshakes_max <= 65000 && c->key_agreements_max >= 1 &&
-	       c->grant_pool >= WIRE_PARTS_MAX && c->landing_pool >= WIRE_PARTS_MAX;
+	       c->grant_pool >= WIRE_PARTS_MAX &&
+	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR;
 }
 
 u64

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The requester's sending side: which operation goes next, and the frames that
-// it goes in. A frame without a buffer is a lost frame: the link asks again.
+// it goes in. A frame without a buffer is a lost frame: the link asks again. What an
+// older peer does not know is not sent to it (docs/protocol/versions.md).
 
 #include "kernel/base/assert.h"
 #include "net/rcap/state.h"
@@ -112,6 +113,14 @@ fence_holds(const struct rcap *rcap, const struct rcap_op *op)
 	return false;
 }
 
+// Every version has the operations of the first.
+static bool
+peer_lacks(const struct rcap *rcap, const struct rcap_op *op)
+{
+	return op->op > wire_version[0].ops &&
+	       op->op > links_version(rcap->links, op->peer)->ops;
+}
+
 // Opens and sends one operation. False: it has to wait.
 static bool
 dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
@@ -124,6 +133,10 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 	}
 	if (links_incarnation(rcap->links, op->peer) != op->incarnation) {
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_INCARNATION);
+		return true;
+	}
+	if (peer_lacks(rcap, op)) {
+		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_VERSION);
 		return true;
 	}
 	if (fence_holds(rcap, op))

@@ -1,11 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Prints docs/protocol/frames.md from the tables beside this file.
-
-    net/wire/frames.py > docs/protocol/frames.md
-
-A test compares the page with what this prints, and reads the golden frames by the
-same tables (test_frames.py).
+"""Reads the tables beside this file, and prints docs/protocol/frames.md of them.
+`make protocol` writes that page and all else that is made from them (protocol.py).
 """
 import re
 import sys
@@ -16,14 +12,13 @@ HERE = Path(__file__).resolve().parent
 STRING = r'"((?:[^"\\]|\\.)*)"'
 HEAD = """# Frames
 
-Made from `net/wire/*.def` by `net/wire/frames.py`; do not edit. Every frame is an
-Ethernet header (destination, source, EtherType 0x88B5 in network order), a header,
-a body, what follows the body, and a tag of 8 bytes: SipHash-2-4 of everything from
-the header up to the tag. Numbers are little-endian. What is named reserved is sent
-as 0 and not looked at.
+Every layout and table on one page. Made from `net/wire/*.def` by `make protocol`; do
+not edit. Every frame is an Ethernet header (destination, source, EtherType 0x88B5 in
+network order), a header, a body, what follows the body, and a tag of 8 bytes:
+SipHash-2-4 of everything from the header up to the tag. Numbers are little-endian.
+What is named reserved is sent as 0 and not looked at.
 
-`net/wire/wire.golden` has a frame of each kind in hex, tagged under the key
-00 01 .. 0f.
+[vectors.md](vectors.md) has frames in hex, with all keys.
 """
 
 
@@ -82,12 +77,26 @@ def table(heads: list[str], lines: list[list]) -> str:
                      for line in cells) + "\n"
 
 
+def kinds() -> str:
+    """The table of kinds."""
+    return table(["kind", "number", "body", "tagged under", "what for"],
+                 [[name, number, body, tag, what] for name, body, number, tag, what
+                  in rows("kinds.def")])
+
+
+def operations() -> str:
+    """The table of operations."""
+    return table(["operation", "number", "capability", "rights", "length", "repeated",
+                  "what it does"],
+                 [[name, number, kind, rights.replace("|", "and"),
+                   low if low == high else f"{low}..{high}", again, what]
+                  for name, number, kind, rights, low, high, again, what
+                  in rows("ops.def")])
+
+
 def page() -> str:
     """The whole page."""
-    parts = [HEAD, "## Kinds\n", table(
-        ["kind", "number", "body", "tagged under", "what for"],
-        [[name, number, body, tag, what] for name, body, number, tag, what
-         in rows("kinds.def")])]
+    parts = [HEAD, "## Kinds\n", kinds()]
     for struct in structs().values():
         parts += [f"## {struct.name}\n",
                   f"{struct.size} bytes. {struct.sentence[0].upper()}{struct.sentence[1:]}.\n",
@@ -97,12 +106,7 @@ def page() -> str:
     parts += ["## Operations\n",
               "`length` of a request lies within the bounds here. A repeated request is run\n"
               "again (RUN), or told what happened (TELL).\n",
-              table(["operation", "number", "capability", "rights", "length", "repeated",
-                     "what it does"],
-                    [[name, number, kind, rights.replace("|", "and"),
-                      low if low == high else f"{low}..{high}", again, what]
-                     for name, number, kind, rights, low, high, again, what
-                     in rows("ops.def")]),
+              operations(),
               "## Capability types\n",
               table(["type", "number", "what"], rows("types.def")),
               "## Statuses\n", table(["status", "number", "what"], rows("statuses.def")),

@@ -27,6 +27,14 @@ const struct wire_op_info wire_op_info[OP_COUNT] = {
 #undef RUN
 #undef TELL
 
+const struct wire_version wire_version[WIRE_MINOR + 1] = {
+#define X(minor, name, commit, kinds, ops, codes, flags, vectors) \
+	{ kinds, ops, codes, flags },
+#include "net/wire/versions.def"
+#undef X
+	{ WIRE_RESPONSE, OP_COUNT - 1, CODE_COUNT - 1, WIRE_FLAGS },
+};
+
 static const char *const code_text[CODE_COUNT] = {
 #define X(name, number, sentence) [name] = (sentence),
 #include "net/wire/codes.def"

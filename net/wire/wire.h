@@ -79,6 +79,22 @@ enum wire_code {
 	CODE_COUNT
 };
 
+// Minor versions. What a node may send is what the older one of a session knows.
+enum wire_minor {
+#define X(minor, name, commit, kinds, ops, codes, flags, vectors) \
+	WIRE_RELEASED_##minor = minor,
+#include "net/wire/versions.def"
+#undef X
+	WIRE_MINOR		// ours
+};
+
+struct wire_version {
+	u8 kinds, ops, codes;	// the last number that it knows of each
+	u8 flags;		// of a request
+};
+
+extern const struct wire_version wire_version[WIRE_MINOR + 1];
+
 // What the table of operations says of one.
 struct wire_op_info {
 	u8 type;		// enum wire_type

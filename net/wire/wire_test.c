@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The tables, the encoders and the parser: golden frames (wire.golden: a name and
-// the frame in hex, tagged under the key 00 01 .. 0f), every field's round trip,
-// every shape that the parser refuses. net/wire/test_frames.py reads the same
-// golden frames by the tables alone. `GOLDEN=print` prints what would stand there.
+// The tables, the encoders and the parser: every field's round trip, every shape that
+// the parser refuses. vectors_test.c has whole frames, written by another hand.
 //
 // links: net/wire/wire.c kernel/base/siphash.c harness/testing/host_assert.c
 
@@ -80,23 +78,6 @@ make_beacon(void)
 }
 
 static void
-make_hello(void)
-{
-	struct wire_hello hello = { .incarnation = 0x3132333435363738,
-				    .mtu = 1500, .index = 0x0a0b,
-				    .to_incarnation = 0x4142434445464748,
-				    .proof = 0x5152535455565758 };
-
-	pattern(hello.uuid, 16, 0x40);
-	pattern(hello.public_key, 32, 0x50);
-	pattern(hello.mac, 6, 0x70);
-	pattern(hello.nonce, 16, 0x80);
-	pattern(hello.nonce_seen, 16, 0x90);
-	wire_hello_store(frame + WIRE_BODY_AT, &hello);
-	seal(WIRE_HELLO, WIRE_LENGTH(hello), NULL, 0);
-}
-
-static void
 make_idle(void)
 {
 	struct wire_idle idle = { .carries = WIRE_WHOLE_MTU, .answer = 1 };
@@ -155,32 +136,6 @@ make_mcas(void)
 }
 
 static void
-make_derive(void)
-{
-	struct wire_request request = request_of(OP_DERIVE, 0);
-	struct wire_derive derive = { .incarnation = 1, .environment = 2,
-				      .rights = 3, .base = 4, .count = 5,
-				      .word = 6 };
-	u8 data[WIRE_LENGTH(derive)];
-
-	pattern(derive.uuid, 16, 0xb0);
-	wire_derive_store(data, &derive);
-	put_request(&request, data, sizeof(data));
-}
-
-static void
-make_grant(void)
-{
-	struct wire_request request = request_of(OP_GRANT, 0);
-	struct wire_grant grant = { 1, 2, 3, TYPE_BLOCKS, 5, 0, 6, 7 };
-	u8 data[WIRE_LENGTH(grant)];
-
-	request.slot = WIRE_SLOT_NONE;
-	wire_grant_store(data, &grant);
-	put_request(&request, data, sizeof(data));
-}
-
-static void
 make_response(void)
 {
 	struct wire_response response = {
@@ -194,49 +149,6 @@ make_response(void)
 	pattern(data, sizeof(data), 0xc0);
 	wire_response_store(frame + WIRE_BODY_AT, &response);
 	seal(WIRE_RESPONSE, WIRE_LENGTH(response), data, sizeof(data));
-}
-
-static const struct {
-	const char *name;
-	void (*make)(void);
-} golden[] = {
-	{ "beacon", make_beacon }, { "hello", make_hello },
-	{ "idle", make_idle }, { "read", make_read }, { "write", make_write },
-	{ "mcas", make_mcas }, { "derive", make_derive },
-	{ "grant", make_grant }, { "response", make_response },
-};
-
-static void
-golden_frames_hold(void **state)
-{
-	FILE *file = fopen("net/wire/wire.golden", "r");
-	bool print = getenv("GOLDEN") && !strcmp(getenv("GOLDEN"), "print");
-	static char line[16384], want[16384];
-	struct wire_frame parsed;
-
-	(void)state;
-	assert_true(file || print);
-	for (u32 g = 0; g < ARRAY_SIZE(golden); g++) {
-		u32 at;
-
-		golden[g].make();
-		at = (u32)snprintf(want, sizeof(want), "%s ", golden[g].name);
-		for (u32 i = 0; i < frame_len; i++)
-			at += (u32)snprintf(want + at, sizeof(want) - at, "%02x",
-					    frame[i]);
-		if (print) {
-			puts(want);
-			continue;
-		}
-		assert_non_null(fgets(line, sizeof(line), file));
-		line[strcspn(line, "\n")] = 0;
-		assert_string_equal(line, want);
-		assert_int_equal(wire_parse(&parsed, frame, frame_len), WIRE_FINE);
-	}
-	if (file) {
-		assert_null(fgets(line, sizeof(line), file));
-		fclose(file);
-	}
 }
 
 // ---- round trips
@@ -441,7 +353,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_frames_hold),
 		cmocka_unit_test(every_structure_survives_the_wire),
 		cmocka_unit_test(frames_of_wrong_length_are_refused),
 		cmocka_unit_test(strangers_are_refused),

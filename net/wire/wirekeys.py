@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fabric's keys, from docs/protocol: X25519 (RFC 7748) written down once more, and
+"""The fabric's keys, from docs/protocol/keys.md: X25519 (RFC 7748) written down once more, and
 keyed BLAKE2b. Not for use: nothing here takes constant time."""
 
 from __future__ import annotations
