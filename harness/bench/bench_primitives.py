@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from deos import FLOOR_HOST
 from record import Samples, make_row, median, rounded
 from rig import BenchError, Machine, Node, add_port
 from session import Session
+from wanted import Wanted
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -39,42 +40,11 @@ FLOOR_NOTE = "the processor alone, no kernel: harness/bench/floor"
 FLOOR_FLAGS = ("-O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -no-pie -mno-red-zone "
                "-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -nostdlib -static "
                "-Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments").split()
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a row is to reach; None: nothing is asked."""
-
-    faster: float | None            # than the peer, times
-    of_floor: float | None = None   # at most, times
-    fewer: float | None = None      # instructions than the peer, times
-
-    def words(self) -> str:
-        """As the table shows it."""
-        out = [f"{self.faster:g}x peer"] if self.faster else []
-        out += [f"{self.of_floor:g}x floor"] if self.of_floor else []
-        out += [f"{self.fewer:g}x instr."] if self.fewer else []
-        return ", ".join(out)
-
-    def short(self, row: dict) -> list[str]:
-        """What the row does not reach, in words."""
-        peer, floor, fewer = (row[key] for key in
-                              ("ratio_to_peer", "ratio_to_floor", "instruction_ratio"))
-        out = []
-        if self.faster and peer is not None and peer < self.faster:
-            out.append(f"{peer:.3g} times faster than the peer, wanted {self.faster:g}")
-        if self.of_floor and floor is not None and floor > self.of_floor:
-            out.append(f"{floor:.3g} times its floor, wanted {self.of_floor:g} at most")
-        if self.fewer and fewer is not None and fewer < self.fewer:
-            out.append(f"{fewer:.3g} times fewer instructions, wanted {self.fewer:g}")
-        return out
-
-
 WANTED = {
     "null call": Wanted(2.5),
     "fault upcall": Wanted(8),
     "protect fault unprotect": Wanted(15),
-    "protect fault unprotect alone": Wanted(None),  # Linux's cheapest case: shown beside it
+    "protect fault unprotect alone": Wanted(),  # Linux's cheapest case: shown beside it
     "control transfer": Wanted(7, of_floor=1.4, fewer=15),
     "map page batch": Wanted(5),
     "environment create destroy": Wanted(5),

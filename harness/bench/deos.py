@@ -44,6 +44,7 @@ class Build:
     def __init__(self, build: Path, folder: Path, serves: bool = True) -> None:
         """serves: programs are needed, not the kernel alone."""
         self.kernel, self.boot = build / "deos.elf", build / "boot.cpio"
+        self.debug = build / "deos.debug"  # the kernel with its symbols
         self.echo = build / "floor/deos.elf"
         self.site = folder / "site.cpio"
         self.parts = [self.kernel, self.boot] if serves else [self.kernel]

@@ -129,8 +129,8 @@ def parse_fio(output: str, kind: str) -> float:
 class LinuxNode:
     """One Linux node that takes commands."""
 
-    def __init__(self, node: Node, cpu: str) -> None:
-        self.machine = Machine(node, Hardware(cpu, MEMORY_MIB))
+    def __init__(self, node: Node, cpu: str, plugin: Path | None) -> None:
+        self.machine = Machine(node, Hardware(cpu, MEMORY_MIB, plugin=plugin))
         self._count = 0
 
     def wait_ready(self) -> None:
@@ -153,12 +153,13 @@ class LinuxNode:
 class LinuxPair:
     """Two Linux nodes on the bridge, with one MTU."""
 
-    def __init__(self, root: PairRoot, hosts: tuple[int, int], mtu: int, cpu: str) -> None:
+    def __init__(self, root: PairRoot, hosts: tuple[int, int], mtu: int, cpu: str,
+                 plugin: Path | None = None) -> None:
         nodes = [root.node(hosts[0], hosts[1], rig.GUEST_CORE, mtu),
                  root.node(hosts[1], hosts[0], rig.LOAD_CORE, mtu)]
         for node in nodes:
             rig.add_port(node)
-        self.server, self.client = (LinuxNode(node, cpu) for node in nodes)
+        self.server, self.client = (LinuxNode(node, cpu, plugin) for node in nodes)
         self.nodes = (self.server, self.client)
         self.address = nodes[0].address
         for node in self.nodes:

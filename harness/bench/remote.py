@@ -12,7 +12,7 @@ one cluster (with `fabric=untagged` for rows called `noauth`) and are typed, whe
 prompts are there:
 
     first node:   run remote-bench serve
-    second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT
+    second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT [halt]
 
 `serve` offers memory and the first disk to whoever asks and prints, when it does,
 
@@ -20,28 +20,37 @@ prompts are there:
 
 MAC is the first node's, OPERATION one of read, write, cas, block-read and block-write.
 `ask` runs COUNT operations of BYTES each, on random places, FLIGHTS at a time (a read
-of several blocks is one operation), after some that do not count, and prints one line
+of several blocks is one operation), after some that do not count; with `halt` it sleeps
+for each answer. It prints one line
 
     remote-bench: operations=N took_ns=T median_ns=M min_ns=L p99_ns=P
 
 where T is the time in which N operations ended and the others are of single operations,
 from submission to completion; or `remote-bench: failed: WHY`. Then the prompt is back.
+
+Times are taken first, of all rows by turns. Then instructions are counted, on pairs that
+run with a plugin (counting.py) and halt between frames: of both nodes, DEOS's, Linux's
+and the floor's.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import rig
+from counting import CHECK, TAG, Blocks, Cost, Symbols, between, build_plugin, cost, read_blocks
 from frames import frames
 from pair import LinuxPair
 from record import Samples, make_row, rounded
 from rig import BenchError, Machine, Node
 from session import Session
+from wanted import Wanted
 
 PROGRAM = "remote-bench"
+VERBS = ("read", "write", "cas", "block-read", "block-write")
 MTUS = (1500, 9000)
 FIRST_HOST = 10
 BLOCK = 4096
@@ -54,8 +63,8 @@ REFUSED = re.compile(r"^(?:PANIC|remote-bench: failed): (.*)$", re.M)
 LAPSED = re.compile(r"^remote-bench: failed: .*\bsession\b", re.M)
 ATTEMPTS = 3
 FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
-BOOT_LIMIT_S, RUN_LIMIT_S = 30.0, 30.0
-ICOUNT_OPERATIONS = 200
+BOOT_LIMIT_S, RUN_LIMIT_S = 60.0, 60.0
+FEW, MANY = 200, 1200  # operations of the two runs whose instructions are compared
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ class Operation:
     answered: int = 0
     flights: int = 1
     count: int = 1000
+    halts: bool = False  # who asks sleeps for an answer, also for a single one
 
     @property
     def unit(self) -> str:
@@ -94,9 +104,13 @@ class Operation:
     def floor_flights(self) -> int:
         return self.flights * self.blocks
 
+    def halting(self, count: int) -> Operation:
+        """So many of it, with a requester that halts for each."""
+        return replace(self, count=count, halts=True)
+
     def floor_words(self, mac: str, mtu: int, count: int) -> str:
         """What a median may spin for; a mean and a rate are better halting."""
-        spin = ",spin" if self.value == "median" else ""
+        spin = ",spin" if self.value == "median" and not self.halts else ""
         return f"floor=ping,{mac},{self.shape(mtu)},{self.floor_flights},{count}{spin}"
 
 
@@ -157,23 +171,27 @@ class Hosts:
 class FloorPair:
     """A node that answers bare frames, and one booted anew for each question."""
 
-    def __init__(self, session: Session, mtu: int) -> None:
-        self.session, self.mtu = session, mtu
+    def __init__(self, session: Session, mtu: int, plugin: Path | None = None) -> None:
+        self.mtu = mtu
+        self.hardware = replace(session.hardware(64), plugin=plugin)
         first, second = Hosts.pair()
         kernel = session.build.echo
         self.echo_node = Node("floor", first, kernel, append="floor=echo", mtu=mtu)
         self.ping_node = Node("floor", second, kernel, mtu=mtu, core=rig.LOAD_CORE)
         for node in (self.echo_node, self.ping_node):
             rig.add_port(node)
-        self.echo = Machine(self.echo_node, session.hardware(64))
+        self.echo = Machine(self.echo_node, self.hardware)
+        self.asked: Blocks = {}  # what the last one ran that asked
         self.echo.wait_for(ECHOING, BOOT_LIMIT_S)
 
-    def ask(self, operation: Operation, count: int, icount: bool = False) -> Report | None:
+    def ask(self, operation: Operation, count: int) -> Report | None:
         """One run; None when the driver cannot make such long frames."""
         words = operation.floor_words(self.echo_node.mac, self.mtu, count)
         node = replace(self.ping_node, append=words)
-        with Machine(node, self.session.hardware(64, icount)) as machine:
+        with Machine(node, self.hardware) as machine:
             text = machine.wait_for(r"(floor: ping|PANIC: ).*\n", RUN_LIMIT_S)
+            if self.hardware.plugin is not None:
+                self.asked = read_blocks(machine.counts)
         if self.mtu > rig.MTU and "within the bounds" in text:
             return None
         return parse(text)
@@ -191,7 +209,8 @@ class FloorPair:
 class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
-    def __init__(self, session: Session, mtu: int, tagged: bool) -> None:
+    def __init__(self, session: Session, mtu: int, tagged: bool,
+                 plugin: Path | None = None) -> None:
         words = f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
                       words, core=core, mtu=mtu,
@@ -200,7 +219,8 @@ class DeosPair:
         for node in nodes:
             rig.add_port(node)
         self.owner, self.progress = nodes[0].mac, session.progress
-        self.machines = [Machine(node, session.hardware()) for node in nodes]
+        hardware = replace(session.hardware(), plugin=plugin)
+        self.machines = [Machine(node, hardware) for node in nodes]
         for machine in self.machines:
             machine.wait_for(PROMPT, BOOT_LIMIT_S)
         self.machines[0].type(f"run {PROGRAM} serve")
@@ -214,7 +234,8 @@ class DeosPair:
         for attempt in range(1, ATTEMPTS + 1):
             since = len(machine.log())
             machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
-                         f"{operation.flights} {operation.count}")
+                         f"{operation.flights} {operation.count}"
+                         f"{' halt' if operation.halts else ''}")
             text = machine.wait_for(PROMPT, RUN_LIMIT_S, since)
             if not LAPSED.search(text):
                 break
@@ -244,6 +265,9 @@ class LinuxSide(Protocol):
     def measure(self, pair: LinuxPair, operation: Operation) -> dict[str, Figure]:
         """The row's value by each way that Linux has."""
 
+    def repeat(self, pair: LinuxPair, operation: Operation) -> bool:
+        """Runs the operation, `count` times, halting. False: it cannot say how often."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -253,6 +277,116 @@ class Row:
     mtu: int
     name: str
     tagged: bool = True  # DEOS's frames; the others' never are
+    wanted: Wanted = Wanted()
+
+
+class Costs(NamedTuple):
+    """An operation at both nodes."""
+
+    owner: Cost
+    requester: Cost
+
+    @property
+    def instructions(self) -> float:
+        return self.owner.instructions + self.requester.instructions
+
+
+class Counted:
+    """Pairs that run with the plugin, and what an operation costs on them."""
+
+    def __init__(self, session: Session, plugin: Path, linux: LinuxSide | None = None) -> None:
+        self.session, self.plugin, self.linux = session, plugin, linux
+        self.symbols = Symbols.of(session.build.debug) if session.build else Symbols("")
+        self.known: dict[tuple, Costs | None] = {}
+        self.pairs: dict[tuple, FloorPair | DeosPair | LinuxPair] = {}
+
+    def _pair(self, kind: type, *key) -> FloorPair | DeosPair | LinuxPair:
+        """The pair of that kind and MTU, with the others that are counted standing still."""
+        for pair in self.pairs.values():
+            pair.pause()
+        if (kind, *key) not in self.pairs:
+            if kind is LinuxPair:
+                made = LinuxPair(self.session.pair, Hosts.pair(), *key, self.session.cpu,
+                                 self.plugin)
+                self.linux.start(made)
+            else:
+                made = kind(self.session, *key, self.plugin)
+            self.pairs[kind, *key] = made
+        self.pairs[kind, *key].resume()
+        return self.pairs[kind, *key]
+
+    def _both(self, machines: list[Machine], run) -> Costs:
+        """What one operation costs the first node and the second; run(n) runs n."""
+        seen = [[read_blocks(machine.counts) for machine in machines]]
+        for count in (FEW, MANY):
+            run(count)
+            seen.append([read_blocks(machine.counts) for machine in machines])
+        return Costs(*(cost(between(start, middle), between(middle, end), MANY - FEW,
+                            self.symbols) for start, middle, end in zip(*seen)))
+
+    def deos(self, operation: Operation, mtu: int, tagged: bool) -> Costs:
+        pair = self._pair(DeosPair, mtu, tagged)
+        return self._both(pair.machines, lambda count: pair.ask(operation.halting(count)))
+
+    def linux_pair(self, operation: Operation, mtu: int) -> Costs | None:
+        pair = self._pair(LinuxPair, mtu)
+        machines = [node.machine for node in pair.nodes]
+        if not self.linux.repeat(pair, operation.halting(1)):
+            return None
+        return self._both(machines,
+                          lambda count: self.linux.repeat(pair, operation.halting(count)))
+
+    def floor(self, operation: Operation, mtu: int) -> Costs | None:
+        """Who asks is booted for each run: its boot is in both."""
+        pair = self._pair(FloorPair, mtu)
+        seen, asked = [read_blocks(pair.echo.counts)], []
+        for count in (FEW, MANY):
+            if pair.ask(operation.halting(count), count * operation.blocks) is None:
+                return None
+            seen.append(read_blocks(pair.echo.counts))
+            asked.append(pair.asked)
+        few, many = (between(a, b) for a, b in zip(seen, seen[1:]))
+        return Costs(cost(few, many, MANY - FEW, self.symbols),
+                     cost(*asked, MANY - FEW, self.symbols))
+
+    def of(self, label: str, row: Row) -> Costs | None:
+        """What a row's operation costs that system; None where it cannot be counted."""
+        operation = row.operation
+        key = (label, operation.verb, operation.bytes, operation.flights, row.mtu,
+               row.tagged or label != "deos")
+        if key not in self.known:
+            self.session.progress(f"counting instructions: {label}, {row.name}")
+            if label == "deos":
+                self.known[key] = self.deos(operation, row.mtu, row.tagged)
+            else:
+                count = self.linux_pair if label == "peer" else self.floor
+                self.known[key] = count(operation, row.mtu)
+        return self.known[key]
+
+    def figures(self, row: Row) -> dict[str, float | None]:
+        """What a report says of a row's instructions."""
+        found = {label: self.of(label, row) for label in self.session.systems}
+        out: dict[str, float | None] = {
+            ("" if label == "deos" else label + "_") + "instructions": costs.instructions
+            for label, costs in found.items() if costs is not None}
+        costs = found.get("deos")
+        if costs is not None:
+            untagged = costs.owner.instructions - costs.owner.of(TAG)
+            out |= {"owner_instructions": costs.owner.instructions,
+                    "requester_instructions": costs.requester.instructions,
+                    "owner_untagged": untagged,
+                    "check_share": costs.owner.of(CHECK) / untagged,
+                    "owner_devices": costs.owner.devices,
+                    "requester_devices": costs.requester.devices,
+                    "owner_interrupts": costs.owner.interrupts,
+                    "requester_interrupts": costs.requester.interrupts}
+        if "instructions" in out and "peer_instructions" in out:
+            out["instruction_ratio"] = out["peer_instructions"] / out["instructions"]
+        return {name: rounded(value) for name, value in out.items()}
+
+    def stop(self) -> None:
+        for pair in self.pairs.values():
+            pair.stop()
 
 
 class RemoteBench:
@@ -265,7 +399,7 @@ class RemoteBench:
         self.samples, self.tails = Samples(), Samples()
         self.ways: dict[str, set[str]] = {}
         self.pairs: dict[tuple[str, int, bool], LinuxPair | FloorPair | DeosPair] = {}
-        self.instructions: dict[str, float | None] = {}
+        self.counts: dict[str, dict] = {}
 
     def pair(self, label: str, mtu: int, tagged: bool = True):
         """The pair of a system, booted when it is first wanted."""
@@ -315,20 +449,14 @@ class RemoteBench:
             each = operation.bytes // operation.blocks
             self.add(row, "floor", report.figure(operation, each))
 
-    def count_instructions(self, operation: Operation, mtu: int) -> float | None:
-        """Instructions that the asking node's driver takes for one operation's frames."""
-        if operation.floor_flights > 1:
-            return None
-        key = operation.shape(mtu)
-        if key not in self.instructions:
-            self.session.progress(f"{self.name}: counting the floor's instructions, {key}")
-            pair = self.pair("floor", mtu)
-            pair.resume()
-            halting = replace(operation, value="mean")
-            report = pair.ask(halting, ICOUNT_OPERATIONS, icount=True)
-            pair.pause()
-            self.instructions[key] = report and report.busy_ns / report.operations
-        return self.instructions[key]
+    def count_instructions(self) -> None:
+        """Of every row, when all times are taken."""
+        counted = Counted(self.session, build_plugin(self.session.folder), self.linux)
+        try:
+            for row in self.rows:
+                self.counts[row.name] = counted.figures(row)
+        finally:
+            counted.stop()
 
     def fastest(self, row: Row) -> str | None:
         """The way in which Linux is best at a row, by its median."""
@@ -353,13 +481,17 @@ class RemoteBench:
         if "floor" in self.session.systems:
             extra["floor_note"] = (f"bare frames {operation.shape(row.mtu)}, "
                                    f"{operation.floor_flights} in flight")
-            extra["floor_instructions"] = rounded(self.count_instructions(operation, row.mtu))
         for prefix, label in (("", "deos"), ("peer_", way), ("floor_", "floor")):
             if label and (tail := self.tails.middle(row.name, label)) is not None:
                 extra[prefix + "p99_us"] = rounded(tail)
-        extra["statistic"] = operation.value
-        return make_row(self.samples, row.name, operation.unit, operation.better,
+        if extra.get("p99_us") and extra.get("floor_p99_us"):
+            extra["p99_to_floor"] = rounded(extra["p99_us"] / extra["floor_p99_us"])
+        extra |= {"statistic": operation.value, "wanted": row.wanted.words(),
+                  **self.counts.get(row.name, {})}
+        made = make_row(self.samples, row.name, operation.unit, operation.better,
                         f"{self.peer_name}, {way}", **extra)
+        made["short"] = row.wanted.short(made)
+        return made
 
     def run(self) -> list[dict]:
         """Measures every case and returns the report's rows."""
@@ -372,7 +504,8 @@ class RemoteBench:
                                           f"{row.name}")
                     for label in self.session.systems:
                         measure[label](row)
-            return [self.row(row) for row in self.rows]
         finally:
             for pair in self.pairs.values():
                 pair.stop()
+        self.count_instructions()
+        return [self.row(row) for row in self.rows]

@@ -104,6 +104,7 @@ class Hardware:
     cpu: str
     memory_mib: int = 256
     icount: bool = False
+    plugin: Path | None = None  # of QEMU, which writes to the machine's file `counts`
 
     def arguments(self) -> list[str]:
         accel = "tcg,thread=single" if self.icount else "tcg,thread=multi"
@@ -260,6 +261,8 @@ class Machine:
         node, words = self.node, hardware.arguments()
         words += ["-chardev", f"pipe,id=con,path={self.folder}/console", "-serial", "chardev:con",
                   "-qmp", f"unix:{self.folder}/qmp,server=on,wait=off"]
+        if hardware.plugin is not None:
+            words += ["-plugin", f"{hardware.plugin},out={self.counts}"]
         if node.kernel is not None:
             words += ["-kernel", str(node.kernel), "-append", DEVICES.append(node)]
         if node.initrd is not None:
@@ -271,6 +274,11 @@ class Machine:
                       "-device", f"{DISKS[DEVICES.disk]},drive=disk"]
         return words + ["-netdev", f"tap,id=net,ifname={node.tap},script=no,downscript=no",
                         "-device", DEVICES.card(node, rom)]
+
+    @property
+    def counts(self) -> Path:
+        """Where a plugin writes to."""
+        return self.folder / "counts"
 
     def log(self) -> str:
         """All that the node has written on its console so far."""

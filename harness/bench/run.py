@@ -138,6 +138,13 @@ def optional_columns(rows: list[dict]) -> list[tuple[str, str]]:
     if any(row["instructions"] or row.get("peer_instructions") for row in rows):
         out += [("instr.", "instructions"), ("peer instr.", "peer_instructions"),
                 ("floor instr.", "floor_instructions")]
+    if any(row.get("owner_untagged") for row in rows):
+        out += [("owner", "owner_instructions"), ("untagged", "owner_untagged"),
+                ("check", "check_share"), ("requester", "requester_instructions"),
+                ("devices", "owner_devices"), ("requester's", "requester_devices")]
+    if any(row.get("p99_us") for row in rows):
+        out += [("p99", "p99_us"), ("peer p99", "peer_p99_us"), ("floor p99", "floor_p99_us"),
+                ("x floor p99", "p99_to_floor")]
     if any(row.get("instruction_ratio") for row in rows):
         out.append(("x instr.", "instruction_ratio"))
     if any(row.get("wanted") for row in rows):

@@ -24,6 +24,7 @@ import record  # noqa: E402
 import rig  # noqa: E402
 import run  # noqa: E402
 import session  # noqa: E402
+import wanted  # noqa: E402
 
 WRK = """Running 1s test @ http://10.9.0.2/f128
   1 threads and 16 connections
@@ -168,16 +169,30 @@ def test_every_primitive_says_what_is_wanted_of_it():
 
 
 def test_what_falls_short_is_said():
-    wanted = bench_primitives.Wanted(7, of_floor=1.4, fewer=15)
+    limits = wanted.Wanted(7, of_floor=1.4, fewer=15)
     enough = wanted_row(ratio_to_peer=7.0, ratio_to_floor=1.4, instruction_ratio=15.0)
-    assert wanted.short(enough) == []
-    assert wanted.short(enough | {"ratio_to_peer": 6.9}) == [
+    assert limits.short(enough) == []
+    assert limits.short(enough | {"ratio_to_peer": 6.9}) == [
         "6.9 times faster than the peer, wanted 7"]
-    assert wanted.short(enough | {"ratio_to_floor": 1.5}) == [
+    assert limits.short(enough | {"ratio_to_floor": 1.5}) == [
         "1.5 times its floor, wanted 1.4 at most"]
-    assert wanted.short(enough | {"instruction_ratio": 14.0}) == [
+    assert limits.short(enough | {"instruction_ratio": 14.0}) == [
         "14 times fewer instructions, wanted 15"]
-    assert wanted.short(wanted_row()) == []     # nothing was measured
+    assert limits.short(wanted_row()) == []     # nothing was measured
+
+
+@pytest.mark.parametrize("limits, enough, short, told", [
+    (wanted.Wanted(rate=0.7), {"ratio_to_floor": 0.7}, {"ratio_to_floor": 0.6},
+     "0.6 of its floor, wanted 0.7"),
+    (wanted.Wanted(tail=1.35), {"p99_to_floor": 1.35}, {"p99_to_floor": 2.0},
+     "p99 2 times its floor's, wanted 1.35 at most"),
+    (wanted.Wanted(owner=2000), {"owner_untagged": 2000.0}, {"owner_untagged": 2345.0},
+     "2345 instructions at the owner without the tag, wanted 2000 at most"),
+    (wanted.Wanted(check=0.1), {"check_share": 0.1}, {"check_share": 0.2},
+     "the capability's check is 0.2 of them, wanted 0.1 at most")])
+def test_each_limit_is_looked_at(limits, enough, short, told):
+    assert limits.short(enough) == limits.short({}) == []
+    assert limits.short(short) == [told]
 
 
 def test_primitives_rows_of_two_processor_models(tmp_path):

@@ -21,6 +21,7 @@ import remote  # noqa: E402
 import rig  # noqa: E402
 import run  # noqa: E402
 import session  # noqa: E402
+import wanted  # noqa: E402
 
 LATENCY = """---------------------------------------------------------------------------------------
                     RDMA_Read Latency Test
@@ -40,7 +41,8 @@ PING = ("floor: ping operations=1000 took_ns=80000000 busy_ns=5000000 median_ns=
         "min_ns=60000 p99_ns=200000\r\n")
 DEOS = ("remote-bench: operations=100 took_ns=20000000 median_ns=190000 min_ns=150000 "
         "p99_ns=400000\r\ndeos> ")
-OPERATIONS = (*bench_fabric.OPERATIONS, *bench_block.OPERATIONS)
+OPERATIONS = (*bench_fabric.OPERATIONS, *bench_fabric.HALTING, bench_fabric.ONE_WAY,
+              *bench_block.OPERATIONS)
 
 
 def test_structures_of_the_wire():
@@ -83,7 +85,7 @@ def test_every_floor_is_within_the_kernel_s_bounds():
         assert max(asks, answers) <= limit["FRAMES"] and flights <= limit["FLIGHTS"]
         assert flights * max(asks, answers) <= limit["FRAMES_OPEN"]
         assert flights <= operations <= limit["OPERATIONS"]
-        assert bool(found[7]) == (operation.value == "median")
+        assert bool(found[7]) == (operation.value == "median" and not operation.halts)
 
 
 def test_perftest_s_latencies():
@@ -145,7 +147,8 @@ def test_a_row_s_value(value, expected):
 
 def test_case_names_are_the_contract_s():
     fabric = [row.name for row in bench_fabric.all_rows()]
-    assert len(fabric) == len(set(fabric)) == 24
+    assert len(fabric) == len(set(fabric)) == 24 + 2 * 4
+    assert {"cas 8B halting mtu1500 auth", "write 4KiB one way mtu9000 auth"} <= set(fabric)
     assert {"read 8B mtu1500 auth", "goodput read 4KiB mtu9000 noauth"} <= set(fabric)
     assert all(row.tagged == row.name.endswith(" auth") for row in bench_fabric.all_rows())
     assert {row.name for row in bench_block.all_rows()} == {
@@ -175,7 +178,7 @@ class Pair:
 
     stop = pause
 
-    def ask(self, operation, count=0, icount=False):
+    def ask(self, operation, count=0):
         assert self.running
         self.log.append(self.label)
         took = int(self.values.pop(0) * 1e3)
@@ -190,6 +193,9 @@ class Ways:
             {"slow": 5.0, "fast": 6.0}, {"slow": 9.0, "fast": 4.0}, {"slow": 9.0, "fast": 3.0}]
             for _mtu in remote.MTUS)
 
+    def start(self, pair):
+        """As remote.LinuxSide has it."""
+
     def measure(self, pair, operation):
         assert pair.running
         pair.log.append("peer")
@@ -199,24 +205,32 @@ class Ways:
 def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
     log: list[str] = []
     operation = remote.Operation("read 8B", "read", 8, "median", answered=8)
-    rows = [remote.Row(operation, mtu, f"read 8B mtu{mtu} auth") for mtu in remote.MTUS]
+    rows = [remote.Row(operation, mtu, f"read 8B mtu{mtu} auth",
+                       wanted=wanted.Wanted(3, of_floor=4, tail=15, owner=900))
+            for mtu in remote.MTUS]
     made = session.Session(session.LABELS, 3, 1, "", HERE, None, None, None)
     monkeypatch.setattr(made, "progress", lambda text: None)
     bench = remote.RemoteBench(made, "fabric", rows, Ways(), "Linux")
+    monkeypatch.setattr(bench, "count_instructions", lambda: bench.counts.update(
+        {row.name: {"instructions": 2000.0, "owner_untagged": 1000.0} for row in rows}))
     bench.pairs = {
         ("deos", 1500, True): Pair("deos", log, [2.0, 2.0, 8.0]),
         ("peer", 1500, True): Pair("peer", log, []),
-        ("floor", 1500, True): Pair("floor", log, [0.5, 0.5, 0.5, 9.0]),
+        ("floor", 1500, True): Pair("floor", log, [0.5, 0.5, 0.5]),
         ("deos", 9000, True): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
         ("peer", 9000, True): Pair("peer", log, []),
-        ("floor", 9000, True): Pair("floor", log, [0.5, 0.5, 0.5, 9.0])}
+        ("floor", 9000, True): Pair("floor", log, [0.5, 0.5, 0.5])}
     first, second = bench.run()
-    assert log == ["deos", "peer", "floor", "deos 9000", "peer", "floor"] * 3 + ["floor"]
+    assert log == ["deos", "peer", "floor", "deos 9000", "peer", "floor"] * 3
     assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
     assert (first["ratio_to_peer"], first["ratio_to_floor"]) == (2, 4)
     assert first["peer_name"] == "Linux, fast" and first["peer_ways"] == {"slow": 9, "fast": 4}
     assert (first["p99_us"], first["peer_p99_us"], first["floor_p99_us"]) == (2, 8, 0.5)
-    assert first["floor_instructions"] == 700 and first["min"] == 2 and first["max"] == 8
+    assert first["p99_to_floor"] == 4 and first["min"] == 2 and first["max"] == 8
+    assert first["wanted"] == "3x peer, 4x floor, p99 15x floor's, 900 at owner"
+    assert first["short"] == ["2 times faster than the peer, wanted 3",
+                              "1000 instructions at the owner without the tag, wanted 900 at most"]
+    assert second["short"] == first["short"][1:]
     assert (second["deos"], second["peer"], second["ratio_to_peer"]) == (1, 4, 4)
     assert run.table("fabric", [first]).splitlines()[2].split()[-2:] == ["fast", "slow"]
 
@@ -275,10 +289,15 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     assert owner.mtu == asker.mtu == 9000
     assert owner.append == asker.append and "cluster=" in owner.append
     assert "untagged" not in owner.append
+    Console.typed.clear()
+    nodes.ask(bench_fabric.READ_8.halting(7))
+    assert Console.typed == [
+        ("10.9.0.11", "run remote-bench ask 52:54:00:09:00:0a read 8 1 7 halt")]
+    Console.typed.clear()
     Console.lapses = remote.ATTEMPTS - 1
     monkeypatch.setattr(nodes, "progress", lambda text: None)
     assert nodes.ask(bench_block.OPERATIONS[1]).operations == 100
-    assert len(Console.typed) == 2 + remote.ATTEMPTS
+    assert len(Console.typed) == remote.ATTEMPTS
     Console.lapses = remote.ATTEMPTS
     with pytest.raises(rig.BenchError, match="session ended"):
         nodes.ask(bench_block.OPERATIONS[1])

@@ -101,12 +101,15 @@ number(const char *word, u64 most, u32 *value)
 	return true;
 }
 
-// Words: OPERATION BYTES FLIGHTS COUNT. False: not within the bounds.
+// Words: OPERATION BYTES FLIGHTS COUNT [halt]. False: not within the bounds.
 static bool
-plan_read(char **word, struct plan *plan)
+plan_read(char **word, u32 count, struct plan *plan)
 {
 	u32 i = 0;
 
+	if (count < 4 || count > 5 || (count == 5 && strcmp(word[4], "halt")))
+		return false;
+	plan->halts = count == 5;
 	while (i < ARRAY_SIZE(operations) && strcmp(word[0], operations[i].name))
 		i++;
 	if (i == ARRAY_SIZE(operations) ||
@@ -154,7 +157,7 @@ usage(void)
 {
 	print("usage: remote-bench serve\n"
 	      "       remote-bench ask NODE read|write|cas|block-read|block-write "
-	      "BYTES FLIGHTS COUNT\n"
+	      "BYTES FLIGHTS COUNT [halt]\n"
 	      "       at most 4096 bytes (cas: 8) or whole blocks, %u blocks and "
 	      "operations under way, %u in all\n", OPEN_MAX, COUNT_MAX);
 	return STATUS_USAGE;
@@ -167,7 +170,8 @@ main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve();
-	if (argc != 7 || strcmp(argv[1], "ask") || !plan_read(argv + 3, &plan))
+	if (argc < 3 || strcmp(argv[1], "ask") ||
+	    !plan_read(argv + 3, (u32)argc - 3, &plan))
 		return usage();
 	prepare();
 	open_target(argv[2], &plan);

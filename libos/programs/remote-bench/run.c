@@ -5,8 +5,8 @@
 // up: nothing of them is counted.
 //
 // With one of the fabric's operations under way the program looks at the completion
-// ring again and again, as perftest and the asking side of the floor do; with
-// several it sleeps, since under emulation a processor that looks takes time from
+// ring again and again, as perftest and the asking side of the floor do, unless it is
+// to halt; with several it sleeps, since under emulation a processor that looks takes time from
 // the device that brings the answers.
 //
 // A swap expects what the flight's own last swap of that word left there, so each
@@ -145,7 +145,7 @@ wait(void)
 {
 	struct wait_set set;
 
-	if (plan->flights * plan->parts == 1)
+	if (plan->flights * plan->parts == 1 && !plan->halts)
 		return;
 	wait_begin(&set);
 	fabric_watch(&fabric, &set);
