@@ -194,7 +194,9 @@ struct fabric_link {
 };
 
 #define FABRIC_LINKS_MAX 128u
-#define FABRIC_DROPS_MAX 24u
+#define FABRIC_DROPS_MAX 48u
+#define FABRIC_STRAYS_MAX 16u
+#define FABRIC_LOST_MAX 8u
 #define FABRIC_CODES_MAX 32u
 #define FABRIC_WIRE_OPS_MAX 16u
 
@@ -208,7 +210,10 @@ struct fabric_info {
 	u8 uuid[16];		// this node's
 	u64 received;		// frames
 	u64 sent;
+	u64 accepted;		// of those received; the others were dropped
 	u64 dropped[FABRIC_DROPS_MAX];	// by net/link/drops.def
+	u64 strays[FABRIC_STRAYS_MAX];	// by net/rcap/drops.def
+	u64 lost[FABRIC_LOST_MAX];	// by kernel/abi/lost.def
 	u64 sessions;
 	u64 lapses;
 	u64 resends;
@@ -218,7 +223,7 @@ struct fabric_info {
 	u64 repeated;
 	u64 refused[FABRIC_CODES_MAX];
 	u64 walks;
-	u64 no_buffer;
+	u64 key_agreements;
 };
 
 STATIC_ASSERT(sizeof(struct fabric_link) == 56);

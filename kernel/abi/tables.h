@@ -12,7 +12,9 @@
 
 #include "kernel/abi/fabric.h"
 #include "kernel/abi/layout.h"
+#include "kernel/abi/observe.h"
 #include "kernel/abi/syscalls.h"
+#include "kernel/abi/trace.h"
 #include "kernel/abi/volume.h"
 
 #define TABLE_INFO_OFFSET 0x0ull
@@ -25,6 +27,11 @@
 #define TABLE_DEVICES_OFFSET 0x70000ull
 #define TABLE_VOLUMES_OFFSET 0x80000ull
 #define TABLE_REGISTRY_OFFSET 0x90000ull	// VOLUME_BLOCKS_MAX entries a volume
+// Where fabric_info's state is FABRIC_ON; else nothing is there.
+#define TABLE_HELD_OFFSET 0xb0000ull		// FABRIC_HELD_MAX
+#define TABLE_EXPORTS_OFFSET 0xc8000ull		// fabric_info's exports_max
+#define TABLE_COUNTS_OFFSET 0xd8000ull		// FABRIC_LINKS_MAX
+#define TABLE_TRACE_OFFSET 0xe8000ull		// struct trace_ring
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u
@@ -157,6 +164,12 @@ enum frame_state {
 };
 
 STATIC_ASSERT(sizeof(struct fabric_link) * FABRIC_LINKS_MAX <= 0x10000);
+STATIC_ASSERT(TABLE_HELD_OFFSET + sizeof(struct fabric_held) * FABRIC_HELD_MAX <=
+	      TABLE_EXPORTS_OFFSET);
+STATIC_ASSERT(TABLE_EXPORTS_OFFSET + sizeof(struct fabric_export) * FABRIC_EXPORTS_MAX <=
+	      TABLE_COUNTS_OFFSET);
+STATIC_ASSERT(TABLE_COUNTS_OFFSET + sizeof(struct fabric_counts) * FABRIC_LINKS_MAX <=
+	      TABLE_TRACE_OFFSET);
 
 struct frame_info {
 	u16 owner;		// index in the env table, or OWNER_NONE

@@ -88,6 +88,7 @@ start(const u8 key[32], bool small, bool untagged)
 	memcpy(lc.cluster_key, key, 32);
 	if (!entropy_fill(lc.secret_key, 32) || !entropy_fill(lc.entropy, 32))
 		return false;
+	observe_init(&lc, &rc, small);
 	links_size = links_memory_needed(&lc);
 	rcap_size = rcap_memory_needed(&rc, &lc);
 	if (rc.staging_count)
@@ -146,8 +147,10 @@ fabric_input(const u8 *frame, u32 len)
 {
 	u64 now;
 
-	if (!fabric.on)
+	if (!fabric.on) {
+		fabric_info.lost[FABRIC_LOST_OFF]++;
 		return;
+	}
 	now = clock_ns();
 	if (len > WIRE_BODY_AT && (frame[WIRE_ETHERNET + 1] == WIRE_REQUEST ||
 				   frame[WIRE_ETHERNET + 1] == WIRE_RESPONSE))
@@ -163,7 +166,7 @@ fabric_expects(u64 now)
 }
 
 static void
-completed(const struct rcap_completion *c)
+completed(const struct rcap_completion *c, u64 now)
 {
 	struct pending *p = &pendings[c->tag];
 
@@ -172,6 +175,7 @@ completed(const struct rcap_completion *c)
 		return;
 	}
 	ASSERT(c->tag < PENDING_MAX && p->kind == PENDING_OPERATION);
+	held_count(p, c, now);
 	pending_end(p, &(struct fabric_complete){
 		.outcome = c->outcome,
 		.code = c->code,
@@ -207,7 +211,7 @@ fabric_work(u64 now)
 	blocks_settle(now);
 	rcap_tick(fabric.rcap, now);
 	while (rcap_completion(fabric.rcap, &c))
-		completed(&c);
+		completed(&c, now);
 	queues_resume();
 	more = exports_sweep_step();
 	more |= remotes_drop_step(now);

@@ -42,6 +42,7 @@ pending_take(struct fabric_queue *queue, enum pending_kind kind,
 		.op = s->op,
 		.queue = (u32)(queue - fabric_queues),
 		.id = NONE,
+		.held = NONE,
 		.tag = s->tag,
 		.serial = serial,
 	};

@@ -15,7 +15,7 @@
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
 
-#define REMOTES_MAX 512u
+#define REMOTES_MAX FABRIC_HELD_MAX
 #define DROPS_MAX 16u		// on their way
 
 enum { REMOTE_FREE, REMOTE_HELD, REMOTE_DROPPING };
@@ -74,7 +74,7 @@ narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit 
 
 enum wire_code
 remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
-	     struct rcap_submit *r)
+	     struct rcap_submit *r, u32 *record)
 {
 	const struct remote *remote;
 	const struct cap *cap;
@@ -82,7 +82,8 @@ remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 
 	if (error)
 		return wire_code_of(error);
-	remote = &remotes[cap->base >> REMOTE_UNIT_BITS];
+	*record = (u32)(cap->base >> REMOTE_UNIT_BITS);
+	remote = &remotes[*record];
 	ASSERT(remote->state == REMOTE_HELD);
 	r->remote = remote->name;
 	r->environment = remote->environment;
@@ -132,6 +133,7 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 	ASSERT(slot > 0);
 	remotes[record] = (struct remote){ *remote, grant->environment,
 					   REMOTE_HELD };
+	held_begin(record, remote, grant);
 	pending_end(place, &(struct fabric_complete){
 		.outcome = FABRIC_DONE,
 		.old = { grant->count },
@@ -152,6 +154,7 @@ remote_gone(u64 base)
 
 	ASSERT(remote->state == REMOTE_HELD);
 	remote->state = REMOTE_DROPPING;
+	held_end((u32)(base >> REMOTE_UNIT_BITS));
 	waiting++;
 	fabric.due = 0;
 }

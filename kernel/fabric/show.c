@@ -11,6 +11,8 @@
 #define REFRESH_NS (100 * NS_PER_MS)
 
 STATIC_ASSERT((int)LINK_DROP_COUNT <= (int)FABRIC_DROPS_MAX);
+STATIC_ASSERT((int)RCAP_DROP_COUNT <= (int)FABRIC_STRAYS_MAX);
+STATIC_ASSERT((int)FABRIC_LOST_COUNT <= (int)FABRIC_LOST_MAX);
 STATIC_ASSERT((int)CODE_COUNT <= (int)FABRIC_CODES_MAX);
 STATIC_ASSERT((int)OP_COUNT <= (int)FABRIC_WIRE_OPS_MAX);
 STATIC_ASSERT(FABRIC_LINK_DOWN == (int)LINK_STATE_DOWN);
@@ -60,7 +62,9 @@ show_counters(void)
 		fabric_info.operations += fabric_queues[i].open;
 	fabric_info.received = l->received;
 	fabric_info.sent = l->sent;
+	fabric_info.accepted = l->accepted;
 	memcpy(fabric_info.dropped, l->dropped, sizeof(l->dropped));
+	memcpy(fabric_info.strays, r->dropped, sizeof(r->dropped));
 	fabric_info.sessions = l->sessions;
 	fabric_info.lapses = l->lapses;
 	fabric_info.resends = l->resends;
@@ -70,7 +74,7 @@ show_counters(void)
 	fabric_info.repeated = r->repeated;
 	memcpy(fabric_info.refused, r->refused, sizeof(r->refused));
 	fabric_info.walks = r->walks;
-	fabric_info.no_buffer = r->no_buffer;
+	fabric_info.key_agreements = l->key_agreements;
 }
 
 u64

@@ -69,6 +69,10 @@ struct pending {
 	u64 serial;		// order of submission
 	u64 pin_frame;
 	u32 pin_count;
+	u32 held;		// record that it uses (observe.c), or NONE
+	u64 held_serial;
+	u64 began;
+	u64 bytes_out;
 };
 extern struct pending pendings[PENDING_MAX];
 
@@ -118,7 +122,7 @@ local_grant(struct fabric_queue *queue, const struct fabric_submit *s, u8 type);
 // remotes.c
 enum wire_code
 remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
-	     struct rcap_submit *r);
+	     struct rcap_submit *r, u32 *record);
 // Index of an environment by its id, or NONE.
 u32
 fabric_env_of(u32 id);
@@ -146,6 +150,21 @@ void
 transmit_push(void);
 bool
 transmit_starved(void);
+
+// observe.c: what others can look at. A record of what is held here begins with a
+// grant; counts what operations under it came to.
+void
+observe_init(struct links_config *lc, struct rcap_config *rc, bool small);
+void
+held_begin(u32 record, const struct rcap_remote *remote, const struct wire_grant *grant);
+void
+held_end(u32 record);
+u64
+held_serial(u32 record);
+void
+held_refused(u32 record, enum wire_code code);
+void
+held_count(const struct pending *p, const struct rcap_completion *c, u64 now);
 
 // show.c: refreshes the exported tables, or says when it wants to.
 u64

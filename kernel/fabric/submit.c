@@ -127,7 +127,7 @@ names_service(const struct fabric_queue *queue, const struct fabric_submit *s)
 // Fills in what goes to the core, checked as far as this node can.
 static enum wire_code
 operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
-		struct rcap_submit *r)
+		struct rcap_submit *r, u32 *record)
 {
 	enum wire_code code;
 
@@ -146,7 +146,7 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	if (s->op == FABRIC_DERIVE && !target_copy(s, r))
 		return CODE_NODE;
 	code = names_service(queue, s) ? service_check(queue, s, r)
-				       : remote_check(queue, s, r);
+				       : remote_check(queue, s, r, record);
 	if (code != CODE_NONE)
 		return code;
 	return rcap_sensible(r) ? CODE_NONE : CODE_SHAPE;
@@ -156,17 +156,27 @@ static enum wire_code
 operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 {
 	struct rcap_submit r;
-	enum wire_code code = operation_check(queue, s, &r);
+	u32 record = NONE;
+	enum wire_code code = operation_check(queue, s, &r, &record);
 	struct pending *p;
 
-	if (code != CODE_NONE)
+	if (code != CODE_NONE) {
+		if (record != NONE)
+			held_refused(record, code);
 		return code;
+	}
 	if (s->node == FABRIC_NODE_SELF && names_service(queue, s))
 		return local_send(queue, s);
 	p = pending_take(queue, PENDING_OPERATION, s);
 	pending_pin(p, s->local, local_bytes(s));
+	p->began = clock_ns();
+	p->held = record;
+	if (record != NONE)
+		p->held_serial = held_serial(record);
+	if (!wire_op_info[s->op].answers_data)
+		p->bytes_out = s->length;
 	r.tag = (u64)(p - pendings);
-	p->id = rcap_submit(fabric.rcap, clock_ns(), &r);
+	p->id = rcap_submit(fabric.rcap, p->began, &r);
 	ASSERT(p->id != RCAP_NONE);
 	return CODE_NONE;
 }

@@ -59,6 +59,22 @@ rcap_host_buffer(void *host)
 	return pool.memory + pool.free[--pool.free_count] * pool.size;
 }
 
+// Whether the interface takes a frame as long; 0 is none.
+static bool
+takes(u32 len)
+{
+	bool room = nic_room() >= DESCRIPTORS_A_FRAME;
+	bool fits = len <= NIC_ETHERNET_LEN + nic_facts()->mtu;
+
+	if (len <= NIC_ETHERNET_LEN)
+		return false;
+	if (!fits)
+		fabric_info.lost[FABRIC_LOST_LONG]++;
+	else if (!room)
+		fabric_info.lost[FABRIC_LOST_FULL]++;
+	return fits && room;
+}
+
 void
 rcap_host_send(void *host, u8 *buffer, u32 len)
 {
@@ -70,8 +86,7 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 
 	(void)host;
 	ASSERT(index < pool.count && len <= pool.size);
-	if (len <= NIC_ETHERNET_LEN || nic_room() < DESCRIPTORS_A_FRAME ||
-	    len > NIC_ETHERNET_LEN + nic_facts()->mtu) {
+	if (!takes(len)) {
 		give_back(index);
 		return;
 	}

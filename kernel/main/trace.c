@@ -40,12 +40,11 @@ const char *
 trace_name(enum trace_kind kind)
 {
 	static const char *const names[] = {
-		[TRACE_NONE] = "none", [TRACE_SYSCALL] = "syscall",
-		[TRACE_FAULT] = "fault", [TRACE_UPCALL] = "upcall",
-		[TRACE_SWITCH] = "switch", [TRACE_IRQ] = "irq",
-		[TRACE_ENV] = "env", [TRACE_HALT] = "halt",
+#define X(name, number, word, a, b, sentence) [number] = word,
+#include "kernel/abi/trace.def"
+#undef X
 	};
 
 	STATIC_ASSERT(ARRAY_SIZE(names) == TRACE_KIND_COUNT);
-	return kind < TRACE_KIND_COUNT ? names[kind] : "unknown";
+	return kind < TRACE_KIND_COUNT && names[kind] ? names[kind] : "unknown";
 }

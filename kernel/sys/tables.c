@@ -23,7 +23,7 @@ struct fabric_info fabric_info EXPORTED;
 struct volume_info volume_table[VOLUMES_MAX] EXPORTED;
 struct volume_block volume_blocks[VOLUMES_MAX][VOLUME_BLOCKS_MAX] EXPORTED;
 
-STATIC_ASSERT(TABLE_REGISTRY_OFFSET + sizeof(volume_blocks) <= TABLE_FRAMES_OFFSET);
+STATIC_ASSERT(TABLE_REGISTRY_OFFSET + sizeof(volume_blocks) <= TABLE_HELD_OFFSET);
 
 void
 tables_share(void)

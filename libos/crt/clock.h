@@ -68,6 +68,36 @@ fabric_info(void)
 						     TABLE_FABRIC_OFFSET);
 }
 
+// FABRIC_LINKS_MAX entries, fabric_info()->exports_max, FABRIC_HELD_MAX; and the trace.
+// Only where the fabric is on.
+static inline const volatile struct fabric_counts *
+counts_table(void)
+{
+	return (const volatile struct fabric_counts *)(TABLES_BASE +
+						       TABLE_COUNTS_OFFSET);
+}
+
+static inline const volatile struct fabric_export *
+exports_table(void)
+{
+	return (const volatile struct fabric_export *)(TABLES_BASE +
+						       TABLE_EXPORTS_OFFSET);
+}
+
+static inline const volatile struct fabric_held *
+held_table(void)
+{
+	return (const volatile struct fabric_held *)(TABLES_BASE +
+						     TABLE_HELD_OFFSET);
+}
+
+static inline const volatile struct trace_ring *
+trace_ring(void)
+{
+	return (const volatile struct trace_ring *)(TABLES_BASE +
+						    TABLE_TRACE_OFFSET);
+}
+
 // VOLUMES_MAX entries.
 static inline const volatile struct volume_info *
 volume_table(void)

@@ -112,8 +112,10 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 	ask->passed = 0;
 	if (ask->copies < 255)
 		ask->copies++;
-	if (ask->copies > 1)
+	if (ask->copies > 1) {
 		links->counters.resends++;
+		counts_of(links, peer)->resends++;
+	}
 	links->asker[peer->asker].resend &= ~number_bit(number);
 	peer_due_changed(links, peer, MIN(peer->due, now + rto_ns(peer, ask)));
 }
@@ -281,6 +283,7 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 		if (now < ask->sent_at + rto_ns(peer, ask))
 			continue;
 		links->counters.timeouts++;
+		counts_of(links, peer)->timeouts++;
 		if (ask->backoff < 255)
 			ask->backoff++;
 		if (!ask->postponed && peer->timeouts < 255)

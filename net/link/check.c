@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The links looked at from outside: what hosts show of them, the walk over all
-// invariants (K1 to K7 in docs/protocol/README.md), and the hash of the whole
+// invariants (K1 to K8 in docs/protocol/README.md), and the hash of the whole
 // state for the simulator.
 
 #include "kernel/base/assert.h"
@@ -104,6 +104,19 @@ links_counters(const struct links *links)
 	return &links->counters;
 }
 
+struct fabric_counts *
+links_counts(struct links *links, u16 peer)
+{
+	ASSERT(peer < links->peers_fresh);
+	return &links->counts[peer];
+}
+
+struct trace_ring *
+links_trace(const struct links *links)
+{
+	return links->trace;
+}
+
 // ---- invariants
 
 static void
@@ -186,6 +199,17 @@ check_pools(const struct links *links)
 	ASSERT(free + used == 2u * links->config.windows_max);
 }
 
+// No frame is lost without a reason (K8).
+static void
+check_counters(const struct links *links)
+{
+	u64 dropped = 0;
+
+	for (u32 i = 0; i < LINK_DROP_COUNT; i++)
+		dropped += links->counters.dropped[i];
+	ASSERT(links->counters.received == links->counters.accepted + dropped);
+}
+
 void
 links_check(const struct links *links)
 {
@@ -214,6 +238,7 @@ links_check(const struct links *links)
 	ASSERT(landing == links->landing);
 	ASSERT(landing <= links->config.landing_pool);			// K3
 	check_pools(links);
+	check_counters(links);
 }
 
 // ---- the hash: everything but pointers; pool entries only while in use, so that

@@ -381,6 +381,8 @@ say_hello(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 	if (now - h->nonce_at >= NONCE_NS)
 		nonce_renew(links, now, peer, h);
 	hello_fill(links, peer, h, &hello);
+	trace_put(links->trace, now, TRACE_OUT, index_of(links, peer), 0,
+		  TRACE_PACK(TRACE_NO_SLOT, 0, WIRE_HELLO, 0));
 	ethernet_store(buffer, h->mac, links->config.mac);
 	wire_header_store(at, &header);
 	wire_hello_store(at + WIRE_HEADER, &hello);

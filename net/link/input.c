@@ -236,6 +236,7 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	if (!sequence_fresh(peer, header->sequence))
 		return LINK_DROP_SEQUENCE;
 	event->peer = header->sender;
+	links->counts[header->sender].received++;
 	first = !peer->rx_newest;
 	newest = sequence_mark(peer, header->sequence);
 	if (newest)
@@ -272,6 +273,60 @@ hear_cluster(struct links *links, u64 now, const struct wire_frame *frame)
 		     : hear_beacon(links, now, &frame->beacon);
 }
 
+// What a frame is about, as far as it could be read.
+static u64
+frame_pack(const struct wire_frame *frame, u32 len, u32 y)
+{
+	const struct wire_header *header = &frame->header;
+
+	switch (header->kind) {
+	case WIRE_REQUEST:
+		return TRACE_PACK(frame->request.slot, len,
+				  TRACE_PART(WIRE_REQUEST, frame->request.part), y);
+	case WIRE_RESPONSE:
+		return TRACE_PACK(TRACE_NO_SLOT, len,
+				  TRACE_PART(WIRE_RESPONSE, frame->response.part), y);
+	default:
+		return TRACE_PACK(TRACE_NO_SLOT, len, header->kind, y);
+	}
+}
+
+static u32
+frame_number(const struct wire_frame *frame)
+{
+	return frame->header.kind == WIRE_REQUEST ? frame->request.number
+	       : frame->header.kind == WIRE_RESPONSE ? frame->response.number : 0;
+}
+
+static void
+count_accepted(struct links *links, u64 now, const struct link_event *event)
+{
+	const struct wire_frame *frame = &event->frame;
+	u32 y = frame->header.kind == WIRE_REQUEST ? frame->request.op
+		: frame->header.kind == WIRE_RESPONSE ? frame->response.status : 0;
+
+	links->counters.accepted++;
+	trace_put(links->trace, now, TRACE_IN, event->peer, frame_number(frame),
+		  frame_pack(frame, frame->payload_len, y));
+}
+
+// A peer has to answer for a frame whose tag was right, and that is no old one which
+// somebody sent again.
+static void
+count_dropped(struct links *links, u64 now, enum link_drop drop,
+	      const struct link_event *event, u32 len)
+{
+	bool shaped = drop > LINK_DROP_SHAPE;
+
+	links->counters.dropped[drop]++;
+	if (event->peer != LINK_NONE)
+		links->counts[event->peer].dropped++;
+	trace_put(links->trace, now, TRACE_DROP, event->peer,
+		  shaped ? frame_number(&event->frame) : 0,
+		  shaped ? frame_pack(&event->frame, len, drop)
+			 : TRACE_PACK(TRACE_NO_SLOT, len, 0, drop));
+}
+
 void
 links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	    struct link_event *event)
@@ -290,8 +345,10 @@ links_input(struct links *links, u64 now, const void *bytes, u32 len,
 		drop = hear_cluster(links, now, &event->frame);
 	else
 		drop = hear_session(links, now, event);
-	if (drop != LINK_DROP_COUNT)
-		links->counters.dropped[drop]++;
+	if (unlikely(drop != LINK_DROP_COUNT))
+		count_dropped(links, now, drop, event, len);
+	else
+		count_accepted(links, now, event);
 }
 
 // ---- for rcap

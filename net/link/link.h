@@ -11,11 +11,14 @@
 // within the grant pool; K3 answers asked for stay within the landing pool; K4 a
 // number runs at most once, and only within the lease; K5 a session that has
 // ended sends nothing and accepts nothing; K6 an open request ends; K7 an idle
-// peer has at most 256 bytes.
+// peer has at most 256 bytes (without what is counted of it); K8 each frame that
+// came is accepted, or dropped and counted by its reason.
 //
 // Times are nanoseconds on one monotonic clock. A peer is named by its index in
 // the table, which stays as long as anything stands on it.
 
+#include "kernel/abi/observe.h"
+#include "kernel/abi/trace.h"
 #include "net/wire/wire.h"
 
 #define LINK_NONE 0xffffu	// no peer
@@ -48,6 +51,11 @@ struct links_config {
 	u8 behind;		// for tests: speaks so many minor versions less
 	bool untagged;		// for measuring: frames of sessions are not authenticated.
 				// Such a node and another never hear each other
+	// What is counted of each peer (peers_max entries), and where events go: in
+	// memory of the host's, zeroed and lent for good, so that others can look
+	// on. NULL: in the table's own.
+	struct fabric_counts *counts;
+	struct trace_ring *trace;
 };
 
 u64
@@ -209,8 +217,11 @@ enum link_drop {
 	LINK_DROP_COUNT
 };
 
+// Each frame that came was accepted or dropped for one reason:
+// received == accepted + the sum of dropped.
 struct links_counters {
 	u64 received;
+	u64 accepted;
 	u64 sent;
 	u64 dropped[LINK_DROP_COUNT];
 	u64 sessions;		// begun
@@ -264,6 +275,14 @@ links_whole(const struct links *links, u16 peer);
 
 const struct links_counters *
 links_counters(const struct links *links);
+
+// What is counted of a peer that is in the table.
+struct fabric_counts *
+links_counts(struct links *links, u16 peer);
+
+// Where events go.
+struct trace_ring *
+links_trace(const struct links *links);
 
 const char *
 link_drop_text(enum link_drop drop);

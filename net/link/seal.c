@@ -92,6 +92,7 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	peer->sent_at = now;
 	peer->say &= (u8)~SAY_IDLE;
 	links->counters.sent++;
+	counts_of(links, peer)->sent++;
 	ethernet_store(buffer, peer->mac, links->config.mac);
 	header_store(links, now, peer, kind, tagged + WIRE_TAG, at);
 	close_frame(links, peer->tx_key, at, WIRE_HEADER + body_len, payload, len);
@@ -109,6 +110,9 @@ links_request(struct links *links, u64 now, u16 peer_index, u8 *buffer,
 	if (!session_live(links, now, peer))
 		return 0;
 	wire_request_store(buffer + WIRE_BODY_AT, body);
+	trace_put(links->trace, now, TRACE_OUT, peer_index, body->number,
+		  TRACE_PACK(body->slot, len, TRACE_PART(WIRE_REQUEST, body->part),
+			     body->op));
 	return seal(links, now, peer, WIRE_REQUEST, buffer, WIRE_LENGTH(request),
 		    payload, len);
 }
@@ -126,6 +130,9 @@ links_response(struct links *links, u64 now, u16 peer_index, u8 *buffer,
 	if (unlikely(body->code) && body->code > wire_version[peer->minor].codes)
 		buffer[WIRE_BODY_AT + offsetof(struct wire_response_layout, code)] =
 			CODE_SHAPE;
+	trace_put(links->trace, now, TRACE_OUT, peer_index, body->number,
+		  TRACE_PACK(TRACE_NO_SLOT, len,
+			     TRACE_PART(WIRE_RESPONSE, body->part), body->status));
 	return seal(links, now, peer, WIRE_RESPONSE, buffer,
 		    WIRE_LENGTH(response), payload, len);
 }
@@ -147,6 +154,8 @@ say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 		pad = WIRE_WHOLE_MTU - fixed;
 	}
 	wire_idle_store(buffer + WIRE_BODY_AT, &idle);
+	trace_put(links->trace, now, TRACE_OUT, index_of(links, peer), 0,
+		  TRACE_PACK(TRACE_NO_SLOT, pad, WIRE_IDLE, 0));
 	return seal(links, now, peer, WIRE_IDLE, buffer, WIRE_LENGTH(idle), zeros,
 		    pad);
 }
@@ -178,5 +187,7 @@ say_beacon(struct links *links, u64 now, u8 *buffer)
 	wire_beacon_store(at + WIRE_HEADER, &beacon);
 	le64_store(at + tagged, tag_of(links->cluster_tag_key, at, tagged));
 	links->counters.sent++;
+	trace_put(links->trace, now, TRACE_OUT, TRACE_NOBODY, 0,
+		  TRACE_PACK(TRACE_NO_SLOT, 0, WIRE_BEACON, 0));
 	return WIRE_ETHERNET + tagged + WIRE_TAG;
 }

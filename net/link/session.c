@@ -48,6 +48,7 @@ session_lapse(struct links *links, struct link_peer *peer)
 {
 	ASSERT(peer->state == LINK_STATE_UP);
 	links->counters.lapses++;
+	counts_of(links, peer)->lapses++;
 	owner_end(links, peer);
 	if (peer->asker != LINK_NONE)
 		links->asker[peer->asker].resend = 0;
@@ -114,6 +115,7 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	peer->turn = peer->their_turn = peer->turn_kept = 0;
 	peer->session = ++links->sessions;
 	links->counters.sessions++;
+	counts_of(links, peer)->sessions++;
 	handshake_end(links, peer);
 	news_add(links, peer, NEWS_UP);
 	say_add(links, peer, SAY_PATH);

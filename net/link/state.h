@@ -183,6 +183,8 @@ struct links {
 	u16 *hash;		// heads of chains by uuid
 	u16 *heap;		// peers by `due`
 	struct links_counters counters;
+	struct fabric_counts *counts;	// by peer
+	struct trace_ring *trace;
 };
 
 STATIC_ASSERT(sizeof(struct link_peer) + 3 * sizeof(u16) <= LINK_PEER_BYTES);
@@ -191,6 +193,12 @@ static inline u16
 index_of(const struct links *links, const struct link_peer *peer)
 {
 	return (u16)(peer - links->peer);
+}
+
+static inline struct fabric_counts *
+counts_of(const struct links *links, const struct link_peer *peer)
+{
+	return &links->counts[index_of(links, peer)];
 }
 
 static inline u64

@@ -9,6 +9,7 @@
 #include "kernel/base/siphash.h"
 
 #define ALIGN 64u
+#define TRACE_OWN 64u		// events that are kept in the table's own memory
 
 static u32
 hash_size(const struct links_config *config)
@@ -43,6 +44,11 @@ links_memory_needed(const struct links_config *config)
 	needed += ALIGN_UP(config->windows_max * sizeof(struct link_answerer),
 			   ALIGN);
 	needed += ALIGN_UP(hash_size(config) * sizeof(u16), ALIGN);
+	if (!config->counts)
+		needed += ALIGN_UP(config->peers_max * sizeof(struct fabric_counts),
+				   ALIGN);
+	if (!config->trace)
+		needed += ALIGN_UP(trace_ring_bytes(TRACE_OWN), ALIGN);
 	return needed + ALIGN_UP(config->peers_max * sizeof(u16), ALIGN);
 }
 
@@ -93,6 +99,21 @@ keys_init(struct links *links)
 		    sizeof(for_nonces) - 1);
 }
 
+static void
+watched_init(struct links *links, u8 **at, u64 now)
+{
+	const struct links_config *c = &links->config;
+
+	links->counts = c->counts ? c->counts
+				  : carve(at, c->peers_max * sizeof(*links->counts));
+	links->trace = c->trace;
+	if (!links->trace) {
+		links->trace = carve(at, trace_ring_bytes(TRACE_OWN));
+		links->trace->mask = TRACE_OWN - 1;
+	}
+	trace_put(links->trace, now, TRACE_BOOT, TRACE_NOBODY, 0, c->incarnation);
+}
+
 struct links *
 links_init(void *memory, u64 size, const struct links_config *config, u64 now)
 {
@@ -113,6 +134,7 @@ links_init(void *memory, u64 size, const struct links_config *config, u64 now)
 		carve(&at, config->windows_max * sizeof(*links->answerer));
 	links->hash = carve(&at, (links->hash_mask + 1) * sizeof(u16));
 	links->heap = carve(&at, config->peers_max * sizeof(u16));
+	watched_init(links, &at, now);
 	pools_init(links);
 	keys_init(links);
 	links->beacon_at = links->budget_at = now;
@@ -265,6 +287,7 @@ peer_add(struct links *links, const u8 uuid[16])
 		.done = 1,
 	};
 	__builtin_memcpy(peer->uuid, uuid, 16);
+	*counts_of(links, peer) = (struct fabric_counts){ 0 };
 	*chain = index_of(links, peer);
 	heap_place(links, heap, index_of(links, peer));
 	heap_down(links, heap);

@@ -44,12 +44,12 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	const struct wire_response *r = &frame->response;
 
 	if (!length_fits(op, r)) {
-		rcap->counters.strange++;
+		drop_count(rcap, now, RCAP_DROP_ANSWER, op->peer, op->number);
 		op_end(rcap, now, op, RCAP_UNKNOWN_FINAL, CODE_SHAPE);
 		return;
 	}
 	if (!run_joins(op, r)) {
-		rcap->counters.mixed++;
+		drop_count(rcap, now, RCAP_DROP_RUN, op->peer, op->number);
 		return;
 	}
 	__builtin_memcpy(rcap->config.memory + op->local + wire_part_at(r->part),

@@ -91,6 +91,7 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 			     t->block, page_of(rcap, ticket)))
 		return false;
 	t->state = TICKET_RUNNING;
+	owner_use(rcap, asked);
 	asked->slot->op = request->op;
 	asked->slot->state = LINK_SLOT_RUNNING;
 	links_hold(rcap->links, asked->peer);
@@ -186,6 +187,7 @@ finish(struct rcap *rcap, struct asked *asked, const struct rcap_ticket *t,
 	slot->status = read ? STATUS_NOT_DONE : STATUS_PARTIAL;
 	slot->code = CODE_DEVICE;
 	rcap->counters.refused[CODE_DEVICE]++;
+	links_counts(rcap->links, asked->peer)->refused++;
 	owner_say(rcap, asked, (enum wire_status)slot->status, CODE_DEVICE);
 }
 
@@ -208,6 +210,8 @@ rcap_block_done(struct rcap *rcap, u64 now, u32 ticket, bool ok)
 	if (asked.slot && asked.slot->state == LINK_SLOT_RUNNING &&
 	    asked.slot->ticket == ticket)
 		finish(rcap, &asked, t, page_of(rcap, ticket), ok);
+	else
+		drop_count(rcap, now, RCAP_DROP_ORPHAN, t->peer, t->number);
 	ticket_drop(rcap, ticket);
 }
 

@@ -14,6 +14,12 @@ rcap_counters(const struct rcap *rcap)
 	return &rcap->counters;
 }
 
+const struct fabric_export *
+rcap_uses(const struct rcap *rcap)
+{
+	return rcap->uses;
+}
+
 static void
 check_ops(const struct rcap *rcap)
 {

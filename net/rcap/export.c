@@ -43,6 +43,7 @@ entry_free(struct rcap *rcap, u32 index)
 
 	ASSERT(entry->type != TYPE_NONE);
 	*entry = (struct rcap_export){ .generation = generation };
+	rcap->uses[index] = (struct fabric_export){ 0 };
 	if (generation == GENERATION_LAST)
 		return;
 	entry->generation++;
@@ -68,6 +69,15 @@ entry_add(struct rcap *rcap, const struct rcap_grant *grant)
 		.era = rcap->era,
 		.base = grant->base,
 		.count = grant->count,
+	};
+	rcap->uses[index] = (struct fabric_export){
+		.incarnation = grant->incarnation,
+		.base = grant->base,
+		.count = grant->count,
+		.environment = grant->environment,
+		.peer = grant->peer,
+		.type = grant->type,
+		.rights = grant->rights,
 	};
 	grant_submit(rcap, index, grant->word);
 	return index;

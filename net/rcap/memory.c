@@ -76,7 +76,8 @@ run_write(struct rcap *rcap, struct asked *asked)
 	enum wire_code code;
 
 	if (!part_joins(slot, request)) {
-		rcap->counters.strange++;
+		drop_count(rcap, asked->now, RCAP_DROP_LENGTH, asked->peer,
+			   slot->number);
 		return;
 	}
 	fresh &= ~(u32)slot->held;

@@ -122,12 +122,16 @@ part_send(struct rcap *rcap, const struct asked *asked,
 	u8 *buffer = rcap_host_buffer(rcap->host);
 
 	if (!buffer) {
-		rcap->counters.no_buffer++;
+		drop_count(rcap, asked->now, RCAP_DROP_BUFFER, asked->peer,
+			   body->number);
 		return;
 	}
-	rcap_host_send(rcap->host, buffer,
-		       links_response(rcap->links, asked->now, asked->peer, buffer,
-				      body, data, len));
+	len = links_response(rcap->links, asked->now, asked->peer, buffer, body, data,
+			     len);
+	if (!len)
+		drop_count(rcap, asked->now, RCAP_DROP_SESSION, asked->peer,
+			   body->number);
+	rcap_host_send(rcap->host, buffer, len);
 }
 
 void
@@ -163,6 +167,20 @@ owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 len
 	}
 }
 
+static void
+count_refused(struct rcap *rcap, const struct asked *asked, enum wire_code code)
+{
+	const struct wire_request *request = asked->request;
+
+	rcap->counters.refused[code]++;
+	links_counts(rcap->links, asked->peer)->refused++;
+	if (request->slot < rcap->exports_fresh &&
+	    rcap->exports[request->slot].type != TYPE_NONE)
+		rcap->uses[request->slot].denials++;
+	trace_put(rcap->trace, asked->now, TRACE_REFUSED, asked->peer, request->number,
+		  TRACE_PACK(request->slot, request->length, request->op, code));
+}
+
 // Refuses, for good: unless asking again is harmless, the number is used.
 void
 owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code)
@@ -172,7 +190,7 @@ owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code)
 		      asked->request->op == OP_WRITE;
 
 	ASSERT(code != CODE_NONE && code < CODE_COUNT);
-	rcap->counters.refused[code]++;
+	count_refused(rcap, asked, code);
 	links_taken(rcap->links, asked->peer, slot->number);
 	if (!wire_op_info[asked->request->op].again) {
 		slot->op = asked->request->op;
@@ -294,9 +312,29 @@ settle(struct rcap *rcap, const struct asked *asked)
 }
 
 void
+owner_use(struct rcap *rcap, const struct asked *asked)
+{
+	const struct wire_request *request = asked->request;
+	struct fabric_export *use;
+
+	trace_put(rcap->trace, asked->now, TRACE_RAN, asked->peer, request->number,
+		  TRACE_PACK(request->slot, request->length, request->part,
+			     request->op));
+	if (!asked->entry)
+		return;
+	use = &rcap->uses[request->slot];
+	use->operations++;
+	if (wire_op_info[request->op].answers_data)
+		use->bytes_out += request->length;
+	else
+		use->bytes_in += request->length;
+}
+
+void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length)
 {
 	rcap->counters.executed[asked->request->op]++;
+	owner_use(rcap, asked);
 	settle(rcap, asked);
 	owner_done(rcap, asked, data, length);
 }
@@ -317,7 +355,7 @@ owner_request(struct rcap *rcap, u64 now, const struct link_event *event)
 
 	ASSERT(slot && slot->number == request->number);
 	if (slot->state != LINK_SLOT_FRESH && slot->op != request->op) {
-		rcap->counters.strange++;
+		drop_count(rcap, now, RCAP_DROP_OP, asked.peer, slot->number);
 		return;
 	}
 	if (slot->state == LINK_SLOT_ANSWERED && PLANTED(BUG_TWICE)) {

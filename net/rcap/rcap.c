@@ -30,6 +30,7 @@ rcap_memory_needed(const struct rcap_config *c, const struct links_config *links
 	       room(c->ops_max + c->grants_max, sizeof(struct rcap_op)) +
 	       room(links->peers_max, sizeof(struct rcap_lanes)) +
 	       room(c->exports_max, sizeof(struct rcap_export)) +
+	       room(c->uses ? 0 : c->exports_max, sizeof(struct fabric_export)) +
 	       room(c->staging_count, sizeof(struct rcap_ticket)) +
 	       room(c->endpoints_max, sizeof(struct rcap_endpoint)) +
 	       room(c->buffers_max, sizeof(struct rcap_buffer)) +
@@ -84,6 +85,10 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	rcap->op = carve(&at, rcap->op_count, sizeof(*rcap->op));
 	rcap->lanes = carve(&at, links_config->peers_max, sizeof(*rcap->lanes));
 	rcap->exports = carve(&at, config->exports_max, sizeof(*rcap->exports));
+	rcap->uses = config->uses ? config->uses
+				  : carve(&at, config->exports_max,
+					  sizeof(*rcap->uses));
+	rcap->trace = links_trace(links);
 	rcap->ticket = carve(&at, config->staging_count, sizeof(*rcap->ticket));
 	rcap->endpoint =
 		carve(&at, config->endpoints_max, sizeof(*rcap->endpoint));
@@ -98,10 +103,13 @@ handle(struct rcap *rcap, u64 now, const struct link_event *event)
 {
 	switch (event->kind) {
 	case LINK_UP:
+		trace_put(rcap->trace, now, TRACE_SESSION, event->peer,
+			  links_session(rcap->links, event->peer), 1);
 		rcap->sweep = 0;
 		peer_dispatch(rcap, now, event->peer);
 		break;
 	case LINK_DOWN:
+		trace_put(rcap->trace, now, TRACE_SESSION, event->peer, 0, 0);
 		peer_down(rcap, now, event->peer);
 		tickets_sweep(rcap);
 		break;
@@ -113,6 +121,8 @@ handle(struct rcap *rcap, u64 now, const struct link_event *event)
 		break;
 	case LINK_RESEND:
 		ASSERT(event->cookie < rcap->op_count);
+		trace_put(rcap->trace, now, TRACE_RESEND, event->peer, event->number,
+			  event->cookie);
 		op_send(rcap, now, &rcap->op[event->cookie]);
 		break;
 	case LINK_NOTHING:

@@ -43,6 +43,9 @@ struct rcap_config {
 	u32 endpoints_max;
 	u32 buffers_max;	// posted for messages
 	u32 services_max;
+	// What is counted of each export: exports_max entries in memory of the
+	// host's, zeroed and lent for good. NULL: in the core's own.
+	struct fabric_export *uses;
 };
 
 u64
@@ -282,6 +285,13 @@ rcap_host_send(void *host, u8 *buffer, u32 len);
 
 // ---- for everybody
 
+enum rcap_drop {
+#define X(name, sentence) name,
+#include "net/rcap/drops.def"
+#undef X
+	RCAP_DROP_COUNT
+};
+
 struct rcap_counters {
 	u64 submitted;
 	u64 completed[3];	// by outcome
@@ -289,13 +299,15 @@ struct rcap_counters {
 	u64 repeated;		// answers told or run again
 	u64 refused[CODE_COUNT];
 	u64 walks;		// slow paths of the check
-	u64 no_buffer;		// frames not sent for want of a buffer
-	u64 mixed;		// parts dropped because another run had begun
-	u64 strange;		// answers that do not fit their request
+	u64 dropped[RCAP_DROP_COUNT];
 };
 
 const struct rcap_counters *
 rcap_counters(const struct rcap *rcap);
+
+// What is counted of each export.
+const struct fabric_export *
+rcap_uses(const struct rcap *rcap);
 
 void
 rcap_check(const struct rcap *rcap);

@@ -32,7 +32,7 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 	u8 *buffer = rcap_host_buffer(rcap->host);
 
 	if (!buffer) {
-		rcap->counters.no_buffer++;
+		drop_count(rcap, now, RCAP_DROP_BUFFER, op->peer, op->number);
 		return;
 	}
 	if (op->cancelled) {
@@ -42,9 +42,10 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 			  wire_part_at(body->part);
 		len = wire_part_len(data, whole, body->part);
 	}
-	rcap_host_send(rcap->host, buffer,
-		       links_request(rcap->links, now, op->peer, buffer, body,
-				     payload, len));
+	len = links_request(rcap->links, now, op->peer, buffer, body, payload, len);
+	if (!len)
+		drop_count(rcap, now, RCAP_DROP_SESSION, op->peer, op->number);
+	rcap_host_send(rcap->host, buffer, len);
 }
 
 // Sends what the owner is not known to have of an open operation, or asks again.
@@ -148,6 +149,8 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		lane_remove(rcap, op);
 		op->state = OP_STATE_OPEN;
 		op->number = number;
+		trace_put(rcap->trace, now, TRACE_OPEN, op->peer, number,
+			  op_index(rcap, op));
 		op_send(rcap, now, op);
 		return true;
 	case LINK_WAIT:

@@ -124,6 +124,8 @@ struct rcap {
 	struct rcap_op *op;
 	struct rcap_lanes *lanes;	// by peer
 	struct rcap_export *exports;
+	struct fabric_export *uses;	// by export
+	struct trace_ring *trace;	// the links'
 	struct rcap_ticket *ticket;
 	struct rcap_endpoint *endpoint;
 	struct rcap_buffer *buffer;
@@ -153,6 +155,21 @@ struct asked {
 	struct link_slot *slot;
 	struct rcap_export *entry;	// once the check has passed
 };
+
+static inline u16
+op_index(const struct rcap *rcap, const struct rcap_op *op)
+{
+	return (u16)(op - rcap->op);
+}
+
+// A frame that came to nothing, or was not sent.
+static inline void
+drop_count(struct rcap *rcap, u64 now, enum rcap_drop drop, u16 peer, u32 number)
+{
+	rcap->counters.dropped[drop]++;
+	trace_put(rcap->trace, now, TRACE_STRAY, peer, number,
+		  TRACE_PACK(TRACE_NO_SLOT, 0, 0, drop));
+}
 
 static inline u64
 entry_bytes(const struct rcap_export *entry)
@@ -195,6 +212,9 @@ owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
 void
 owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
 	  enum wire_code code);
+// An operation passed the check of its capability, if it needs one, and is run.
+void
+owner_use(struct rcap *rcap, const struct asked *asked);
 void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
 void

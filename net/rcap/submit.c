@@ -9,13 +9,6 @@
 #include "kernel/base/assert.h"
 #include "net/rcap/state.h"
 
-static u16
-op_index(const struct rcap *rcap, const struct rcap_op *op)
-{
-	ASSERT(op >= rcap->op && op < rcap->op + rcap->op_count);
-	return (u16)(op - rcap->op);
-}
-
 static u32
 op_id(const struct rcap *rcap, const struct rcap_op *op)
 {
@@ -101,6 +94,8 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
 		links_close(rcap->links, now, op->peer, op->number);
 	else
 		lane_remove(rcap, op);
+	trace_put(rcap->trace, now, TRACE_END, op->peer, op_index(rcap, op),
+		  TRACE_PACK(op->slot, op->answer_len, outcome, code));
 	op->state = OP_STATE_ENDED;
 	op->outcome = (u8)outcome;
 	op->code = (u8)code;
@@ -251,6 +246,8 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	id = op_id(rcap, op);
 	lane_append(rcap, op);
 	rcap->counters.submitted++;
+	trace_put(rcap->trace, now, TRACE_SUBMIT, op->peer, op_index(rcap, op),
+		  TRACE_PACK(op->slot, op->length, op->environment, op->op));
 	peer_dispatch(rcap, now, op->peer);
 	return id;
 }

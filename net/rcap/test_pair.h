@@ -74,6 +74,17 @@ do_expect(const struct rcap_submit *submit, enum rcap_outcome outcome,
 	expect(&c, outcome, code);
 }
 
+// The same, and node 1 has credit for more.
+static inline u32
+warm_pair(u16 mtu)
+{
+	u32 place = pair(mtu);
+	struct rcap_submit s = rig_submit(&rig, 1, place, OP_READ, 0, 8, 0);
+
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	return place;
+}
+
 static inline void
 put64(u8 *at, u64 value)
 {

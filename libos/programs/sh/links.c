@@ -47,6 +47,16 @@ show_link(u32 index)
 }
 
 static void
+show_reasons(const char *word, const volatile u64 *counts, const char *const *sentences,
+	     u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (counts[i])
+			print("%s %lu: %s\n", word, counts[i], sentences[i]);
+	}
+}
+
+static void
 show_drops(void)
 {
 	static const char *const sentences[] = {
@@ -55,11 +65,27 @@ show_drops(void)
 #undef X
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(sentences); i++) {
-		if (fabric_info()->dropped[i])
-			print("dropped %lu: %s\n", fabric_info()->dropped[i],
-			      sentences[i]);
-	}
+	show_reasons("dropped", fabric_info()->dropped, sentences,
+		     ARRAY_SIZE(sentences));
+}
+
+static void
+show_strays(void)
+{
+	static const char *const sentences[] = {
+#define X(name, sentence) sentence,
+#include "net/rcap/drops.def"
+#undef X
+	};
+	static const char *const lost[] = {
+#define X(name, sentence) sentence,
+#include "kernel/abi/lost.def"
+#undef X
+	};
+
+	show_reasons("astray", fabric_info()->strays, sentences,
+		     ARRAY_SIZE(sentences));
+	show_reasons("lost", fabric_info()->lost, lost, ARRAY_SIZE(lost));
 }
 
 static void
@@ -101,9 +127,9 @@ show_links(int argc, char **argv)
 	      f->received, f->sent, f->resends, f->timeouts, f->sessions,
 	      f->lapses);
 	print("operations: %lu done, %lu not done, %lu unknown; answers repeated: "
-	      "%lu; frames without a buffer: %lu\n",
-	      f->completed[0], f->completed[1], f->completed[2], f->repeated,
-	      f->no_buffer);
+	      "%lu\n",
+	      f->completed[0], f->completed[1], f->completed[2], f->repeated);
 	show_drops();
+	show_strays();
 	show_refusals();
 }
