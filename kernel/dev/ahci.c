@@ -48,7 +48,7 @@
 #define REGISTERS_LEN (PORT_BASE + PORTS_MAX * PORT_LEN)
 
 #define BOOT_WAIT_NS (5 * NS_PER_SECOND)
-#define RECOVER_WAIT_NS (100 * NS_PER_MS)
+#define RECOVER_WAIT_NS (500 * NS_PER_MS)	// at least: AHCI, section 10.1.2
 #define COMRESET_NS NS_PER_MS
 #define COMMAND_WAIT_NS (10 * NS_PER_SECOND)	// more than a disk of a server retries
 #define LATE_MAX 3u		// waits in a row, without an answer, that stop the disk

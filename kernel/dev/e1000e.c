@@ -123,7 +123,7 @@
 #define RFCTL_NO_ACK_CAUSE (1u << 12)
 #define RAH_VALID (1u << 31)
 
-#define RESET_WAIT_NS (20 * NS_PER_MS)
+#define RESET_WAIT_NS (200 * NS_PER_MS)	// far longer than a card takes, for slow hosts
 #define VLAN_LEN 4u
 #define FCS_LEN 4u
 #define BUFFER_UNIT 1024u
