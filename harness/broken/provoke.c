@@ -12,10 +12,10 @@
 //                   leak-pin: what was given out and is nobody's
 
 #include "harness/broken/provoke.h"
+#include "harness/broken/ways.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env.h"
@@ -191,10 +191,7 @@ leak_pin(void)
 void
 provoke(const char *way)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} ways[] = {
+	static const struct way ways[] = {
 		{ "assert", break_invariant },
 		{ "write-text", write_text },
 		{ "write-text-alias", write_text_alias },
@@ -218,15 +215,6 @@ provoke(const char *way)
 		{ "leak-pin", leak_pin },
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(ways); i++) {
-		size_t len = strlen(ways[i].name);
-
-		if (!string_starts(way, ways[i].name) ||
-		    (way[len] != 0 && way[len] != ' '))
-			continue;
-		ways[i].run();
-		kprintf("panic=%s: nothing stopped it\n", ways[i].name);
-		return;
-	}
-	kprintf("panic=: no such way to break the kernel\n");
+	if (!ways_go(ways, ARRAY_SIZE(ways), way))
+		kprintf("panic=: no such way to break the kernel\n");
 }

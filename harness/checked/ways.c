@@ -3,11 +3,11 @@
 // harness/broken/provoke.c has ways that the processor finds. Each must end in a report
 // of kasan.c or ubsan.c that names it, or in what lock.h says of the order of locks.
 
+#include "harness/broken/ways.h"
 #include "harness/checked/checked.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/string.h"
-#include "kernel/main/kprintf.h"
 #include "kernel/sys/env.h"
 
 static u32 words[5];
@@ -157,10 +157,7 @@ change_unlocked(void)
 bool
 ways_run(const char *way)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} ways[] = {
+	static const struct way ways[] = {
 		{ "global-overflow", global_overflow },
 		{ "global-read", global_read },
 		{ "stack-overflow", stack_overflow },
@@ -180,15 +177,5 @@ ways_run(const char *way)
 		{ "change-unlocked", change_unlocked },
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(ways); i++) {
-		size_t len = strlen(ways[i].name);
-
-		if (!string_starts(way, ways[i].name) ||
-		    (way[len] != 0 && way[len] != ' '))
-			continue;
-		ways[i].run();
-		kprintf("panic=%s: nothing stopped it\n", ways[i].name);
-		return true;
-	}
-	return false;
+	return ways_go(ways, ARRAY_SIZE(ways), way);
 }
