@@ -56,7 +56,7 @@ def test_two_share_it(node, tmp_path, smp, bus):
     assert guest.run("share run 20", 60).endswith("share: run: PASS\n")
     said = guest.run("share attack", 60)
     counts = re.findall(r"^share: PASS (\d+) attempts$", said, re.M)
-    assert [int(count) for count in counts] == [86, 35], said
+    assert [int(count) for count in counts] == [86, 41], said
     assert said.endswith("share: attack: PASS\n"), said
     assert found(guest.run("share check")) == {"shelf": (16, 28, 0), "folder": (28, 28, 0)}
     accounts.check_restored(guest, before)

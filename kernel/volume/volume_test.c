@@ -26,7 +26,7 @@ save(u32 root, u32 block, bool succeeded)
 
 	assert_int_equal(volume_store(&v, root, block, &slot, &target), 0);
 	if (block)
-		memcpy(durable[target], cache + slot * BLOCK_SIZE, BLOCK_SIZE);
+		memcpy(durable[target], v.cache + slot * BLOCK_SIZE, BLOCK_SIZE);
 	else
 		volume_catalogue(&v, durable[target]);
 	volume_stored(&v, block, succeeded);
@@ -204,6 +204,62 @@ later_lies_are_refused(void **state)
 	assert_int_equal(set(0, 10, 72, 40, 1, false), 0);
 }
 
+// Metadata that is new: it cannot be forgotten before it is on the disk.
+static i64
+keep_another(u32 root, u32 parent, u32 nth, u32 block)
+{
+	struct volume_update u = { .block = parent, .change_count = 1 };
+	struct volume_extent e = { block, 1, LIST };
+	u32 slot;
+	i64 error;
+
+	put_entry(&u, LIST, nth * ENTRY, e);
+	u.change[0] = (struct volume_change){ .block = (u16)block, .count = 1,
+					      .type = LIST };
+	error = volume_update(&v, root, &u);
+	return error ? error : volume_load(&v, root, block, &slot);
+}
+
+// A root takes all of the cache that is nobody's; the others have their reserves still,
+// and no more, until something of it is on the disk.
+static void
+reserves_hold(void **state)
+{
+	static u8 memory[VOLUME_CACHE_MAX * BLOCK_SIZE];
+	const u32 reserve = VOLUME_CACHE_MAX / VOLUME_RESERVES;
+	const u32 loose = VOLUME_CACHE_MAX - (VOLUME_ROOTS_MAX - 1) * reserve;
+	u32 slot, leaf = 0, block = 10, kept = 1;
+
+	(void)state;
+	begin_history();
+	memcpy(memory, cache, sizeof(cache));
+	v.cache = memory;
+	v.cache_count = VOLUME_CACHE_MAX;
+	assert_int_equal(volume_root_add(&v, 0, LIST, block, false), 0);
+	assert_int_equal(volume_load(&v, 0, block, &slot), 0);
+	while (keep_another(0, 10, kept, ++block) == 0)
+		kept++;
+	assert_int_equal(kept, loose);
+	for (u32 root = 1; root < VOLUME_ROOTS_MAX; root++) {
+		u32 top = ++block;
+
+		assert_true(volume_may_keep(&v, root));
+		assert_int_equal(volume_root_add(&v, root, LIST, top, false), 0);
+		assert_int_equal(volume_load(&v, root, top, &slot), 0);
+		for (kept = 1; kept < reserve; kept++)
+			assert_int_equal(keep_another(root, top, kept, ++block), 0);
+		leaf = leaf ? leaf : block;
+		assert_int_equal(keep_another(root, top, kept, ++block), -E_TABLE);
+		assert_false(volume_may_keep(&v, root));
+	}
+	volume_check(&v);
+	save(1, leaf, true);
+	assert_false(volume_may_keep(&v, 1));
+	settle_all();
+	assert_true(volume_may_keep(&v, 1));
+	assert_false(volume_may_keep(&v, 2));
+}
+
 int
 main(void)
 {
@@ -213,6 +269,7 @@ main(void)
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(lies_are_found),
 		cmocka_unit_test(later_lies_are_refused),
+		cmocka_unit_test(reserves_hold),
 	};
 
 	prng_seed(&prng, test_seed());

@@ -220,6 +220,8 @@ main(int argc, char **argv)
 {
 	int status;
 
+	if (argc == 2 && !strcmp(argv[1], HOARDER))
+		return hoarder_main();
 	share_must(archive_open(ROLE_BOOT_ARCHIVE, &boot) && argc > 1 &&
 		   startup_slot(ROLE_BLOCKS) != SLOT_NONE ? -E_ABSENT : 0, "find programs");
 	if (argc > 1 && startup_find(ROLE_VOLUME, 0))

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the one who has the disk cannot do either: reach past an open volume, let a
-// program in that is none, go on when what a volume stands on is gone. All but the first
-// of it is tried on a second, small volume, at the beginning of the disk.
+// program in that is none, go on when what a volume stands on is gone, nor keep frames from
+// a request in a volume's cache. All but the first of it is tried on a second, small volume,
+// at the beginning of the disk.
 
 #include "kernel/base/cpio.h"
 #include "libos/code/program.h"
+#include "libos/crt/program.h"
 #include "libos/mem/archive.h"
 #include "libos/mem/frames.h"
 #include "libos/programs/hostile/verdict.h"
@@ -177,6 +179,86 @@ lost_blocks(struct volume_spec *spec)
 }
 
 int
+hoarder_main(void)
+{
+	struct volume_spec spec = { .blocks_slot = startup_slot(ROLE_BLOCKS),
+				    .flags = VOLUME_FORMAT, .count = SMALL,
+				    .cache_count = VOLUME_CACHE_MAX };
+
+	need("open a volume", sys_volume_open(&spec));
+	while (sys_wait(NULL, 0, NEVER) < 0)
+		;
+	return STATUS_FAILED;
+}
+
+static void
+nap(void)
+{
+	i64 result = sys_wait(NULL, 0, now_ns() + NS_PER_MS);
+
+	if (result != -E_TIMEOUT)
+		need("sleep", result);
+}
+
+static void
+start_hoarder(const struct archive *boot, struct child *child)
+{
+	char *argv[] = { "share", HOARDER, NULL };
+	struct spawn_grant grant = { .role = ROLE_BLOCKS, .slot = blocks, .count = SMALL,
+				     .rights = CAP_READ | CAP_WRITE | CAP_DERIVE };
+	struct spawn_spec spec = {
+		.archive = boot, .argc = 2, .argv = argv, .slices = 1,
+		.grants = &grant, .grant_count = 1, .quota.frames = 140,
+		.cpu = env_table()[self_index()].processor,
+	};
+
+	need("start a hoarder", program_start(&spec, child));
+}
+
+// Waits until the small volume is closed, or is not. Returns whether it came to that.
+static bool
+small_volume_closes(bool closed)
+{
+	u64 until = now_ns() + 10 * NS_PER_SECOND;
+	bool found;
+
+	do {
+		nap();
+		found = false;
+		for (u32 i = 0; i < VOLUMES_MAX; i++)
+			found |= volume_table()[i].stage != VOLUME_CLOSED &&
+				 volume_table()[i].first == 0;
+	} while (found == closed && now_ns() < until);
+	return found != closed;
+}
+
+// Frames in a volume's cache are owed like others: who hides them there loses the volume.
+static void
+hoarded_frames(const struct archive *boot)
+{
+	struct child child;
+	const volatile struct env_info *info;
+	u32 quota, owed;
+
+	start_hoarder(boot, &child);
+	holds("a hoarder opens a volume", small_volume_closes(false));
+	refused("to read it as blocks", raw_run(QUEUE_READ, 3, 1), E_TAKEN);
+	info = &env_table()[child.index];
+	quota = info->quota.frames;
+	owed = quota - info->used.frames + VOLUME_CACHE_MAX / 2;
+	need("ask", sys_revoke_ask(child.env, SLOT_NONE, CAP_FRAMES, owed, now_ns()));
+	holds("the volume is taken", small_volume_closes(true));
+	while (info->requests)
+		nap();
+	holds("what was owed is given", info->quota.frames == quota - owed &&
+	      info->used.frames <= quota - owed);
+	holds("its owner lives on", info->state == ENV_ASLEEP ||
+	      info->state == ENV_RUNNABLE);
+	holds("the blocks are blocks again", !raw_run(QUEUE_READ, 3, 1));
+	child_reap(&child, NULL);
+}
+
+int
 owner_main(const struct archive *boot, u32 blocks_slot, u64 first)
 {
 	struct volume_spec spec = { .blocks_slot = blocks_slot, .flags = VOLUME_FORMAT,
@@ -197,6 +279,7 @@ owner_main(const struct archive *boot, u32 blocks_slot, u64 first)
 	need("close it", cap_drop_all(volume));
 	forged_type(boot, &spec);
 	lost_blocks(&spec);
+	hoarded_frames(boot);
 	queue_close(&raw);
 	frames_give(&memory);
 	return verdict_end();

@@ -73,6 +73,11 @@ folder_main(struct share_task *task);
 int
 thief_main(struct share_task *task);
 
+// Opens a volume for the sake of its cache and sleeps for ever: a child of owner_main().
+#define HOARDER "hoarder"
+int
+hoarder_main(void);
+
 // Tries it as the one who has the disk, where a volume is open from block `first` on.
 struct archive;
 int
