@@ -101,6 +101,18 @@ def test_three_nodes_hammer_each_other(disk):
             assert said[1] == "PASS", said[0]
 
 
+def test_completions_by_upcall():
+    """Completions interrupt a program that makes no call, on one processor and on two: the
+    handler takes each, finds what was to be there and begins the next."""
+    with Fabric(2, seed=SEED, each={2: {"smp": 2}}) as fabric:
+        one, two = fabric.nodes
+        for node, other in ((one, two), (two, one)):
+            other.background("remote serve 4", "remote: serving 4 pages\n")
+            said = node.run(f"remote told {other.mac} 100")
+            assert re.search(r"^remote: PASS 100 adds by [1-9]\d* upcalls in [1-9]\d* steps "
+                             r"of the program, 0 wrong$", said, re.M), said
+
+
 @pytest.mark.parametrize("faults", ["", FAULTS], ids=["clean", "faults"])
 def test_refusals(faults):
     """What must be refused is, with its own code; it touches nothing and the link stays."""

@@ -129,6 +129,7 @@ static const struct command {
 	{ "hammer", 2, hammer, "NODE [OPERATIONS [SEED]]" },
 	{ "refuse", 2, refuse, "NODE" },
 	{ "pulse", 2, pulse, "NODE" },
+	{ "told", 2, told, "NODE [ADDS]" },
 	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT" },
 	{ "take", 1, take, "" },
 };

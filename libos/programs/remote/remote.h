@@ -10,6 +10,7 @@
 //	remote hammer NODE [OPERATIONS [SEED]]
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
+//	remote told NODE [ADDS]			adds to words of it by upcalls alone
 //	remote take				waits for a capability, reads until refused
 //	remote pass OWNER NODE ENVIRONMENT	has OWNER lend it one, takes it back
 //
@@ -45,6 +46,8 @@ int
 refuse(int argc, char **argv);
 int
 pulse(int argc, char **argv);
+int
+told(int argc, char **argv);
 int
 pass(int argc, char **argv);
 int
