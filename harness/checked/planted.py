@@ -25,9 +25,9 @@ class Plant(NamedTuple):
 
 
 PLANTS = [
-    Plant("range", "kernel/sys/user.c",
-          "return cap_covers(cap, frame, count) ? 0",
-          "return BUG || cap_covers(cap, frame, count) ? 0"),
+    Plant("range", "kernel/cap/cap.c",
+          "return cap_covers(found, base, count) ? 0",
+          "return BUG || cap_covers(found, base, count) ? 0"),
     Plant("range-end", "kernel/cap/cap.c",
           "count <= cap->count - (base - cap->base);",
           "(BUG || count <= cap->count - (base - cap->base));"),

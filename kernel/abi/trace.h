@@ -3,7 +3,8 @@
 // Trace events: a fixed-size binary record, always on. Two kinds of rings hold them:
 //
 //	a processor's	what it did: the last ones are printed by a panic and read by
-//			trace_read()
+//			trace_read(). Faults, and calls on an environment's own pages,
+//			have the time of the event before them
 //	the fabric's	what the cores net/link and net/rcap did, in an exported table
 //			(TABLE_TRACE) and in the simulator
 //

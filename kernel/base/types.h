@@ -41,6 +41,13 @@ typedef int64_t i64;
 #else
 #define sealed_
 #endif
+// What runs at every system call and fault of the usual kind lies together, in as few
+// pages as it can: kernel.ld.
+#ifdef DEOS_KERNEL
+#define hot_ __attribute__((hot))
+#else
+#define hot_
+#endif
 #define printf_like(text, first) \
 	__attribute__((__format__(__printf__, text, first)))
 

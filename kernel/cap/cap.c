@@ -171,9 +171,9 @@ cap_is_live(const struct cap_tree *tree, u32 node, u32 generation)
 	       is_live(tree, cap);
 }
 
-i64
-cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
-	   u32 rights, const struct cap **cap)
+static inline __attribute__((always_inline)) i64
+find(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type, u32 rights,
+     const struct cap **cap)
 {
 	const struct cap *found = cap_at(tree, list, slot);
 
@@ -185,6 +185,27 @@ cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
 		return -E_RIGHTS;
 	*cap = found;
 	return 0;
+}
+
+hot_ i64
+cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+	   u32 rights, const struct cap **cap)
+{
+	return find(tree, list, slot, type, rights, cap);
+}
+
+hot_ i64
+cap_lookup_range(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+		 u32 rights, u64 base, u64 count, const struct cap **cap)
+{
+	const struct cap *found;
+	i64 error = find(tree, list, slot, type, rights, &found);
+
+	if (error)
+		return error;
+	if (cap)
+		*cap = found;
+	return cap_covers(found, base, count) ? 0 : -E_RANGE;
 }
 
 i64

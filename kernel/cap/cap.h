@@ -105,6 +105,11 @@ must_check i64
 cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap);
 
+// The same, and it covers [base, base + count): else -E_RANGE. `cap` may be NULL.
+must_check i64
+cap_lookup_range(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+		 u32 rights, u64 base, u64 count, const struct cap **cap);
+
 // The capability in a slot whatever it is, or NULL.
 const struct cap *
 cap_at(const struct cap_tree *tree, u32 list, u32 slot);

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The trace ring. Written only by its own processor, under the kernel lock.
+// The trace ring. Written only by its own processor.
 
 #include "kernel/main/trace.h"
 #include "kernel/arch/x86_64/clock.h"
-#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/base/assert.h"
-#include "kernel/sys/env.h"
 
 void
 trace(enum trace_kind kind, u32 a, u64 b)
 {
-	struct cpu *cpu = this_cpu();
-
 	ASSERT(kind > TRACE_NONE && kind < TRACE_KIND_COUNT);
-	cpu->trace[cpu->trace_next++ % TRACE_EVENTS] = (struct trace_event){
-		.time_ns = clock_ns(),
-		.kind = (u16)kind,
-		.env = cpu->current < ENVS_MAX ? (u16)cpu->current : OWNER_NONE,
-		.a = a,
-		.b = b,
-	};
+	trace_note(this_cpu(), clock_ns(), kind, a, b);
 }
 
 u32

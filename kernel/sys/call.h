@@ -19,6 +19,7 @@ struct call {
 	struct env *env;	// the caller
 	const struct cap *cap;	// that a[0] names: for calls in authority.def
 	u64 a[6];
+	bool own;		// the check found that it may run beside the lock
 	u8 checked[4096] aligned_(16);
 };
 
@@ -58,9 +59,13 @@ user_write(const struct user_out *out, const void *source, u64 len);
 // Looks up the capability that an argument names in the caller's list; every
 // number is allowed. *cap is set on success. Returns 0, -E_SLOT, -E_TYPE or
 // -E_RIGHTS.
-must_check i64
+must_check static inline i64
 check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
-	  const struct cap **cap);
+	  const struct cap **cap)
+{
+	return slot < CAP_LIST_SLOTS ? cap_lookup(&caps, call->env->index, (u32)slot,
+						  type, rights, cap) : -E_SLOT;
+}
 
 // The capability that an argument names, whatever it is, unless it was withdrawn: NULL.
 const struct cap *
@@ -77,11 +82,6 @@ check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 // returns its slot.
 i64
 mint(const struct call *call, enum cap_type type, u32 rights, u64 base, u64 count);
-
-// Of page_map, page_unmap and page_batch, checked: does it concern nothing but the
-// caller's address space, with the tables that this has?
-bool
-memory_is_own(const struct call *call);
 
 // A ring, queue or endpoint: is there quota for it and room for its capability? Takes
 // the quota and mints that; gives the quota back. 0, -E_QUOTA, or of cap_room().

@@ -65,7 +65,7 @@ finish(struct env *env, u64 number, i64 result)
 	env->context.rax = (u64)result;
 }
 
-bool
+hot_ bool
 dispatch_beside(struct env *env)
 {
 	struct call *call = take_arguments(env);
@@ -80,11 +80,12 @@ dispatch_beside(struct env *env)
 	}
 	result = check(call, entry);
 	if (result == 0) {
-		if (!memory_is_own(call))
+		if (!call->own)
 			return false;
 		result = entry->perform(call);
 	}
-	finish(env, env->context.rax, result);
+	trace_beside(TRACE_SYSCALL, (u32)env->context.rax, (u64)result);
+	env->context.rax = (u64)result;
 	return true;
 }
 

@@ -2,11 +2,12 @@
 // System calls on frames and mappings. An environment maps only frames that a
 // capability in its own list covers (R1 in removal.c), whoever makes the call.
 //
-// A call flushes once, and only when it replaced or removed a mapping.
+// A call flushes once, and only when it replaced or removed a mapping. The usual call is
+// page_map for one page, under a table that is there: who protects and unprotects pages
+// makes no other. Its check finds the place of the entry, and the call is one store.
 
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/memory.h"
-#include "kernel/arch/x86_64/page_table.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
@@ -79,7 +80,8 @@ check_op(const struct env *env, const struct map_op *op)
 		return -E_ARGUMENT;
 	rights |= op->prot & PROT_WRITE ? CAP_WRITE : 0;
 	rights |= op->prot & PROT_EXECUTE ? CAP_EXECUTE : 0;
-	return check_frames(env, op->slot, rights, op->frame, op->count, NULL);
+	return cap_lookup_range(&caps, env->index, op->slot, CAP_FRAMES, rights, op->frame,
+				op->count, NULL);
 }
 
 // The page tables that an operation needs, without the lowest one that the operation
@@ -103,10 +105,19 @@ tables_missing(const struct env *env, const struct map_op *op,
 static i64
 check_tables(const struct env *env, u32 missing)
 {
+	if (!missing)
+		return 0;
 	if (SCARCE(missing > quota_left(env->info) ||
 		   env->tables + missing > paging_tables_max(env)))
 		return -E_QUOTA;
 	return SCARCE(missing > frames.free) ? -E_FRAMES : 0;
+}
+
+static void
+flush(const struct env *env, u64 va, u64 pages)
+{
+	shootdown_here(env, va, pages);
+	shootdown_others(env);
 }
 
 // Returns whether it changed a translation that a processor may have cached.
@@ -120,6 +131,7 @@ apply_op(struct env *env, const struct map_op *op)
 
 struct map_checked {
 	struct env *env;
+	u64 *leaf;		// of the one page, if its table is there
 	u32 count;
 	u32 missing;		// page tables to make
 	struct map_op op[BATCH_OPS_MAX];
@@ -169,23 +181,45 @@ apply_ops(const struct map_checked *c)
 	shootdown_others(c->env);
 }
 
-bool
-memory_is_own(const struct call *call)
+// What is checked concerns nothing but the caller's address space, with the tables that
+// this has: it may run beside the lock.
+static bool
+is_own(const struct call *call, const struct map_checked *c)
 {
-	const struct map_checked *c = (const void *)call->checked;
-
 	return c->env == call->env && !c->missing;
 }
 
-i64
+// The one operation of a call, which has been read.
+static inline i64
+check_one(struct call *call, struct map_checked *c)
+{
+	const struct map_op *op = c->op;
+	i64 error;
+
+	c->env = &envs[call->cap->base];
+	c->count = 1;
+	c->missing = 0;
+	c->leaf = NULL;
+	if (!c->env->page_root)
+		return -E_STATE;
+	error = check_op(c->env, op);
+	if (error)
+		return error;
+	if (op->count == 1)
+		c->leaf = paging_leaf(c->env, op->va);
+	if (!c->leaf && op->prot)
+		c->missing = paging_missing(c->env, op->va, op->count);
+	call->own = is_own(call, c);
+	return check_tables(c->env, c->missing);
+}
+
+hot_ i64
 check_page_map(struct call *call)
 {
 	struct map_checked *c = CHECKED(call, struct map_checked);
 
 	if (call->a[4] > MAP_PAGES_MAX || call->a[5] == 0 || call->a[5] > 7)
 		return -E_ARGUMENT;
-	c->env = &envs[call->cap->base];
-	c->count = 1;
 	c->op[0] = (struct map_op){
 		.va = call->a[1],
 		.slot = (u32)MIN(call->a[2], (u64)SLOT_NONE),
@@ -193,13 +227,19 @@ check_page_map(struct call *call)
 		.count = (u32)call->a[4],
 		.prot = (u32)call->a[5],
 	};
-	return check_ops(c);
+	return check_one(call, c);
 }
 
-i64
+hot_ i64
 do_page_map(struct call *call)
 {
-	apply_ops(CHECKED(call, struct map_checked));
+	const struct map_checked *c = CHECKED(call, struct map_checked);
+
+	if (!c->leaf)
+		apply_ops(c);
+	else if (paging_set(c->leaf, c->op->prot ? paging_entry(c->op->frame, c->op->prot)
+						 : 0))
+		flush(c->env, c->op->va, 1);
 	return 0;
 }
 
@@ -210,17 +250,14 @@ check_page_unmap(struct call *call)
 
 	if (call->a[2] > MAP_PAGES_MAX)
 		return -E_ARGUMENT;
-	c->env = &envs[call->cap->base];
-	c->count = 1;
 	c->op[0] = (struct map_op){ .va = call->a[1], .count = (u32)call->a[2] };
-	return check_ops(c);
+	return check_one(call, c);
 }
 
 i64
 do_page_unmap(struct call *call)
 {
-	apply_ops(CHECKED(call, struct map_checked));
-	return 0;
+	return do_page_map(call);
 }
 
 i64
@@ -232,10 +269,14 @@ check_page_batch(struct call *call)
 	if (call->a[2] == 0 || call->a[2] > BATCH_OPS_MAX)
 		return -E_ARGUMENT;
 	c->env = &envs[call->cap->base];
+	c->leaf = NULL;
 	c->count = (u32)call->a[2];
 	error = user_read(call->env, call->a[1], c->op,
 			  c->count * sizeof(c->op[0]));
-	return error ? error : check_ops(c);
+	if (!error)
+		error = check_ops(c);
+	call->own = is_own(call, c);
+	return error;
 }
 
 i64
@@ -269,10 +310,8 @@ do_page_bits(struct call *call)
 	struct env *env = &envs[call->cap->base];
 	u64 va = call->a[1], count = call->a[2];
 
-	if (paging_bits(env, va, count, (u32)call->a[4], bits)) {
-		shootdown_here(env, va, count);
-		shootdown_others(env);
-	}
+	if (paging_bits(env, va, count, (u32)call->a[4], bits))
+		flush(env, va, count);
 	user_write(CHECKED(call, struct user_out), bits, count);
 	return 0;
 }

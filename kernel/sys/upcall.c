@@ -55,7 +55,7 @@ within(struct bounds stack, u64 rsp)
 
 // Where the frame goes, or 0 when the stack cannot take it. It is aligned to its own
 // size, so that it lies in one page.
-static u64
+static inline u64
 frame_place(const struct uarea *uarea, u64 rsp)
 {
 	struct bounds stack = stack_bounds(uarea);
@@ -107,7 +107,7 @@ deliver(struct env *env, const struct event *event)
 	return END_NONE;
 }
 
-bool
+hot_ bool
 upcall_fault(struct env *env, bool locked)
 {
 	const struct context *c = &env->context;
@@ -129,8 +129,8 @@ upcall_fault(struct env *env, bool locked)
 	if (how && !locked)
 		return false;
 	env->info->faults++;
-	trace(TRACE_FAULT, event.vector,
-	      c->vector == VECTOR_PAGE_FAULT ? event.address : rip);
+	trace_beside(TRACE_FAULT, event.vector,
+		     c->vector == VECTOR_PAGE_FAULT ? event.address : rip);
 	if (how)
 		refuse(env, how, &event);
 	return true;

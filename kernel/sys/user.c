@@ -69,15 +69,6 @@ user_write(const struct user_out *out, const void *source, u64 len)
 	}
 }
 
-i64
-check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
-	  const struct cap **cap)
-{
-	if (slot >= CAP_LIST_SLOTS)
-		return -E_SLOT;
-	return cap_lookup(&caps, call->env->index, (u32)slot, type, rights, cap);
-}
-
 const struct cap *
 live_cap(const struct call *call, u64 slot)
 {
@@ -93,13 +84,12 @@ check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 	     u32 *node)
 {
 	const struct cap *cap;
-	i64 error = cap_lookup(&caps, env->index, slot, CAP_FRAMES, rights, &cap);
+	i64 error = cap_lookup_range(&caps, env->index, slot, CAP_FRAMES, rights, frame,
+				     count, &cap);
 
-	if (error)
-		return error;
-	if (node)
+	if (!error && node)
 		*node = cap_node(&caps, cap);
-	return cap_covers(cap, frame, count) ? 0 : -E_RANGE;
+	return error;
 }
 
 i64

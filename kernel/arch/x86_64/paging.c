@@ -10,7 +10,6 @@
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/lock.h"
-#include "kernel/arch/x86_64/page_table.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -45,24 +44,6 @@ free_table(struct env *env, u64 frame)
 	env->tables--;
 }
 
-// The last-level table that covers `va`, or NULL.
-static inline __attribute__((always_inline)) u64 *
-leaf_table(const struct env *env, u64 va)
-{
-	u64 *table = root_of(env);
-
-#pragma GCC unroll 3
-	for (u32 level = 3; level > 0; level--) {
-		u64 entry = table[table_index(va, level)];
-
-		if (!(entry & PTE_PRESENT))
-			return NULL;
-		ASSERT(!(entry & PTE_LARGE));
-		table = pte_table(entry);
-	}
-	return table;
-}
-
 static u64 *
 make_leaf_table(struct env *env, u64 va)
 {
@@ -80,15 +61,6 @@ make_leaf_table(struct env *env, u64 va)
 	return table;
 }
 
-static u64
-leaf_entry(u64 frame, u32 prot)
-{
-	ASSERT(!((prot & PROT_WRITE) && (prot & PROT_EXECUTE)));	// P1
-	return frame << PAGE_SHIFT | PTE_PRESENT | PTE_USER |
-	       (prot & PROT_WRITE ? PTE_WRITE : 0) |
-	       (prot & PROT_EXECUTE ? 0 : PTE_NO_EXECUTE);
-}
-
 void
 paging_create(struct env *env)
 {
@@ -103,7 +75,7 @@ paging_create(struct env *env)
 	       TABLE_ENTRIES / 2 * sizeof(u64));
 	root[tables] = kernel[tables];
 	make_leaf_table(env, UAREA_BASE)[table_index(UAREA_BASE, 0)] =
-		leaf_entry(env->uarea_frame, PROT_READ | PROT_WRITE);
+		paging_entry(env->uarea_frame, PROT_READ | PROT_WRITE);
 }
 
 // A table and those below it. Level 3 is the root, whose other half is the kernel's.
@@ -159,43 +131,26 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 	u64 last = va + (pages - 1) * PAGE_SIZE;
 
 	ASSERT(pages > 0);
-	if ((va ^ last) < LARGE_PAGE && leaf_table(env, va))
+	if ((va ^ last) < LARGE_PAGE && paging_leaf_table(env, va))
 		return 0;		// the usual case
 	return count_missing(env, va, last);
-}
-
-// Puts an entry in the place of a present one. Returns whether a right was taken:
-// no flush is needed when the right to write was all that was added (paging.h).
-static inline bool
-replace(u64 *leaf, u64 old, u64 entry)
-{
-	bool more = ((old ^ entry) & ~PTE_ACCESSED) == PTE_WRITE &&
-		    entry & PTE_WRITE;
-
-	*leaf = more ? entry | (old & PTE_ACCESSED) : entry;
-	return !more;
 }
 
 bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 {
-	u64 entry = leaf_entry(frame, prot);
+	u64 entry = paging_entry(frame, prot);
 	bool taken = false;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	while (pages) {
-		u64 *table = leaf_table(env, va);
+		u64 *table = paging_leaf_table(env, va);
 		u64 *leaf = (likely(table) ? table : make_leaf_table(env, va)) +
 			    table_index(va, 0);
 		u64 count = MIN(pages, TABLE_ENTRIES - table_index(va, 0));
 
 		for (const u64 *end = leaf + count; leaf < end; leaf++) {
-			u64 old = *leaf;
-
-			if (old & PTE_PRESENT)
-				taken |= replace(leaf, old, entry);
-			else
-				*leaf = entry;
+			taken |= paging_set(leaf, entry);
 			entry += PAGE_SIZE;
 		}
 		pages -= count;
@@ -212,7 +167,7 @@ paging_unmap(struct env *env, u64 va, u64 pages)
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	while (pages) {
 		u32 index = table_index(va, 0);
-		u64 *leaf = leaf_table(env, va);
+		u64 *leaf = paging_leaf_table(env, va);
 		u64 count = MIN(pages, TABLE_ENTRIES - index);
 
 		for (u64 i = index; leaf && i < index + count; i++) {
@@ -247,7 +202,7 @@ paging_bits(struct env *env, u64 va, u64 pages, u32 clear, u8 *bits)
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	while (pages) {
 		u32 index = table_index(va, 0);
-		u64 *leaf = leaf_table(env, va);
+		u64 *leaf = paging_leaf_table(env, va);
 		u64 count = MIN(pages, TABLE_ENTRIES - index);
 
 		for (u64 i = index; i < index + count; i++) {
@@ -320,22 +275,13 @@ paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 	}
 }
 
-bool
-paging_writable(const struct env *env, u64 va)
-{
-	const u64 *table = va < USER_END ? leaf_table(env, va) : NULL;
-	u64 needed = PTE_PRESENT | PTE_USER | PTE_WRITE;
-
-	return table && (table[table_index(va, 0)] & needed) == needed;
-}
-
-void *
+hot_ void *
 paging_translate(const struct env *env, u64 va, bool write, u64 *frame)
 {
 	if (va < USER_BASE || va >= 1ull << 47)
 		return NULL;
 
-	const u64 *table = leaf_table(env, va);
+	const u64 *table = paging_leaf_table(env, va);
 	u64 entry = table ? table[table_index(va, 0)] : 0;
 
 	if (!(entry & PTE_PRESENT) || !(entry & PTE_USER) ||

@@ -5,6 +5,7 @@
 // root entries. Changes are made in bulk: count first what tables are missing,
 // then change entries, then flush once.
 
+#include "kernel/arch/x86_64/page_table.h"
 #include "kernel/sys/env.h"
 
 // Makes an empty address space with the uarea mapped, from frames charged to
@@ -26,6 +27,50 @@ static inline u32
 paging_tables_max(const struct env *env)
 {
 	return PAGING_TABLES_FREE + env->info->quota.frames / PAGING_TABLE_SPAN;
+}
+
+// The last-level table that covers `va`, or NULL when it is not there.
+static inline __attribute__((always_inline)) u64 *
+paging_leaf_table(const struct env *env, u64 va)
+{
+	return leaf_table(frame_memory(env->page_root), va);
+}
+
+// The place of a page's entry, or NULL when its table is not there.
+static inline u64 *
+paging_leaf(const struct env *env, u64 va)
+{
+	u64 *table = paging_leaf_table(env, va);
+
+	ASSERT(va < USER_END);						// P3
+	return table ? &table[table_index(va, 0)] : NULL;
+}
+
+// What maps a frame with rights that were checked.
+static inline u64
+paging_entry(u64 frame, u32 prot)
+{
+	ASSERT(!((prot & PROT_WRITE) && (prot & PROT_EXECUTE)));	// P1
+	return frame << PAGE_SHIFT | PTE_PRESENT | PTE_USER |
+	       (prot & PROT_WRITE ? PTE_WRITE : 0) |
+	       (prot & PROT_EXECUTE ? 0 : PTE_NO_EXECUTE);
+}
+
+// Puts an entry (0: none) in its place. Returns whether something was there that now is
+// less: see paging_map().
+static inline bool
+paging_set(u64 *leaf, u64 entry)
+{
+	u64 old = *leaf;
+	bool more = ((old ^ entry) & ~PTE_ACCESSED) == PTE_WRITE &&
+		    entry & PTE_WRITE;
+
+	if (!(old & PTE_PRESENT)) {
+		*leaf = entry;
+		return false;
+	}
+	*leaf = more ? entry | (old & PTE_ACCESSED) : entry;
+	return !more;
 }
 
 // How many page-table frames mapping [va, va + pages) would add.
@@ -62,8 +107,14 @@ void
 paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover);
 
 // May a program write to an address that its processor found to be mapped?
-must_check bool
-paging_writable(const struct env *env, u64 va);
+must_check static inline bool
+paging_writable(const struct env *env, u64 va)
+{
+	const u64 *leaf = va < USER_END ? paging_leaf(env, va) : NULL;
+	u64 needed = PTE_PRESENT | PTE_USER | PTE_WRITE;
+
+	return leaf && (*leaf & needed) == needed;
+}
 
 // Translates a user address. Returns its place in the direct map, or NULL when
 // it is not mapped for that access. *frame is set on success.

@@ -16,10 +16,8 @@
 #include "kernel/arch/x86_64/cpu.h"
 
 void
-shootdown_here(const struct env *env, u64 va, u64 pages)
+shootdown_loaded(u64 va, u64 pages)
 {
-	if (env->page_root << PAGE_SHIFT != cr3_read())
-		return;
 	if (pages > FLUSH_PAGES_MAX) {
 		cr3_write(cr3_read());
 		return;
@@ -41,7 +39,7 @@ flush_other(struct cpu *other)
 }
 
 void
-shootdown_others(const struct env *env)
+shootdown_processors(const struct env *env)
 {
 	const struct cpu *self = this_cpu();
 

@@ -15,15 +15,33 @@
 #define FLUSH_PAGES_MAX 32u
 #define FLUSH_ALL (~0ull)	// as `pages`: every translation
 
-// Forgets the translations of `pages` pages of an address space, if it is loaded
-// here.
+// Forgets the translations of `pages` pages of an address space that is loaded here.
 void
-shootdown_here(const struct env *env, u64 va, u64 pages);
+shootdown_loaded(u64 va, u64 pages);
+
+// The same, if it is.
+static inline void
+shootdown_here(const struct env *env, u64 va, u64 pages)
+{
+	if (this_cpu()->space != env->index)
+		return;
+	if (pages == 1)
+		page_flush(va);
+	else
+		shootdown_loaded(va, pages);
+}
 
 // Makes every other processor that has the address space loaded forget all of
 // its translations. Returns when none can use an old one. Under the kernel lock.
 void
-shootdown_others(const struct env *env);
+shootdown_processors(const struct env *env);
+
+static inline void
+shootdown_others(const struct env *env)
+{
+	if (cpu_count > 1)
+		shootdown_processors(env);
+}
 
 // Entering and leaving the kernel; leaving flushes when somebody asked.
 static inline void

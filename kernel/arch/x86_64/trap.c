@@ -77,7 +77,7 @@ try_beside(struct cpu *cpu, struct context *context, bool call)
 	}
 }
 
-void
+hot_ void
 user_trap(struct context *context)
 {
 	struct cpu *cpu = this_cpu();
