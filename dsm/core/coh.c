@@ -131,15 +131,21 @@ coh_letter(struct coh *coh, u32 member, enum coh_say say,
 }
 
 void
-coh_alive(struct coh *coh, u64 now, u64 alive, const u32 life[COH_MEMBERS_MAX],
-	  bool may_change)
+coh_alive(struct coh *coh, u64 now, u64 here, u64 alive,
+	  const u32 life[COH_MEMBERS_MAX], bool may_change)
 {
 	bool changed = alive != coh->alive;
 
+	ASSERT(!(alive & ~here));
 	coh->now = now;
+	if (here != coh->here)
+		coh->dark_ticks = 0;
+	coh->here = here;
 	for (u32 i = 0; i < COH_MEMBERS_MAX; i++) {
 		changed |= coh->alive_life[i] != life[i];
 		coh->alive_life[i] = life[i];
+		// What it said before it went may be long past when it comes again.
+		coh->peer[i].heard &= (alive & coh_bit(i)) != 0;
 	}
 	coh->alive = alive;
 	coh->may_change = may_change;

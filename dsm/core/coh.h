@@ -262,9 +262,10 @@ struct coh {
 	struct coh_tx tx[COH_TX_MAX];
 	struct coh_serve serve[COH_SERVE_MAX];
 	// Who is there, by the host.
-	u64 alive;
+	u64 here, alive;
 	u32 alive_life[COH_MEMBERS_MAX];
 	u64 alive_since;
+	u32 dark_ticks;		// while somebody in `here` was not heard of
 	u64 met;		// members of the epoch that were seen alive in it
 	u64 entered_at;
 	bool may_change;
@@ -304,10 +305,11 @@ coh_init(struct coh *coh, const struct coh_config *config,
 	 const struct coh_memory *memory, u64 now);
 
 // Who is alive as far as the host knows and can be reached, with the lives that they
-// told (0 for none); `may_change`: this node may decide who is a member.
+// told (0 for none). `here`: those, and whom the host knows to run without having heard
+// from them yet. `may_change`: this node may decide who is a member.
 void
-coh_alive(struct coh *coh, u64 now, u64 alive, const u32 life[COH_MEMBERS_MAX],
-	  bool may_change);
+coh_alive(struct coh *coh, u64 now, u64 here, u64 alive,
+	  const u32 life[COH_MEMBERS_MAX], bool may_change);
 
 // A message. What makes no sense is dropped.
 void
@@ -343,6 +345,10 @@ coh_reset(struct coh *coh, u64 now, u32 page);
 // COH_HERE. COH_LOST: it is not bound M (any more): want it, begin again.
 must_check enum coh_get
 coh_publish(struct coh *coh, u64 now, u32 page, u32 offset, u32 length);
+
+// The page has changed: what coh_publish() was asked for before is of no interest.
+void
+coh_publish_anew(struct coh *coh, u32 page);
 
 // The barrier of this epoch: arrive, and whether all have.
 void

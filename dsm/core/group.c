@@ -20,6 +20,7 @@
 #include "kernel/base/assert.h"
 
 #define UNSEEN_FORMS 2u		// times form_ns
+#define UNHEARD_TICKS 64u
 
 static u32
 lowest(u64 members)
@@ -170,9 +171,10 @@ base(const struct coh *coh)
 	return cleared ? &coh->epoch : &coh->base;
 }
 
-// Its maker was with us in the last one that may have opened. One that was not has missed
-// it: nodes hear of a heal at different times, and whoever comes back may see a part of
-// us and believe itself the lowest.
+// Its maker was with us in the last one that may have opened, or is in the present one:
+// then it may have heard that this one was cleared, and we not yet. One that was in neither
+// has missed something: nodes hear of a heal at different times, and whoever comes back may
+// see a part of us and believe itself the lowest.
 static bool
 is_ours(const struct coh *coh, const struct coh_epoch *epoch)
 {
@@ -180,8 +182,8 @@ is_ours(const struct coh *coh, const struct coh_epoch *epoch)
 	const struct coh_epoch *from = base(coh);
 
 	STATIC_ASSERT(1u << COH_COORDINATOR_BITS == COH_MEMBERS_MAX);
-	return !from->id || (from->members >> maker & 1 &&
-			     from->life[maker] == epoch->life[maker]);
+	return !from->id || coh_continues(epoch, from, maker) ||
+	       coh_continues(epoch, &coh->epoch, maker);
 }
 
 void
@@ -403,6 +405,31 @@ make_next(struct coh *coh)
 		make(coh, alive, fresh & ~alive);
 }
 
+// Whoever runs and has not said yet where it is may know of an epoch that this member
+// missed: nothing is decided before. Nor before a life that is over has begun its next one,
+// for the majority that this node reaches is to be one of members. What may last for ever is
+// waited for so long only: one that was never a member may not open its region at all. That
+// is counted in ticks, since time goes on while this node stands still.
+static bool
+is_in_the_dark(struct coh *coh)
+{
+	const struct coh_epoch *from = base(coh);
+	u64 members = living(coh, from) | newcomers(coh), unheard = 0, over = 0;
+
+	for (u64 left = others(coh, coh->here); left; left &= left - 1) {
+		u64 bit = left & -left;
+
+		if (!(coh->alive & bit) || !heard(coh, lowest(left)))
+			unheard |= bit;
+		else if (!(members & bit))
+			over |= bit;
+	}
+	coh->dark_ticks = unheard | over ? coh->dark_ticks + 1 : 0;
+	if (coh->dark_ticks > UNHEARD_TICKS)
+		return (unheard & (coh->alive | from->members)) != 0;
+	return (unheard | over) != 0;
+}
+
 static bool
 all_open(const struct coh *coh)
 {
@@ -418,7 +445,8 @@ group_tick(struct coh *coh)
 		(all_open(coh) && coh->alive == coh->epoch.members ? 8 : 1);
 	coh->say_status |= others(coh, coh->alive | coh->epoch.members);
 	barrier_tick(coh);
-	if (!coh->may_change || !(coh->alive >> coh->config.self & 1))
+	if (!coh->may_change || !(coh->alive >> coh->config.self & 1) ||
+	    (is_in_the_dark(coh) && !DSM_BUG_IS(UNHEARD_DEAD)))
 		return;
 	if (base(coh)->id)
 		make_next(coh);

@@ -54,6 +54,7 @@ enum publish_state {
 	PUBLISH_RUNS,
 	PUBLISH_DONE,
 	PUBLISH_FAILED,
+	PUBLISH_STALE,		// runs, and nobody waits for its end any more
 };
 
 // Whether a member of the epoch was one of an earlier epoch, in the same life.

@@ -79,7 +79,9 @@ tx_grant(struct coh_tx *tx, enum coh_bind bind, u32 version)
 void
 tx_publish_end(struct coh *coh, struct coh_tx *tx, enum publish_state state)
 {
-	coh->memory.pages[tx->page].publish = (u8)state;
+	u8 *publish = &coh->memory.pages[tx->page].publish;
+
+	*publish = *publish == PUBLISH_STALE ? PUBLISH_NONE : (u8)state;
 	if (state == PUBLISH_DONE)
 		coh->counters.published++;
 	tx_end(coh, tx);
@@ -160,6 +162,18 @@ coh_reset(struct coh *coh, u64 now, u32 page)
 	return COH_WAITS;
 }
 
+void
+coh_publish_anew(struct coh *coh, u32 page)
+{
+	u8 *state = &coh->memory.pages[page].publish;
+
+	ASSERT(page < coh->config.pages);
+	if (*state == PUBLISH_RUNS)
+		*state = PUBLISH_STALE;
+	else if (*state != PUBLISH_STALE)
+		*state = PUBLISH_NONE;
+}
+
 enum coh_get
 coh_publish(struct coh *coh, u64 now, u32 page, u32 offset, u32 length)
 {
@@ -174,7 +188,7 @@ coh_publish(struct coh *coh, u64 now, u32 page, u32 offset, u32 length)
 		p->publish = PUBLISH_NONE;
 		return state == PUBLISH_DONE ? COH_HERE : COH_LOST;
 	}
-	if (state == PUBLISH_RUNS || p->tx || coh->phase != COH_OPEN)
+	if (state != PUBLISH_NONE || p->tx || coh->phase != COH_OPEN)
 		return COH_WAITS;
 	if (coh_home(coh, page, 1) == COH_DEAD)
 		return COH_ALONE;

@@ -271,6 +271,19 @@ dsm_reset(const volatile void *address)
 // ---- publishing
 
 i64
+dsm_publish_begin(const volatile void *address)
+{
+	u32 page = 0;
+
+	if (!range_pages(address, 1, &page))
+		return -E_RANGE;
+	enter();
+	coh_publish_anew(&map.coh, page);
+	leave();
+	return 0;
+}
+
+i64
 dsm_publish_ready(const volatile void *address, u64 len)
 {
 	u32 page = 0, offset = (u32)((u64)address % PAGE_SIZE);
@@ -282,10 +295,8 @@ dsm_publish_ready(const volatile void *address, u64 len)
 	enter();
 	map_pump(&map);
 	got = coh_publish(&map.coh, now_ns(), page, offset, (u32)len);
-	if (map_is_over(&map))
+	if (map_is_over(&map) || got == COH_LOST)
 		result = -E_STATE;
-	else if (got == COH_LOST)
-		result = MIN(want_all(page, 1, true), (i64)DSM_WAITS);
 	else if (got == COH_ALONE)
 		result = -E_ABSENT;
 	else if (got == COH_HERE)
@@ -298,10 +309,16 @@ dsm_publish_ready(const volatile void *address, u64 len)
 i64
 dsm_publish(const volatile void *address, u64 len, u64 deadline_ns)
 {
-	for (;;) {
-		i64 result = dsm_publish_ready(address, len);
+	i64 result = dsm_publish_begin(address);
+
+	while (!result) {
 		bool in_time;
 
+		result = dsm_publish_ready(address, len);
+		if (result == -E_STATE && !map_is_over(&map)) {
+			result = dsm_fetch(address, len, true, deadline_ns);
+			continue;
+		}
 		if (result != DSM_WAITS)
 			return MIN(result, 0);
 		enter();
@@ -310,6 +327,7 @@ dsm_publish(const volatile void *address, u64 len, u64 deadline_ns)
 		if (!in_time)
 			return -E_TIMEOUT;
 	}
+	return result;
 }
 
 // ---- words

@@ -142,11 +142,18 @@ must_check i64
 dsm_fetch(const volatile void *address, u64 len, bool write, u64 deadline_ns);
 
 // Writes [address, address + len), within one page, through to another node. When it
-// returns 0 (or dsm_publish_ready() DSM_HERE), what the range held at the call (the
-// first one) survives the death of any one node. While it runs, 8-byte words come
-// whole, but not all at once. -E_ABSENT: there is no other node.
+// returns 0, what the range held at the call survives the death of any one node. While
+// it runs, 8-byte words come whole, but not all at once. -E_ABSENT: there is no other
+// node; or -E_RANGE, -E_TIMEOUT, -E_DEVICE (lost), -E_STATE (left out).
 must_check i64
 dsm_publish(const volatile void *address, u64 len, u64 deadline_ns);
+
+// The same for who must not wait: dsm_publish_begin() behind the stores, which forgets
+// what was begun before, and then dsm_publish_ready() until it is DSM_HERE. -E_STATE: the
+// page is not here for writing any more. It may have moved with the stores, or be as it
+// was before them: the program looks, and begins again.
+must_check i64
+dsm_publish_begin(const volatile void *address);
 must_check i64
 dsm_publish_ready(const volatile void *address, u64 len);
 

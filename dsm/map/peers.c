@@ -48,16 +48,21 @@ void
 peers_tell(struct map *m, u64 now)
 {
 	u32 life[COH_MEMBERS_MAX] = { 0 };
-	u64 alive = coh_bit(m->config.number);
+	u64 alive = coh_bit(m->config.number), here = alive;
 
 	life[m->config.number] = m->life;
 	for (u32 i = 0; i < DSM_MEMBERS_MAX; i++) {
-		if (!is_reachable(&m->peer[i]))
+		const struct map_peer *peer = &m->peer[i];
+
+		// What ran under that number before is gone: no reason to wait.
+		if (peer->here && !peer->is_other)
+			here |= coh_bit(i);
+		if (!is_reachable(peer))
 			continue;
 		alive |= coh_bit(i);
-		life[i] = m->peer[i].life;
+		life[i] = peer->life;
 	}
-	coh_alive(&m->coh, now, alive, life, m->decides);
+	coh_alive(&m->coh, now, here | alive, alive, life, m->decides);
 }
 
 // ---- finding
@@ -81,8 +86,9 @@ find(struct map *m)
 		// Its memory is used in another way on this node than elsewhere.
 		if (peer->link != f->link)
 			give_back(m, peer);
-		if (peer->link != f->link ||
-		    (f->environment && peer->environment != f->environment))
+		peer->is_other = f->environment && peer->environment &&
+				 peer->environment != f->environment;
+		if (peer->link != f->link || peer->is_other)
 			peer->is_known = false;
 		peer->here = true;
 		peer->link = f->link;
@@ -206,6 +212,12 @@ peers_hello(struct map *m, const struct map_head *head,
 	    (peer->lent == SLOT_NONE || now_ns() - peer->lent_at > AGAIN_NS))
 		grant(m, head->number);
 	peers_tell(m, now_ns());
+}
+
+bool
+peers_is_new(const struct map *m, const struct map_head *head)
+{
+	return head->number < DSM_MEMBERS_MAX && !m->peer[head->number].is_known;
 }
 
 bool

@@ -48,6 +48,7 @@ enum map_tag {
 
 struct map_peer {
 	bool here;		// find() names it
+	bool is_other;		// ...as another program than the one that was known
 	bool is_known;		// and it has said hello: life, environment, incarnation
 	u16 link;
 	u32 life;
@@ -173,6 +174,10 @@ peers_due(const struct map *m);
 void
 peers_hello(struct map *m, const struct map_head *head,
 	    const struct fabric_complete *from);
+
+// Whether nothing has come from the instance of this number since find() named it.
+bool
+peers_is_new(const struct map *m, const struct map_head *head);
 
 // Whether a letter comes from the life that it names.
 bool

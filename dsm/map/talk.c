@@ -205,14 +205,17 @@ swap_here(struct map *m, const struct coh_action *a)
 static bool
 act_far(struct map *m, const struct coh_action *a)
 {
+	const struct map_peer *peer = &m->peer[a->member];
 	struct coh_result never = { .outcome = COH_NOT_DONE };
 	struct fabric_submit s;
 
-	if (m->peer[a->member].slot == SLOT_NONE) {
+	// What a later life lends is not the epoch's.
+	if (peer->slot == SLOT_NONE ||
+	    peer->slot_life != m->coh.epoch.life[a->member]) {
 		coh_done(&m->coh, now_ns(), a->tag, &never);
 		return true;
 	}
-	if (is_near(&m->peer[a->member])) {
+	if (is_near(peer)) {
 		near_act(m, a);
 		return true;
 	}
@@ -279,9 +282,12 @@ received(struct map *m, const struct fabric_complete *c)
 		return;		// the endpoint is gone
 	if (c->length >= sizeof(head)) {
 		memcpy(&head, bytes, sizeof(head));
-		if (head.kind == MAP_HELLO)
+		// Who was taken for gone here, and reaches this memory all the while,
+		// says no hello: its letters are as good.
+		if (head.kind == MAP_HELLO ||
+		    (head.kind == MAP_LETTER && peers_is_new(m, &head)))
 			peers_hello(m, &head, c);
-		else if (head.kind == MAP_LETTER && peers_is(m, &head, c))
+		if (head.kind == MAP_LETTER && peers_is(m, &head, c))
 			coh_message(&m->coh, now_ns(), head.number,
 				    bytes + sizeof(head),
 				    c->length - (u32)sizeof(head));

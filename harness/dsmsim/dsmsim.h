@@ -41,6 +41,7 @@ enum sim_event {
 	EVENT_END,		// a: operation
 	EVENT_LETTER,		// a: letter
 	EVENT_VIEW,		// a: the node that is heard of
+	EVENT_HELLO,		// a: the node that can be reached from now on
 	EVENT_FAULT,
 };
 
@@ -57,6 +58,7 @@ struct plan {
 	u32 first_version;
 	u32 flags;		// of the core
 	u32 crash_at;		// the role of whom a crash takes: enum victim
+	u32 pace;		// programs and faults are as much slower
 	bool trace;
 };
 
@@ -116,7 +118,8 @@ struct node {
 	u64 frames[PAGES_MAX][WORDS];
 	u32 lent[COH_MEMBERS_MAX];	// to which life
 	u32 banned[COH_MEMBERS_MAX];	// last life that was fenced
-	u64 view;
+	u64 view;			// who runs, as far as it has heard
+	u64 known;			// who of them has said hello
 	u32 view_life[COH_MEMBERS_MAX];
 	u64 wake_at;
 	u64 place;			// epoch and round, as traced last

@@ -31,7 +31,7 @@ static const char *const bug_sentences[] = {
 struct scenario {
 	const char *name, *sentence;
 	u32 nodes, pages, faults, writes, evictions, copies, publications, barriers;
-	u32 first_version, flags, crash_at;
+	u32 first_version, flags, crash_at, pace;
 };
 
 #define SHAKE (FAULT_LAPSE | FAULT_DELAY | FAULT_DROP)
@@ -165,6 +165,7 @@ plan_make(const struct options *o, u64 seed, struct plan *plan)
 		.first_version = s->first_version,
 		.flags = s->flags,
 		.crash_at = s->crash_at,
+		.pace = s->pace,
 		.trace = o->trace,
 	};
 	plan->faults = (plan->faults & SHAKE) | s->faults;

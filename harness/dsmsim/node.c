@@ -53,14 +53,17 @@ node_view(struct sim *sim, struct node *node)
 	for (u32 i = 0; i < sim->plan.nodes; i++) {
 		if (!(node->view >> i & 1))
 			continue;
-		alive |= coh_bit(i);
-		life[i] = node->view_life[i];
 		reached += i == node->index || (!node->cut && !sim->node[i].cut);
+		if (i != node->index && !(node->known >> i & 1))
+			continue;
+		alive |= coh_bit(i);
+		life[i] = i == node->index ? node->life : node->view_life[i];
 		if (i != node->index && node->lent[i] != life[i] &&
 		    node->banned[i] != life[i] && life[i] > node->lent[i])
 			node->lent[i] = life[i];
 	}
-	coh_alive(&node->coh, sim->now, alive, life, reached * 2 > sim->plan.nodes);
+	coh_alive(&node->coh, sim->now, node->view | alive, alive, life,
+		  reached * 2 > sim->plan.nodes);
 }
 
 static void

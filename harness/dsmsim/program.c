@@ -219,5 +219,5 @@ program_run(struct sim *sim, struct node *node)
 	p->kind = STEP_NONE;
 	p->done++;
 	sim->total.steps++;
-	p->next_at = sim->now + sim_below(sim, 600) * NS_PER_US;
+	p->next_at = sim->now + (u64)sim_below(sim, 600 * sim->plan.pace) * NS_PER_US;
 }

@@ -13,6 +13,8 @@
 
 #define STUCK_NS (20 * NS_PER_SECOND)
 #define STEPS_MOST 3000000u
+#define HELLO_MS 60u
+#define REST_TIMES 8u		// so many times more between faults where pages rest
 
 static u64 flapped;		// nodes that others take for dead
 
@@ -221,8 +223,8 @@ fault(struct sim *sim, const struct event *event)
 	}
 	sim->faults_left--;
 	fault_begin(sim);
-	sim_event(sim, (10 + sim_below(sim, 250)) * NS_PER_MS, EVENT_FAULT, 0, 0,
-		  0);
+	sim_event(sim, (10 + sim_below(sim, 250)) * NS_PER_MS *
+		  (sim->plan.pace > 1 ? REST_TIMES : 1), EVENT_FAULT, 0, 0, 0);
 }
 
 // ---- events
@@ -235,11 +237,35 @@ view(struct sim *sim, u32 index, u32 about)
 
 	if (!node->up || node->paused)
 		return;
-	node->view &= ~(1ull << about);
-	if (about == index || (is_there(sim, about) && !node->cut)) {
-		node->view |= 1ull << about;
-		node->view_life[about] = sim->node[about].life;
+	if (about != index && (!is_there(sim, about) || node->cut)) {
+		node->view &= ~coh_bit(about);
+		// Its memory may still be at hand when it is there again.
+		if (sim_chance(sim, 500))
+			node->known &= ~coh_bit(about);
+	} else if (!(node->view & coh_bit(about)) ||
+		   node->view_life[about] != sim->node[about].life) {
+		node->view |= coh_bit(about);
+		sim_event(sim, sim_below(sim, HELLO_MS) * NS_PER_MS, EVENT_HELLO,
+			  index, about, 0);
 	}
+	node_view(sim, node);
+	node_pump(sim, node);
+}
+
+// It has said hello, and what it lends has come.
+static void
+hello(struct sim *sim, u32 index, u32 about)
+{
+	struct node *node = &sim->node[index];
+
+	if (!node->up || !(node->view & coh_bit(about)))
+		return;
+	if (node->paused || node->cut || !is_there(sim, about)) {
+		sim_event(sim, HELLO_MS * NS_PER_MS, EVENT_HELLO, index, about, 0);
+		return;
+	}
+	node->known |= coh_bit(about);
+	node->view_life[about] = sim->node[about].life;
 	node_view(sim, node);
 	node_pump(sim, node);
 }
@@ -265,6 +291,9 @@ happen(struct sim *sim, const struct event *event)
 		break;
 	case EVENT_VIEW:
 		view(sim, event->node, event->a);
+		break;
+	case EVENT_HELLO:
+		hello(sim, event->node, event->a);
 		break;
 	default:
 		fault(sim, event);

@@ -28,9 +28,10 @@ BUDGET = 300        # seeds within which each is found
 AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "EARLY_FENCE": "storm",
-         "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish"}
+         "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish",
+         "UNHEARD_DEAD": "rest"}
 # What is rarer still: seeds from there.
-FIRST = {"EARLY_FENCE": 1400, "NO_WAY_BACK": 200, "SPOILED_WASTED": 2200}
+FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -230,7 +230,7 @@ submit(struct sim *sim, struct node *node, const struct coh_action *action)
 	*op = (struct operation){
 		.action = *action, .from = node->index,
 		.from_life = node->life,
-		.to_life = node->view_life[action->member], .used = true,
+		.to_life = node->coh.epoch.life[action->member], .used = true,
 		.runs = true,
 		.result.outcome = lapses ? COH_UNKNOWN : COH_DONE,
 	};

@@ -35,7 +35,8 @@ struct client {
 	u32 lend_first, lend_count;
 	char *page;			// a copy of the page's text, while it is sent
 	u32 page_len;
-	bool wants_page;		// waits for it
+	bool wants_page;		// waits for it...
+	u32 page_round;			// ...out of this round or a later one
 };
 
 STATIC_ASSERT(__builtin_offsetof(struct client, wait) == 0);
@@ -160,8 +161,9 @@ bring_page(struct clients *clients, struct client *client, u64 now_ns)
 		client->page_len = 0;
 		return true;
 	}
+	if (!client->wants_page)
+		client->page_round = counters_want(clients->counters, now_ns);
 	client->wants_page = true;
-	counters_want(clients->counters, now_ns);
 	return false;
 }
 
@@ -306,13 +308,14 @@ clients_wake(struct clients *clients, u64 now_ns)
 }
 
 void
-clients_give_page(struct clients *clients, const char *text, u32 len, u64 now_ns)
+clients_give_page(struct clients *clients, u32 round, const char *text, u32 len,
+		  u64 now_ns)
 {
 	struct client *client, *next;
 
 	for (client = clients->first; client; client = next) {
 		next = client->next;
-		if (!client->wants_page)
+		if (!client->wants_page || (i32)(client->page_round - round) > 0)
 			continue;
 		client->wants_page = false;
 		mem_free(client->page);

@@ -5,8 +5,8 @@
 // Invariants:
 //  C1  The row of a node grows by what its instances answered since they last added,
 //      and by nothing else; it is never given to another.
-//  C2  A text holds rows that were published after its readers asked, or there is no
-//      other node, nor ever was.
+//  C2  A text holds rows that were added and published after its readers asked, or there
+//      is no other node, nor ever was. A node that stood still shows no old ones.
 
 #include "cluster/programs/web/counters.h"
 #include "cluster/programs/web/shared.h"
@@ -36,17 +36,29 @@ counters_open(struct counters *counters, struct job *job)
 		print("web: shared counters: %s\n", error_text(error));
 }
 
-void
+// Does somebody wait for a round that has not begun yet?
+static bool
+is_wanted(const struct counters *counters)
+{
+	return counters->asked != counters->round;
+}
+
+static bool
+somebody_waits(const struct counters *counters)
+{
+	return is_wanted(counters) || counters->stage == COUNTERS_PUBLISHES;
+}
+
+u32
 counters_want(struct counters *counters, u64 now_ns)
 {
-	if (counters->wanted)
-		return;
-	counters->wanted = true;
-	counters->give_up_ns = now_ns + PATIENCE_NS;
-	counters->next_ns = 0;
-	// What is being published may be older than the question: once more.
-	if (counters->stage == COUNTERS_PUBLISHES)
-		counters->stage = COUNTERS_ADDS;
+	if (!somebody_waits(counters))
+		counters->give_up_ns = now_ns + PATIENCE_NS;
+	if (!is_wanted(counters)) {
+		counters->asked++;
+		counters->next_ns = 0;
+	}
+	return counters->asked;
 }
 
 static bool
@@ -143,7 +155,8 @@ add_requests(struct counters *c, u64 requests)
 	return true;
 }
 
-// 1: what was added is on another node; 0: not yet; below: there is none.
+// 1: what was added is on another node; 0: not yet; below: there is none, or the page
+// has gone.
 static i64
 publish(struct counters *c)
 {
@@ -158,37 +171,59 @@ may_show(const struct counters *c, i64 published)
 	       (published == -E_ABSENT && c->job->view.member_count <= 1);
 }
 
+// Adds when it is time to, or for a new round.
+static void
+run_adding(struct counters *c, u64 now_ns, u64 requests)
+{
+	if (c->stage == COUNTERS_IDLE && now_ns >= c->next_ns) {
+		if (is_wanted(c) || requests != c->added)
+			c->stage = COUNTERS_ADDS;
+		else
+			c->next_ns = 0;		// nothing to wait for
+	}
+	if (c->stage != COUNTERS_ADDS || !add_requests(c, requests))
+		return;
+	c->next_ns = now_ns + PERIOD_NS;
+	c->stage = is_wanted(c) ? COUNTERS_PUBLISHES : COUNTERS_IDLE;
+	if (is_wanted(c) && c->is_open)
+		shared_publish_begin();
+	c->round = c->asked;
+}
+
+// True: the round's rows may be shown.
+static bool
+run_publishing(struct counters *c, u64 now_ns, const struct counters_shown *shown)
+{
+	i64 published = publish(c);
+
+	if (may_show(c, published)) {
+		write_text(c, published == 1, shown);
+		c->stage = COUNTERS_IDLE;
+		if (is_wanted(c)) {
+			c->next_ns = 0;
+			c->give_up_ns = now_ns + PATIENCE_NS;
+		}
+		return true;
+	}
+	// Whatever it was, the page may have moved, or be as it was: from the beginning.
+	if (published < 0) {
+		c->stage = COUNTERS_ADDS;
+		c->round--;
+	}
+	return false;
+}
+
 enum counters_news
 counters_run(struct counters *c, u64 now_ns, u64 requests,
 	     const struct counters_shown *shown)
 {
-	i64 published;
-
 	if (c->is_open)
 		shared_poll();
-	if (c->stage == COUNTERS_IDLE && now_ns >= c->next_ns &&
-	    (c->wanted || requests != c->added))
-		c->stage = COUNTERS_ADDS;
-	else if (c->stage == COUNTERS_IDLE && now_ns >= c->next_ns)
-		c->next_ns = 0;		// nothing to wait for
-	if (c->stage == COUNTERS_ADDS && add_requests(c, requests)) {
-		c->stage = c->wanted ? COUNTERS_PUBLISHES : COUNTERS_IDLE;
-		c->next_ns = now_ns + PERIOD_NS;
-	}
-	if (c->stage == COUNTERS_PUBLISHES) {
-		published = publish(c);
-		if (may_show(c, published)) {
-			write_text(c, published == 1, shown);
-			c->stage = COUNTERS_IDLE;
-			c->wanted = false;
-			return COUNTERS_TEXT;
-		}
-		// Whatever it was, the page may have moved: from the beginning.
-		if (published < 0)
-			c->stage = COUNTERS_ADDS;
-	}
-	if (c->wanted && now_ns >= c->give_up_ns) {
-		c->wanted = false;
+	run_adding(c, now_ns, requests);
+	if (c->stage == COUNTERS_PUBLISHES && run_publishing(c, now_ns, shown))
+		return COUNTERS_TEXT;
+	if (somebody_waits(c) && now_ns >= c->give_up_ns) {
+		c->round = c->asked;
 		c->stage = COUNTERS_IDLE;
 		return COUNTERS_FAILED;
 	}
@@ -200,7 +235,7 @@ counters_watch(const struct counters *c, struct wait_set *set)
 {
 	if (c->is_open)
 		shared_watch(set);
-	if (c->wanted)
+	if (somebody_waits(c))
 		wait_until(set, c->give_up_ns);
 	if (c->stage == COUNTERS_IDLE && c->next_ns)
 		wait_until(set, c->next_ns);

@@ -33,7 +33,9 @@ enum counters_stage {
 struct counters {
 	const struct job *job;
 	bool is_open;		// the region is
-	bool wanted;		// somebody waits for a text
+	// Rounds: add, publish, show. A question is answered by one that begins after it.
+	u32 round;		// the last that has begun: its rows are added
+	u32 asked;		// the last that somebody waits for
 	u8 uuid[16];		// of this node
 	enum counters_stage stage;
 	u64 added;		// of the requests here, in the region
@@ -49,14 +51,14 @@ struct counters {
 void
 counters_open(struct counters *counters, struct job *job);
 
-// Somebody wants a text.
-void
+// Somebody wants a text. Returns the round whose text answers.
+u32
 counters_want(struct counters *counters, u64 now_ns);
 
 enum counters_news {
 	COUNTERS_NONE,
-	COUNTERS_TEXT,		// counters.text is for those who wait
-	COUNTERS_FAILED,	// they are to be told that it failed
+	COUNTERS_TEXT,		// counters.text is for who waits for `round`, or earlier
+	COUNTERS_FAILED,	// all who wait are to be told that it failed
 };
 
 // What a text shows of this instance besides.

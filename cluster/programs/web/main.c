@@ -326,10 +326,11 @@ run_counters(u64 now)
 
 	switch (counters_run(&counters, now, clients.requests, &shown)) {
 	case COUNTERS_TEXT:
-		clients_give_page(&clients, counters.text, counters.text_len, now);
+		clients_give_page(&clients, counters.round, counters.text,
+				  counters.text_len, now);
 		break;
 	case COUNTERS_FAILED:
-		clients_give_page(&clients, NULL, 0, now);
+		clients_give_page(&clients, counters.round, NULL, 0, now);
 		break;
 	case COUNTERS_NONE:
 		break;

@@ -94,6 +94,14 @@ shared_get(u64 offset, u64 len, bool write)
 	return got == DSM_HERE ? at : NULL;
 }
 
+void
+shared_publish_begin(void)
+{
+	i64 error = dsm_publish_begin((const void *)DSM_BASE);
+
+	ASSERT(!error);
+}
+
 i64
 shared_publish(u64 len)
 {

@@ -16,8 +16,11 @@ shared_open(struct job *job);
 void *
 shared_get(u64 offset, u64 len, bool write);
 
-// Publishes the first `len` bytes, as they are at the first call after shared_get().
-// 1: another node has them; 0: not yet; -E_ABSENT: there is no other node.
+// Publishes the first `len` bytes as they are at shared_publish_begin(), right behind the
+// stores. 1: another node has them; 0: not yet; -E_ABSENT: there is no other node;
+// -E_STATE: the page has gone meanwhile, perhaps without the stores.
+void
+shared_publish_begin(void);
 must_check i64
 shared_publish(u64 len);
 

@@ -81,6 +81,8 @@ clients_wake(struct clients *clients, u64 now_ns);
 void
 clients_retire(struct clients *clients);
 
-// Gives the counters' text to who asked for it; NULL: it cannot be had.
+// Gives the counters' text to who waits for this round or an earlier one; NULL: it cannot
+// be had.
 void
-clients_give_page(struct clients *clients, const char *text, u32 len, u64 now_ns);
+clients_give_page(struct clients *clients, u32 round, const char *text, u32 len,
+		  u64 now_ns);
