@@ -212,15 +212,21 @@ add_instance(struct view *v, u16 member, const struct status_instance *s)
 	v->instance_count++;
 }
 
+static const struct status *
+status_of_member(const struct view *v, u16 index)
+{
+	struct peer peer = { .incarnation = v->member[index].incarnation };
+
+	memcpy(peer.uuid, v->member[index].uuid, sizeof(peer.uuid));
+	return status_of(&peer);
+}
+
 static void
 add_instances(struct view *v)
 {
 	for (u16 i = 0; i < v->member_count; i++) {
-		struct peer peer = { .incarnation = v->member[i].incarnation };
-		const struct status *s;
+		const struct status *s = status_of_member(v, i);
 
-		memcpy(peer.uuid, v->member[i].uuid, sizeof(peer.uuid));
-		s = status_of(&peer);
 		if (!s || v->member[i].life == VIEW_DEAD)
 			continue;
 		for (u32 j = 0; j < s->instance_count; j++)
@@ -294,6 +300,31 @@ remember(struct status *own, const struct status *s)
 	own->virtual_gateway = s->virtual_gateway;
 }
 
+static bool
+is_set_up(const struct view *v, u16 index)
+{
+	const struct status *s = status_of_member(v, index);
+
+	return v->member[index].life != VIEW_DEAD && s && s->virtual_address;
+}
+
+// The lowest of the living who know the virtual address. Who has just started learns it
+// with the state of the holder, its instances among it: a holder that knows of no instance
+// would refuse what clients have open. Before anybody knows one: the lowest.
+static u16
+choose_holder(const struct view *v)
+{
+	for (u16 i = 0; i < v->member_count; i++) {
+		if (is_set_up(v, i))
+			return i;
+	}
+	for (u16 i = 0; i < v->self; i++) {
+		if (v->member[i].life != VIEW_DEAD)
+			return i;
+	}
+	return (u16)v->self;	// this node lives
+}
+
 // The virtual address as its holder tells it, or, before a new holder has one, as
 // anybody last knew it: the new one takes it over.
 static void
@@ -301,25 +332,16 @@ add_addresses(struct view *v)
 {
 	struct status *own = status_own();
 	const struct status *s;
-	struct peer peer;
 
 	v->api_port = API_PORT;
 	v->mask = own->mask;
 	v->gateway = own->gateway;
-	v->holder = (u16)v->self;	// this node lives
-	for (u16 i = 0; i < v->self && v->holder == v->self; i++) {
-		if (v->member[i].life != VIEW_DEAD)
-			v->holder = i;
-	}
-	peer.incarnation = v->member[v->holder].incarnation;
-	memcpy(peer.uuid, v->member[v->holder].uuid, sizeof(peer.uuid));
-	s = status_of(&peer);
-	if (s && s->virtual_address)
+	v->holder = choose_holder(v);
+	s = status_of_member(v, v->holder);
+	if (s && s != own && s->virtual_address)
 		remember(own, s);
 	for (u16 i = 0; i < v->member_count && !own->virtual_address; i++) {
-		peer.incarnation = v->member[i].incarnation;
-		memcpy(peer.uuid, v->member[i].uuid, sizeof(peer.uuid));
-		s = status_of(&peer);
+		s = status_of_member(v, i);
 		if (s && s->virtual_address)
 			remember(own, s);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Beginnings and ends of transactions, and what the host asks of the core. A page has
-// at most one transaction; whoever wants another one of it waits, and asks again.
+// at most one transaction; whoever wants another one of it waits, and asks again. A
+// publication's end is kept in the page until it is asked for, or not wanted any more.
 
 #include "dsm/core/tx.h"
 #include "kernel/base/assert.h"

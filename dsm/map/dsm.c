@@ -3,6 +3,8 @@
 // others on the way: `inside` is set meanwhile, so that the timer's upcall keeps out.
 // A call that waits sleeps between two turns of the core. The program's own touches of
 // the region, dsm_add()'s included, are made outside: they may fault.
+//
+// Calls that wait and calls that must not are made of the same parts.
 
 #include "dsm/map/dsm.h"
 #include "dsm/map/state.h"
