@@ -30,17 +30,18 @@ class Node(Guest):
     """A Guest on a port of a switch, without the user network."""
 
     def __init__(self, switch: Switch, number: int, append: str, *, agent: bool = False,
-                 words: list[str] | None = None, **options):
+                 words: list[str] | None = None, images: Path | None = None, **options):
         # What Guest adds for its website does not apply: a Machine's start is enough.
         # Without its agent, the programs that a test starts use the fabric alone.
         folder = Path(tempfile.mkdtemp(prefix="deos-node-"))
-        kernel = build_folder() / "deos.elf"
+        images = images or build_folder()       # of another release, for some
         options.setdefault("memory_mib", 64)
         mac = f"52:54:00:fa:00:{number:02x}"
-        Machine.__init__(self, folder, f"node-{number}", mac=mac, kernel=kernel,
+        Machine.__init__(self, folder, f"node-{number}", mac=mac,
+                         kernel=images / "deos.elf",
                          netdev="stream,id=net,server=off,addr.type=unix,addr.path="
                                 + switch.path(number),
-                         modules=[build_folder() / "boot.cpio"],
+                         modules=[images / "boot.cpio"],
                          append=append if agent else f"{append} agent=off", **options)
         self.extra += words or []
         self.broken = False
