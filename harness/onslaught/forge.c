@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Frames that no honest kernel sends. Alterations know the structures: they come from
+// net/wire/frames.def, so every field of every frame is hit by values at its ends and
+// between; others cut, lengthen, splice and flip without knowing anything.
+// A frame that is sealed afterwards is what only a member of the cluster can send.
+
+#include <string.h>
+
+#include "harness/onslaught/onslaught.h"
+#include "kernel/base/siphash.h"
+
+static u64
+below(struct onslaught *o, u64 bound)
+{
+	return prng_below(&o->prng, bound);
+}
+
+// A field's place within header and body, drawn from the tables. Its length.
+static u32
+draw_field(struct onslaught *o, u8 kind, u32 *at)
+{
+	u32 count = 0, want;
+	u32 places[160], lengths[160];
+
+#define STRUCT(name, sentence)						    \
+	{								    \
+		typedef struct wire_##name##_layout layout;		    \
+		bool here = !strcmp(#name, "header") ||			    \
+			    (kind == WIRE_BEACON && !strcmp(#name, "beacon")) || \
+			    (kind == WIRE_HELLO && !strcmp(#name, "hello")) || \
+			    (kind == WIRE_IDLE && !strcmp(#name, "idle")) || \
+			    (kind == WIRE_REQUEST && !strcmp(#name, "request")) || \
+			    (kind == WIRE_RESPONSE && !strcmp(#name, "response")); \
+		u32 base = strcmp(#name, "header") ? WIRE_HEADER : 0;
+#define PLACE(name)							    \
+		if (here) {						    \
+			places[count] = base + (u32)offsetof(layout, name); \
+			lengths[count++] = sizeof(((layout *)0)->name);	    \
+		}
+#define FIELD(bits, name, sentence) PLACE(name)
+#define BYTES(len, name, sentence) PLACE(name)
+#define END(name) }
+#include "net/wire/frames.def"
+#undef STRUCT
+#undef FIELD
+#undef BYTES
+#undef END
+#undef PLACE
+	want = (u32)below(o, count);
+	*at = WIRE_ETHERNET + places[want];
+	return lengths[want];
+}
+
+static void
+fill_random(struct onslaught *o, u8 *at, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		at[i] = (u8)prng_u64(&o->prng);
+}
+
+// Ends of a number's range, its neighbours, or anything.
+static void
+set_field(struct onslaught *o, u8 *frame, u32 len)
+{
+	u32 at, bytes = draw_field(o, frame[WIRE_ETHERNET + 1], &at);
+	u64 value;
+
+	if (at + bytes > len)
+		return;
+	switch (below(o, 6)) {
+	case 0:
+		memset(frame + at, 0, bytes);
+		break;
+	case 1:
+		memset(frame + at, 0xff, bytes);
+		break;
+	case 2:
+		memset(frame + at, 0, bytes);
+		frame[at] = 1;
+		break;
+	case 3:
+		frame[at + below(o, bytes)] ^= (u8)(1u << below(o, 8));
+		break;
+	case 4:				// one more, or one less
+		value = 0;
+		memcpy(&value, frame + at, MIN(bytes, 8u));
+		value += below(o, 2) ? 1 : -1ull;
+		memcpy(frame + at, &value, MIN(bytes, 8u));
+		break;
+	default:
+		fill_random(o, frame + at, bytes);
+		break;
+	}
+}
+
+static void
+set_length(u8 *frame, u32 len)
+{
+	le16_store(frame + WIRE_ETHERNET + 2, (u16)(len - WIRE_ETHERNET));
+}
+
+// One alteration. Returns the length.
+static u32
+alter(struct onslaught *o, u8 *frame, u32 len)
+{
+	const struct rig_frame *other = &o->rig.captured[below(o, o->corpus)];
+	u32 at;
+
+	switch (below(o, 9)) {
+	case 0:
+		at = WIRE_ETHERNET + (u32)below(o, len - WIRE_ETHERNET);
+		frame[at] ^= (u8)(1u << below(o, 8));
+		return len;
+	case 1:				// cut
+		at = WIRE_ETHERNET + (u32)below(o, len - WIRE_ETHERNET);
+		if (below(o, 2))
+			set_length(frame, at);
+		return at;
+	case 2:				// longer
+		at = (u32)below(o, 80);
+		if (len + at > WIRE_FRAME_MAX)
+			return len;
+		fill_random(o, frame + len, at);
+		set_length(frame, len + at);
+		return len + at;
+	case 3:				// another's body
+		at = WIRE_BODY_AT;
+		if (other->len <= at || len <= at)
+			return len;
+		memcpy(frame + at, other->bytes + at, MIN(other->len, len) - at);
+		return len;
+	case 4:
+		frame[WIRE_ETHERNET + 1] = (u8)below(o, 8);
+		return len;
+	default:
+		set_field(o, frame, len);
+		return len;
+	}
+}
+
+u32
+forge_altered(struct onslaught *o, u8 *frame)
+{
+	for (;;) {
+		const struct rig_frame *from = &o->rig.captured[below(o, o->corpus)];
+		u32 len = from->len;
+
+		memcpy(frame, from->bytes, len);
+		for (u64 n = 1 + below(o, 3); n && len > WIRE_BODY_AT; n--)
+			len = alter(o, frame, len);
+		// Padding is no part of a frame: nothing else may be as it was.
+		if (len < from->len ||
+		    memcmp(frame + WIRE_ETHERNET, from->bytes + WIRE_ETHERNET,
+			   from->len - WIRE_ETHERNET))
+			return len;
+	}
+}
+
+u32
+forge_noise(struct onslaught *o, u8 *frame)
+{
+	u32 len = (u32)below(o, below(o, 8) ? 200 : WIRE_FRAME_MAX + 1);
+
+	fill_random(o, frame, len);
+	if (len < WIRE_ETHERNET + 4 || !below(o, 16))
+		return len;
+	be16_store(frame + 12, WIRE_ETHERTYPE);
+	if (below(o, 8))
+		frame[WIRE_ETHERNET] = WIRE_VERSION;
+	if (below(o, 4))
+		frame[WIRE_ETHERNET + 1] = (u8)(1 + below(o, 5));
+	if (below(o, 4))
+		set_length(frame, len);
+	return len;
+}
+
+// ---- under the intruder's keys
+
+static struct links *
+own_links(struct onslaught *o)
+{
+	return o->rig.node[INTRUDER].links;
+}
+
+static struct link_peer *
+own_peer(struct onslaught *o)
+{
+	return &own_links(o)->peer[rig_peer(&o->rig, INTRUDER, VICTIM)];
+}
+
+// What the victim believes of the intruder.
+static const struct link_peer *
+victims_view(struct onslaught *o)
+{
+	return &o->rig.node[VICTIM].links->peer[rig_peer(&o->rig, VICTIM, INTRUDER)];
+}
+
+// A forged header may have taken sequence and numbers far ahead: what comes next goes
+// on from there, or it would be refused for that alone.
+static void
+catch_up(struct onslaught *o)
+{
+	const struct link_peer *view = victims_view(o);
+	struct link_peer *peer = own_peer(o);
+
+	peer->tx_sequence = MAX(peer->tx_sequence, view->rx_newest);
+	if (number_diff(view->their_done, peer->next) > 0)
+		peer->next = peer->done = view->their_done;
+}
+
+// Nothing of the intruder's is open: each request has a number of its own.
+static u32
+next_number(struct onslaught *o)
+{
+	struct link_peer *peer = own_peer(o);
+
+	peer->done = ++peer->next;
+	return peer->done;
+}
+
+static u32
+seal(struct onslaught *o, u8 *frame, u32 len)
+{
+	u8 kind = frame[WIRE_ETHERNET + 1];
+	bool greeting = kind == WIRE_BEACON || kind == WIRE_HELLO;
+	const u8 *key = greeting ? own_links(o)->cluster_tag_key : own_peer(o)->tx_key;
+	u32 tagged;
+
+	if (len < WIRE_BODY_AT + WIRE_TAG)
+		return len;
+	tagged = len - WIRE_ETHERNET - WIRE_TAG;
+	le64_store(frame + WIRE_ETHERNET + tagged,
+		   siphash64(key, frame + WIRE_ETHERNET, tagged));
+	return len;
+}
+
+static u32
+base_request(struct onslaught *o, u8 *frame)
+{
+	const u32 places[] = { o->frames_place, o->frames_place, o->read_place,
+			       o->blocks_place, o->endpoint_place };
+	const struct rig_place *place =
+		&o->rig.node[INTRUDER].place[places[below(o, ARRAY_SIZE(places))]];
+	static u8 payload[WIRE_DATA_MAX];
+	struct wire_request body = {
+		.number = next_number(o),
+		.op = (u8)(1 + below(o, OP_COUNT - 1)),
+		.flags = (u8)(below(o, 4) ? WIRE_FLAG_WHOLE * below(o, 2)
+					  : below(o, WIRE_FLAGS + 1)),
+		.environment = ENV,
+		.slot = place->remote.slot,
+		.generation = place->remote.generation,
+		.offset = below(o, 4) ? below(o, (LENT + 1) * 512u) * 8 : below(o, 20000),
+	};
+	const struct wire_op_info *info = &wire_op_info[body.op];
+	u32 len;
+
+	if (body.op == OP_DROP || body.op == OP_GRANT || body.op == OP_DERIVE)
+		body.op = OP_WRITE;	// these change what a round stands on
+	body.length = info->shortest +
+		      (u32)below(o, (u64)info->longest - info->shortest + 1);
+	if (body.op == OP_MCAS)
+		body.length = below(o, 2) ? 8 : 16;
+	len = body.op == OP_MCAS ? (u32)(1 + below(o, 3)) * WIRE_LENGTH(clause)
+				 : wire_request_data(&body);
+	if (body.op != OP_MCAS && len <= WIRE_DATA_MAX) {
+		body.part = (u8)below(o, wire_parts(len, body.flags & WIRE_FLAG_WHOLE));
+		len = wire_part_len(len, body.flags & WIRE_FLAG_WHOLE, body.part);
+	}
+	len = body.flags & WIRE_FLAG_CANCEL ? 0 : MIN(len, WIRE_DATA_MAX);
+	fill_random(o, payload, MIN(len, 128u));
+	return links_request(own_links(o), o->rig.now,
+			     rig_peer(&o->rig, INTRUDER, VICTIM), frame, &body, payload,
+			     len);
+}
+
+static u32
+base_response(struct onslaught *o, u8 *frame)
+{
+	static u8 payload[WIRE_DATA_MAX];
+	struct wire_response body = {
+		.number = (u32)below(o, 80), .status = (u8)below(o, STATUS_COUNT),
+		.code = (u8)below(o, CODE_COUNT), .parts = 1,
+		.length = (u16)below(o, WIRE_DATA_MAX + 1),
+	};
+
+	return links_response(own_links(o), o->rig.now,
+			      rig_peer(&o->rig, INTRUDER, VICTIM), frame, &body, payload,
+			      body.length);
+}
+
+// Somebody's greeting, from the captures.
+static u32
+base_greeting(struct onslaught *o, u8 *frame)
+{
+	for (u32 i = (u32)below(o, o->corpus), left = o->corpus; left; left--) {
+		const struct rig_frame *from = &o->rig.captured[i];
+		u8 kind = from->bytes[WIRE_ETHERNET + 1];
+
+		i = (i + 1) % o->corpus;
+		if (kind != WIRE_HELLO && kind != WIRE_BEACON)
+			continue;
+		memcpy(frame, from->bytes, from->len);
+		return from->len;
+	}
+	return say_beacon(own_links(o), o->rig.now, frame);
+}
+
+static u32
+base_frame(struct onslaught *o, u8 *frame)
+{
+	switch (below(o, 16)) {
+	case 0:
+		return say_beacon(own_links(o), o->rig.now, frame);
+	case 1:
+		return base_greeting(o, frame);
+	case 2:
+		return base_response(o, frame);
+	case 3:
+		if (own_peer(o)->state != LINK_STATE_UP)
+			return 0;
+		return say_idle(own_links(o), o->rig.now, own_peer(o), frame);
+	default:
+		return base_request(o, frame);
+	}
+}
+
+u32
+forge_sealed(struct onslaught *o, u8 *frame)
+{
+	u32 at, len;
+
+	catch_up(o);
+	len = base_frame(o, frame);
+	if (!len)
+		return 0;		// the session is over
+	for (u64 n = below(o, 3); n && len > WIRE_BODY_AT; n--) {
+		at = WIRE_BODY_AT + (u32)below(o, len - WIRE_BODY_AT);
+		if (!below(o, 8))
+			len = alter(o, frame, len);
+		else if (below(o, 2))
+			frame[at] ^= (u8)(1u << below(o, 8));
+		else
+			set_field(o, frame, len);
+	}
+	return seal(o, frame, len);
+}
+
+// A small operation on memory or a block, by whatever the body names.
+static u32
+small_request(struct onslaught *o, u8 *frame, struct wire_request *body, u64 ops)
+{
+	static const u8 op[] = { OP_READ, OP_WRITE, OP_FETCH_ADD, OP_NOTIFY, OP_BLOCK_READ };
+	static const u8 payload[8] = { 1 };
+
+	body->op = op[below(o, ops)];
+	body->number = next_number(o);
+	body->length = body->op == OP_BLOCK_READ ? 4096 : body->op == OP_NOTIFY ? 4 : 8;
+	return links_request(own_links(o), o->rig.now,
+			     rig_peer(&o->rig, INTRUDER, VICTIM), frame, body, payload,
+			     wire_request_data(body));
+}
+
+u32
+forge_use(struct onslaught *o, u8 *frame)
+{
+	const struct rig_place *place = &o->rig.node[INTRUDER].place[o->frames_place];
+	struct wire_request body = {
+		.environment = ENV,
+		.slot = place->remote.slot,
+		.generation = place->remote.generation,
+		.offset = below(o, LENT * 512u) * 8,
+	};
+
+	return small_request(o, frame, &body, 4);
+}
+
+u32
+forge_guess(struct onslaught *o, u8 *frame)
+{
+	const struct rig_node *n = &o->rig.node[INTRUDER];
+	struct wire_request body;
+	bool own;
+
+	do {
+		body = (struct wire_request){
+			.environment = below(o, 2) ? ENV : (u32)prng_u64(&o->prng),
+			.slot = (u32)below(o, below(o, 2) ? 16 : 1u << WIRE_SLOT_BITS),
+			.generation = below(o, 2) ? (u32)below(o, 4)
+						  : (u32)prng_u64(&o->prng),
+		};
+		own = false;
+		for (u32 i = 0; i < n->places; i++)
+			own |= body.environment == ENV &&
+			       body.slot == n->place[i].remote.slot &&
+			       body.generation == n->place[i].remote.generation;
+	} while (own);
+	return small_request(o, frame, &body, 5);
+}

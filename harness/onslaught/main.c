@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Rounds of the onslaught. Each row runs in rounds of its own until its share of the
+// frames is sent. After each round: the victim's memory and disk hold what they held, but
+// for what was lent to the intruder; every invariant of every node was walked at each
+// frame; and the honest node adds to its word, reads its pages, in the session that it
+// had. What does not hold ends the program, with the seed.
+//
+//	onslaught [--frames N] [--guesses N] [--seed N] [--row NAME] [--bug NAME]
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/onslaught/onslaught.h"
+#include "kernel/base/assert.h"
+
+#define ROUND 20000u		// frames
+#define SPREAD 0x9e3779b97f4a7c15ull
+
+u32 net_planted;
+
+static const char *const bug_names[BUG_COUNT] = {
+	"",
+#define X(name, sentence) #name,
+#include "net/wire/bugs.def"
+#undef X
+};
+
+static struct onslaught onslaught;
+static u64 first_seed;
+
+_Noreturn void
+onslaught_failed(const struct onslaught *o, const char *what)
+{
+	printf("onslaught: FAIL in round %llu: %s; again: SEED=%llu\n",
+	       (unsigned long long)o->seed, what, (unsigned long long)first_seed);
+	exit(1);
+}
+
+static void
+fill_memory(struct onslaught *o)
+{
+	struct rig_node *n = &o->rig.node[VICTIM];
+
+	for (u32 i = 0; i < RIG_PAGES * 4096; i++)
+		n->memory[i] = (u8)(i * 31 >> 3);
+	memset(n->memory + HONEST_AT * 4096, 0, 8);
+	memcpy(o->shadow, n->memory, sizeof(o->shadow));
+	for (u32 i = 0; i < 4; i++)
+		ASSERT(rcap_post(n->rcap, 0, LANDS_AT * 4096, 1024, 5));
+}
+
+static struct rcap_completion
+honest_does(struct onslaught *o, u8 op, u64 offset, u32 length)
+{
+	struct rcap_submit s = rig_submit(&o->rig, HONEST, o->honest_place, op, offset,
+					  length, 4096);
+
+	s.addend = 1;
+	return rig_do(&o->rig, HONEST, &s);
+}
+
+// An honest conversation, whose frames the stranger keeps.
+static void
+converse(struct onslaught *o)
+{
+	for (u32 i = 0; i < 40; i++) {
+		u32 place = i % 2 ? o->frames_place : o->blocks_place;
+		u8 op = i % 2 ? (u8)(OP_READ + i / 2 % 2) : i % 4 ? OP_BLOCK_READ
+								   : OP_BLOCK_WRITE;
+		struct rcap_submit s = rig_submit(&o->rig, INTRUDER, place, op, 0,
+						  i % 3 ? 4096 : 100, 0);
+
+		if (op >= OP_BLOCK_READ)
+			s.length = 4096;
+		rig_do(&o->rig, INTRUDER, &s);
+		o->added++;
+		honest_does(o, OP_FETCH_ADD, 0, 8);
+	}
+	o->corpus = 0;
+	for (u32 i = 0; i < o->rig.captured_count; i++) {
+		struct rig_frame *frame = &o->rig.captured[i];
+
+		// Those to the victim come first; they are what is altered and replayed.
+		if (frame->to == VICTIM || frame->to == RIG_NODES) {
+			struct rig_frame other = o->rig.captured[o->corpus];
+
+			o->rig.captured[o->corpus++] = *frame;
+			*frame = other;
+		}
+	}
+	ASSERT(o->corpus > 100 && o->rig.captured_count > o->corpus);
+}
+
+void
+onslaught_begin(struct onslaught *o, u64 seed)
+{
+	struct rig *rig = &o->rig;
+
+	o->seed = seed;
+	o->added = 0;
+	prng_seed(&o->prng, seed ^ SPREAD);
+	rig_start(rig, NODES, seed, seed % 2 ? 1500 : 9000, 64);
+	rig->captured = calloc(CORPUS_MAX, sizeof(*rig->captured));
+	ASSERT(rig->captured);
+	rig->captured_max = CORPUS_MAX;
+	rig->capture = true;
+	rig_connect(rig);
+	ASSERT(rcap_endpoint_open(rig->node[VICTIM].rcap, 0, 3));
+	fill_memory(o);
+	o->frames_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES, WIRE_RIGHTS,
+				     LENT_AT, LENT);
+	o->blocks_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_BLOCKS, 3, BLOCKS_AT,
+				     BLOCKS);
+	o->endpoint_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_ENDPOINT,
+				       WIRE_RIGHT_WRITE, 0, 1);
+	o->read_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES,
+				   WIRE_RIGHT_READ, READ_AT, READ_PAGES);
+	o->honest_place = rig_export(rig, VICTIM, HONEST, ENV_HONEST, TYPE_FRAMES, 3,
+				     HONEST_AT, HONEST_PAGES);
+	converse(o);
+	rig->capture = false;
+	o->honest_session = links_session(rig->node[VICTIM].links,
+					  rig_peer(rig, VICTIM, HONEST));
+	onslaught_settle(o);
+}
+
+void
+onslaught_end(struct onslaught *o)
+{
+	rig_end(&o->rig);
+}
+
+void
+onslaught_settle(struct onslaught *o)
+{
+	rig_run(&o->rig, NS_PER_MS);
+}
+
+// Only what was lent may differ.
+static void
+judge_memory(struct onslaught *o)
+{
+	const struct rig_node *n = &o->rig.node[VICTIM];
+	u64 at = 0;
+
+	memcpy(o->shadow + HONEST_AT * 4096, &o->added, sizeof(o->added));
+	for (u32 page = 0; page < RIG_PAGES; page++) {
+		if (page == LANDS_AT || page - LENT_AT < LENT)
+			continue;
+		at = page * 4096ull;
+		if (memcmp(n->memory + at, o->shadow + at, 4096))
+			onslaught_failed(o, "memory that was not lent has changed");
+	}
+	for (u32 i = 0; i < RIG_BLOCKS * 4096; i++) {
+		if ((i >> 12) - BLOCKS_AT >= BLOCKS && n->disk[i])
+			onslaught_failed(o, "blocks that were not lent have changed");
+	}
+}
+
+void
+onslaught_judge(struct onslaught *o)
+{
+	struct rcap_completion c;
+	u64 old = o->added;
+
+	rig_run(&o->rig, 20 * NS_PER_MS);
+	judge_memory(o);
+	if (!o->honest_session)
+		return;			// the victim has booted
+	if (links_session(o->rig.node[VICTIM].links, rig_peer(&o->rig, VICTIM, HONEST)) !=
+	    o->honest_session)
+		onslaught_failed(o, "the honest node's session has ended");
+	o->added++;
+	c = honest_does(o, OP_FETCH_ADD, 0, 8);
+	if (c.outcome != RCAP_DONE || c.old[0] != old)
+		onslaught_failed(o, "the honest node's addition did not run once");
+	c = honest_does(o, OP_READ, 4096, 4096);
+	if (c.outcome != RCAP_DONE ||
+	    memcmp(o->rig.node[HONEST].memory + 4096, o->shadow + (HONEST_AT + 1) * 4096,
+		   4096))
+		onslaught_failed(o, "the honest node did not read its page");
+	judge_memory(o);
+}
+
+static u64
+sum(const u64 *counters, u32 count)
+{
+	u64 total = 0;
+
+	for (u32 i = 0; i < count; i++)
+		total += counters[i];
+	return total;
+}
+
+void
+onslaught_deliver(struct onslaught *o, struct tally *tally, const u8 *frame, u32 len)
+{
+	const struct rig_node *n = &o->rig.node[VICTIM];
+	const struct links_counters *links = links_counters(n->links);
+	const struct rcap_counters *rcap = rcap_counters(n->rcap);
+	u64 before[LINK_DROP_COUNT], received = links->received;
+	u64 refused = sum(rcap->refused, CODE_COUNT);
+	u64 ran = sum(rcap->executed, OP_COUNT);
+
+	memcpy(before, links->dropped, sizeof(before));
+	rig_deliver(&o->rig, VICTIM, frame, len);
+	if (links->received != received + 1)
+		onslaught_failed(o, "a frame was not counted");
+	for (u32 why = 0; why < LINK_DROP_COUNT; why++) {
+		tally->dropped[why] += links->dropped[why] - before[why];
+		tally->counted += links->dropped[why] - before[why];
+	}
+	tally->refused += sum(rcap->refused, CODE_COUNT) - refused;
+	tally->executed += sum(rcap->executed, OP_COUNT) - ran;
+	tally->frames++;
+}
+
+static void
+run_row(const struct row *row, u64 frames)
+{
+	struct tally tally = { 0 };
+	u64 round = 0;
+
+	while (tally.frames < frames) {
+		onslaught_begin(&onslaught, first_seed + round++);
+		row->run(&onslaught, &tally, MIN(frames - tally.frames, ROUND));
+		onslaught_judge(&onslaught);
+		onslaught_end(&onslaught);
+	}
+	printf("%-9s %10llu frames in %llu rounds: %llu dropped, %llu refused, %llu ran  (%s)\n",
+	       row->name, (unsigned long long)tally.frames, (unsigned long long)round,
+	       (unsigned long long)tally.counted, (unsigned long long)tally.refused,
+	       (unsigned long long)tally.executed, row->sentence);
+	for (u32 why = 0; why < LINK_DROP_COUNT; why++) {
+		if (tally.dropped[why])
+			printf("          %10llu %s\n", (unsigned long long)tally.dropped[why],
+			       link_drop_text((enum link_drop)why));
+	}
+	fflush(stdout);
+}
+
+static u32
+bug_of(const char *name)
+{
+	for (u32 bug = 1; bug < BUG_COUNT; bug++) {
+		if (!strcmp(bug_names[bug], name))
+			return bug;
+	}
+	fprintf(stderr, "onslaught: no bug '%s' in net/wire/bugs.def\n", name);
+	exit(2);
+}
+
+static u64
+number_of(const char *word)
+{
+	char *end;
+	u64 number = strtoull(word, &end, 0);
+
+	if (!*word || *end) {
+		fprintf(stderr, "onslaught: '%s' is no number\n", word);
+		exit(2);
+	}
+	return number;
+}
+
+int
+main(int argc, char **argv)
+{
+	u64 frames = 10000000, guesses = 1000000;
+	const char *only = NULL;
+
+	first_seed = (u64)time(NULL);
+	for (int i = 1; i + 1 < argc; i += 2) {
+		const char *value = argv[i + 1];
+
+		if (!strcmp(argv[i], "--frames"))
+			frames = number_of(value);
+		else if (!strcmp(argv[i], "--guesses"))
+			guesses = number_of(value);
+		else if (!strcmp(argv[i], "--seed"))
+			first_seed = number_of(value);
+		else if (!strcmp(argv[i], "--row"))
+			only = value;
+		else if (!strcmp(argv[i], "--bug"))
+			net_planted = bug_of(value);
+		else
+			argc = 0;
+	}
+	if (argc % 2 == 0) {
+		fprintf(stderr, "usage: onslaught [--frames N] [--guesses N] [--seed N] "
+				"[--row NAME] [--bug NAME]\n");
+		return 2;
+	}
+	printf("onslaught: make onslaught FRAMES=%llu GUESSES=%llu SEED=%llu\n",
+	       (unsigned long long)frames, (unsigned long long)guesses,
+	       (unsigned long long)first_seed);
+	for (u32 i = 0; i < row_count; i++) {
+		if (!only || !strcmp(only, rows[i].name))
+			run_row(&rows[i], rows[i].of_1000 ? frames * rows[i].of_1000 / 1000
+							  : guesses);
+	}
+	printf("onslaught: PASS\n");
+	return 0;
+}

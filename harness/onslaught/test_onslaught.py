@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The onslaught on the fabric's cores passes, its output is the seed's, every frame is in
+its sums, and it finds bugs that are planted in the checks it attacks."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / os.environ.get("DEOS_BUILD", "build") / "harness/onslaught"
+SEED = os.environ.get("SEED", "1")
+ROW = re.compile(r"^(\w+) +(\d+) frames in \d+ rounds: (\d+) dropped, (\d+) refused, (\d+) ran",
+                 re.M)
+
+
+def run(*words: str) -> subprocess.CompletedProcess:
+    """Runs it to its end."""
+    return subprocess.run([PROGRAM, "--frames", "100000", "--guesses", "20000", "--seed", SEED,
+                           *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_nothing_gets_through():
+    done = run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row[0]: [int(n) for n in row[1:]] for row in ROW.findall(done.stdout)}
+    assert set(rows) == {"untagged", "tagged", "replay", "stale", "reflect", "guess"}
+    assert sum(row[0] for name, row in rows.items() if name != "guess") == 100_000
+    assert rows["guess"] == [20_000, 0, 20_000, 0]
+    for name in ("untagged", "reflect"):
+        frames, dropped, refused, ran = rows[name]
+        assert frames == dropped and refused == ran == 0
+    assert rows["stale"][0] == rows["stale"][2] and rows["replay"][3] == 0
+    # Else the members' frames are refused for their form alone.
+    assert rows["tagged"][3] > 1000 and rows["tagged"][2] > 5000
+    # By each reason for which a stranger can be refused.
+    assert all(words in done.stdout for words in
+               ("ends before", "EtherType", "length disagrees", "another version", "no such kind",
+                "outside its domain", "index", "another life", "wrong tag", "seen before",
+                "outside the window", "no open request", "own frame"))
+    assert run().stdout == done.stdout
+
+
+@pytest.mark.parametrize("bug", ["REPLAY", "SESSION_KEY", "HOLDER", "GENERATION", "RANGE",
+                                 "RIGHTS", "ERA"])
+def test_planted_bugs_are_found(bug: str):
+    done = run("--bug", bug)
+    assert done.returncode == 1 and f"SEED={SEED}" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [["--bug", "NONE_SUCH"], ["--frames", "many"], ["--help"]])
+def test_usage(words: list[str]):
+    assert run(*words).returncode == 2
+
+
+def triggers() -> list[str]:
+    """The last column of the page's table."""
+    text = (ROOT / "docs/attacks-wire.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| (?!attack).*\| `([^`]+)` \|$", text, re.M)
+    assert len(found) == len(re.findall(r"^\| ", text, re.M)) - 1 >= 20
+    return found
+
+
+def test_every_attack_has_its_trigger():
+    rows = {"untagged", "tagged", "replay", "stale", "reflect", "guess"}
+    for trigger in triggers():
+        if trigger.startswith("onslaught "):
+            rows.discard(trigger.split()[1])
+            continue
+        name, test = trigger.split(": ")
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert f"def {test}(" in text or f"cmocka_unit_test({test})" in text, trigger
+    assert not rows, "not in docs/attacks-wire.md"
