@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The owner's own sum of grants is checked by links_check(). Here the requesters
-// are asked: their open requests, of which each is one frame at least.
+// are asked: their open requests, of which each is one frame at least. One that has
+// no credit may have one open all the same, which takes no buffer that was granted.
 //
 // A requester counts when both sides are in the session that they have been in for
 // a while. Just after a new one the other side may still be in the old one, and
@@ -43,7 +44,7 @@ credit_check(struct sim_node *owner)
 		    link_to(&sim.node[other], node_index(owner), &there) &&
 		    here.incarnation == sim.node[other].incarnation[sim.boot[other]] &&
 		    there.incarnation == owner->incarnation[owner->boot])
-			open += there.open;
+			open += there.credit ? there.open : 0;
 	}
 	if (open > sim.grant_pool)
 		sim_failed(node_index(owner), "more requests are open here than there "

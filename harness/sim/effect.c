@@ -268,7 +268,7 @@ find_op(const struct model *model, u32 from, u32 node, enum model_store kind,
 // A byte that a NOTIFY has changed may be what some WRITE would have put there,
 // but hardly the other way round: a WRITE is at least eight bytes. Its last part
 // may be shorter, and be what two WRITEs would have put there; then neither is
-// charged with it.
+// charged with it: MODEL_OPS_MAX.
 static u32
 judge_difference(struct model *model, u32 node, enum model_store kind,
 		 const struct difference *d)
@@ -279,7 +279,7 @@ judge_difference(struct model *model, u32 node, enum model_store kind,
 		index = find_op(model, model->first_open, node, kind, d, true);
 		if (index != MODEL_OPS_MAX && d->len < 8 &&
 		    find_op(model, index + 1, node, kind, d, true) != MODEL_OPS_MAX)
-			return index;
+			return MODEL_OPS_MAX;
 	}
 	if (index == MODEL_OPS_MAX)
 		fail_unexplained(model, node, kind, d);
@@ -299,9 +299,9 @@ model_look(struct model *model, u32 node, enum model_store kind, u64 passed)
 	while (history_differs(store, &unit, &d)) {
 		u32 op = judge_difference(model, node, kind, &d);
 
-		if (first != MODEL_OPS_MAX && op != first)
+		if (op != MODEL_OPS_MAX && first != MODEL_OPS_MAX && op != first)
 			model_failed(model, op, "two operations had effect in one step");
-		first = op;
+		first = op != MODEL_OPS_MAX ? op : first;
 		history_accept(&model->history, store, &d, model->trace->now);
 	}
 }

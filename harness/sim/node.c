@@ -18,6 +18,7 @@
 
 #define DRIFT_MOST 40000	// parts in a million
 #define CREDIT_EACH 4u
+#define REKEY_BITS 8u		// so that every session goes through several keys
 #define BATCH_ONE_IN 8u
 #define BATCH_NS (20 * NS_PER_US)
 
@@ -102,6 +103,7 @@ make_links_config(struct sim_node *node)
 		.key_agreements_max = 100,
 		.grant_pool = sim.grant_pool,
 		.landing_pool = sim.landing_pool,
+		.rekey_bits = REKEY_BITS,
 	};
 
 	node_uuid(node_index(node), config.uuid);

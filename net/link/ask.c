@@ -5,10 +5,12 @@
 //
 //	three that were sent later have come to the peer, this one not
 //	three that were sent later are answered, this one is not
-//	its timer ran out: srtt + 4 rttvar, doubled each time in a row
+//	its timer ran out: srtt + 4 rttvar, from the second time in a row on doubled
 //
 // The first two only when it was sent more than a round trip ago: frames may
-// overtake each other a little.
+// overtake each other a little. While no frame is seen to be lost the timer has a
+// floor of 2 ms, so that it costs nothing; and of a fifth of that, while some are.
+// Then what is missing of an answer is waited for half a round trip and no longer.
 //
 // `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
 // [done, next) span less than that, so a bit stands for one number.
@@ -38,22 +40,52 @@ ask_find(const struct links *links, const struct link_peer *peer, u32 number)
 static u64
 rto_ns(const struct link_peer *peer, const struct link_ask *ask)
 {
-	u64 rto = peer->rtt_us
-			  ? (u64)(peer->rtt_us + 4 * peer->rtt_var_us) * NS_PER_US
-			  : RTO_START_NS;
+	bool soon = peer->lossy && !(ask->flags & (ASK_POSTPONED | ASK_DEVICE));
+	u64 rto = peer->rtt_us ? (u64)(peer->rtt_us +
+				       MAX(4u * peer->rtt_var_us, peer->rtt_us / 2)) *
+					 NS_PER_US
+			       : RTO_START_NS;
 
-	rto = MAX(rto, LINK_RTO_MIN_NS) << MIN(ask->backoff, 7);
+	if (soon && ask->flags & ASK_PARTIAL)
+		return MAX((u64)peer->rtt_us * NS_PER_US / 2, RTO_PART_NS);
+	rto = MAX(rto, soon ? LINK_RTO_LOSSY_NS : LINK_RTO_MIN_NS);
+	rto <<= MIN(ask->backoff > 1 ? ask->backoff - 1u : 0, 7u);
 	return MIN(rto, LINK_RTO_MAX_NS);
 }
 
+// One light request may be open without a grant: it asks for one itself. Version 1.0
+// drops it.
+static bool
+credit_allows(const struct link_peer *peer, const struct link_asker *asker,
+	      const struct link_plan *plan)
+{
+	if (asker->frames + plan->frames <= peer->credit)
+		return true;
+	return !asker->frames && plan->frames == 1 &&
+	       plan->asks <= LINK_LIGHT_BYTES && peer->minor >= 1;
+}
+
+// Answers that are long leave some places to those that are not.
+static bool
+landing_allows(const struct links *links, const struct link_plan *plan)
+{
+	u32 pool = links->config.landing_pool;
+	u32 kept = plan_quick(plan) ? 0 : MIN(LANDING_QUICK, pool / 8);
+
+	return links->landing + plan->landing + kept <= pool;
+}
+
 enum link_open
-links_open(struct links *links, u64 now, u16 peer_index, u32 frames, u32 landing,
-	   u32 cookie, u32 *number)
+links_open(struct links *links, u64 now, u16 peer_index,
+	   const struct link_plan *plan, u32 *number)
 {
 	struct link_peer *peer = &links->peer[peer_index];
 	struct link_asker *asker;
+	struct link_ask *ask;
 
-	ASSERT(frames >= 1 && frames <= WIRE_PARTS_MAX && landing >= 1);
+	ASSERT(plan->frames >= 1 && plan->frames <= WIRE_PARTS_MAX);
+	ASSERT(plan->landing >= 1 && plan->landing <= WIRE_PARTS_MAX);
+	ASSERT(plan->lane < LINK_LANES);
 	if (!session_live(links, now, peer))
 		return LINK_NO_SESSION;
 	if (peer->news & NEWS_DOWN)
@@ -62,22 +94,26 @@ links_open(struct links *links, u64 now, u16 peer_index, u32 frames, u32 landing
 	if (!asker)
 		return LINK_NO_WINDOW;
 	if (peer->next - peer->done >= WIRE_WINDOW ||
-	    asker->frames + frames > peer->credit ||
-	    links->landing + landing > links->config.landing_pool)
+	    !credit_allows(peer, asker, plan) ||
+	    !pace_allows(links, asker, peer->credit, plan))
 		return LINK_WAIT;
+	if (!landing_allows(links, plan))
+		return LINK_WAIT_LANDING;
 	*number = peer->next++;
-	asker->at[*number % WIRE_WINDOW] = (struct link_ask){
+	ask = &asker->at[*number % WIRE_WINDOW];
+	*ask = (struct link_ask){
 		.sent_at = now,
 		.number = *number,
-		.cookie = cookie,
+		.cookie = plan->cookie,
 		.after = peer->next,
-		.frames = (u8)frames,
-		.landing = (u8)landing,
+		.frames = plan->frames,
+		.landing = plan->landing,
 	};
+	pace_opened(asker, ask, plan);
 	asker->open |= number_bit(*number);
 	asker->unseen |= number_bit(*number);
-	asker->frames += frames;
-	links->landing += landing;
+	asker->frames += plan->frames;
+	links->landing += plan->landing;
 	if (path_probing(peer))
 		say_add(links, peer, SAY_PATH);		// a busy link is never idle
 	return LINK_OPENED;
@@ -110,6 +146,7 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 	ask->sent_at = now;
 	ask->after = peer->next;
 	ask->passed = 0;
+	ask->flags &= (u8)~ASK_PARTIAL;
 	if (ask->copies < 255)
 		ask->copies++;
 	if (ask->copies > 1) {
@@ -128,18 +165,9 @@ links_postpone(struct links *links, u64 now, u16 peer_index, u32 number)
 
 	if (!ask)
 		return;
-	ask->postponed = true;
+	ask->flags |= ASK_POSTPONED;
 	ask->sent_at = now;
 	ask->passed = 0;
-}
-
-void
-links_progress(struct links *links, u16 peer_index, u32 number)
-{
-	struct link_ask *ask = ask_find(links, &links->peer[peer_index], number);
-
-	ASSERT(ask);
-	ask->backoff = 0;
 }
 
 static bool
@@ -147,6 +175,8 @@ round_trip_ago(const struct link_peer *peer, const struct link_ask *ask, u64 now
 {
 	u64 tolerance = (u64)(peer->rtt_us + peer->rtt_us / 4) * NS_PER_US;
 
+	if (ask->flags & ASK_PARTIAL)
+		tolerance /= 4;
 	return now - ask->sent_at >= tolerance;
 }
 
@@ -154,27 +184,55 @@ static void
 ask_again(struct links *links, struct link_peer *peer, u32 number)
 {
 	links->asker[peer->asker].resend |= number_bit(number);
+	peer->lossy = LOSSY_ANSWERS;
 	news_add(links, peer, NEWS_RESEND);
 }
 
 // Smoothed as in RFC 6298; only what was sent once and answered at once counts.
 static void
-measure(struct link_peer *peer, const struct link_ask *ask, u64 now)
+measure(struct links *links, struct link_peer *peer, const struct link_ask *ask,
+	u64 now)
 {
 	i64 rtt = (i64)MIN((now - ask->sent_at) / NS_PER_US + 1, 1000000u);
 	i64 error = rtt - peer->rtt_us;
 
-	if (ask->copies != 1 || ask->postponed)
+	if (ask->flags & (ASK_POSTPONED | ASK_PARTIAL))
 		return;
+	if (ask->copies != 1) {
+		// Sooner than can be: it is the answer to an earlier copy, for which
+		// we did not wait long enough.
+		if (ask->flags & ASK_PACED && rtt < peer->base_us &&
+		    peer->rtt_us < RTT_MOST_US)
+			peer->rtt_us += peer->rtt_us / 4 + 1;
+		return;
+	}
 	peer->timeouts = 0;
+	if (!(ask->flags & ASK_DEVICE))
+		pace_measured(links, peer, ask, (u32)rtt);
 	if (!peer->rtt_us) {
 		peer->rtt_us = (u32)rtt;
-		peer->rtt_var_us = (u32)rtt / 2;
+		peer->rtt_var_us = (u16)MIN(rtt / 2, 0xffff);
 		return;
 	}
 	peer->rtt_us = (u32)MAX((i64)peer->rtt_us + error / 8, 1);
-	peer->rtt_var_us = (u32)((i64)peer->rtt_var_us +
-		((error < 0 ? -error : error) - (i64)peer->rtt_var_us) / 4);
+	error = (error < 0 ? -error : error) - (i64)peer->rtt_var_us;
+	peer->rtt_var_us = (u16)MIN((i64)peer->rtt_var_us + error / 4, 0xffff);
+}
+
+void
+links_progress(struct links *links, u64 now, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_ask *ask = ask_find(links, peer, number);
+
+	ASSERT(ask);
+	measure(links, peer, ask, now);
+	ask->backoff = 0;
+	ask->flags |= ASK_PARTIAL;
+	if (!peer->lossy)
+		return;
+	ask->sent_at = now;
+	peer_due_changed(links, peer, MIN(peer->due, now + rto_ns(peer, ask)));
 }
 
 // Those that were sent before `number`, and are open while it is answered: the
@@ -189,7 +247,7 @@ overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 		struct link_ask *ask = &asker->at[__builtin_ctzll(older)];
 
 		ask->backoff = 0;
-		if (ask->postponed || number_diff(number, ask->after) < 0)
+		if (ask->flags & ASK_POSTPONED || number_diff(number, ask->after) < 0)
 			continue;
 		if (ask->passed < PASSED_MAX)
 			ask->passed++;
@@ -209,7 +267,10 @@ links_close(struct links *links, u64 now, u16 peer_index, u32 number)
 	struct link_asker *asker = &links->asker[peer->asker];
 
 	ASSERT(asker->frames >= ask->frames);
-	measure(peer, ask, now);
+	measure(links, peer, ask, now);
+	pace_closed(asker, ask);
+	if (peer->lossy)
+		peer->lossy--;
 	asker->open &= ~number_bit(number);
 	asker->unseen &= asker->open;
 	asker->resend &= asker->open;
@@ -260,7 +321,8 @@ ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
 		struct link_ask *ask = &asker->at[__builtin_ctzll(gap)];
 		u32 later = newest + 1 - ask->after;
 
-		if (ask->postponed || number_diff(newest + 1, ask->after) <= 0 ||
+		if (ask->flags & ASK_POSTPONED ||
+		    number_diff(newest + 1, ask->after) <= 0 ||
 		    !round_trip_ago(peer, ask, now))
 			continue;
 		seen &= behind;
@@ -270,13 +332,10 @@ ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
 	}
 }
 
-void
-ask_timer(struct links *links, u64 now, struct link_peer *peer)
+static void
+timers_run_out(struct links *links, u64 now, struct link_peer *peer,
+	       struct link_asker *asker)
 {
-	struct link_asker *asker = asker_of(links, peer);
-
-	if (!asker)
-		return;
 	for (u64 open = asker->open & ~asker->resend; open; open &= open - 1) {
 		struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
 
@@ -286,10 +345,25 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 		counts_of(links, peer)->timeouts++;
 		if (ask->backoff < 255)
 			ask->backoff++;
-		if (!ask->postponed && peer->timeouts < 255)
-			peer->timeouts++;
+		if (!(ask->flags & ASK_POSTPONED))
+			peer->timeouts = MAX(peer->timeouts, ask->backoff);
+		if (ask->backoff >= SILENCES)
+			pace_silent(links, asker);
 		ask_again(links, peer, ask->number);
 	}
+}
+
+void
+ask_timer(struct links *links, u64 now, struct link_peer *peer)
+{
+	struct link_asker *asker = asker_of(links, peer);
+	bool lossy = peer->lossy;
+
+	if (!asker)
+		return;
+	timers_run_out(links, now, peer, asker);
+	if (!lossy && peer->lossy)	// timers are shorter now
+		timers_run_out(links, now, peer, asker);
 	if (peer->timeouts >= TIMEOUTS_NARROW) {
 		peer->carries_here = peer->carries_there = 0;
 		peer->probes = peer->timeouts = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The links looked at from outside: what hosts show of them, the walk over all
+// The links looked at from outside, and left as they are: what hosts show of them, how
+// much of its window a peer has (pace.c decides on it), the walk over all
 // invariants (K1 to K8 in docs/protocol/README.md), and the hash of the whole
 // state for the simulator.
 
@@ -41,6 +42,7 @@ links_info(const struct links *links, u16 index, struct link_info *info)
 		.carries = MIN(peer->carries_here, peer->carries_there),
 		.session = peer->session,
 		.rtt_us = peer->rtt_us,
+		.base_us = peer->base_us,
 		.heard_at = peer->heard_at,
 	};
 	if (peer->asker != LINK_NONE) {
@@ -48,6 +50,7 @@ links_info(const struct links *links, u16 index, struct link_info *info)
 
 		info->open = (u8)__builtin_popcountll(asker->open);
 		info->open_frames = (u8)asker->frames;
+		info->window = asker->window / PACE_UNIT;
 	}
 	__builtin_memcpy(info->uuid, peer->uuid, 16);
 	__builtin_memcpy(info->mac, peer->mac, 6);
@@ -123,7 +126,7 @@ static void
 check_asker(const struct links *links, const struct link_peer *peer)
 {
 	const struct link_asker *asker = &links->asker[peer->asker];
-	u32 span = peer->next - peer->done, frames = 0;
+	u32 span = peer->next - peer->done, frames = 0, flight = 0, all = 0;
 
 	ASSERT(asker->peer == index_of(links, peer));
 	ASSERT(span <= WIRE_WINDOW);
@@ -134,7 +137,13 @@ check_asker(const struct links *links, const struct link_peer *peer)
 
 		ASSERT(ask->number - peer->done < span);
 		frames += ask->frames;
+		flight += ask->flags & ASK_PACED ? ask->frames + ask->landing : 0u;
+		all += ask->frames + (u32)ask->landing;
 	}
+	ASSERT(flight == asker->flight);
+	for (u32 i = 0; i < LINK_LANES; i++)
+		all -= asker->lane_flight[i];
+	ASSERT(!all);
 	ASSERT(frames == asker->frames || PLANTED(BUG_CREDIT_LEAK));
 	ASSERT(!asker->open || peer->state != LINK_STATE_DOWN ||
 	       peer->news & NEWS_DOWN);				// K6
@@ -247,6 +256,7 @@ links_check(const struct links *links)
 struct summary {
 	u64 nonces, beacon_at, budget_at;
 	u32 budget, sessions, grants_kept, landing;
+	u32 answerers_used, rekey_turn;
 	u64 peers, windows;
 	struct links_counters counters;
 };
@@ -270,6 +280,8 @@ links_hash(const struct links *links)
 		.sessions = links->sessions,
 		.grants_kept = links->grants_kept,
 		.landing = links->landing,
+		.answerers_used = links->answerers_used,
+		.rekey_turn = links->rekey_turn,
 		.counters = links->counters,
 	};
 

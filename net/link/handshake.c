@@ -257,8 +257,8 @@ static enum link_drop
 hear_again(struct links *links, struct link_peer *peer,
 	   const struct wire_hello *hello)
 {
-	if (le64_load(hello->nonce) != peer->their_nonce ||
-	    le64_load(hello->nonce_seen) != peer->nonce)
+	if (le32_load(hello->nonce) != peer->their_nonce ||
+	    le32_load(hello->nonce_seen) != peer->nonce)
 		return LINK_DROP_LIVE;
 	say_add(links, peer, SAY_IDLE);
 	return LINK_DROP_COUNT;

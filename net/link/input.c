@@ -150,14 +150,18 @@ hear_request(struct links *links, struct link_peer *peer,
 
 	if (number - peer->their_done >= WIRE_WINDOW)
 		return LINK_DROP_NUMBER;
-	answerer = peer->kept || peer->answerer != LINK_NONE
-			   ? answerer_get(links, peer) : NULL;
+	answerer = answerer_get(links, peer);
 	if (!answerer)
 		return LINK_DROP_CREDIT;
 	slot = &answerer->at[number % WIRE_WINDOW];
 	if (!(answerer->used & number_bit(number))) {
-		if (!peer->kept)
+		// Without a grant: one light one at a time.
+		if (!peer->kept &&
+		    (answerer->used || frame->payload_len > LINK_LIGHT_BYTES)) {
+			if (!answerer->used)
+				answerer_put(links, peer);
 			return LINK_DROP_CREDIT;
+		}
 		answerer->used |= number_bit(number);
 		*slot = (struct link_slot){
 			.number = number,
@@ -190,6 +194,27 @@ hear_response(struct links *links, struct link_peer *peer,
 	return LINK_DROP_COUNT;
 }
 
+// Under the key of the frame's turn, which is kept when it is the next one.
+static bool
+tag_right(const struct links *links, struct link_peer *peer,
+	  const struct wire_frame *frame)
+{
+	u64 ahead = rekey_ahead(links, peer, frame->header.sequence);
+	u8 key[KEY_LEN];
+
+	if (likely(!ahead))
+		return session_tag(links, peer->rx_key, frame->tagged,
+				   frame->tagged_len) == frame->tag;
+	if (ahead != 1)
+		return false;
+	__builtin_memcpy(key, peer->rx_key, KEY_LEN);
+	rekey_next(key);
+	if (session_tag(links, key, frame->tagged, frame->tagged_len) != frame->tag)
+		return false;
+	__builtin_memcpy(peer->rx_key, key, KEY_LEN);
+	return true;
+}
+
 // The tag is right under the session's key, or under that of a session which the
 // peer has confirmed and we have not: then that one begins here too.
 static enum link_drop
@@ -204,8 +229,7 @@ session_opens(struct links *links, u64 now, struct link_peer *peer,
 	if (!ours && !next)
 		return peer->state == LINK_STATE_UP || (h && h->complete)
 			       ? LINK_DROP_INCARNATION : LINK_DROP_STATE;
-	if (ours && session_tag(links, peer->rx_key, frame->tagged,
-				frame->tagged_len) == frame->tag)
+	if (ours && tag_right(links, peer, frame))
 		return session_live(links, now, peer) ? LINK_DROP_COUNT
 						      : LINK_DROP_LEASE;
 	if (!next || session_tag(links, h->rx_key, frame->tagged,
@@ -381,6 +405,22 @@ links_taken(struct links *links, u16 peer_index, u32 number)
 	}
 	if (forward > -(i32)WIRE_WINDOW)
 		peer->seen |= number_bit(number);
+}
+
+void
+links_forget(struct links *links, u16 peer_index, u32 number)
+{
+	struct link_peer *peer = &links->peer[peer_index];
+	struct link_answerer *answerer;
+
+	// While there are enough, `done` brings the same for nothing.
+	if (likely(links->answerers_used * 2 <= links->config.windows_max) ||
+	    peer->answerer == LINK_NONE)
+		return;
+	answerer = &links->answerer[peer->answerer];
+	answerer->used &= ~number_bit(number);
+	if (!answerer->used)
+		answerer_put(links, peer);
 }
 
 void

@@ -11,8 +11,9 @@
 // within the grant pool; K3 answers asked for stay within the landing pool; K4 a
 // number runs at most once, and only within the lease; K5 a session that has
 // ended sends nothing and accepts nothing; K6 an open request ends; K7 an idle
-// peer has at most 256 bytes (without what is counted of it); K8 each frame that
-// came is accepted, or dropped and counted by its reason.
+// peer has at most 256 bytes, and one that is talked to both ways at most 4096
+// (without what is counted of it); K8 each frame that came is accepted, or dropped
+// and counted by its reason.
 //
 // Times are nanoseconds on one monotonic clock. A peer is named by its index in
 // the table, which stays as long as anything stands on it.
@@ -29,8 +30,12 @@
 #define LINK_URGENT_NS (LINK_LEASE_NS / 32)	// between IDLE frames then
 #define LINK_BEACON_NS NS_PER_SECOND
 #define LINK_RTO_MIN_NS (2 * NS_PER_MS)
+#define LINK_RTO_LOSSY_NS (NS_PER_MS / 5)	// while frames are seen to be lost
 #define LINK_RTO_MAX_NS (LINK_LEASE_NS / 4)
-#define LINK_PEER_BYTES 232u	// that an idle peer takes here, of 256 in all (K7)
+#define LINK_PEER_BYTES 224u	// that an idle peer takes here, of 256 in all (K7)
+#define LINK_LIGHT_BYTES 256u	// of payload in a request that may go without a grant
+#define LINK_QUICK_BYTES 256u	// of payload, either way, for which the pace is no matter
+#define LINK_LANES 8u		// of users, each of which may choose a window of its own
 
 struct links;
 
@@ -48,6 +53,7 @@ struct links_config {
 	u16 key_agreements_max;	// X25519 computations in a second
 	u16 grant_pool;		// frames of requests that can be received
 	u16 landing_pool;	// frames of answers that can be received
+	u8 rekey_bits;		// keys change every 2^this frames, 8..40; 0: WIRE_REKEY_BITS
 	u8 behind;		// for tests: speaks so many minor versions less
 	bool untagged;		// for measuring: frames of sessions are not authenticated.
 				// Such a node and another never hear each other
@@ -93,9 +99,10 @@ struct link_slot {
 	u8 whole;		// likewise
 	u8 reserved;
 	u32 length;		// likewise
-	u64 old[2];
-	u32 ticket;		// rcap's, for what is at work elsewhere
-	u32 reserved2;
+	union {
+		u64 old[2];	// once it is answered
+		u32 ticket;	// before: rcap's, for what is at work elsewhere
+	};
 };
 
 struct link_event {
@@ -132,17 +139,30 @@ links_output(struct links *links, u64 now, u8 *buffer);
 
 enum link_open {
 	LINK_OPENED,
-	LINK_WAIT,		// no credit, number or landing place now: later
+	LINK_WAIT,		// no credit or number, or too much under way: later
+	LINK_WAIT_LANDING,	// no place for its answer now, whoever the peer
 	LINK_NO_SESSION,
 	LINK_NO_WINDOW,		// windows_max peers are being talked to
 };
 
-// Opens a request of `frames` frames whose answer has at most `landing`, and
-// gives it a number. `cookie` comes back with every event of it. Nothing is
-// sent; links_request() does that.
+// What a request needs, and whose it is.
+struct link_plan {
+	u8 frames;		// of it, 1..WIRE_PARTS_MAX
+	u8 landing;		// of its longest answer, likewise
+	u8 lane;		// whose it is, below LINK_LANES
+	u8 window;		// frames that its lane wants under way; 0: the link paces it
+	u8 lanes_waiting;	// bit of each lane that has something to open
+	bool device;		// a device of the owner's takes part: its time says nothing
+				// about the path
+	u16 cookie;		// comes back with every event of it
+	u32 asks, answers;	// bytes of payload
+};
+
+// Opens a request and gives it a number. Nothing is sent; links_request() does
+// that. What waits for landing places is to be asked for in turns of all peers.
 must_check enum link_open
-links_open(struct links *links, u64 now, u16 peer, u32 frames, u32 landing,
-	   u32 cookie, u32 *number);
+links_open(struct links *links, u64 now, u16 peer, const struct link_plan *plan,
+	   u32 *number);
 
 // Says how many frames wait for links_open() to succeed, so that the peer is
 // asked for credit; 0 takes that back.
@@ -159,9 +179,9 @@ void
 links_postpone(struct links *links, u64 now, u16 peer, u32 number);
 
 // A part of its answer has come, not all: the path is no reason to wait longer with
-// each copy.
+// each copy, and what is missing was sent together with it.
 void
-links_progress(struct links *links, u16 peer, u32 number);
+links_progress(struct links *links, u64 now, u16 peer, u32 number);
 
 // Sends it again when the timer runs out at the latest; called with each copy.
 void
@@ -188,6 +208,10 @@ links_response(struct links *links, u64 now, u16 peer, u8 *buffer,
 // The request has come whole and is taken: the peer is told in every header.
 void
 links_taken(struct links *links, u16 peer, u32 number);
+
+// Nothing needs to be kept of the number: should it come again, it may run again.
+void
+links_forget(struct links *links, u16 peer, u32 number);
 
 // The slot of a number that is in the window, or NULL.
 struct link_slot *
@@ -229,6 +253,8 @@ struct links_counters {
 	u64 resends;		// requests asked again
 	u64 timeouts;		// of these, because the timer ran out
 	u64 key_agreements;
+	u64 rekeys;		// of frames that we send
+	u64 slowed;		// windows made smaller, since answers took longer
 };
 
 struct link_info {
@@ -244,6 +270,8 @@ struct link_info {
 	u16 carries;		// longest frame that the path is known to take
 	u32 session;		// 0: none; counts on, never repeats
 	u32 rtt_us;
+	u32 base_us;		// the shortest that was seen, about
+	u32 window;		// frames that may be under way; 0: nobody is talked to
 	u64 heard_at;
 };
 
@@ -261,6 +289,10 @@ links_peers_max(const struct links *links);
 // The session with the peer, 0 when there is none that sends.
 u32
 links_session(const struct links *links, u16 peer);
+
+// Whether it is there, and its lease has not run out by now.
+bool
+links_live(struct links *links, u64 now, u16 peer);
 
 u64
 links_incarnation(const struct links *links, u16 peer);

@@ -8,7 +8,8 @@
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
-// links: net/link/check.c net/sodium/crypto.c net/sodium/libsodium.o
+// links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
+// links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 
 #include "net/rcap/test_pair.h"
@@ -68,10 +69,11 @@ sealed_request(u32 number, u8 op)
 static u32
 next_number(void)
 {
+	struct link_plan plan = { .frames = 1, .landing = 1 };
 	u32 number;
 
-	assert_int_equal(links_open(rig.node[1].links, rig.now, rig_peer(&rig, 1, 0), 1, 1,
-				    0, &number), LINK_OPENED);
+	assert_int_equal(links_open(rig.node[1].links, rig.now, rig_peer(&rig, 1, 0),
+				    &plan, &number), LINK_OPENED);
 	links_close(rig.node[1].links, rig.now, rig_peer(&rig, 1, 0), number);
 	return number;
 }
@@ -149,7 +151,8 @@ requests_and_answers_out_of_turn(void **state)
 	expect_drop(frame, len, LINK_DROP_STRANGER);
 	assert_int_equal(counts->dropped, 2);
 	rig_run(&rig, 4 * LINK_IDLE_NS);	// what was granted is taken back
-	expect_drop(frame, sealed_request(number + 1, OP_READ), LINK_DROP_CREDIT);
+	rig_deliver(&rig, 0, frame, sealed_request(number + 1, OP_READ));
+	expect_drop(frame, sealed_request(number + 2, OP_READ), LINK_DROP_CREDIT);
 	rig_end(&rig);
 }
 

@@ -89,6 +89,7 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	STATIC_ASSERT(WIRE_LENGTH(response) % 8 == 0 && WIRE_LENGTH(idle) % 8 == 0);
 	ASSERT(WIRE_ETHERNET + tagged + WIRE_TAG <= WIRE_FRAME_MAX);
 	peer->tx_sequence++;
+	rekey_send(links, peer);
 	peer->sent_at = now;
 	peer->say &= (u8)~SAY_IDLE;
 	links->counters.sent++;

@@ -80,6 +80,13 @@ session_live(struct links *links, u64 now, struct link_peer *peer)
 	return false;
 }
 
+bool
+links_live(struct links *links, u64 now, u16 peer)
+{
+	return peer < links->peers_fresh &&
+	       session_live(links, now, &links->peer[peer]);
+}
+
 // The handshake is complete: its keys are the session's from here on. What was
 // before has ended on both sides (handshake.c).
 void
@@ -100,8 +107,8 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	__builtin_memcpy(peer->mac, h->mac, 6);
 	__builtin_memcpy(peer->tx_key, h->tx_key, KEY_LEN);
 	__builtin_memcpy(peer->rx_key, h->rx_key, KEY_LEN);
-	peer->nonce = le64_load(h->nonce);
-	peer->their_nonce = le64_load(h->their_nonce);
+	peer->nonce = le32_load(h->nonce);
+	peer->their_nonce = le32_load(h->their_nonce);
 	peer->tx_sequence = peer->rx_newest = 0;
 	peer->window[0] = peer->window[1] = 0;
 	peer->proven_at = h->nonce_at;
@@ -110,6 +117,8 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	peer->seen_newest = peer->their_done = 0;
 	peer->their_clock = 0;
 	peer->rtt_us = peer->rtt_var_us = 0;
+	peer->base_us = peer->quick_us = 0;
+	peer->lossy = 0;
 	peer->carries_here = peer->carries_there = 0;
 	peer->probes = peer->timeouts = 0;
 	peer->turn = peer->their_turn = peer->turn_kept = 0;

@@ -32,12 +32,18 @@
 #define REPLAY_WINDOW 128u
 #define SAY_SESSION (SAY_IDLE | SAY_PATH)
 #define RTO_START_NS (20 * NS_PER_MS)
+#define RTO_PART_NS (NS_PER_MS / 10)	// once a part of the answer is here
+#define RTT_MOST_US 100000u	// to which it is raised when timers were hasty
+#define LOSSY_ANSWERS 250u	// so many later none was lost any more
 #define NONCE_NS (LINK_LEASE_NS / 2)	// how long a nonce counts as fresh
 #define HELLO_NS (100 * NS_PER_MS)
 #define HANDSHAKE_NS (3 * NS_PER_SECOND)	// without a word from the peer
 #define PASSED_MAX 3u		// later ones that overtake a lost one
+#define SILENCES 3u		// timers of one request in a row: there is no way through
+#define PACE_UNIT 256u		// a frame, in windows
+#define LANDING_QUICK 4u	// landing places that long answers leave alone
 #define PROBES_MAX 4u		// padded frames, until what was known is taken back
-#define TIMEOUTS_NARROW 3u	// in a row: do not trust the path with long frames
+#define TIMEOUTS_NARROW 3u	// of one request in a row: do not trust the path with long frames
 
 enum news {
 	NEWS_DOWN = 1,		// to be told before the others
@@ -59,7 +65,7 @@ struct link_peer {
 	u64 incarnation;
 	u8 tx_key[KEY_LEN];
 	u8 rx_key[KEY_LEN];
-	u64 nonce, their_nonce;	// first halves of the session's nonces
+	u32 nonce, their_nonce;	// beginnings of the session's nonces
 	u64 tx_sequence;	// of the last frame sent
 	u64 rx_newest;
 	u64 window[2];		// bit i: frame rx_newest - i has come
@@ -72,7 +78,7 @@ struct link_peer {
 	u32 their_done;
 	u32 their_clock;	// to be echoed
 	u32 next, done;		// our numbers: first unused, first open
-	u32 rtt_us, rtt_var_us;	// 0: not measured
+	u32 rtt_us;		// 0: not measured
 	u32 session;
 	u16 their_index;
 	u16 mtu;		// of both interfaces
@@ -82,10 +88,13 @@ struct link_peer {
 	u16 hash_next;		// or next free
 	u16 heap;		// place
 	u16 news_next, say_next;
+	u16 rtt_var_us;
+	u16 base_us;		// shortest round trip, about; 0: not measured
+	u16 quick_us;		// likewise, of what is small
 	u8 mac[6];
 	u8 state;		// enum link_state
 	u8 news, say;		// bits; on the list while listed
-	u8 news_listed, say_listed;
+	u8 news_listed : 4, say_listed : 4;	// bools
 	u8 held;		// see links_hold()
 	u8 probes;
 	u8 timeouts;		// in a row
@@ -99,7 +108,7 @@ struct link_peer {
 	u8 want;		// frames waiting
 	u8 hungry;		// it wants more than there is
 	u8 minor;		// that both sides of the session speak
-	u8 reserved[2];
+	u8 lossy;		// counts down answers since one was lost
 };
 
 struct link_handshake {
@@ -123,17 +132,25 @@ struct link_handshake {
 	u8 minor;		// that both sides speak
 };
 
+enum ask_flag {
+	ASK_LANE = LINK_LANES - 1,
+	ASK_POSTPONED = 8,	// the peer has said that it takes time
+	ASK_PARTIAL = 16,	// of this copy's answer some parts have come, at sent_at
+	ASK_DEVICE = 32,
+	ASK_PACED = 64,		// counts in `flight`
+	ASK_QUICK = 128,
+};
+
 struct link_ask {
 	u64 sent_at;
 	u32 number;
-	u32 cookie;
 	u32 after;		// numbers from here on were sent later
+	u16 cookie;
 	u8 frames, landing;
 	u8 copies;		// sent so far
 	u8 backoff;		// timers that ran out since a word of its answer came
 	u8 passed;		// later ones that were answered since
-	u8 postponed;
-	u8 reserved[6];
+	u8 flags;		// enum ask_flag, and its lane
 };
 
 struct link_asker {
@@ -143,6 +160,15 @@ struct link_asker {
 	u32 frames;		// of all that are open
 	u16 peer;		// LINK_NONE: free
 	u16 next_free;
+	u32 window;		// pace.c
+	u32 round_us;		// shortest round trip since the round began
+	u32 round_end;		// number that ends it
+	u16 flight;		// frames of paced requests, and of their answers
+	u8 narrow;		// in this round something waited for the window
+	u8 held;		// it shrank in the round before
+	u16 round_quick_us;	// as round_us, of what is small
+	u16 reserved[3];
+	u16 lane_flight[LINK_LANES];	// the same of all, by lane
 	struct link_ask at[WIRE_WINDOW];
 };
 
@@ -170,6 +196,8 @@ struct links {
 	u32 hungry;		// peers that want more
 	u32 starving;		// of these, those that have nothing
 	u32 landing;		// frames of answers asked for
+	u32 answerers_used;
+	u32 rekey_turn;		// whose keys are next
 	u16 handshakes_free, askers_free, answerers_free;
 	u16 peers_fresh;	// from here on, never used
 	u16 heap_count;
@@ -188,6 +216,7 @@ struct links {
 };
 
 STATIC_ASSERT(sizeof(struct link_peer) + 3 * sizeof(u16) <= LINK_PEER_BYTES);
+STATIC_ASSERT(256 + sizeof(struct link_asker) + sizeof(struct link_answerer) <= 4096);
 
 static inline u16
 index_of(const struct links *links, const struct link_peer *peer)
@@ -300,6 +329,40 @@ void
 ask_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
 ask_due(const struct links *links, const struct link_peer *peer);
+
+// pace.c: how much may be under way
+void
+pace_begin(struct link_asker *asker);
+bool
+pace_allows(const struct links *links, struct link_asker *asker, u32 credit,
+	    const struct link_plan *plan);
+void
+pace_opened(struct link_asker *asker, struct link_ask *ask,
+	    const struct link_plan *plan);
+void
+pace_closed(struct link_asker *asker, const struct link_ask *ask);
+void
+pace_measured(struct links *links, struct link_peer *peer, const struct link_ask *ask,
+	      u32 rtt_us);
+void
+pace_silent(struct links *links, struct link_asker *asker);
+
+// Requests that are small both ways go at once: they are no queue.
+static inline bool
+plan_quick(const struct link_plan *plan)
+{
+	return plan->asks <= LINK_QUICK_BYTES && plan->answers <= LINK_QUICK_BYTES;
+}
+
+// rekey.c
+u64
+rekey_ahead(const struct links *links, const struct link_peer *peer, u64 sequence);
+void
+rekey_next(u8 key[KEY_LEN]);
+void
+rekey_send(struct links *links, struct link_peer *peer);
+void
+rekey_some(struct links *links, u64 now);
 
 // grant.c: credits, both ways
 void

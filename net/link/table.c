@@ -29,7 +29,8 @@ config_fits(const struct links_config *c)
 	       c->windows_max <= 65000 && c->handshakes_max >= 1 &&
 	       c->handshakes_max <= 65000 && c->key_agreements_max >= 1 &&
 	       c->grant_pool >= WIRE_PARTS_MAX &&
-	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR;
+	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR &&
+	       (!c->rekey_bits || (c->rekey_bits >= 8 && c->rekey_bits <= 40));
 }
 
 u64
@@ -342,6 +343,7 @@ asker_get(struct links *links, struct link_peer *peer)
 		links->askers_free = asker->next_free;
 		asker->peer = index_of(links, peer);
 		ASSERT(!asker->open && !asker->frames);
+		pace_begin(asker);
 	}
 	return peer->asker == LINK_NONE ? NULL : &links->asker[peer->asker];
 }
@@ -371,6 +373,7 @@ answerer_get(struct links *links, struct link_peer *peer)
 		links->answerers_free = answerer->next_free;
 		answerer->peer = index_of(links, peer);
 		answerer->used = 0;
+		links->answerers_used++;
 	}
 	return peer->answerer == LINK_NONE ? NULL
 					   : &links->answerer[peer->answerer];
@@ -387,6 +390,7 @@ answerer_put(struct links *links, struct link_peer *peer)
 	ASSERT(answerer->peer == index_of(links, peer));
 	answerer->peer = LINK_NONE;
 	answerer->used = 0;
+	links->answerers_used--;
 	answerer->next_free = links->answerers_free;
 	links->answerers_free = peer->answerer;
 	peer->answerer = LINK_NONE;

@@ -62,7 +62,7 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	if (op->have == (1u << r->parts) - 1)
 		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
 	else
-		links_progress(rcap->links, op->peer, op->number);
+		links_progress(rcap->links, now, op->peer, op->number);
 }
 
 void

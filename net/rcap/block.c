@@ -177,6 +177,7 @@ finish(struct rcap *rcap, struct asked *asked, const struct rcap_ticket *t,
 
 	slot->state = read ? LINK_SLOT_FRESH : LINK_SLOT_ANSWERED;
 	slot->held = 0;
+	slot->old[0] = slot->old[1] = 0;
 	if (ok) {
 		slot->status = STATUS_DONE;
 		rcap->counters.executed[t->op]++;

@@ -8,7 +8,8 @@
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
-// links: net/link/check.c net/sodium/crypto.c net/sodium/libsodium.o
+// links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
+// links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 
 #include "net/rcap/test_pair.h"
@@ -228,10 +229,11 @@ contradict(u32 place, const struct wire_request *first, const struct wire_reques
 	static const u8 data[WIRE_PART];
 	struct links *links = rig.node[1].links;
 	u16 peer = rig_peer(&rig, 1, 0);
+	struct link_plan plan = { .frames = 3, .landing = 3 };
 	u32 number;
 
 	(void)place;
-	assert_int_equal(links_open(links, rig.now, peer, 3, 3, 0, &number), LINK_OPENED);
+	assert_int_equal(links_open(links, rig.now, peer, &plan, &number), LINK_OPENED);
 	for (u32 i = 0; i < 2; i++) {
 		struct wire_request request = i ? *second : *first;
 		u32 size;

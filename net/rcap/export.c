@@ -194,7 +194,7 @@ check_derive(const struct rcap *rcap, const struct asked *asked,
 	    d->count > entry->count - d->base)
 		return CODE_RANGE;
 	*target = links_find(rcap->links, d->uuid);
-	if (*target == LINK_NONE || !links_session(rcap->links, *target) ||
+	if (*target == LINK_NONE || !links_live(rcap->links, asked->now, *target) ||
 	    links_incarnation(rcap->links, *target) != d->incarnation)
 		return CODE_NODE;
 	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;

@@ -105,13 +105,14 @@ static void
 body_fill(const struct asked *asked, struct wire_response *body)
 {
 	const struct link_slot *slot = asked->slot;
+	bool answered = slot->state == LINK_SLOT_ANSWERED;
 
 	*body = (struct wire_response){
 		.number = slot->number,
 		.parts = 1,
 		.clause = slot->clause,
-		.old_low = slot->old[0],
-		.old_high = slot->old[1],
+		.old_low = answered ? slot->old[0] : 0,
+		.old_high = answered ? slot->old[1] : 0,
 	};
 }
 
@@ -337,6 +338,8 @@ owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 leng
 	owner_use(rcap, asked);
 	settle(rcap, asked);
 	owner_done(rcap, asked, data, length);
+	if (wire_op_info[asked->request->op].again)
+		links_forget(rcap->links, asked->peer, asked->slot->number);
 }
 
 void

@@ -64,6 +64,7 @@ tables_init(struct rcap *rcap, const struct links_config *links)
 	rcap->buffers_free = c->buffers_max ? 0 : RCAP_NONE;
 	rcap->exports_free = RCAP_NONE;
 	rcap->ended_head = rcap->ended_tail = NIL16;
+	rcap->landing_head = rcap->landing_tail = NIL16;
 }
 
 struct rcap *
@@ -149,6 +150,7 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 	drain(rcap, now, &event);
 	if (peer != LINK_NONE && rcap->lanes[peer].waiting)
 		peer_dispatch(rcap, now, peer);
+	landing_serve(rcap, now);
 }
 
 void
@@ -157,6 +159,7 @@ rcap_tick(struct rcap *rcap, u64 now)
 	struct link_event event;
 
 	drain(rcap, now, &event);
+	landing_serve(rcap, now);
 	if (rcap->sweep < rcap->exports_fresh)
 		exports_sweep(rcap);
 }

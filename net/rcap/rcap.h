@@ -89,6 +89,8 @@ struct rcap_submit {
 	u32 environment;	// who asks: its never reused id
 	u32 queue;		// for fences: operations of one queue of one environment
 	u8 op;			// enum wire_op, not GRANT
+	u8 window;		// frames that its environment wants under way at the
+				// peer, whatever the delay; 0: the link's pace
 	bool fenced;		// not before all earlier ones of its queue to that node
 	struct rcap_remote remote;	// slot WIRE_SLOT_NONE: SEND to a service
 	u64 offset;		// in the capability's range, or the service

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The requester's sending side: which operation goes next, and the frames that
-// it goes in. A frame without a buffer is a lost frame: the link asks again. What an
+// it goes in. Lanes take turns at a peer, and peers at the places that answers land in. A frame without a buffer is a lost frame: the link asks again. What an
 // older peer does not know is not sent to it (docs/protocol/versions.md).
 
 #include "kernel/base/assert.h"
@@ -74,24 +74,103 @@ op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
 	links_sent(rcap->links, now, op->peer, op->number);
 }
 
+// Bytes of the longest answer.
+static u32
+answer_data(const struct rcap_op *op)
+{
+	return wire_op_info[op->op].answers_data ? op->length : op->chain_max;
+}
+
+static u32
+request_data(const struct rcap_op *op)
+{
+	struct wire_request body = { .op = op->op, .length = op->length };
+
+	return MAX(wire_request_data(&body), op->operand_len);
+}
+
 // Frames of the request.
 u32
 op_frames(const struct rcap *rcap, const struct rcap_op *op)
 {
-	bool whole = links_whole(rcap->links, op->peer);
-	struct wire_request body;
-
-	body_fill(op, whole, &body);
-	return wire_parts(wire_request_data(&body), whole);
+	return wire_parts(request_data(op), links_whole(rcap->links, op->peer));
 }
 
-// Frames of the longest answer.
-static u32
-answer_frames(const struct rcap *rcap, const struct rcap_op *op)
+bool
+op_quick(const struct rcap_op *op)
 {
-	u32 data = wire_op_info[op->op].answers_data ? op->length : op->chain_max;
+	return request_data(op) <= LINK_QUICK_BYTES &&
+	       answer_data(op) <= LINK_QUICK_BYTES;
+}
 
-	return wire_parts(data, links_whole(rcap->links, op->peer));
+static u32
+lanes_waiting(const struct rcap *rcap, u16 peer)
+{
+	u32 bits = 0;
+
+	for (u32 lane = 0; lane < LANES; lane++) {
+		if (rcap->lanes[peer].tail[lane] != NIL16)
+			bits |= 1u << lane;
+	}
+	return bits;
+}
+
+static void
+plan_fill(const struct rcap *rcap, const struct rcap_op *op, struct link_plan *plan)
+{
+	bool whole = links_whole(rcap->links, op->peer);
+	u32 asks = request_data(op), answers = answer_data(op);
+
+	*plan = (struct link_plan){
+		.frames = (u8)wire_parts(asks, whole),
+		.landing = (u8)wire_parts(answers, whole),
+		.lane = (u8)(op->environment % LANES),
+		.window = op->window,
+		.device = wire_op_info[op->op].type == TYPE_BLOCKS,
+		.cookie = (u16)(op - rcap->op),
+		.asks = asks,
+		.answers = answers,
+	};
+	if (op->window)
+		plan->lanes_waiting = (u8)lanes_waiting(rcap, op->peer);
+}
+
+// ---- landing places: while some peers wait for them, all take turns
+
+static void
+landing_wait(struct rcap *rcap, u16 peer)
+{
+	struct rcap_lanes *lanes = &rcap->lanes[peer];
+
+	if (lanes->landing_listed)
+		return;
+	lanes->landing_listed = true;
+	lanes->landing_next = NIL16;
+	if (rcap->landing_head == NIL16)
+		rcap->landing_head = peer;
+	else
+		rcap->lanes[rcap->landing_tail].landing_next = peer;
+	rcap->landing_tail = peer;
+}
+
+static void
+landing_leave(struct rcap *rcap)
+{
+	struct rcap_lanes *lanes = &rcap->lanes[rcap->landing_head];
+
+	ASSERT(lanes->landing_listed);
+	lanes->landing_listed = false;
+	rcap->landing_head = lanes->landing_next;
+}
+
+// Others were there first.
+static bool
+landing_queued(struct rcap *rcap, const struct rcap_op *op)
+{
+	if (likely(rcap->landing_head == NIL16) || rcap->landing_turn || op_quick(op))
+		return false;
+	landing_wait(rcap, op->peer);
+	return true;
 }
 
 // All earlier ones of its queue have left the lane before it; it waits until
@@ -126,6 +205,7 @@ peer_lacks(const struct rcap *rcap, const struct rcap_op *op)
 static bool
 dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 {
+	struct link_plan plan;
 	u32 number;
 
 	if (!links_session(rcap->links, op->peer)) {
@@ -140,11 +220,10 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_VERSION);
 		return true;
 	}
-	if (fence_holds(rcap, op))
+	if (fence_holds(rcap, op) || landing_queued(rcap, op))
 		return false;
-	switch (links_open(rcap->links, now, op->peer, op_frames(rcap, op),
-			   answer_frames(rcap, op), (u32)(op - rcap->op),
-			   &number)) {
+	plan_fill(rcap, op, &plan);
+	switch (links_open(rcap->links, now, op->peer, &plan, &number)) {
 	case LINK_OPENED:
 		lane_remove(rcap, op);
 		op->state = OP_STATE_OPEN;
@@ -154,6 +233,10 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		op_send(rcap, now, op);
 		return true;
 	case LINK_WAIT:
+		return false;
+	case LINK_WAIT_LANDING:
+		rcap->landing_full = true;
+		landing_wait(rcap, op->peer);
 		return false;
 	case LINK_NO_SESSION:
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_PEER);
@@ -165,21 +248,56 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 	return true;
 }
 
-// Lanes take turns until each has nothing that can go.
-void
-peer_dispatch(struct rcap *rcap, u64 now, u16 peer)
+// Lanes take turns until each has nothing that can go, or `most` went. Returns how
+// many did.
+static u32
+lanes_serve(struct rcap *rcap, u64 now, u16 peer, u32 most)
 {
 	struct rcap_lanes *lanes = &rcap->lanes[peer];
+	u32 went = 0;
 
-	for (u32 stuck = 0; stuck < LANES && lanes->waiting;) {
+	for (u32 stuck = 0; stuck < LANES && lanes->waiting && went < most;) {
 		struct rcap_op *op = lane_first(rcap, peer, lanes->next_lane);
 
 		lanes->next_lane = (lanes->next_lane + 1) % LANES;
-		stuck = op && dispatch(rcap, now, op) ? 0 : stuck + 1;
+		if (op && dispatch(rcap, now, op)) {
+			stuck = 0;
+			went++;
+		} else {
+			stuck++;
+		}
 	}
 	// A path that turned narrow may need more frames than were counted.
 	links_want(rcap->links, peer,
 		   lanes->waiting ? MAX(lanes->frames, WIRE_PARTS_MAX) : 0);
+	return went;
+}
+
+void
+peer_dispatch(struct rcap *rcap, u64 now, u16 peer)
+{
+	lanes_serve(rcap, now, peer, NIL16);
+}
+
+// One operation of each peer that waits for landing places, by turns, as long as
+// there are some.
+void
+landing_serve(struct rcap *rcap, u64 now)
+{
+	for (u32 turn = 0; turn < LANDING_TURNS && rcap->landing_head != NIL16; turn++) {
+		u16 peer = rcap->landing_head;
+		u32 went;
+
+		rcap->landing_full = false;
+		rcap->landing_turn = true;
+		went = lanes_serve(rcap, now, peer, 1);
+		rcap->landing_turn = false;
+		if (!went && rcap->landing_full)
+			return;
+		landing_leave(rcap);
+		if (went && rcap->lanes[peer].waiting)
+			landing_wait(rcap, peer);
+	}
 }
 
 // The session is over: what was open can run no more, what waited never will.

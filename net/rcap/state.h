@@ -19,7 +19,9 @@
 #include "net/wire/planted.h"
 
 #define NIL16 0xffffu
-#define LANES 8u		// environments take turns by this many lists
+#define LANES LINK_LANES	// environments take turns by this many lists
+#define OVERTAKEN_MAX 8u	// quick operations that go past one that is not
+#define LANDING_TURNS 16u	// peers that are looked at for each frame that came
 #define UNIT_BITS 12		// a unit of FRAMES and BLOCKS is 4 KiB
 #define BLOCK_BYTES 4096u
 #define CAS_TRIES 64u
@@ -47,7 +49,7 @@ struct rcap_op {
 	u32 queue;
 	u32 slot, generation;
 	u32 length;
-	u32 number;		// while OPEN
+	u32 number;		// while OPEN; before: quick ones that went past it
 	u32 execution;		// that `have` belongs to
 	u32 answer_len;
 	u32 operand_len;
@@ -64,16 +66,19 @@ struct rcap_op {
 	u8 held;		// bit of each part of the request that the owner has
 	u8 frames;		// of the request, as counted while WAITING
 	u8 parted;		// it was sent in parts, and stays so
-	u8 reserved;
+	u8 window;		// of its lane; 0: the link's pace
 	u8 operand[WIRE_OPERAND_MAX];
 };
 
 // Waiting operations for a peer, a circular list for each lane.
 struct rcap_lanes {
 	u16 tail[LANES];
-	u16 next_lane;
+	u16 landing_next;	// peer behind this one, which waits for landing places
 	u16 waiting;		// operations in all lanes
 	u32 frames;		// of their requests
+	u8 next_lane;
+	u8 landing_listed;
+	u8 reserved[6];
 };
 
 enum ticket_state {
@@ -142,6 +147,9 @@ struct rcap {
 	u32 exports_fresh;	// from here on, never used
 	u32 sweep;		// next export to look at; exports_fresh: none
 	u32 buffers_free;
+	u16 landing_head, landing_tail;	// peers that take turns for landing places
+	bool landing_turn;	// it is the head's
+	bool landing_full;	// it had to go on waiting
 	struct rcap_counters counters;
 };
 
@@ -197,6 +205,10 @@ void
 peer_dispatch(struct rcap *rcap, u64 now, u16 peer);
 void
 peer_down(struct rcap *rcap, u64 now, u16 peer);
+void
+landing_serve(struct rcap *rcap, u64 now);
+bool
+op_quick(const struct rcap_op *op);
 
 // answer.c
 void

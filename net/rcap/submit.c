@@ -21,19 +21,48 @@ lane_tail(const struct rcap *rcap, u16 peer, u32 environment)
 	return &rcap->lanes[peer].tail[environment % LANES];
 }
 
+// A quick operation goes past those that are not, each a bounded number of times,
+// and past no fence.
+static bool
+passable(const struct rcap_op *other)
+{
+	return !other->fenced && other->number < OVERTAKEN_MAX && !op_quick(other);
+}
+
+// Behind the last that a quick one does not go past; the tail itself is one that it
+// does, and stands for the beginning.
+static u16
+quick_place(const struct rcap *rcap, u16 tail)
+{
+	u16 place = tail;
+
+	ASSERT(passable(&rcap->op[tail]));
+	for (u16 at = rcap->op[tail].next; at != tail; at = rcap->op[at].next) {
+		if (!passable(&rcap->op[at]))
+			place = at;
+	}
+	return place;
+}
+
 static void
 lane_append(struct rcap *rcap, struct rcap_op *op)
 {
 	u16 *tail = lane_tail(rcap, op->peer, op->environment);
-	u16 index = op_index(rcap, op);
+	u16 index = op_index(rcap, op), place = *tail;
+	bool last = place == NIL16 || op->fenced || !op_quick(op) ||
+		    !passable(&rcap->op[place]);
 
-	if (*tail == NIL16) {
-		op->next = index;
-	} else {
-		op->next = rcap->op[*tail].next;
-		rcap->op[*tail].next = index;
+	if (!last) {
+		place = quick_place(rcap, place);
+		rcap->op[rcap->op[place].next].number++;
 	}
-	*tail = index;
+	if (place == NIL16)
+		place = index;
+	else
+		op->next = rcap->op[place].next;
+	rcap->op[place].next = index;
+	if (last)
+		*tail = index;
 	op->frames = (u8)op_frames(rcap, op);
 	rcap->lanes[op->peer].frames += op->frames;
 	rcap->lanes[op->peer].waiting++;
@@ -233,6 +262,7 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	op->queue = s->queue;
 	op->op = s->op;
 	op->fenced = s->fenced;
+	op->window = s->window;
 	op->peer = s->remote.peer;
 	op->incarnation = s->remote.incarnation;
 	op->slot = s->remote.slot;

@@ -240,7 +240,8 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.handshakes_max = 4,
 		.key_agreements_max = 32,
 		.grant_pool = rig->grant_pool,
-		.landing_pool = 64,
+		.landing_pool = rig->landing_pool ? rig->landing_pool : 64,
+		.rekey_bits = rig->rekey_bits,
 		.untagged = rig->untagged[n->index],
 	};
 	memset(lc->uuid, (int)n->index + 1, 16);

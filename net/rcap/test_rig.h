@@ -81,6 +81,8 @@ struct rig {
 	u32 narrow[RIG_NODES][RIG_NODES];	// longer frames are lost; 0: none
 	u16 mtu;
 	u16 grant_pool;
+	u8 rekey_bits;		// of nodes that boot from now on
+	u16 landing_pool;	// likewise; 0: 64
 	bool untagged[RIG_NODES];
 	u32 nodes;
 	u64 steps;

@@ -25,6 +25,7 @@
 #define WIRE_CLAUSES_MAX 3u
 #define WIRE_CLAUSE_NONE 255u
 #define WIRE_WINDOW 64u		// requests open at a time, of one direction
+#define WIRE_REKEY_BITS 28u	// of the sequence, after which a direction's key changes
 
 // An operation's data travel in one part, or in parts of this size: then each
 // frame fits a payload of 1500, and a page fits three frames.

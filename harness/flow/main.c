@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The flow rig's cases and command line; docs/flow.md says what they are for. Each
+// line printed is one measurement: a word and NAME=VALUE pairs. What is compared
+// within a line was measured in rigs that begin alike.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/flow/load.h"
+#include "kernel/base/assert.h"
+
+#define PAGE 4096u
+#define LIMIT (600 * NS_PER_SECOND)
+
+static u64 seed = 1;
+
+static void
+begin(u32 nodes, u32 hub, u16 mtu)
+{
+	flow_begin(&(struct flow_setup){
+		.nodes = nodes,
+		.hub = hub,
+		.mtu = mtu,
+		.hub_windows = 64,
+		.grant_pool = 64,		// as kernel/fabric has them
+		.landing_pool = 48,
+		.pages = 64,
+		.seed = seed,
+	});
+	loads_clear();
+}
+
+static double
+us(u64 ns)
+{
+	return (double)ns / 1e3;
+}
+
+// ---- loss: pages read, many at a time and one at a time
+
+static void
+loss_row(u16 mtu, u32 of_million, double *rate0, double *p50_0)
+{
+	struct load load = { .node = 1, .environment = 7, .op = OP_READ, .bytes = PAGE,
+			     .flights = 32, .count = 10000 };
+	double rate, p50, p99;
+	u64 resends, timeouts;
+
+	begin(2, 2, mtu);
+	load.held = flow_grant(0, 1, 7, 0, 16);
+	flow.loss = of_million;
+	load_add(&load);
+	loads_run(LIMIT);
+	rate = loads_rate() / (double)MIB;
+	loads_clear();
+	load.flights = 1;
+	load.count = 10000;
+	load.noted = true;
+	load_add(&load);
+	loads_run(LIMIT);
+	p50 = us(loads_quantile(0.5));
+	p99 = us(loads_quantile(0.99));
+	if (!of_million) {
+		*rate0 = rate;
+		*p50_0 = p50;
+	}
+	resends = links_counters(flow.node[1].links)->resends;
+	timeouts = links_counters(flow.node[1].links)->timeouts;
+	printf("loss mtu=%u loss_percent=%.1f goodput_mib=%.1f share=%.3f p50_us=%.0f "
+	       "p99_us=%.0f p99_of_p50=%.2f lost=%lu resends=%lu timeouts=%lu\n", mtu,
+	       of_million / 1e4, rate, rate / *rate0, p50, p99, p99 / *p50_0, flow.lost,
+	       resends, timeouts);
+	flow_end();
+}
+
+static void
+case_loss(void)
+{
+	static const u32 rates[] = { 0, 1000, 10000, 50000, 100000 };
+	double rate0 = 0, p50_0 = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rates); i++)
+		loss_row(1500, rates[i], &rate0, &p50_0);
+	for (u32 i = 0; i < ARRAY_SIZE(rates); i++)
+		loss_row(9000, rates[i], &rate0, &p50_0);
+}
+
+// ---- incast: many at one node's port
+
+static double
+incast_run(u32 others, u8 op, u64 *drops, u32 *most)
+{
+	u32 hub = 0;
+
+	begin(17, 1, 1500);
+	for (u32 i = 1; i <= others; i++) {
+		u32 asks = op == OP_READ ? hub : i, owns = op == OP_READ ? i : hub;
+
+		load_add(&(struct load){
+			.node = asks, .held = flow_grant(owns, asks, 7, 0, 16),
+			.environment = 7, .op = op, .bytes = PAGE, .flights = 16,
+			.count = 16 * 50,
+		});
+	}
+	for (u32 i = 0; i < 17; i++)
+		flow.node[i].queue_most = 0;
+	loads_run(LIMIT);
+	*drops = *most = 0;
+	for (u32 i = 0; i < 17; i++) {
+		*drops += flow.node[i].queue_drops + flow.node[i].ring_drops;
+		*most = MAX(*most, flow.node[i].queue_most);
+	}
+	flow_end();
+	return loads_rate() / (double)MIB;
+}
+
+static void
+case_incast(void)
+{
+	static const u8 ops[] = { OP_READ, OP_WRITE };
+
+	for (u32 i = 0; i < ARRAY_SIZE(ops); i++) {
+		u64 drops_one, drops;
+		u32 most_one, most;
+		double one = incast_run(1, ops[i], &drops_one, &most_one);
+		double all = incast_run(16, ops[i], &drops, &most);
+
+		printf("incast op=%s one_mib=%.1f sixteen_mib=%.1f share=%.3f drops=%lu "
+		       "queue_most=%u\n", ops[i] == OP_READ ? "read" : "write", one, all,
+		       all / one, drops_one + drops, most);
+	}
+}
+
+// ---- behind: one small operation after the other, while a transfer goes on
+
+static double
+behind_run(u16 mtu, u32 environment, bool bulk, u64 *p50, u64 *p99)
+{
+	double rate;
+
+	begin(2, 2, mtu);
+
+	u32 held = flow_grant(0, 1, 7, 0, 16);
+	u32 other = flow_grant(0, 1, 8, 0, 16);
+
+	if (bulk)
+		load_add(&(struct load){
+			.node = 1, .held = held, .environment = 7, .op = OP_READ,
+			.bytes = PAGE, .flights = 48 });
+	load_add(&(struct load){
+		.node = 1, .held = environment == 7 ? held : other,
+		.environment = environment, .op = OP_READ, .bytes = 8, .flights = 1,
+		.count = 2000, .noted = true });
+	loads_run(LIMIT);
+	*p50 = loads_quantile(0.5);
+	*p99 = loads_quantile(0.99);
+	rate = loads_rate() / (double)MIB;
+	flow_end();
+	return rate;
+}
+
+static void
+case_behind(void)
+{
+	static const u16 mtus[] = { 1500, 9000 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
+		u64 alone50, alone99, p50, p99;
+
+		behind_run(mtus[i], 7, false, &alone50, &alone99);
+		for (u32 env = 7; env <= 8; env++) {
+			double rate = behind_run(mtus[i], env, true, &p50, &p99);
+
+			printf("behind mtu=%u environment=%s alone_us=%.0f p50_us=%.0f "
+			       "p99_us=%.0f slower_p50=%.2f slower_p99=%.2f "
+			       "goodput_mib=%.1f\n", mtus[i],
+			       env == 7 ? "same" : "other", us(alone50), us(p50), us(p99),
+			       (double)p50 / (double)alone50,
+			       (double)p99 / (double)alone99, rate);
+		}
+	}
+}
+
+// ---- crowd: one peer measured, the others load the same owner, or another node
+
+static void
+crowd_run(u32 peers, u32 loaded, u64 *p50, u64 *p99)
+{
+	u32 first = 2;
+
+	begin(peers + first, first, 1500);
+	load_add(&(struct load){
+		.node = first, .held = flow_grant(0, first, 7, 0, 16), .environment = 7,
+		.op = OP_READ, .bytes = PAGE, .flights = 1, .count = 3000,
+		.pause_ns = NS_PER_MS, .noted = true });
+	for (u32 i = first + 1; i < peers + first; i++)
+		load_add(&(struct load){
+			.node = i, .held = flow_grant(loaded, i, 7, 0, 16),
+			.environment = 7, .op = OP_READ, .bytes = PAGE, .flights = 1,
+			.pause_ns = 200 * NS_PER_MS });
+	loads_run(LIMIT);
+	*p50 = loads_quantile(0.5);
+	*p99 = loads_quantile(0.99);
+	flow_end();
+}
+
+static void
+case_crowd(u32 peers)
+{
+	u64 here50, here99, there50, there99;
+
+	crowd_run(peers, 0, &here50, &here99);
+	crowd_run(peers, 1, &there50, &there99);
+	printf("crowd peers=%u p50_us=%.0f p99_us=%.0f control_p50_us=%.0f "
+	       "control_p99_us=%.0f ratio=%.3f\n", peers, us(here50), us(here99),
+	       us(there50), us(there99), (double)here50 / (double)there50);
+}
+
+noreturn_ static void
+usage(void)
+{
+	fputs("usage: flow loss | incast | behind | crowd PEERS [SEED]\n"
+	      "The fabric's flow control in virtual time; docs/flow.md.\n", stderr);
+	exit(2);
+}
+
+static u64
+number(const char *text, u64 least, u64 most)
+{
+	char *end;
+	u64 value = strtoull(text, &end, 10);
+
+	if (end == text || *end || text[0] == '-' || value < least || value > most)
+		usage();
+	return value;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	bool crowd = !strcmp(what, "crowd");
+	int words = crowd ? 3 : 2;
+
+	if (argc < words || argc > words + 1)
+		usage();
+	if (argc == words + 1)
+		seed = number(argv[words], 0, ~0ull - 1);
+	printf("SEED=%lu\n", seed);
+	if (crowd)
+		case_crowd((u32)number(argv[2], 2, FLOW_NODES - 2));
+	else if (!strcmp(what, "loss"))
+		case_loss();
+	else if (!strcmp(what, "incast"))
+		case_incast();
+	else if (!strcmp(what, "behind"))
+		case_behind();
+	else
+		usage();
+	return 0;
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the link promises of loss, crowds and queues, in virtual time: each command prints
+the same numbers everywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOW = ROOT / os.environ.get("DEOS_BUILD", "build") / "harness" / "flow"
+GOODPUT = {"0.1": 0.98, "1.0": 0.93, "5.0": 0.78, "10.0": 0.62}
+TAIL = {"0.1": 2.5, "1.0": 5, "5.0": 10, "10.0": 16}
+SLOWER_P50, SLOWER_P99 = {"1500": 2.0, "9000": 2.5}, 2.7
+
+
+def rows(*words: str) -> list[dict[str, str]]:
+    """One for each line of a case."""
+    done = subprocess.run([FLOW, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    found = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in done.stdout.splitlines()
+             if line.startswith(words[0])]
+    assert found
+    return found
+
+
+def test_loss():
+    """Goodput as a share of that without loss; the 99th percentile over the median."""
+    for row in rows("loss"):
+        lost = row["loss_percent"]
+        if lost == "0.0":
+            assert row["resends"] == "0"
+            continue
+        assert float(row["share"]) >= GOODPUT[lost], row
+        assert float(row["p99_of_p50"]) <= TAIL[lost], row
+
+
+def test_incast():
+    """Sixteen to one: nothing is dropped, and one flow's goodput is kept."""
+    for row in rows("incast"):
+        assert row["drops"] == "0" and float(row["share"]) >= 0.9, row
+        assert int(row["queue_most"]) <= 128, row
+
+
+def test_behind():
+    """A small operation while pages are moved, of the same and another environment."""
+    for row in rows("behind"):
+        assert float(row["slower_p50"]) <= SLOWER_P50[row["mtu"]], row
+        assert float(row["slower_p99"]) <= SLOWER_P99, row
+        assert float(row["goodput_mib"]) >= 140, row
+
+
+@pytest.mark.parametrize("peers", ["2", "64", "1022"])
+def test_crowd(peers):
+    """One peer's reads are as fast when the others load the same owner."""
+    row, = rows("crowd", peers)
+    assert float(row["ratio"]) <= 1.10, row
+
+
+def test_usage():
+    """Everything else is told what is possible."""
+    for words in ((), ("nothing",), ("crowd",), ("crowd", "1"), ("loss", "x"), ("loss", "1", "2")):
+        done = subprocess.run([FLOW, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and "usage: flow" in done.stderr, words

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Keys change while the session goes on, and nobody says a word about it: which key a
+// frame is under follows from its sequence number. Numbers with the same upper bits
+// are a turn; the key of the next turn is SipHash of a constant under this one's, so
+// that it can be computed and not be undone.
+//
+// Each direction turns by itself: when its numbers run into the next turn, and about
+// each quarter of an hour, when the sender leaves the rest of a turn out. The receiver
+// has the newest key that was shown to it. It tries the next one on a frame of the next
+// turn, and keeps it when the tag was right; frames of a turn that is past are dropped,
+// as too old to tell, and sent again like any lost frame.
+
+#include "kernel/base/assert.h"
+#include "kernel/base/siphash.h"
+#include "net/link/state.h"
+
+#define PEERS_A_TURN 1024u	// one in so many each time: about 17 minutes for each
+
+// An older minor version has one key for a session.
+static bool
+turns(const struct link_peer *peer)
+{
+	return peer->minor >= 1;
+}
+
+static u32
+bits(const struct links *links)
+{
+	return links->config.rekey_bits ? links->config.rekey_bits : WIRE_REKEY_BITS;
+}
+
+u64
+rekey_ahead(const struct links *links, const struct link_peer *peer, u64 sequence)
+{
+	if (unlikely(!turns(peer)))
+		return 0;
+	return (sequence >> bits(links)) - (peer->rx_newest >> bits(links));
+}
+
+void
+rekey_next(u8 key[KEY_LEN])
+{
+	static const u8 label[16] = "deos fabric turn";
+	u8 next[KEY_LEN];
+
+	STATIC_ASSERT(SIPHASH128_LEN == KEY_LEN);
+	siphash128(key, label, sizeof(label), next);
+	__builtin_memcpy(key, next, KEY_LEN);
+	__builtin_memset(next, 0, KEY_LEN);
+}
+
+// The next frame has the sequence number tx_sequence, already counted.
+void
+rekey_send(struct links *links, struct link_peer *peer)
+{
+	if (likely(peer->tx_sequence & ((1ull << bits(links)) - 1)) || !turns(peer))
+		return;
+	rekey_next(peer->tx_key);
+	links->counters.rekeys++;
+}
+
+// Called once for each beacon: leaves the rest of their turn out for some peers.
+void
+rekey_some(struct links *links, u64 now)
+{
+	u64 rest = (1ull << bits(links)) - 1;
+
+	for (u32 i = links->rekey_turn; i < links->peers_fresh; i += PEERS_A_TURN) {
+		struct link_peer *peer = &links->peer[i];
+
+		if (turns(peer) && session_live(links, now, peer))
+			peer->tx_sequence |= rest;
+	}
+	links->rekey_turn = (links->rekey_turn + 1) % PEERS_A_TURN;
+}
