@@ -66,6 +66,7 @@ share_find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 			.link = v->member[in->member].link,
 			.number = in->number,
 			.environment = in->environment,
+			.runs = true,
 		};
 	}
 	*decides = share_decides(v);

@@ -53,6 +53,7 @@ struct dsm_peer {
 	u16 link;		// in the kernel's table of links
 	u16 number;
 	u32 environment;	// id there; 0: not known
+	bool runs;		// it does; else it may, and is dead when it is not reached
 };
 
 // Fills in the others that are alive, and returns how many. Sets whether this node may

@@ -55,7 +55,7 @@ peers_tell(struct map *m, u64 now)
 		const struct map_peer *peer = &m->peer[i];
 
 		// What ran under that number before is gone: no reason to wait.
-		if (peer->here && !peer->is_other)
+		if (peer->here && peer->runs && !peer->is_other)
 			here |= coh_bit(i);
 		if (!is_reachable(peer))
 			continue;
@@ -91,6 +91,7 @@ find(struct map *m)
 		if (peer->link != f->link || peer->is_other)
 			peer->is_known = false;
 		peer->here = true;
+		peer->runs = f->runs;
 		peer->link = f->link;
 	}
 }

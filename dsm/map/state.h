@@ -48,7 +48,8 @@ enum map_tag {
 
 struct map_peer {
 	bool here;		// find() names it
-	bool is_other;		// ...as another program than the one that was known
+	bool runs;		// ...as running...
+	bool is_other;		// ...and as another program than the one that was known
 	bool is_known;		// and it has said hello: life, environment, incarnation
 	u16 link;
 	u32 life;

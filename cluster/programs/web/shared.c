@@ -53,6 +53,7 @@ find(void *context, struct dsm_peer peer[DSM_MEMBERS_MAX], bool *decides)
 			.link = job->view.member[in->member].link,
 			.number = in->number,
 			.environment = in->environment,
+			.runs = true,
 		};
 	}
 	return count;
