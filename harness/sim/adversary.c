@@ -14,6 +14,8 @@
 #define EPISODE_STEP (100 * NS_PER_MS)
 #define STRANGER_PAUSE (50 * NS_PER_MS)
 
+static u64 healed_at;
+
 static u64
 below(u64 bound)
 {
@@ -23,8 +25,9 @@ below(u64 bound)
 void
 adversary_start(u64 until)
 {
+	healed_at = until;
 	for (u64 at = EPISODE_STEP; at < until; at += EPISODE_STEP) {
-		for (u32 kind = FAULT_DELAY; kind <= FAULT_EMPTY; kind++) {
+		for (u32 kind = FAULT_EPISODES; kind < FAULT_EPISODES_END; kind++) {
 			// As many in a hundred seconds: a thousandth of it a step.
 			if (faults_hit(&sim.fault_prng, sim.faults.rate[kind] * 1000))
 				sim_event(at + below(EPISODE_STEP), EVENT_FAULT, 0,
@@ -130,6 +133,107 @@ duration(void)
 	}
 }
 
+// Two sets that cannot speak, and one node between them that speaks with both.
+static void
+bridge(void)
+{
+	u64 one_side = below(1ull << MIN(sim.nodes, 32u));
+	u32 between = (u32)below(sim.nodes);
+
+	TRACE(between, "is the bridge between nodes %lx and the others", one_side);
+	for (u32 a = 0; a < sim.nodes; a++) {
+		for (u32 b = 0; b < sim.nodes; b++) {
+			if (a != between && b != between &&
+			    (one_side >> a % 32 & 1) != (one_side >> b % 32 & 1))
+				block(a, b, true);
+		}
+	}
+}
+
+// From one node to some others, or between it and them.
+static void
+clog_paths(u64 until)
+{
+	u32 from = (u32)below(sim.nodes);
+	bool both = below(2);
+
+	until = MIN(until, healed_at);
+	TRACE(from, both ? "is clogged both ways until %lu" : "is clogged until %lu",
+	      until);
+	for (u32 to = 0; to < sim.nodes; to++) {
+		if (below(3) == 0)
+			continue;
+		network_clog(&sim.network, from, to, until);
+		if (both)
+			network_clog(&sim.network, to, from, until);
+	}
+}
+
+// Up and down in quick turn, or about as often as a lease is renewed.
+static void
+flap(void)
+{
+	u32 node = (u32)below(sim.nodes), turns = 3 + (u32)below(10);
+	u64 period = (below(2) ? 5 + below(40) : 150 + below(300)) * NS_PER_MS;
+	u32 only = below(2) ? (u32)below(sim.nodes) : SIM_NODES_MAX;
+
+	TRACE(node, "its paths flap, %lu times", turns);
+	for (u32 to = 0; to < sim.nodes; to++) {
+		u64 at = sim.trace.now;
+
+		if (to == node || (only != SIM_NODES_MAX && to != only))
+			continue;
+		for (u32 i = 0; i < turns; i++) {
+			sim_event(at, EVENT_PATH, node, to, true);
+			sim_event(at + 1 + below(period), EVENT_PATH, node, to, false);
+			at += period;
+		}
+	}
+}
+
+void
+adversary_path(u32 a, u32 b, bool cut)
+{
+	if (sim.healed)
+		return;
+	block(a, b, cut);
+	block(b, a, cut);
+}
+
+void
+adversary_reboot(struct sim_node *node, bool empty)
+{
+	if (sim.healed || node->state == NODE_OFF || node->boot >= BOOTS_MAX - 2)
+		return;
+	node_crash(node, empty);
+	sim_event(sim.trace.now + 1 + below(50 * NS_PER_MS), EVENT_BOOT,
+		  node_index(node), 0, 0);
+}
+
+static void
+storm(void)
+{
+	TRACE(TRACE_NO_NODE, "a storm of reboots", 0);
+	for (u32 i = 0; i < sim.nodes; i++) {
+		u64 times = below(2) ? 0 : 1 + below(4);
+
+		for (u64 n = 0; n < times; n++)
+			sim_event(sim.trace.now + below(700 * NS_PER_MS), EVENT_REBOOT,
+				  i, (u32)below(2), 0);
+	}
+}
+
+static void
+step_clock(void)
+{
+	struct sim_node *node = any_node(NODE_UP);
+	u64 ns = 1 + below(STEP_NS);
+	bool ahead = below(2);
+
+	if (!node || !node_step(node, ns, ahead))
+		sim.result->episodes[FAULT_STEP]--;
+}
+
 static void
 crash(bool empty)
 {
@@ -141,36 +245,114 @@ crash(bool empty)
 	sim_event(sim.trace.now + duration(), EVENT_BOOT, node_index(node), 0, 0);
 }
 
-void
-adversary_begins(enum fault_kind kind)
+// One leaves for good; another with a name of its own boots in its place.
+static void
+replace(void)
 {
-	u64 end = sim.trace.now + duration();
-	struct sim_node *node = NULL;
+	struct sim_node *node = any_node(below(8) ? NODE_UP : NODE_PAUSED);
 
-	if (sim.healed)
+	if (!node || node->boot >= BOOTS_MAX - 2 || sim.members_more == MEMBERS_MORE)
 		return;
-	sim.result->episodes[kind]++;
+	sim.members_more++;
+	sim.result->episodes[FAULT_MEMBER]++;
+	node_crash(node, true);
+	node->generation++;
+	sim_event(sim.trace.now + duration(), EVENT_BOOT, node_index(node), 0, 0);
+}
+
+// Starts again as another version, or as this one.
+static void
+change_version(struct sim_node *node, bool other)
+{
+	node->other = other;
+	if (node->state == NODE_OFF)
+		return;		// it starts soon
+	node_crash(node, false);
+	sim_event(sim.trace.now + 1 + below(100 * NS_PER_MS), EVENT_BOOT,
+		  node_index(node), 0, 0);
+}
+
+// What happens to all at once, to paths, or to clocks.
+static void
+begins_outside(enum fault_kind kind, u64 end)
+{
 	switch (kind) {
 	case FAULT_DELAY:
 		slow();
-		return;
+		break;
+	case FAULT_CLOG:
+		clog_paths(end);
+		break;
 	case FAULT_PARTITION:
 		partition();
 		break;
 	case FAULT_ONEWAY:
 		one_way(end);
 		break;
-	case FAULT_PAUSE:
-		node = any_node(NODE_UP);
-		if (!node)
-			return;
-		node_pause(node);
+	case FAULT_BRIDGE:
+		bridge();
+		break;
+	case FAULT_FLAP:
+		flap();
+		break;
+	case FAULT_STEP:
+		step_clock();
 		break;
 	default:
+		ASSERT(kind == FAULT_STORM);
+		storm();
+	}
+	if (kind == FAULT_PARTITION || kind == FAULT_ONEWAY || kind == FAULT_BRIDGE)
+		sim_event(end, EVENT_FAULT_END, 0, kind, 0);
+}
+
+// What happens to one node, and is over at `end`.
+static void
+begins_inside(enum fault_kind kind, u64 end)
+{
+	struct sim_node *node = any_node(NODE_UP);
+
+	if (!node || (kind == FAULT_VERSION && node->boot >= BOOTS_MAX - 4))
+		return;
+	sim.result->episodes[kind]++;
+	if (kind == FAULT_SLOW)
+		node_serve(node, 100 * NS_PER_US + below(2 * NS_PER_MS), 32);
+	else if (kind == FAULT_OVERRUN)
+		node_serve(node, 10 * NS_PER_US + below(200 * NS_PER_US),
+			   1 + (u32)below(12));
+	else if (kind == FAULT_PAUSE)
+		node_pause(node);
+	else
+		change_version(node, true);
+	sim_event(end, EVENT_FAULT_END, node_index(node), kind, 0);
+}
+
+void
+adversary_begins(enum fault_kind kind)
+{
+	u64 end = sim.trace.now + duration();
+
+	if (sim.healed)
+		return;
+	switch (kind) {
+	case FAULT_SLOW:
+	case FAULT_OVERRUN:
+	case FAULT_PAUSE:
+	case FAULT_VERSION:
+		begins_inside(kind, end);
+		return;
+	case FAULT_MEMBER:
+		replace();
+		return;
+	case FAULT_CRASH:
+	case FAULT_EMPTY:
+		sim.result->episodes[kind]++;
 		crash(kind == FAULT_EMPTY);
 		return;
+	default:
+		sim.result->episodes[kind]++;
+		begins_outside(kind, end);
 	}
-	sim_event(end, EVENT_FAULT_END, node ? node_index(node) : 0, kind, 0);
 }
 
 void
@@ -178,10 +360,14 @@ adversary_ends(enum fault_kind kind, u32 index)
 {
 	struct sim_node *node = &sim.node[index];
 
-	if (kind != FAULT_PAUSE)
-		join_all();
-	else if (node->state == NODE_PAUSED)
+	if (kind == FAULT_SLOW || kind == FAULT_OVERRUN)
+		node_serve(node, 0, 0);
+	else if (kind == FAULT_VERSION && node->other && !sim.healed)
+		change_version(node, false);
+	else if (kind == FAULT_PAUSE && node->state == NODE_PAUSED)
 		node_resume(node);
+	else if (kind == FAULT_PARTITION || kind == FAULT_ONEWAY || kind == FAULT_BRIDGE)
+		join_all();
 }
 
 void
@@ -194,6 +380,9 @@ adversary_heal(void)
 	for (u32 i = 0; i < sim.nodes; i++) {
 		struct sim_node *node = &sim.node[i];
 
+		node_serve(node, 0, 0);
+		if (node->other)
+			change_version(node, false);
 		if (node->state == NODE_PAUSED)
 			node_resume(node);
 		else if (node->state == NODE_OFF)

@@ -16,6 +16,12 @@ adversary_ends(enum fault_kind kind, u32 node);
 void
 adversary_stranger(void);
 
+// Cuts or joins what lies between two nodes; has a node start anew.
+void
+adversary_path(u32 a, u32 b, bool cut);
+void
+adversary_reboot(struct sim_node *node, bool empty);
+
 // Everything is mended: paths joined, nodes running.
 void
 adversary_heal(void);

@@ -29,6 +29,10 @@ rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
 		place++;
 	if (place == DISK_QUEUE)
 		return false;
+	if (faults_hit(&sim.fault_prng, sim.network.faults.rate[FAULT_EXHAUST])) {
+		sim.result->episodes[FAULT_EXHAUST]++;
+		return false;
+	}
 	node->disk_op[place] = (struct disk_op){
 		.used = true, .ticket = ticket, .op = op, .block = (u32)block,
 		.page = page, .began = sim.trace.now };

@@ -17,6 +17,16 @@ static const struct {
 #undef X
 };
 
+u32
+faults_on(const struct faults *faults)
+{
+	u32 on = 0;
+
+	for (u32 i = 0; i < FAULT_KINDS; i++)
+		on |= (u32)(faults->rate[i] > 0) << i;
+	return on;
+}
+
 const char *
 faults_word(enum fault_kind kind)
 {

@@ -15,6 +15,8 @@ enum fault_kind {
 	FAULT_KINDS
 };
 
+#define FAULT_EPISODES FAULT_DELAY	// from here...
+#define FAULT_EPISODES_END FAULT_SKEW	// ...up to here they begin and end
 #define MILLION 1000000u
 
 struct faults {
@@ -35,6 +37,10 @@ faults_parse(const char *text, struct fault_choice *choice, const char **why);
 
 void
 faults_draw(struct faults *faults, struct prng *prng, struct fault_choice choice);
+
+// A bit for each kind that is on.
+u32
+faults_on(const struct faults *faults);
 
 // True for about `rate` of a million calls.
 static inline bool

@@ -27,6 +27,7 @@ struct totals {
 	struct run_result sum;
 	u64 settle_most;
 	u64 least_operations;
+	u64 together[FAULT_KINDS][FAULT_KINDS];	// seeds that had both kinds
 };
 
 static const char usage_text[] =
@@ -165,6 +166,9 @@ add_result(struct totals *totals, const struct run_result *result)
 	sum->virtual_ns += result->virtual_ns;
 	sum->operations += result->operations;
 	sum->effects += result->effects;
+	sum->histories += result->histories;
+	sum->history_ops += result->history_ops;
+	sum->history_longest = MAX(sum->history_longest, result->history_longest);
 	for (u32 i = 0; i <= ORPHAN; i++)
 		sum->outcome[i] += result->outcome[i];
 	for (u32 k = 0; k < DO_KINDS; k++) {
@@ -177,6 +181,10 @@ add_result(struct totals *totals, const struct run_result *result)
 		sum->episodes[i] += result->episodes[i];
 	for (u32 i = 0; i < sizeof(result->frames) / sizeof(u64); i++)
 		to[i] += from[i];
+	for (u32 i = 0; i < FAULT_KINDS; i++) {
+		for (u32 j = 0; j < FAULT_KINDS; j++)
+			totals->together[i][j] += result->on >> i & result->on >> j & 1;
+	}
 }
 
 static void
@@ -203,28 +211,54 @@ print_faults(const struct run_result *sum)
 
 	printf("frames: sent %" PRIu64 ", lost %" PRIu64 ", duplicated %" PRIu64
 	       ", reordered %" PRIu64 ", corrupted %" PRIu64 ", slowed %" PRIu64
-	       ", blocked %" PRIu64 ", replayed %" PRIu64 ", forged %" PRIu64 "\n",
+	       ", blocked %" PRIu64 ", clogged %" PRIu64 ", foreign %" PRIu64
+	       ", overrun %" PRIu64 ", replayed %" PRIu64 ", forged %" PRIu64 "\n",
 	       f->sent, f->lost, f->duplicated, f->reordered, f->corrupted, f->slowed,
-	       f->blocked, f->replayed, f->forged);
+	       f->blocked, f->clogged, f->foreign, f->overrun, f->replayed, f->forged);
 	printf("episodes:");
-	for (u32 i = FAULT_DISK; i <= FAULT_EMPTY; i++)
+	for (u32 i = FAULT_DISK; i < FAULT_REPLAY; i++)
 		printf(" %s %" PRIu64, faults_word(i), sum->episodes[i]);
 	putchar('\n');
+}
+
+// How many seeds had the two kinds together that met least.
+static void
+print_pairs(const struct totals *totals)
+{
+	u32 a = 0, b = 1;
+
+	for (u32 i = 0; i < FAULT_KINDS; i++) {
+		for (u32 j = i + 1; j < FAULT_KINDS; j++) {
+			if (totals->together[i][j] < totals->together[a][b]) {
+				a = i;
+				b = j;
+			}
+		}
+	}
+	printf("%u kinds of faults; least together: %s and %s, in %" PRIu64 " seeds\n",
+	       FAULT_KINDS, faults_word(a), faults_word(b), totals->together[a][b]);
 }
 
 static void
 print_totals(const struct totals *totals, double seconds)
 {
 	const struct run_result *sum = &totals->sum;
+	double processor = (double)clock() / CLOCKS_PER_SEC;
 
 	print_kinds(sum);
 	print_faults(sum);
+	print_pairs(totals);
 	printf("%" PRIu64 " seeds, %" PRIu64 " operations (at least %" PRIu64
 	       " a seed), %" PRIu64 " effects, %" PRIu64 " events, longest settling %.3f s\n",
 	       totals->seeds, sum->operations, totals->least_operations, sum->effects,
 	       sum->events, (double)totals->settle_most / 1e9);
-	printf("%.0f s of virtual time in %.1f s\n", (double)sum->virtual_ns / 1e9,
-	       seconds);
+	printf("%" PRIu64 " histories of words are linearizable, of %" PRIu64
+	       " operations, the longest of %" PRIu64 "\n", sum->histories,
+	       sum->history_ops, sum->history_longest);
+	printf("%.0f s of virtual time in %.1f s (%.1f s of processor time): %.0f times "
+	       "as fast; %.0f seeds fit five minutes\n", (double)sum->virtual_ns / 1e9,
+	       seconds, processor, (double)sum->virtual_ns / 1e9 / processor,
+	       300.0 * (double)totals->seeds / processor);
 }
 
 static void

@@ -463,6 +463,9 @@ model_answered(struct model *model, u32 index, const struct model_answer *answer
 		judge_not_done(model, index, answer);
 	op->outcome = answer->outcome;
 	op->reason = answer->reason;
+	op->told = answer->old[0];
+	if (op->kind == DO_READ && answer->outcome == DONE && op->len >= 8)
+		memcpy(&op->told, answer->bytes, 8);
 	op->ended = model->trace->now;
 	model->answered[op->kind][op->outcome]++;
 	model->refused[answer->reason] += answer->outcome == NOT_DONE;

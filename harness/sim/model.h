@@ -84,6 +84,7 @@ struct model_op {
 	u32 effects;
 	u8 matched;		// by the effect: which clause
 	u64 old[2];		// by the effect: the word before
+	u64 told;		// by its answer: that word, or the first that was read
 	u64 placed[UNIT / 64];	// of a WRITE: a bit for each byte
 };
 

@@ -17,6 +17,7 @@
 #define ETHERNET 14u
 #define REORDER_MOST 3000000u
 #define NONE 0xffffffffu
+#define OTHER_VERSION 0x40u	// flipped in a frame's first byte
 #define CAPTURE_RATE 40000u	// of a million frames
 
 void
@@ -33,7 +34,8 @@ network_init(struct network *net, struct heap *heap, struct trace *trace,
 	net->on_way = 0;
 	net->captured = 0;
 	net->count = (struct network_counts){ 0 };
-	memset(net->path, 0, sizeof(net->path));
+	memset(net->path, 0, (u64)nodes * nodes * sizeof(net->path[0]));
+	memset(net->other, 0, nodes * sizeof(net->other[0]));
 	net->free = NONE;
 	net->fresh = 0;
 }
@@ -58,6 +60,13 @@ network_node(const struct network *net, const u8 mac[6])
 	return memcmp(own, mac, 6) ? SIM_NODES_MAX : node;
 }
 
+static struct path *
+path_of(struct network *net, u32 from, u32 to)
+{
+	ASSERT(from < net->nodes && to < net->nodes);
+	return &net->path[from * net->nodes + to];
+}
+
 static u64
 arrival(struct network *net, struct path *path, bool reordered)
 {
@@ -67,6 +76,10 @@ arrival(struct network *net, struct path *path, bool reordered)
 	if (net->trace->now < path->slow_until) {
 		at += path->slow_ns;
 		net->count.slowed++;
+	}
+	if (net->trace->now < path->clog_until) {
+		at = MAX(at, path->clog_until);
+		net->count.clogged++;
 	}
 	if (reordered)
 		return at + prng_below(&net->prng, REORDER_MOST);
@@ -120,18 +133,23 @@ put(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 
 	ASSERT(len <= FRAME_ROOM);
 	frame->len = len;
-	frame->from = (u8)from;
-	frame->to = (u8)to;
+	frame->from = (u16)from;
+	frame->to = (u16)to;
+	frame->ring_boot = 0;
 	frame->strange = frame->altered = false;
 	memcpy(frame->bytes, bytes, len);
+	if (net->other[from] != net->other[to]) {
+		frame->bytes[ETHERNET] ^= OTHER_VERSION;
+		net->count.foreign++;
+	}
 	if (faults_hit(&net->prng, net->faults.rate[FAULT_CORRUPT])) {
 		corrupt(net, frame);
-		frame->altered = is_altered(frame, bytes, len);
 		trace_add(net->trace, from, "frame to n%lu is corrupted", to, 0, 0, 0);
 	}
+	frame->altered = is_altered(frame, bytes, len);
 	net->count.reordered += reordered;
 	heap_add(net->heap, (struct event){
-		.at = arrival(net, &net->path[from][to], reordered),
+		.at = arrival(net, path_of(net, from, to), reordered),
 		.kind = net->event_kind, .node = to, .a = index });
 	return frame;
 }
@@ -140,7 +158,7 @@ static void
 send_to(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 {
 	net->count.sent++;
-	if (net->path[from][to].blocked) {
+	if (path_of(net, from, to)->blocked) {
 		net->count.blocked++;
 		return;
 	}
@@ -165,7 +183,7 @@ capture(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 	if (!faults_hit(&net->prng, CAPTURE_RATE))
 		return;
 	kept = &net->capture[net->captured++ % CAPTURES];
-	*kept = (struct capture){ .len = len, .from = (u8)from, .to = (u8)to,
+	*kept = (struct capture){ .len = len, .from = (u16)from, .to = (u16)to,
 				  .at = net->trace->now };
 	memcpy(kept->bytes, bytes, len);
 }
@@ -224,25 +242,38 @@ network_done(struct network *net, u32 index, bool delivered)
 void
 network_block(struct network *net, u32 from, u32 to, bool blocked)
 {
-	net->path[from][to].blocked = blocked;
+	path_of(net, from, to)->blocked = blocked;
 }
 
 void
 network_slow(struct network *net, u32 from, u32 to, u32 extra_ns, u64 until)
 {
-	net->path[from][to].slow_ns = extra_ns;
-	net->path[from][to].slow_until = until;
+	struct path *path = path_of(net, from, to);
+
+	path->slow_ns = extra_ns;
+	path->slow_until = until;
+}
+
+void
+network_clog(struct network *net, u32 from, u32 to, u64 until)
+{
+	path_of(net, from, to)->clog_until = until;
+}
+
+void
+network_speaks(struct network *net, u32 node, bool other)
+{
+	ASSERT(node < net->nodes);
+	net->other[node] = other;
 }
 
 void
 network_heal(struct network *net)
 {
 	net->faults = (struct faults){ 0 };
-	for (u32 from = 0; from < net->nodes; from++) {
-		for (u32 to = 0; to < net->nodes; to++) {
-			net->path[from][to].blocked = false;
-			net->path[from][to].slow_until = 0;
-		}
+	for (u32 i = 0; i < net->nodes * net->nodes; i++) {
+		net->path[i].blocked = false;
+		net->path[i].slow_until = net->path[i].clog_until = 0;
 	}
 }
 

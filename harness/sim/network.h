@@ -10,7 +10,7 @@
 #include "harness/sim/heap.h"
 #include "harness/sim/trace.h"
 
-#define SIM_NODES_MAX 64u
+#define SIM_NODES_MAX 1024u
 #define FRAME_ROOM 4224u	// the longest frame, to a multiple of 64
 #define FRAMES_ON_WAY_MAX 32768u
 #define CAPTURES 256u
@@ -18,8 +18,9 @@
 struct sim_frame {
 	u32 next_free;
 	u16 len;
-	u8 from;		// who sent it, or whose frame a stranger has captured
-	u8 to;
+	u16 from;		// who sent it, or whose frame a stranger has captured
+	u16 to;
+	u16 ring_boot;		// in the receive ring of this boot of its receiver; 0: not yet
 	bool strange;		// a stranger sent it
 	bool altered;		// behind its Ethernet header no node ever sent it so
 	u8 bytes[FRAME_ROOM];
@@ -28,7 +29,7 @@ struct sim_frame {
 // What a stranger on the wire has recorded.
 struct capture {
 	u16 len;
-	u8 from, to;
+	u16 from, to;
 	u64 at;
 	u8 bytes[FRAME_ROOM];
 };
@@ -37,14 +38,15 @@ struct capture {
 struct path {
 	u64 last_arrival;
 	u64 slow_until;
-	u32 slow_ns;		// added to each frame until then
+	u64 clog_until;		// nothing arrives before then
+	u32 slow_ns;		// added to each frame until slow_until
 	bool blocked;
 };
 
 struct network_counts {
 	u64 sent, duplicated, injected;
 	u64 delivered, lost, blocked, dropped;
-	u64 reordered, corrupted, slowed, replayed, forged;
+	u64 reordered, corrupted, slowed, clogged, foreign, overrun, replayed, forged;
 };
 
 struct network {
@@ -59,7 +61,8 @@ struct network {
 	u32 on_way;
 	u32 captured;		// counts; the newest CAPTURES are kept
 	struct network_counts count;
-	struct path path[SIM_NODES_MAX][SIM_NODES_MAX];
+	bool other[SIM_NODES_MAX];	// it speaks another version
+	struct path path[SIM_NODES_MAX * SIM_NODES_MAX];	// from * nodes + to
 	struct capture capture[CAPTURES];
 	struct sim_frame frame[FRAMES_ON_WAY_MAX];
 };
@@ -94,6 +97,15 @@ void
 network_block(struct network *net, u32 from, u32 to, bool blocked);
 void
 network_slow(struct network *net, u32 from, u32 to, u32 extra_ns, u64 until);
+
+// Nothing that is sent there from now on arrives before then.
+void
+network_clog(struct network *net, u32 from, u32 to, u64 until);
+
+// The node speaks another version than the others, or the same again: between two
+// that differ every frame names a version which its receiver does not know.
+void
+network_speaks(struct network *net, u32 node, bool other);
 
 // No faults from here on, every path joined and fast.
 void

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The host of one node's cores, and its life.
 //
-// Clocks run up to four parts in a hundred fast or slow, and begin anywhere. A paused
+// Clocks run up to four parts in a hundred fast or slow, begin anywhere, jump ahead
+// and stand still, but never go back: that is what kernels promise of theirs. A paused
 // node's card goes on receiving into BACKLOG frames; what it has missed it takes
-// when it goes on, late by its own clock as well.
+// when it goes on, late by its own clock as well. A slow one's frames wait in a ring.
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,15 @@
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
 
-#define DRIFT_MOST 40000	// parts in a million
+#define STEPS_APART (3 * NS_PER_SECOND / 2)	// of clocks, longer than a lease
 #define CREDIT_EACH 4u
 #define REKEY_BITS 8u		// so that every session goes through several keys
 #define BATCH_ONE_IN 8u
 #define BATCH_NS (20 * NS_PER_US)
 
-u64
-node_now(const struct sim_node *node)
+// What its clock would show if it never stood still.
+static u64
+running_clock(const struct sim_node *node)
 {
 	i64 now = (i64)sim.trace.now;
 
@@ -31,11 +33,42 @@ node_now(const struct sim_node *node)
 					  now % 1000000 * node->clock_drift / 1000000);
 }
 
+u64
+node_now(const struct sim_node *node)
+{
+	return MAX(running_clock(node), node->stands_until);
+}
+
+// Once in longer than a lease: steps must not add up in one.
+bool
+node_step(struct sim_node *node, u64 ns, bool ahead)
+{
+	if (sim.trace.now < node->stepped_at + STEPS_APART)
+		return false;
+	node->stepped_at = sim.trace.now;
+	TRACE(node_index(node), ahead ? "its clock jumps ahead by %lu ns" :
+					"its clock stands still for %lu ns", ns);
+	if (ahead) {
+		node->clock_offset += ns;
+	} else {
+		node->stands_until = node_now(node);
+		node->clock_offset -= ns;
+	}
+	return true;
+}
+
+void
+node_serve(struct sim_node *node, u64 ns, u32 ring)
+{
+	node->service_ns = ns;
+	node->ring = ring;
+}
+
 // When the node's clock will show `local`.
 static u64
 global_time(const struct sim_node *node, u64 local)
 {
-	u64 now = node_now(node);
+	u64 now = running_clock(node);		// behind, while the clock stands still
 	u64 wait = local > now ? MIN(local - now, 1000 * NS_PER_SECOND) : 0;
 
 	return sim.trace.now + wait * 1000000 / (u64)(1000000 + node->clock_drift) + 1;
@@ -56,6 +89,14 @@ node_uuid(u32 node, u8 uuid[16])
 {
 	memset(uuid, 0x5d, 16);
 	uuid[0] = (u8)node;
+	uuid[1] = (u8)(node >> 8);
+	uuid[2] = (u8)sim.node[node].generation;
+}
+
+static u32
+node_of_uuid(const u8 uuid[16])
+{
+	return (u32)uuid[1] << 8 | uuid[0];
 }
 
 // Mostly where it was found before: in its boot a node keeps its place.
@@ -67,9 +108,9 @@ node_peer(const struct sim_node *node, u32 other)
 	struct link_info info;
 	u8 uuid[16];
 
-	if (links_info(node->links, *place, &info) && info.uuid[0] == other)
-		return *place;
 	node_uuid(other, uuid);
+	if (links_info(node->links, *place, &info) && !memcmp(info.uuid, uuid, 16))
+		return *place;
 	*place = links_find(node->links, uuid);
 	return *place;
 }
@@ -79,9 +120,10 @@ node_of_peer(const struct sim_node *node, u16 peer)
 {
 	struct link_info info;
 
-	if (!links_info(node->links, peer, &info) || info.uuid[0] >= sim.nodes)
+	if (!links_info(node->links, peer, &info) ||
+	    node_of_uuid(info.uuid) >= sim.nodes)
 		sim_failed(node_index(node), "the core names a peer that is nobody");
-	return info.uuid[0];
+	return node_of_uuid(info.uuid);
 }
 
 static void
@@ -97,10 +139,10 @@ make_links_config(struct sim_node *node)
 	struct links_config config = {
 		.incarnation = prng_u64(&sim.prng) | 1,
 		.mtu = sim.mtu,
-		.peers_max = (u16)(sim.nodes + 1),
+		.peers_max = (u16)(sim.nodes + 1 + MEMBERS_MORE),
 		.windows_max = (u16)MIN(sim.nodes, 24u),
-		.handshakes_max = 8,
-		.key_agreements_max = 100,
+		.handshakes_max = sim.nodes > LARGE ? 64 : 8,
+		.key_agreements_max = sim.nodes > LARGE ? 1000 : 100,
 		.grant_pool = sim.grant_pool,
 		.landing_pool = sim.landing_pool,
 		.rekey_bits = REKEY_BITS,
@@ -156,6 +198,38 @@ start_cores(struct sim_node *node)
 		sim_failed(node_index(node), "the remote capabilities do not start");
 }
 
+// Where clocks step, they run together: the protocol bears an eighth of a lease in
+// all. The same numbers are drawn whatever is on.
+static void
+draw_clock(struct sim_node *node)
+{
+	const u32 *rate = sim.faults.rate;
+	u32 drift = rate[FAULT_STEP] ? MIN(rate[FAULT_DRIFT], 1000u) :
+				       rate[FAULT_DRIFT];
+	u64 offset = sim_below(1ull << 43), apart = sim_below(MILLION);
+
+	node->clock_offset = offset & ((1ull << rate[FAULT_SKEW]) - 1);
+	node->clock_drift = (i64)(apart * (2 * drift + 1) / MILLION) - (i64)drift;
+	node->stands_until = 0;
+	node->stepped_at = sim.trace.now;
+	sim.result->episodes[FAULT_SKEW] += rate[FAULT_SKEW] > 0;
+	sim.result->episodes[FAULT_DRIFT] += rate[FAULT_DRIFT] > 0;
+}
+
+// What the registers hold, as a boot found or left them.
+static void
+note_registers(struct sim_node *node, u64 boot[ENVS])
+{
+	for (u32 env = 0; env < ENVS; env++)
+		memcpy(&boot[env], node->memory[env * ENV_PAGES + ENV_PAGES - 1], 8);
+}
+
+void
+node_end(struct sim_node *node)
+{
+	note_registers(node, node->register_last[node->boot]);
+}
+
 void
 node_boot(struct sim_node *node)
 {
@@ -166,13 +240,16 @@ node_boot(struct sim_node *node)
 	ASSERT(node->boot <= BOOTS_MAX);
 	sim.boot[index] = node->boot;
 	node->state = NODE_UP;
-	node->clock_offset = sim_below(1ull << 43);
-	node->clock_drift = (i64)sim_below(2 * DRIFT_MOST + 1) - DRIFT_MOST;
+	network_speaks(&sim.network, index, node->other);
+	draw_clock(node);
+	node->service_ns = node->busy_until = 0;
+	node->waiting = 0;
 	node->timer_at = NEVER;
 	node->idle_since = sim.trace.now;
 	start_cores(node);
 	TRACE(index, "boots, boot %lu, incarnation %lx", node->boot,
 	      node->incarnation[node->boot]);
+	note_registers(node, node->register_first[node->boot]);
 	export_boot(node);
 	work_boot(node);
 	node_settle(node);
@@ -194,6 +271,7 @@ node_crash(struct sim_node *node, bool empty)
 	ASSERT(node->state != NODE_OFF);
 	TRACE(index, empty ? "crashes and forgets" : "crashes", 0);
 	node->state = NODE_OFF;
+	node_end(node);
 	disk_crash(node, empty);
 	model_crashed(&sim.model, index);
 	sim.boot[index] = 0;
@@ -310,7 +388,9 @@ must_be_dropped(const struct sim_node *node, const struct sim_frame *frame)
 	if (f.header.kind == WIRE_BEACON || f.header.kind == WIRE_HELLO)
 		return false;
 	network_mac(node_index(node), mac);
-	return seen_before(node_index(node), f.tagged, f.tagged_len + WIRE_TAG) ||
+	// Among very many nodes there are too many frames to remember.
+	return (sim.nodes <= LARGE &&
+		seen_before(node_index(node), f.tagged, f.tagged_len + WIRE_TAG)) ||
 	       (frame->strange && memcmp(mac, frame->bytes, 6));
 }
 
@@ -329,12 +409,36 @@ take_frame(struct sim_node *node, const struct sim_frame *frame)
 	}
 }
 
+// A slow node's frames wait in its ring until it has time. True: this one waits, or is
+// lost because the ring is full.
+static bool
+waits_in_ring(struct sim_node *node, struct sim_frame *frame, u32 index)
+{
+	if (!node->service_ns || frame->ring_boot)
+		return false;
+	if (node->waiting >= node->ring) {
+		sim.network.count.overrun++;
+		network_done(&sim.network, index, false);
+		return true;
+	}
+	node->waiting++;
+	frame->ring_boot = (u16)node->boot;
+	node->busy_until = MAX(node->busy_until, sim.trace.now) + node->service_ns;
+	sim_event(node->busy_until, EVENT_FRAME, node_index(node), index, 0);
+	return true;
+}
+
 void
 node_frame(struct sim_node *node, u32 index)
 {
 	struct sim_frame *frame = &sim.network.frame[index];
 
+	if (node->state != NODE_OFF && waits_in_ring(node, frame, index))
+		return;
+	if (frame->ring_boot && frame->ring_boot == node->boot)
+		node->waiting--;
 	if (node->state == NODE_OFF ||
+	    (frame->ring_boot && frame->ring_boot != node->boot) ||
 	    (node->state == NODE_PAUSED && node->backlog_count == BACKLOG)) {
 		network_done(&sim.network, index, false);
 		return;
@@ -359,6 +463,13 @@ node_timer(struct sim_node *node)
 	if (node->state != NODE_UP || node->timer_at != sim.trace.now)
 		return;		// another one was set since
 	node->timer_at = NEVER;
+	if (sim.trace.now < node->busy_until && !node->timer_waited) {
+		node->timer_waited = true;
+		node->timer_at = node->busy_until;
+		sim_event(node->timer_at, EVENT_TIMER, node_index(node), 0, 0);
+		return;
+	}
+	node->timer_waited = false;
 	node_settle(node);
 }
 
@@ -380,11 +491,15 @@ set_timer(struct sim_node *node)
 static void
 walk_invariants(struct sim_node *node)
 {
+	bool all = ++node->steps % 64 == 0;
+
+	if (sim.nodes > LARGE && !all)
+		return;
 	links_check(node->links);
 	rcap_check(node->rcap);
 	if (node->steps % CREDIT_EACH == 0)
 		credit_check(node);
-	if (++node->steps % 64 == 0) {
+	if (all) {
 		cap_check(&node->tree);
 		own_check(&node->own);
 		export_check(node);
@@ -410,8 +525,6 @@ node_settle(struct sim_node *node)
 
 // ---- what net/rcap asks of its host, as far as it is not the tree's or the disk's
 
-#define RING_FULL 1000u		// of a million frames, while frames are lost at all
-
 static u8 frame_buffer[WIRE_FRAME_MAX];
 static bool frame_buffer_used;
 
@@ -420,9 +533,10 @@ rcap_host_buffer(void *host)
 {
 	(void)host;
 	ASSERT(!frame_buffer_used);
-	if (sim.network.faults.rate[FAULT_LOSS] &&
-	    faults_hit(&sim.network.prng, RING_FULL))
+	if (faults_hit(&sim.network.prng, sim.network.faults.rate[FAULT_EXHAUST])) {
+		sim.result->episodes[FAULT_EXHAUST]++;
 		return NULL;
+	}
 	frame_buffer_used = true;
 	return frame_buffer;
 }

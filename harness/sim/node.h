@@ -11,10 +11,23 @@ node_boot(struct sim_node *node);
 void
 node_crash(struct sim_node *node, bool empty);
 
+// Its present boot is over, or the run is.
+void
+node_end(struct sim_node *node);
+
 void
 node_pause(struct sim_node *node);
 void
 node_resume(struct sim_node *node);
+
+// Its clock jumps ahead by `ns`, or stands still as long. False: it must not yet.
+must_check bool
+node_step(struct sim_node *node, u64 ns, bool ahead);
+
+// From now on it takes `ns` over each frame, and `ring` frames wait for it. 0, 0: it
+// is as fast as ever.
+void
+node_serve(struct sim_node *node, u64 ns, u32 ring);
 
 // A frame has arrived at its card.
 void
@@ -33,7 +46,7 @@ node_settle(struct sim_node *node);
 u64
 node_now(const struct sim_node *node);
 
-// A node's name: its number, in sixteen bytes.
+// A node's name: its number and generation, in sixteen bytes.
 void
 node_uuid(u32 node, u8 uuid[16]);
 

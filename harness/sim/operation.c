@@ -245,6 +245,73 @@ finish(struct operation *o)
 	o->submit.addend = o->op.add;
 }
 
+// The register page, if it is among the capability's: then it is the last.
+static bool
+has_register(const struct held *held)
+{
+	const struct authority_cap *row = &sim.model.authority.cap[held->row];
+
+	return held->store == STORE_PAGES && REGISTER_PAGE(row->base + held->count - 1);
+}
+
+// An operation on the whole of a register: what registers.c can judge.
+static void
+draw_register(const struct target *target, struct operation *o)
+{
+	struct model_op *op = &o->op;
+	struct model_clause *clause = &op->clause[0];
+	struct rcap_clause *to = &o->submit.clause[0];
+
+	op->len = 8;
+	op->offset = (u64)(target->held->count - 1) * UNIT;
+	if (op->kind != DO_MCAS)
+		return;
+	op->clauses = o->submit.clause_count = 1;
+	guess(target, op->offset, 8, clause->compare);
+	clause->compare_mask[0] = clause->swap_mask[0] = UINT64_MAX;
+	clause->swap[0] = prng_u64(&sim.prng);
+	to->compare[0] = clause->compare[0];
+	to->compare_mask[0] = to->swap_mask[0] = UINT64_MAX;
+	to->swap[0] = clause->swap[0];
+}
+
+// What goes to a page beside the register's.
+static void
+draw_beside(const struct target *target, struct operation *o)
+{
+	struct held part = *target->held;
+	struct target beside = *target;
+
+	part.count--;
+	beside.held = &part;
+	if (o->op.kind == DO_MCAS) {
+		draw_mcas(&beside, o);
+		return;
+	}
+	o->op.len = o->op.kind == DO_WRITE ? draw_len() : 8;
+	o->op.offset = o->op.kind == DO_WRITE ?
+		       sim_below((u64)part.count * UNIT - o->op.len + 1) :
+		       draw_word(&part, 8);
+}
+
+// Where a register is, most operations are on it. False: this one is not about it.
+static bool
+draw_at_register(const struct target *target, struct operation *o)
+{
+	enum model_kind kind = o->op.kind;
+	bool changes = kind == DO_WRITE || kind == DO_MCAS || kind == DO_ADD;
+
+	if (!has_register(target->held) || (!changes && kind != DO_READ))
+		return false;
+	if (sim_below(4) || (changes && target->held->count == 1))
+		draw_register(target, o);
+	else if (changes)
+		draw_beside(target, o);
+	else
+		return false;
+	return true;
+}
+
 void
 operation_draw(struct sim_node *node, u32 env, const struct target *target,
 	       struct operation *o)
@@ -253,6 +320,10 @@ operation_draw(struct sim_node *node, u32 env, const struct target *target,
 	enum model_kind kind = draw_kind(held);
 
 	begin(node, env, target, kind, o);
+	if (draw_at_register(target, o)) {
+		finish(o);
+		return;
+	}
 	switch (kind) {
 	case DO_READ:
 	case DO_WRITE:

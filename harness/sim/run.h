@@ -25,8 +25,12 @@ struct run_result {
 	u64 outcome[ORPHAN + 1];
 	u64 answered[DO_KINDS][ORPHAN + 1];
 	u64 refused[WHY_COUNT];
+	u32 on;			// bit of each kind of fault that the seed has
 	u64 episodes[FAULT_KINDS];
 	u64 effects;
+	u64 histories;		// of registers, judged...
+	u64 history_ops;	// ...and their operations
+	u64 history_longest;
 	u64 settle_ns;		// from the heal until all was answered
 	struct network_counts frames;
 };

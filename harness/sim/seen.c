@@ -22,7 +22,7 @@ seen_clear(void)
 bool
 seen_before(u32 node, const u8 *bytes, u32 len)
 {
-	const u8 key[SIPHASH_KEY_LEN] = { (u8)node, 1 };
+	const u8 key[SIPHASH_KEY_LEN] = { (u8)node, (u8)(node >> 8), 1 };
 	u64 hash = siphash64(key, bytes, len) | 1;
 	u32 at = (u32)(hash >> 32) & (SEEN_ROOM - 1);
 

@@ -9,7 +9,8 @@
 // work.c; node.c and export.c decide nothing.
 //
 // Frames of a node, by number:
-//	0..PAGES		exported, half of them each environment's
+//	0..PAGES		exported, half of them each environment's; the first word of
+//				the last page of each is a register: registers.c
 //	..+OP_FRAMES		where the data of its own operations lie, one each
 //	..+MESSAGE_FRAMES	posted for messages, one for each environment
 
@@ -28,6 +29,7 @@
 #define OP_FRAMES 40u
 #define MESSAGE_FRAMES ENVS
 #define FRAMES (PAGES + OP_FRAMES + MESSAGE_FRAMES)
+#define REGISTER_PAGE(page) ((page) % ENV_PAGES == ENV_PAGES - 1)
 #define BLOCKS 8u
 #define ENV_BLOCKS (BLOCKS / ENVS)
 #define STAGING 6u
@@ -39,8 +41,11 @@
 #define PAST 16u		// capabilities of earlier lives that are tried again
 #define BACKLOG 256u		// frames that a paused node's card keeps
 #define BOOTS_MAX 64u
+#define MEMBERS_MORE 8u		// nodes that take another's place, in a seed
+#define LARGE 64u		// above: not everything is looked at in every step
 #define CLEANS 32u
 #define EVENTS_MAX 65536u
+#define STEP_NS (25 * NS_PER_MS)	// the most that a clock jumps or stands still
 #define SERVICE 0x5e41ce00ull	// + index of the environment
 #define MESSAGE_ROOM WIRE_SEND_MAX
 
@@ -54,6 +59,8 @@ enum sim_event {
 	EVENT_CLEAN,		// a: place among the cleanings, b: boot
 	EVENT_FAULT,		// a: enum fault_kind, begins
 	EVENT_FAULT_END,	// a: enum fault_kind
+	EVENT_PATH,		// a: another node, b: the path between them is cut
+	EVENT_REBOOT,		// a node crashes, a: and forgets; it starts soon
 	EVENT_STRANGER,		// somebody on the wire sends something
 	EVENT_AUDIT,		// everything is looked at
 };
@@ -112,10 +119,19 @@ struct sim_node {
 	enum node_state state;
 	u32 boot;		// counts; 0: never yet
 	u64 incarnation[BOOTS_MAX + 1];
+	u32 generation;		// of its identity: counts nodes that took this place
+	bool other;		// it runs another version
 	u64 clock_offset;
 	i64 clock_drift;	// parts in a million
+	u64 stands_until;	// its clock does not go on before it shows this
+	u64 stepped_at;
 	u64 timer_at;		// when EVENT_TIMER comes; NEVER: none is wanted
+	bool timer_waited;	// it is slow, and its timer was put off
 	u64 idle_since;		// it neither stood still nor started since then
+	u64 service_ns;		// that it takes over a frame; 0: none
+	u64 busy_until;
+	u32 ring;		// frames that may wait for it meanwhile
+	u32 waiting;
 	void *memory_links, *memory_rcap;
 	struct links *links;
 	struct rcap *rcap;
@@ -142,6 +158,9 @@ struct sim_node {
 	u64 block_written[BLOCKS];	// when; 0: it is as it was flushed
 	u32 backlog[BACKLOG], backlog_count;
 
+	u64 register_first[BOOTS_MAX + 1][ENVS];	// as each boot found and left it
+	u64 register_last[BOOTS_MAX + 1][ENVS];
+
 	u8 memory[FRAMES][UNIT] aligned_(64);
 	u8 disk[BLOCKS][UNIT];		// as it is read
 	u8 flushed[BLOCKS][UNIT];	// as it is after a power cut
@@ -162,6 +181,7 @@ struct sim {
 	u64 work_ns;		// mean time between a node's bursts
 	bool healed;
 	u64 heard[SIM_NODES_MAX][SIM_NODES_MAX];	// by the first, of the second
+	u32 members_more;	// that have come
 	u32 boot[SIM_NODES_MAX];	// for the model
 	struct store store[SIM_NODES_MAX * STORE_COUNT];
 	struct sim_node node[SIM_NODES_MAX];

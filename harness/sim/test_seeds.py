@@ -36,7 +36,7 @@ def line_of(out: str, head: str) -> str:
 
 
 LONG = [pytest.param(seeds, marks=pytest.mark.long)
-        for seeds in ("251..500", "501..750", "751..1000")]
+        for seeds in (f"{first}..{first + 249}" for first in range(251, 2001, 250))]
 
 
 @pytest.mark.parametrize("seeds", ["1..250", *LONG])
@@ -47,9 +47,16 @@ def test_seeds(seeds):
     refused = counts(line_of(out, "refused:"))
     assert all(refused[reason] > 0 for reason in REFUSALS), refused
     episodes = counts(line_of(out, "episodes:"))
-    assert episodes and all(episodes.values()), episodes
+    assert len(episodes) >= 19 and all(episodes.values()), episodes
+    met = re.search(r"^(\d+) kinds of faults; least together: .* in (\d+) seeds$", out,
+                    re.MULTILINE)
+    assert int(met[1]) == len(FAULTS) >= 22 and int(met[2]) > 0
+    histories = re.search(r"^(\d+) histories of words are linearizable, of (\d+)", out,
+                          re.MULTILINE)
+    assert int(histories[1]) > 1000 and int(histories[2]) > 10000
     frames = counts(line_of(out, "frames:"))
     assert frames and all(frames.values()), frames
+    print(out.splitlines()[-1])
     for line in out.splitlines()[1:13]:
         assert int(line.split()[1]) > 0, f"none of these was done: {line}"
 
@@ -93,7 +100,7 @@ def test_no_faults_means_none():
 
 @pytest.mark.parametrize("arguments", [
     ["--seeds"], ["--seeds", "x"], ["--seeds", "5..3"], ["--seeds", "-1"], ["--nodes", "1"],
-    ["--nodes", "65"], ["--faults", "loss,"], ["--faults", "rain"], ["--bug", "nosuch"], ["7"]])
+    ["--nodes", "1025"], ["--faults", "loss,"], ["--faults", "rain"], ["--bug", "nosuch"], ["7"]])
 def test_usage_errors(arguments):
     done = run(*arguments)
     assert done.returncode == 2

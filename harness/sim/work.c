@@ -36,7 +36,7 @@ static const char *const unknown_lines[CODE_COUNT] = {
 
 // From the last sign of life to the answer, with what clocks may run apart, a
 // timer's grain and the longest that a frame is on its way.
-#define ANSWER_MOST_NS (2250 * NS_PER_MS * 105 / 100 + 60 * NS_PER_MS)
+#define ANSWER_MOST_NS (2250 * NS_PER_MS * 105 / 100 + 60 * NS_PER_MS + 2 * STEP_NS)
 
 void
 work_boot(struct sim_node *node)

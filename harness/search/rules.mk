@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The search of states: the cores with NET_PLANTED and DSM_PLANTED, a stand-in for
+# libsodium, and worlds. `make search` is the long one.
+
+SEARCH_C := $(wildcard harness/search/*.c) $(filter-out %_test.c %_fuzz.c %_rig.c \
+	net/sodium/%,$(wildcard net/*/*.c)) \
+	kernel/base/siphash.c
+SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED -DDSM_PLANTED $(SIM_WARN) -I. -MMD -MP
+SEARCH_O := $(SEARCH_C:%.c=$(B)/harness/search.o/%.o)
+
+ALL += $(B)/harness/search
+
+$(B)/harness/search.o/%.o: %.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SEARCH_FLAGS) -c -o $@ $<
+
+$(B)/harness/search: $(SEARCH_O)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) -o $@ $^
+
+STATES ?= 10000000
+SEARCH_EACH = $(B)/harness/search --world $(1) --states $(STATES) \
+	$(if $(BUG),--bug $(BUG)) $(if $(WAY),--way $(WAY))
+
+.PHONY: search
+search: $(B)/harness/search ## all that can happen on three nodes: WORLD= STATES=10000000 BUG= WAY=
+	@$(foreach world,$(or $(WORLD),fabric),$(call SEARCH_EACH,$(world)) &&) :
+
+-include $(SEARCH_O:.o=.d)

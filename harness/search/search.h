@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+// Explicit-state search of C code that is not a model: a world is the real cores on a
+// few nodes, small enough that everything which can happen next can be listed. All of it
+// is tried, breadth first, from every state that was not met before.
+//
+// A state is known by a hash of its canonical bytes: 64 bits, so two states in ten
+// million are taken for one in about one search of four hundred thousand. Kept of each
+// is the way to it, a choice from the state before; its bytes are made again by going
+// that way from the last state on it whose bytes are still there.
+
+#include "kernel/base/types.h"
+
+#define SEARCH_DEPTH_MAX 64u
+#define SEARCH_CHOICES_MAX 96u
+
+struct world {
+	const char *name;
+	const char *text;
+	const char *const *bugs;	// names that `plant` takes, up to NULL
+	u32 size;			// bytes of a saved state
+
+	// Makes the first state.
+	void (*begin)(void);
+	// How many things can happen now, at most SEARCH_CHOICES_MAX.
+	u32 (*choices)(void);
+	// Has one happen. What it breaks is told to search_wrong().
+	void (*take)(u32 choice);
+	// The same in words, before it happens.
+	void (*tell)(u32 choice, char *text, u32 room);
+	u64 (*hash)(void);
+	void (*save)(void *to);
+	void (*load)(const void *from);
+	// From here on nothing goes wrong any more: everything that was begun must end.
+	// NULL, or what does not.
+	const char *(*settle)(void);
+	bool (*plant)(const char *bug);
+};
+
+extern const struct world world_fabric, world_shared;
+
+struct search_plan {
+	const struct world *world;
+	u64 states;		// to stop after
+	u32 depth;		// to stop at
+	u32 settle_each;	// one state in so many is settled; 0: none
+	const char *bug;	// planted, or NULL
+};
+
+struct search_result {
+	u64 states, steps, settled;
+	u32 depth;		// all states within so many steps were met
+	bool all;		// there are no more
+};
+
+// Searches. Returns when nothing was wrong; else prints what, the steps that lead
+// there and the command that takes them again, and ends the process with status 1.
+void
+search(const struct search_plan *plan, struct search_result *result);
+
+// Takes a way as printed, "3.0.1", and tells each step. False: there is no such choice.
+must_check bool
+search_follow(const struct search_plan *plan, const char *way);
+
+// The world is wrong: what, after the choice that is being taken.
+noreturn_ void
+search_wrong(const char *what);
+
+// A fast hash of bytes, a multiple of eight.
+u64
+search_hash(u64 seed, const void *bytes, u64 len);

@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The search of states: nothing is wrong in a small one, planted bugs are found, and a
+way that was printed can be gone again."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("DEOS_BUILD", "build"))
+SEARCH = BUILD / "harness" / "search"
+STATES = 100000         # of each world, in every test run; `make search` has ten million
+
+# Those that show within so few steps of three nodes; harness/sim finds every one.
+BUGS = {
+    "fabric": ["REPLAY", "SESSION_KEY", "LEASE", "TWICE", "FORGET", "CANCEL_RUNS", "ERA",
+               "HOLDER", "GENERATION", "RANGE", "RIGHTS", "NOT_DONE_LATE", "FENCE",
+               "HELLO_ECHO"],
+}
+MORE = {"SESSION_KEY": 4}       # times as many states
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    """Builds what `make all` does not, or has not."""
+    make = os.environ.get("MAKE", "make")
+    subprocess.run([make, "--no-print-directory", "-s", f"B={BUILD}", str(SEARCH)], cwd=ROOT,
+                   check=True, env=dict(os.environ, MAKELEVEL="1"))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    """Runs the search to its end."""
+    return subprocess.run([SEARCH, *arguments], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+
+
+@pytest.mark.parametrize("world", BUGS)
+def test_nothing_is_wrong(world):
+    done = run("--world", world, "--states", str(STATES))
+    assert done.returncode == 0, done.stdout + done.stderr
+    met = re.search(r"(\d+) distinct states.* within (\d+) steps.*, (\d+) states settled",
+                    done.stdout)
+    assert int(met[1]) == STATES and int(met[2]) >= 4 and int(met[3]) > 50
+
+
+@pytest.mark.parametrize("world,bug", [(world, bug) for world, bugs in BUGS.items()
+                                       for bug in bugs])
+def test_planted_bug_is_found(world, bug):
+    states = STATES * MORE.get(bug, 1)
+    done = run("--world", world, "--states", str(states), "--bug", bug)
+    assert done.returncode == 1, f"{bug} was not found:\n{done.stdout}"
+    what = re.match(rf"{world}: {bug}: (.*), after (\d+) steps:\n", done.stdout)
+    if what[2] == "0":
+        return      # the first state itself cannot be made
+    way = re.search(r"^again: make search WORLD=\S+ BUG=\S+ WAY=(\S*)$", done.stdout,
+                    re.MULTILINE)[1]
+    again = run("--world", world, "--bug", bug, "--way", way)
+    assert again.returncode == 1 and f"wrong: {what[1]}" in again.stdout
+    fine = run("--world", world, "--way", way)
+    assert fine.returncode in (0, 2), "it is wrong without the bug too"
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--world"], ["--world", "flat"], ["--states", "0"], ["--states", "x"], ["--depth", "99"],
+    ["--bug", "nosuch"], ["--way", "9999"], ["--rain", "1"]])
+def test_usage_errors(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("search: ") and done.stderr.count("\n") == 1

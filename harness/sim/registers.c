@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From the model's operations to one history a register and boot. What was refused is
+// not in it. An operation that ended as unknown may have run until it was said to be
+// over; that of a dead node until its lease was. Where anything else has changed a
+// register, as a capability named wrongly may that is its holder's all the same, that
+// history is left out.
+
+#include "harness/sim/linear.h"
+#include "harness/sim/node.h"
+#include "harness/sim/registers.h"
+
+static struct linear_op ops[LINEAR_OPS_MAX];
+
+static bool
+changes(enum model_kind kind)
+{
+	return kind == DO_WRITE || kind == DO_MCAS || kind == DO_ADD || kind == DO_NOTIFY;
+}
+
+// Is it about the eight bytes at `at`, and about them alone?
+static bool
+is_whole(const struct model_op *op, u64 at)
+{
+	const struct model_clause *clause = &op->clause[0];
+	u64 start = (u64)sim.model.authority.cap[op->cap].base * UNIT + op->offset;
+
+	if (start != at || op->len != 8)
+		return false;
+	return op->kind == DO_READ || op->kind == DO_WRITE || op->kind == DO_ADD ||
+	       (op->kind == DO_MCAS && op->clauses == 1 &&
+		clause->compare_mask[0] == UINT64_MAX &&
+		clause->swap_mask[0] == UINT64_MAX);
+}
+
+static bool
+touches(const struct model_op *op, u64 at)
+{
+	u64 start = (u64)sim.model.authority.cap[op->cap].base * UNIT + op->offset;
+
+	return start < at + 8 && start + op->len > at;
+}
+
+// May it have run in that boot of its owner?
+static bool
+may_have_run(const struct model_op *op, u32 owner, u32 boot)
+{
+	return op->owner == owner && op->owner_boot == boot && op->cap != AUTHORITY_NONE &&
+	       op->outcome != NOT_DONE &&
+	       sim.model.authority.cap[op->cap].store == STORE_PAGES;
+}
+
+static void
+convert(const struct model_op *op, struct linear_op *to)
+{
+	static const u8 kinds[DO_KINDS] = {
+		[DO_READ] = LINEAR_READ, [DO_WRITE] = LINEAR_WRITE,
+		[DO_MCAS] = LINEAR_SWAP, [DO_ADD] = LINEAR_ADD,
+	};
+	u8 word[8];
+
+	*to = (struct linear_op){
+		.called = op->submitted,
+		.returned = op->ended + (op->outcome == ORPHAN ? sim.model.lease_ns : 0),
+		.kind = kinds[op->kind],
+		.answer = op->told,
+		.unknown = op->outcome != DONE,
+		.mute = op->kind == DO_WRITE,
+		.expected = op->clause[0].compare[0],
+		.next = op->kind == DO_ADD ? op->add : op->clause[0].swap[0],
+	};
+	if (op->kind == DO_WRITE) {
+		for (u32 i = 0; i < 8; i++)
+			word[i] = model_byte(op, i);
+		to->next = le64_load(word);
+	}
+}
+
+// False when something else changed the register.
+static bool
+gather(u32 owner, u32 boot, u64 at, u32 *count)
+{
+	*count = 0;
+	for (u32 i = 0; i < sim.model.ops; i++) {
+		const struct model_op *op = &sim.model.op[i];
+
+		if (!may_have_run(op, owner, boot) || !touches(op, at))
+			continue;
+		if (!is_whole(op, at)) {
+			if (changes(op->kind))
+				return false;
+			continue;
+		}
+		if (*count == LINEAR_OPS_MAX)
+			sim_failed(owner, "a register's history is too long to be judged");
+		convert(op, &ops[(*count)++]);
+	}
+	return true;
+}
+
+static void
+judge(const struct sim_node *node, u32 boot, u32 env)
+{
+	u64 at = (u64)(env * ENV_PAGES + ENV_PAGES - 1) * UNIT;
+	enum linear_verdict verdict;
+	u32 count;
+
+	if (!gather(node_index(node), boot, at, &count))
+		return;
+	verdict = linear_judge(ops, count, node->register_first[boot][env],
+			       node->register_last[boot][env]);
+	if (verdict == LINEAR_NO)
+		sim_failed(node_index(node), "a register's history has no order");
+	if (verdict == LINEAR_UNDECIDED)
+		sim_failed(node_index(node), "a register's history has too many orders");
+	sim.result->histories += count > 1;
+	sim.result->history_ops += count;
+	sim.result->history_longest = MAX(sim.result->history_longest, count);
+}
+
+void
+registers_judge(void)
+{
+	for (u32 i = 0; i < sim.nodes; i++) {
+		node_end(&sim.node[i]);
+		for (u32 boot = 1; boot <= sim.node[i].boot; boot++) {
+			for (u32 env = 0; env < ENVS; env++)
+				judge(&sim.node[i], boot, env);
+		}
+	}
+}
