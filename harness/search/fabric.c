@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The host of three nodes' cores, as small as can be: no tree but a flag for each
 // capability, no disk, one environment a node. What happens to them is chosen in
-// world.c and judged in judge.c.
+// fabric_world.c and judged in judge.c.
+//
+// All that is static here is a part of the state: fabric_world.c saves and loads it.
+// The cores' memory holds pointers into itself, so it stays where it is.
 
 #include <string.h>
 
@@ -132,8 +135,8 @@ fabric_lose(u32 place)
 static void
 end(const struct rcap_completion *done)
 {
-	struct fate *fate = &fabric.fate[done->tag];
-	u32 node = script[done->tag % OPS].node;
+	u32 op = (u32)done->tag % OPS;
+	struct fate *fate = &fabric.fate[op];
 
 	if (done->tag == WARM_UP) {
 		fabric.warm++;
@@ -150,7 +153,7 @@ end(const struct rcap_completion *done)
 	fate->outcome = done->outcome;
 	fate->clause = done->clause;
 	fate->old = done->old[0];
-	fate->read = fabric_memory[node][LOCAL][done->tag * 8];
+	fate->read = fabric_memory[script[op].node][LOCAL][op * 8];
 }
 
 // Counters only say how often: two states that differ in them alone are one.

@@ -191,7 +191,7 @@ static void
 go_to(u32 index)
 {
 	u32 depth = s.state[index].depth, at = index, shared = depth;
-	u32 way[SEARCH_DEPTH_MAX + 1];
+	u32 way[SEARCH_DEPTH_MAX + 1] = { 0 };
 
 	for (u32 d = depth + 1; d-- > 0; at = s.state[at].before)
 		way[d] = at;

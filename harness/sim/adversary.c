@@ -260,11 +260,15 @@ replace(void)
 	sim_event(sim.trace.now + duration(), EVENT_BOOT, node_index(node), 0, 0);
 }
 
-// Starts again as another version, or as this one.
+// Starts again as another version, or as this one. One of another major version hears
+// only its like; one of an older minor version works with all.
 static void
 change_version(struct sim_node *node, bool other)
 {
-	node->other = other;
+	bool minor = other && below(2);
+
+	node->other = other && !minor;
+	node->behind = minor ? WIRE_MINOR : 0;
 	if (node->state == NODE_OFF)
 		return;		// it starts soon
 	node_crash(node, false);
@@ -362,7 +366,7 @@ adversary_ends(enum fault_kind kind, u32 index)
 
 	if (kind == FAULT_SLOW || kind == FAULT_OVERRUN)
 		node_serve(node, 0, 0);
-	else if (kind == FAULT_VERSION && node->other && !sim.healed)
+	else if (kind == FAULT_VERSION && (node->other || node->behind) && !sim.healed)
 		change_version(node, false);
 	else if (kind == FAULT_PAUSE && node->state == NODE_PAUSED)
 		node_resume(node);
@@ -381,7 +385,7 @@ adversary_heal(void)
 		struct sim_node *node = &sim.node[i];
 
 		node_serve(node, 0, 0);
-		if (node->other)
+		if (node->other || node->behind)
 			change_version(node, false);
 		if (node->state == NODE_PAUSED)
 			node_resume(node);

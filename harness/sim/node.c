@@ -146,6 +146,7 @@ make_links_config(struct sim_node *node)
 		.grant_pool = sim.grant_pool,
 		.landing_pool = sim.landing_pool,
 		.rekey_bits = REKEY_BITS,
+		.behind = node->behind,
 	};
 
 	node_uuid(node_index(node), config.uuid);

@@ -120,7 +120,8 @@ struct sim_node {
 	u32 boot;		// counts; 0: never yet
 	u64 incarnation[BOOTS_MAX + 1];
 	u32 generation;		// of its identity: counts nodes that took this place
-	bool other;		// it runs another version
+	bool other;		// it runs a version that only others of it understand
+	u8 behind;		// or speaks so many minor ones less
 	u64 clock_offset;
 	i64 clock_drift;	// parts in a million
 	u64 stands_until;	// its clock does not go on before it shows this
