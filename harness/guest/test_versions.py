@@ -23,7 +23,7 @@ import before                           # noqa: E402
 from test_dissector import leaves, tshark       # noqa: E402
 from vectors import minor               # noqa: E402
 
-pytestmark = [pytest.mark.qemu, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.qemu, pytest.mark.long, pytest.mark.early, pytest.mark.timeout(900)]
 
 SEED = int(os.environ.get("SEED", "1"))
 FAULTS = "loss=5 dup=2 reorder=5"    # nothing damaged: who drops a shape does not know it
