@@ -65,7 +65,7 @@ honest_does(struct onslaught *o, u8 op, u64 offset, u32 length)
 static void
 converse(struct onslaught *o)
 {
-	for (u32 i = 0; i < 40; i++) {
+	for (u32 i = 0; i < 120; i++) {
 		u32 place = i % 2 ? o->frames_place : o->blocks_place;
 		u8 op = i % 2 ? (u8)(OP_READ + i / 2 % 2) : i % 4 ? OP_BLOCK_READ
 								   : OP_BLOCK_WRITE;
