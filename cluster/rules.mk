@@ -4,7 +4,8 @@
 
 API_RIG := $(B)/host/cluster/api/server_rig
 API_RIG_O := $(patsubst %,$(B)/host/%.o,cluster/api/server_rig \
-	$(addprefix cluster/api/,invented_rig json call show show_far session) \
+	$(addprefix cluster/api/,invented_rig invented_fabric_rig json call show show_far \
+	show_fabric reasons metrics session) \
 	$(basename $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard cluster/record/*.c))) \
 	$(addprefix libos/http/,dynamic dynamic_text parse target date body status text) \
 	$(addprefix libos/store/,bundle manifest object hash) net/sodium/crypto \

@@ -17,6 +17,7 @@
 #include "cluster/agent/serve.h"
 #include "cluster/agent/status.h"
 #include "cluster/agent/task.h"
+#include "cluster/agent/watched.h"
 #include "cluster/storage/storage.h"
 #include "kernel/base/assert.h"
 #include "libos/crt/clock.h"
@@ -90,6 +91,7 @@ agent_open(void)
 	if (error)
 		return error;
 	reports_open();
+	watched_open();
 	error = serve_open();
 	if (error)
 		event(EVENT_NODE, "agent", "", "without a control interface", "%s",

@@ -12,6 +12,7 @@
 #include "cluster/agent/register.h"
 #include "cluster/agent/reports.h"
 #include "cluster/agent/task.h"
+#include "cluster/agent/watched.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "libos/crt/errors.h"
@@ -20,6 +21,7 @@
 #define LOG_TURNS_MAX 64u		// programs of a node whose logs are shown
 #define EVENT_TURNS_MAX 8u
 #define CAP_TURNS_MAX 64u
+#define FABRIC_TURNS_MAX 64u
 
 struct inquiry {
 	bool forgotten;
@@ -36,6 +38,7 @@ struct inquiry {
 		struct events_answer events;
 		struct logs_answer logs;
 		struct caps_answer caps;
+		struct fabric_answer fabric;
 		u8 bytes[MESSAGE_MAX];
 	} answer;
 	char text[API_ANSWER_MAX];
@@ -278,6 +281,114 @@ run_caps(struct inquiry *q)
 	return API_DONE;
 }
 
+// ---- the fabric of a node
+
+// Asks for rows from `next` on, of which `count` came whole. NULL, or why none did.
+static const char *
+ask_rows(struct inquiry *q, enum fabric_what what, u64 next, u32 *count)
+{
+	const struct fabric_question question = { .what = what, .next = next };
+	const u32 head = offsetof(struct fabric_answer, row);
+	u32 len;
+	const char *why = ask(q, 0, MESSAGE_FABRIC, &question, sizeof(question), &len);
+
+	if (why)
+		return why;
+	if (len < head)
+		return "the node's answer makes no sense";
+	*count = MIN(q->answer.fabric.count, fabric_rows_max(what));
+	*count = MIN(*count, (len - head) / fabric_row_size(what));
+	return NULL;
+}
+
+static bool
+show_row(struct inquiry *q, enum fabric_what what, u32 i)
+{
+	const struct fabric_answer *a = &q->answer.fabric;
+
+	switch (what) {
+	case FABRIC_ASK_LINKS:
+		return api_show_link(&q->json, a->row.link[i].index, a->now_ns,
+				     &a->row.link[i].link, &a->row.link[i].counts);
+	case FABRIC_ASK_EXPORTS:
+		return api_show_export(&q->json, a->row.export[i].slot,
+				       &a->row.export[i].export);
+	default:
+		return api_show_held(&q->json, a->row.held[i].index,
+				     &a->row.held[i].held);
+	}
+}
+
+// One list to its end, or until it finds no room. NULL, or why it could not be had.
+static const char *
+show_list(struct inquiry *q, enum fabric_what what)
+{
+	u64 next = 0;
+
+	for (u32 turn = 0; turn < FABRIC_TURNS_MAX; turn++) {
+		u32 count;
+		const char *why = ask_rows(q, what, next, &count);
+
+		if (why)
+			return why;
+		next = q->answer.fabric.next;
+		for (u32 i = 0; i < count; i++) {
+			if (!show_row(q, what, i))
+				return NULL;
+		}
+		if (!next)
+			break;
+	}
+	return NULL;
+}
+
+static enum api_progress
+run_fabric(struct inquiry *q)
+{
+	u32 count;
+	const char *why = ask_rows(q, FABRIC_ASK_INFO, 0, &count);
+
+	if (why || !count)
+		return fail(q, why ? why : "the node's answer makes no sense");
+	api_show_fabric_begin(&q->json, q->member[0].uuid, &q->answer.fabric.row.info);
+	for (u32 list = 0; list < API_LISTS; list++) {
+		api_show_fabric_list(&q->json, (enum api_list)list);
+		why = show_list(q, (enum fabric_what)(FABRIC_ASK_LINKS + list));
+		if (why)
+			return fail(q, why);
+	}
+	api_show_fabric_end(&q->json);
+	return API_DONE;
+}
+
+// The newest events that fit, without a gap: what was overwritten while it was on its
+// way ends the piece.
+static enum api_progress
+run_trace(struct inquiry *q)
+{
+	const struct fabric_answer *a = &q->answer.fabric;
+	u64 first = 0, next = 0;
+	u32 total = 0, count;
+
+	api_show_trace_begin(&q->json, q->member[0].uuid, q->member[0].incarnation);
+	do {
+		const char *why = ask_rows(q, FABRIC_ASK_TRACE, next, &count);
+
+		if (why)
+			return fail(q, why);
+		if (!total)
+			first = a->first;
+		if (total && a->first != next)
+			break;
+		count = MIN(count, API_TRACE_EVENTS - total);
+		api_show_trace_events(&q->json, a->row.event, count);
+		total += count;
+		next = a->first + count;
+	} while (a->next && count && total < API_TRACE_EVENTS);
+	api_show_trace_end(&q->json, first, total, a->now_ns);
+	return API_DONE;
+}
+
 // ---- from beginning to end
 
 static enum api_progress
@@ -290,6 +401,10 @@ run(struct inquiry *q)
 		return run_logs(q);
 	case API_CAPS:
 		return run_caps(q);
+	case API_FABRIC:
+		return run_fabric(q);
+	case API_TRACE:
+		return run_trace(q);
 	default:
 		return run_change(q);
 	}

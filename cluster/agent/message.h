@@ -40,6 +40,7 @@ enum message_kind {
 	MESSAGE_LOGS,		// for the API: logs.h
 	MESSAGE_CAPS,
 	MESSAGE_EVENTS,
+	MESSAGE_FABRIC,		// watched.h
 	MESSAGE_KINDS
 };
 

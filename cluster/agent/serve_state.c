@@ -14,6 +14,7 @@
 #include "libos/crt/clock.h"
 
 static struct api_state state;
+static struct api_tables tables;
 
 static void
 take_status(struct api_node *node, const struct status *s)
@@ -83,10 +84,16 @@ serve_state(void)
 	static char reason[RECORD_JOBS][COORDINATOR_WHY];
 	u64 now = now_ns();
 
+	tables = (struct api_tables){
+		.sys = sys_info(), .cpus = cpu_table(), .fabric = fabric_info(),
+		.links = link_table(), .counts = counts_table(),
+		.exports = exports_table(), .held = held_table(), .now_ns = now,
+	};
 	state.view = view_now();
 	state.record = record_now();
 	state.reason = why_not(state.record);
 	state.coordinator = find_coordinator(state.view);
+	state.tables = &tables;
 	for (u32 i = 0; i < state.view->member_count; i++)
 		take_node(&state.node[i], &state.view->member[i], now);
 	for (u32 i = 0; state.record && i < state.record->job_count; i++)

@@ -119,6 +119,7 @@ host_state(void *user)
 	state.view = &view;
 	state.record = options->has_record ? &record : NULL;
 	state.coordinator = 0;
+	state.tables = rig_tables();
 	state.reason = !options->has_record ? "the nodes have not agreed on a record yet" :
 		       !options->has_majority ? "too few voters answer" : "";
 	return &state;
@@ -147,7 +148,7 @@ host_begin(void *user, struct api_session *session, u64 bytes, struct api_error 
 			      "an image needs a Content-Length");
 	if ((route == API_EVENTS && *session->call.node &&
 	     api_find_node(&view, session->call.node) == VIEW_NONE) ||
-	    (route == API_CAPS &&
+	    ((route == API_CAPS || route == API_FABRIC || route == API_TRACE) &&
 	     api_find_node(&view, session->call.name) == VIEW_NONE) ||
 	    (route == API_LOGS && !record_find_job(&record, session->call.name) &&
 	     api_find_node(&view, session->call.name) == VIEW_NONE))
@@ -383,6 +384,12 @@ show_caps(const struct api_call *call, struct json *json)
 	api_show_list_end(json);
 }
 
+static const u8 *
+node_called(const struct api_call *call)
+{
+	return view.member[api_find_node(&view, call->name)].uuid;
+}
+
 static enum api_progress
 settle(struct api_session *session, struct json *json, struct api_error *error)
 {
@@ -412,6 +419,12 @@ host_poll(void *user, struct api_session *session, struct json *json,
 		return API_DONE;
 	case API_CAPS:
 		show_caps(&session->call, json);
+		return API_DONE;
+	case API_FABRIC:
+		rig_show_fabric(json, node_called(&session->call));
+		return API_DONE;
+	case API_TRACE:
+		rig_show_trace(json, node_called(&session->call));
 		return API_DONE;
 	case API_JOB_SCALE:
 	case API_JOB_DELETE:

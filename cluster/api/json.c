@@ -213,6 +213,35 @@ json_hex(struct json *json, const char *key, const u8 *bytes, u32 len)
 }
 
 void
+json_base64_begin(struct json *json, const char *key)
+{
+	put_key(json, key);
+	put(json, "\"", 1);
+}
+
+void
+json_base64(struct json *json, const u8 *bytes, u32 len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+
+	ASSERT(len % 3 == 0);
+	for (u32 i = 0; i < len; i += 3) {
+		u32 word = (u32)bytes[i] << 16 | (u32)bytes[i + 1] << 8 | bytes[i + 2];
+		const char four[4] = { digits[word >> 18], digits[word >> 12 & 63],
+				       digits[word >> 6 & 63], digits[word & 63] };
+
+		put(json, four, sizeof(four));
+	}
+}
+
+void
+json_base64_end(struct json *json)
+{
+	put(json, "\"", 1);
+}
+
+void
 json_uuid(struct json *json, const char *key, const u8 uuid[16])
 {
 	put_key(json, key);
@@ -249,6 +278,16 @@ json_cut(struct json *json, const struct json *mark)
 	*json = *mark;
 	json->kept = JSON_TAIL / 2;
 	json->cut = true;
+}
+
+bool
+json_close_or_cut(struct json *json, const struct json *mark)
+{
+	json_close(json);
+	if (!json->full)
+		return true;
+	json_cut(json, mark);
+	return false;
 }
 
 void

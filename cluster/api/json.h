@@ -16,7 +16,7 @@
 #include "kernel/base/types.h"
 
 #define JSON_DEPTH 8u
-#define JSON_TAIL 64u
+#define JSON_TAIL 128u
 
 struct json {
 	char *at;
@@ -67,6 +67,14 @@ json_null(struct json *json, const char *key);
 void
 json_hex(struct json *json, const char *key, const u8 *bytes, u32 len);
 
+// A string of bytes in base64 (RFC 4648), in pieces of three bytes or a multiple.
+void
+json_base64_begin(struct json *json, const char *key);
+void
+json_base64(struct json *json, const u8 *bytes, u32 len);
+void
+json_base64_end(struct json *json);
+
 // A UUID in its usual form.
 void
 json_uuid(struct json *json, const char *key, const u8 uuid[16]);
@@ -83,6 +91,10 @@ json_mark(const struct json *json);
 // (32 bytes) still has room, and closing.
 void
 json_cut(struct json *json, const struct json *mark);
+
+// Closes an element of a long list, or takes it back when it did not fit: false.
+bool
+json_close_or_cut(struct json *json, const struct json *mark);
 
 // Writes the text of another writer, whose elements are all closed, in this one's
 // place: nothing was written here yet.

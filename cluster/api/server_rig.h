@@ -20,3 +20,11 @@ rig_begin(const struct rig_options *options);
 
 u64
 rig_now_ns(void);
+
+// Its fabric (invented_fabric_rig.c).
+const struct api_tables *
+rig_tables(void);
+void
+rig_show_fabric(struct json *json, const u8 node[16]);
+void
+rig_show_trace(struct json *json, const u8 node[16]);

@@ -59,7 +59,11 @@ static void
 answer(struct api_session *session, enum http_status status, const char *fields,
        const char *bytes, u32 len)
 {
-	const struct http_answer head = { status, "application/json", fields, len };
+	bool metrics = session->call.route == API_METRICS && status == HTTP_OK;
+	const struct http_answer head = {
+		status, metrics ? "text/plain; version=0.0.4" : "application/json",
+		fields, len
+	};
 
 	session->pending = session->begun = false;
 	session->answer = (struct http_piece){ bytes, len, false };
@@ -129,7 +133,18 @@ static bool
 is_shown(enum api_route route)
 {
 	return route == API_INDEX || route == API_STATUS || route == API_NODES ||
-	       route == API_JOBS || route == API_VIEW;
+	       route == API_JOBS || route == API_VIEW || route == API_METRICS;
+}
+
+static void
+answer_metrics(struct api_session *session)
+{
+	const struct api_state *state =
+		host_of(session)->state(session->server->user);
+	char *buffer = session->server->buffer[session->buffer];
+
+	answer(session, HTTP_OK, "", buffer,
+	       api_metrics(buffer, API_ANSWER_MAX, state->tables));
 }
 
 void
@@ -140,6 +155,10 @@ api_session_poll(struct api_session *session)
 
 	if (!session->pending || !take_buffer(session))
 		return;
+	if (session->call.route == API_METRICS) {
+		answer_metrics(session);
+		return;
+	}
 	json_begin(&json, session->server->buffer[session->buffer], API_ANSWER_MAX);
 	if (!show(session, &json))
 		progress = host_of(session)->poll(session->server->user, session,

@@ -6,6 +6,7 @@
 // sends, in pieces. The host checks the order in which it is called; every answer's
 // content is JSON of the length that was said, and buffers are never lost.
 //
+// links: cluster/api/metrics.c cluster/api/reasons.c
 // links: cluster/api/session.c cluster/api/json.c cluster/api/show.c
 // links: cluster/api/show_far.c cluster/api/call.c cluster/record/record.c
 // links: cluster/record/codec.c cluster/record/change.c libos/http/dynamic.c
@@ -23,7 +24,10 @@ static struct prng prng;
 static struct api_server server;
 static struct api_session session;
 static struct view view = { .member_count = 1, .holder = VIEW_NONE };
-static struct api_state state = { .view = &view, .reason = "" };
+static struct sys_info sys;
+static struct fabric_info fabric;
+static struct api_tables tables = { .sys = &sys, .fabric = &fabric };
+static struct api_state state = { .view = &view, .tables = &tables, .reason = "" };
 static enum { IDLE, BEGUN, FINISHED } phase;
 
 static bool

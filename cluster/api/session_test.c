@@ -2,6 +2,7 @@
 // Sessions against a host that a test plays: who is asked what and when, uploads that
 // fail early, clients that go, answers that wait for a buffer, errors of any bytes.
 //
+// links: cluster/api/metrics.c cluster/api/reasons.c
 // links: cluster/api/session.c cluster/api/json.c cluster/api/show.c
 // links: cluster/api/show_far.c cluster/api/call.c cluster/record/record.c
 // links: cluster/record/codec.c cluster/record/change.c libos/http/dynamic.c
@@ -27,7 +28,12 @@ static struct api_session session[SESSIONS];
 static char output[SESSIONS][API_ANSWER_MAX + 1024];
 static u32 output_len[SESSIONS];
 static struct view view = { .member_count = 1, .holder = VIEW_NONE };
-static struct api_state state = { .view = &view, .reason = "", .coordinator = VIEW_NONE };
+static struct sys_info sys;
+static struct fabric_info fabric;
+static struct api_tables tables = { .sys = &sys, .fabric = &fabric };
+static struct api_state state = {
+	.view = &view, .tables = &tables, .reason = "", .coordinator = VIEW_NONE,
+};
 
 // What the host does, and was asked.
 static struct {

@@ -55,17 +55,6 @@ api_find_node(const struct view *view, const char *name)
 	return found;
 }
 
-// Ends an element of a long list: takes it back when it did not fit.
-static bool
-keep_or_cut(struct json *json, const struct json *mark)
-{
-	json_close(json);
-	if (!json->full)
-		return true;
-	json_cut(json, mark);
-	return false;
-}
-
 static void
 begin_list(struct json *json, const u8 *node, const char *key)
 {
@@ -103,7 +92,7 @@ api_show_event(struct json *json, const struct api_event *event)
 	json_reason(json, "from", event->from);
 	json_reason(json, "to", event->to);
 	json_reason(json, "reason", event->why);
-	return keep_or_cut(json, &mark);
+	return json_close_or_cut(json, &mark);
 }
 
 void
@@ -140,7 +129,7 @@ api_show_log(struct json *json, const struct api_log *log, u32 lines)
 	json_number(json, "number", log->number);
 	json_text(json, "text", at, log->len - (u32)(at - log->text));
 	json_null(json, "reason");
-	return keep_or_cut(json, &mark);
+	return json_close_or_cut(json, &mark);
 }
 
 bool
@@ -154,7 +143,7 @@ api_show_no_log(struct json *json, const u8 node[16], const char *reason)
 	json_null(json, "number");
 	json_null(json, "text");
 	json_string(json, "reason", reason);
-	return keep_or_cut(json, &mark);
+	return json_close_or_cut(json, &mark);
 }
 
 static const char *
@@ -199,7 +188,7 @@ api_show_cap(struct json *json, const struct api_cap *cap)
 	json_number(json, "count", info->count);
 	json_number(json, "depth", info->depth);
 	json_number(json, "children", info->children);
-	return keep_or_cut(json, &mark);
+	return json_close_or_cut(json, &mark);
 }
 
 static void

@@ -6,7 +6,7 @@
 // The view says who is there and what runs; the record what is wanted. What neither
 // holds (reasons, what is free) stands here. docs/api.md names the fields.
 
-#include "cluster/api/json.h"
+#include "cluster/api/watch.h"
 #include "cluster/record/record.h"
 #include "cluster/view/view.h"
 #include "kernel/abi/caps.h"
@@ -31,6 +31,7 @@ struct api_state {
 	const char *reason;			// why no change is possible; "": it is
 	u16 coordinator;			// index in view->member[], or VIEW_NONE
 	struct api_node node[VIEW_MEMBERS_MAX];	// as view->member[]
+	const struct api_tables *tables;	// of this node (watch.h)
 	const char *job_reason[RECORD_JOBS];	// as record->job[]: why not all of its
 						// instances have a place; "" or NULL
 };

@@ -4,8 +4,9 @@
     commands.py   the verbs' command line       client.py   requests and answers
     verbs.py      what the verbs do             bundle.py   a website as one stream
     find.py       which cluster is meant        show.py     tables for people
+    fabric.py     the verbs about the fabric
 
-Arrows: commands -> verbs -> find, bundle, client, show. What is about websites and
+Arrows: commands -> fabric -> verbs -> find, bundle, client, show. What is about websites and
 about the runs of harness/cluster is imported from harness/clusters.
 """
 

@@ -13,7 +13,7 @@ import select
 import socket
 import time
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Any, Callable, Iterable
 from urllib.parse import quote, urlencode
 
 from clusters.failure import Failure
@@ -50,6 +50,14 @@ class Upload:
     pieces: Iterable[bytes]
 
 
+def answer_object(content: bytes) -> dict:
+    """An answer's JSON."""
+    told = json.loads(content)
+    if not isinstance(told, dict):
+        raise ValueError("no object")
+    return told
+
+
 class Client:
     """One cluster, at one address of its control interface."""
 
@@ -74,17 +82,25 @@ class Client:
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("not reached")
 
+    def text(self, target: str) -> str:
+        """GET of what is no JSON."""
+        return self._exchange("GET", target, None, lambda content: content.decode())
+
     def request(self, method: str, path: tuple[str, ...], query: dict[str, object] | None = None,
                 upload: Upload | None = None) -> dict:
         """One request; its answer, or its error as a Failure."""
         target = "/api/" + "/".join(quote(part, safe="") for part in path)
         if query:
             target += "?" + urlencode(query)
+        return self._exchange(method, target, upload, answer_object)
+
+    def _exchange(self, method: str, target: str, upload: Upload | None,
+                  read: Callable[[bytes], Any]) -> Any:
         link = http.client.HTTPConnection(self.host, self.port, timeout=CONNECT_SECONDS)
         try:
             self._connect(link)
             self._send(link, method, target, upload)
-            return self._answer(link)
+            return self._answer(link, read)
         except TimeoutError as error:
             raise Lost(f"{self.name} did not answer in time: is that node well? --cluster may "
                        "name another one") from error
@@ -145,14 +161,12 @@ class Client:
         assert left == 0, "an upload is not as long as it said"
         sock.settimeout(UPLOAD_SECONDS)
 
-    def _answer(self, link: http.client.HTTPConnection) -> dict:
+    def _answer(self, link: http.client.HTTPConnection, read: Callable[[bytes], Any]) -> Any:
         answer = link.getresponse()
         content = answer.read(ANSWER_MAX)
         if answer.length:
             raise http.client.IncompleteRead(content)
-        told = json.loads(content)
-        if not isinstance(told, dict):
-            raise ValueError("no object")
         if answer.status >= 400:
+            told = answer_object(content)
             raise Refused(answer.status, str(told.get("error") or f"error {answer.status}"))
-        return told
+        return read(content)

@@ -13,7 +13,7 @@ from clusters.failure import Failure, Usage
 from clusters.options import build_folder
 from clusters.report import Report
 
-from . import find, verbs
+from . import fabric, find, verbs
 
 PAGE = 4096
 COUNT_MAX = 64
@@ -99,6 +99,21 @@ def add_deploy(verb: argparse.ArgumentParser) -> None:
     job.set_defaults(run=verbs.deploy_job)
 
 
+def add_fabric(verb) -> None:
+    """What there is to see of the fabric."""
+    for name, run, text in (
+            ("links", fabric.links, "show the links of a node, or of all, to the others"),
+            ("fabric", fabric.fabric, "show what a node's fabric counts, or all nodes': frames "
+             "by reason, operations, capabilities across machines")):
+        verb(name, run, text).add_argument("node", type=any_name, nargs="?", metavar="NODE")
+    one = verb("trace", fabric.trace, "write the newest events of a node's fabric, or of all "
+               "nodes', to a file for harness/trace")
+    one.add_argument("file", type=Path, metavar="FILE")
+    one.add_argument("node", type=any_name, nargs="?", metavar="NODE")
+    verb("metrics", fabric.metrics, "print the counters of the node that answers, as Prometheus "
+         "reads them")
+
+
 def parser() -> Parser:
     """The command line."""
     top = Parser(prog="deosctl", description="Operate a cluster, in QEMU or in a rack.",
@@ -135,6 +150,7 @@ def parser() -> Parser:
                      help="only events with higher numbers (they count on each node by itself)")
     verb("caps", verbs.caps, "show the capabilities that a node's agent and jobs hold"
          ).add_argument("name", type=any_name, metavar="NODE")
+    add_fabric(verb)
     return top
 
 

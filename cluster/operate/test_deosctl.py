@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import threading
 import pytest
 
 from operate import client, commands, find, show, verbs
-from operate.rigbed import BUILD, Rig, deosctl, words_of
+from operate.rigbed import BUILD, ROOT, Rig, deosctl, words_of
 from operate.test_bundle import fill
 from clusters.failure import Failure, Usage
 from clusters.report import Report
@@ -82,8 +83,88 @@ def test_caps(shared):
     assert lines[1].split() == ["agent", "3", "4", "blocks", "rw---", "8", "65528", "1", "2"]
 
 
+def test_links_of_one_node_and_of_all(shared):
+    lines = deosctl(shared, "links", "10.1.1.11").stdout.splitlines()
+    assert lines[0].split()[:5] == ["NODE", "PEER", "STATE", "SESSION", "RTT"]
+    assert lines[1].split() == ["20202020", "20202020", "up", "1", "123", "1", "of", "16", "8",
+                                "1514", "100", "90", "2", "3", "4", "1", "1", "0"]
+    assert lines[2].split()[2] == "lapsed" and len(lines) == 3
+    told = json.loads(deosctl(shared, "--json", "links").stdout)
+    assert [node["node"][:4] for node in told["nodes"]] == ["1010", "2020"]  # one is dead
+    assert told["nodes"][0]["links"][1]["lapses"] == 1
+
+
+def test_fabric_shows_reasons_and_capabilities(shared):
+    text = deosctl(shared, "fabric", "1010").stdout
+    assert "200 received, 193 accepted" in text and "READ 40" not in text
+    assert re.search(r"^ +7 +link +length +its length disagrees", text, re.M)
+    assert re.search(r"^ +1 +rcap +buffer +not sent: no transmit buffer", text, re.M)
+    assert re.search(r"^ +2 +host +long ", text, re.M)
+    assert re.search(r"^ +3 +rcap +range +outside the range", text, re.M)
+    assert "for peers   read 40" in text
+    lent, held = (next(line.split() for line in text.splitlines() if f" {kind} " in line)
+                  for kind in ("frames", "blocks"))
+    assert lent == ["3", "frames", "r--", "20202020", "9", "4", "40", "10", "B", "160.0", "KiB",
+                    "3"]
+    assert held[:6] == ["5", "blocks", "rw-", "30303030", "9", "2"]
+    assert "< 128 us" in text and "< 512 us" in text
+    told = json.loads(deosctl(shared, "--json", "fabric", "1010").stdout)["nodes"][0]
+    assert told["received"] == told["accepted"] + sum(
+        one["count"] for one in told["drops"] if one["layer"] == "link")
+
+
+def test_a_trace_is_written_and_shown(shared, tmp_path):
+    path = tmp_path / "trace"
+    said = deosctl(shared, "trace", path, "1010").stdout
+    assert said.startswith(f"{path}: 6 events of 1 node")
+    done = subprocess.run([ROOT / "harness" / "trace", path], capture_output=True, text=True,
+                          check=True)
+    assert [line.split()[2] for line in done.stdout.splitlines()] == [
+        "boot", "peer", "session", "in", "ran", "out"]
+    assert "REQUEST 7 READ slot 3" in done.stdout and "RESPONSE 7 DONE, 8 bytes" in done.stdout
+    assert "No such file" in deosctl(shared, "trace", tmp_path / "no" / "f", status=1).stderr
+
+
+def test_metrics_are_what_prometheus_reads(shared):
+    text = deosctl(shared, "metrics").stdout
+    values, types = metrics_of(text)
+    assert values['deos_fabric_dropped_total{layer="link",reason="length"}'] == 7
+    uuid = "20202020-2020-2020-2020-202020202020"
+    assert values[f'deos_link_rtt_seconds{{peer="{uuid}"}}'] == 0.000123
+    assert values['deos_memory_free_bytes'] == 32 << 20
+    assert types["deos_held_latency_seconds"] == "histogram"
+    assert values["deos_metrics_truncated"] == 0
+    labels = 'index="5",peer="30303030-3030-3030-3030-303030303030",environment="9",type="blocks"'
+    bucket = f"deos_held_latency_seconds_bucket{{{labels},le="
+    assert values[bucket + '"0.000064"}'] == 0 and values[bucket + '"0.000128"}'] == 2
+    assert values[bucket + '"0.000512"}'] == 3 == values[bucket + '"+Inf"}']
+    assert values[f"deos_held_latency_seconds_count{{{labels}}}"] == 3
+
+
+def metrics_of(text: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Samples and types; the format's rules are asserted on the way."""
+    values: dict[str, float] = {}
+    types: dict[str, str] = {}
+    family = ""
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split()
+            assert family not in types, "a family's lines stand together"
+            types[family] = kind
+        elif not line.startswith("# HELP "):
+            found = re.fullmatch(r"(([a-z_]+)(\{([a-z]+=\"[^\"]*\",?)+\})?) ([0-9.]+)", line)
+            assert found, line
+            name = found[2]
+            if types[family] == "histogram":
+                name = re.sub(r"_(bucket|sum|count)$", "", name)
+            assert name == family and found[1] not in values, line
+            values[found[1]] = float(found[5])
+    return values, types
+
+
 def test_what_is_asked_of_nobody(shared):
-    for words in (("logs", "nobody"), ("caps", "4444"), ("events", "4444")):
+    for words in (("logs", "nobody"), ("caps", "4444"), ("events", "4444"), ("links", "4444"),
+                  ("fabric", "4444"), ("trace", "/dev/null", "4444")):
         assert "no such job or node" in deosctl(shared, *words, status=1).stderr
 
 
@@ -231,7 +312,7 @@ WRONG = [
     ("scale", "web"), ("scale", "web", "0"), ("scale", "web", "65"), ("scale", "web", "-1"),
     ("scale", "Web", "1"), ("remove",), ("remove", "a b"), ("logs",), ("logs", ""),
     ("logs", "x", "--lines", "0"), ("events", "--since", "x"), ("caps",), ("drain", "x"),
-    ("undrain", "x"), ("why", "x"), ("top",), ("metrics",), ("status", "--", "x"),
+    ("undrain", "x"), ("why", "x"), ("top",), ("metrics", "x"), ("trace",), ("status", "--", "x"),
     ("deploy", "job", "Hello.elf"), ("deploy", "job", "hello", "--port", "0"),
     ("deploy", "job", "hello", "--memory", "x"), ("deploy", "job", "hello", "--memory", "1"[:0]),
     ("deploy", "job", "hello", "--slices", "0"), ("deploy", "job", "hello", "--name", "9"),
@@ -263,9 +344,10 @@ def test_wrong_urls_are_usage_errors(url):
 
 def test_help_says_what_there_is():
     text = deosctl(None, "--help").stdout
-    for verb in ("status", "nodes", "jobs", "deploy", "scale", "remove", "logs", "events", "caps"):
+    for verb in ("status", "nodes", "jobs", "deploy", "scale", "remove", "logs", "events", "caps",
+                 "links", "fabric", "trace", "metrics"):
         assert f"    {verb}" in text
-    for verb in ("drain", "why", "top", "metrics"):
+    for verb in ("drain", "why", "top"):
         assert f"    {verb}" not in text
     assert "--memory SIZE" in deosctl(None, "deploy", "job", "--help").stdout
 

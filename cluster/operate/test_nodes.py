@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
 from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ class Nodes:
     """Two nodes and their control interfaces; addresses are asked for once."""
 
     def __init__(self, service: Service) -> None:
+        self.service = service
         status = service.status()
         self.known = status["nodes"]
         self.urls = [status["api"], *(node["api"] for node in self.known)]
@@ -138,6 +140,93 @@ def test_capabilities_of_either_node(nodes):
                 ("web", "ring")} <= held
         web = [cap for cap in found["capabilities"] if cap["program"].startswith("web")]
         assert all("w" not in cap["rights"] for cap in web if cap["type"] == "blocks")
+
+
+def moved(nodes: Nodes, number: int, name: str) -> dict:
+    """What a node's fabric counts, through the other one."""
+    node = nodes.known[number - 1]
+    return told(nodes, name, node["uuid"][:8], node=3 - number)["nodes"][0]
+
+
+def balanced(node: dict) -> dict | None:
+    """A node's counters, if what came is what was accepted and what was dropped."""
+    dropped = sum(drop["count"] for drop in node["drops"] if drop["layer"] == "link")
+    return node if node["received"] == node["accepted"] + dropped else None
+
+
+def test_fabric_counts_what_is_done(nodes):
+    # The tables may change while they are read: once in a while they do not.
+    one, two = (wait_for(lambda number=number: balanced(moved(nodes, number, "fabric")),
+                         "every frame to be accounted for", SECONDS) for number in (1, 2))
+    for node in (one, two):
+        link, = [link for link in node["links"] if link["state"] == "up"]
+        assert link["rtt_us"] > 0 and link["credit"] + link["grant"] > 0
+        assert link["sessions"] == 1 and link["lapses"] == 0
+        assert link["received"] > 100 and node["accepted"] > 100
+    assert one["links"][0]["peer"] == two["node"] and two["links"][0]["peer"] == one["node"]
+    # What one sent the other took, but for what was on its way and what was dropped there.
+    sent, came = one["links"][0]["sent"], moved(nodes, 2, "fabric")["links"][0]["received"]
+    assert came >= sent * 0.9
+    # The site's second copy was written through capabilities: both ends counted it alike.
+    lent = {(cap["environment"], cap["slot"]): cap for cap in two["exports"]}
+    held = [cap for cap in one["held"] if cap["type"] == "blocks"]
+    for node in (one, two):
+        for cap in node["held"]:
+            assert sum(cap["latency"]) == cap["operations"]
+            assert bool(cap["operations"]) == bool(cap["latency_us"])
+    assert lent or held
+
+
+def test_metrics_agree_with_the_tables(nodes):
+    text = nodes.deosctl("metrics", node=1)
+    uuid = nodes.known[1]["uuid"]
+    shown = moved(nodes, 1, "fabric")
+
+    def sample(name: str) -> float:
+        return float(next(line for line in text.splitlines() if line.startswith(name)).split()[-1])
+
+    assert f'deos_node{{node="{nodes.known[0]["uuid"]}",' in text
+    assert sample(f'deos_link_up{{peer="{uuid}"}}') == 1
+    before, after = sample("deos_fabric_received_total"), shown["received"]
+    assert before > 0 and after > 0
+    assert sample(f'deos_link_sessions_total{{peer="{uuid}"}}') == 1
+    assert sample('deos_fabric_dropped_total{layer="link",reason="tag"}') == 0
+    assert sample("deos_memory_free_bytes") < sample("deos_memory_bytes") <= 64 << 20
+    assert sample("deos_metrics_truncated") == 0
+
+
+def test_a_frame_that_is_none_is_counted(nodes):
+    def short() -> int:
+        return sum(drop["count"] for drop in moved(nodes, 2, "fabric")["drops"]
+                   if drop["layer"] == "link" and drop["reason"] == "sequence")
+
+    before = short()
+    nodes.service.run("link", "--dup", 100)
+    try:
+        wait_for(lambda: short() > before + 10, "doubled frames to be dropped", SECONDS)
+    finally:
+        nodes.service.run("link", "--dup", 0)
+
+
+def test_a_trace_of_both_nodes(nodes, tmp_path):
+    path = tmp_path / "trace"
+    told(nodes, "caps", nodes.known[1]["uuid"][:8], node=1)
+    assert "of 2 nodes" in nodes.deosctl("trace", path)
+    done = subprocess.run([ROOT / "harness" / "trace", path, "--kind", "in,out"],
+                          capture_output=True, text=True, check=True)
+    assert done.stderr == ""  # both clocks are known
+    lines = [line.split() for line in done.stdout.splitlines()]
+    asked: dict[tuple, float] = {}
+    taken = 0
+    for at, node, way, _, peer, kind, *rest in (line for line in lines if len(line) > 6):
+        if kind != "REQUEST":
+            continue
+        if way == "out":
+            asked.setdefault((node, peer, *rest[:2]), float(at))
+        elif (peer, node, *rest[:2]) in asked:
+            taken += 1
+            assert float(at) >= asked[peer, node, *rest[:2]]
+    assert taken > 20
 
 
 def ask(nodes: Nodes, raw: bytes) -> tuple[int, dict]:

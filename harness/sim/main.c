@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "harness/sim/planted.h"
+#include "harness/sim/record.h"
 #include "harness/sim/run.h"
 
 struct command {
 	u64 first, last;
 	bool twice, hashes;
+	const char *record;
 	struct run_options options;
 };
 
@@ -32,7 +34,7 @@ struct totals {
 
 static const char usage_text[] =
 	"usage: sim [--seeds A..B] [--nodes N | A..B] [--faults LIST] [--bug NAME]\n"
-	"           [--twice] [--hashes] [--trace]\n"
+	"           [--twice] [--hashes] [--trace] [--record FILE]\n"
 	"\n"
 	"Runs the fabric's cores on simulated nodes, once for each seed.\n"
 	"  --seeds    which seeds, 1..100 if not said\n"
@@ -41,7 +43,8 @@ static const char usage_text[] =
 	"  --bug      plants a bug in the cores; the simulator has to find it\n"
 	"  --twice    runs each seed twice and compares\n"
 	"  --hashes   prints each seed's hash\n"
-	"  --trace    prints the time-line as it goes\n";
+	"  --trace    prints the time-line as it goes\n"
+	"  --record   writes what the cores of one seed do, for harness/trace\n";
 
 noreturn_ static void
 usage_error(const char *what, const char *text)
@@ -113,6 +116,8 @@ read_option(struct command *command, const char *name, const char *value)
 		read_nodes(command, value);
 	else if (!strcmp(name, "--faults"))
 		read_faults(command, value);
+	else if (!strcmp(name, "--record"))
+		command->record = value;
 	else if (strcmp(name, "--bug"))
 		return false;
 	else if (!planted_find(value, &command->options.planted))
@@ -149,6 +154,8 @@ read_command(struct command *command, int argc, char **argv)
 			usage_error("no such option, or its value is missing", argv[i]);
 		i++;
 	}
+	if (command->record && (command->first != command->last || command->twice))
+		usage_error("a file holds one seed, run once", command->record);
 }
 
 static void
@@ -300,6 +307,10 @@ main(int argc, char **argv)
 	bool terminal = isatty(STDERR_FILENO);
 
 	read_command(&command, argc, argv);
+	if (command.record && !record_open(command.record)) {
+		fprintf(stderr, "sim: %s: %s\n", command.record, strerror(errno));
+		return 1;
+	}
 	for (u64 seed = command.first; seed <= command.last; seed++) {
 		run_one(&command, seed, &totals);
 		if (terminal && seconds_now() > shown + 0.5) {

@@ -13,6 +13,7 @@
 #include "harness/sim/disk.h"
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
+#include "harness/sim/record.h"
 #include "harness/sim/seen.h"
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
@@ -147,6 +148,7 @@ make_links_config(struct sim_node *node)
 		.landing_pool = sim.landing_pool,
 		.rekey_bits = REKEY_BITS,
 		.behind = node->behind,
+		.trace = record_ring(node_index(node)),
 	};
 
 	node_uuid(node_index(node), config.uuid);
@@ -271,6 +273,7 @@ node_crash(struct sim_node *node, bool empty)
 
 	ASSERT(node->state != NODE_OFF);
 	TRACE(index, empty ? "crashes and forgets" : "crashes", 0);
+	record_drain(node);
 	node->state = NODE_OFF;
 	node_end(node);
 	disk_crash(node, empty);
@@ -521,6 +524,7 @@ node_settle(struct sim_node *node)
 	while ((len = rcap_output(node->rcap, now, buffer)))
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
 	walk_invariants(node);
+	record_drain(node);
 	set_timer(node);
 }
 

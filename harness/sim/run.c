@@ -22,6 +22,7 @@
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
 #include "harness/sim/planted.h"
+#include "harness/sim/record.h"
 #include "harness/sim/registers.h"
 #include "harness/sim/seen.h"
 #include "harness/sim/work.h"
@@ -81,6 +82,7 @@ fail(void)
 noreturn_ static void
 show_and_fail(void)
 {
+	record_end();
 	print_again();
 	if (!sim.options.live) {
 		printf("the last of %" PRIu64 " lines of its time-line:\n",
@@ -218,6 +220,7 @@ start_seed(const struct run_options *options, struct run_result *result)
 	planted_set(options->planted);
 	draw_shape();
 	faults_draw(&sim.faults, &sim.fault_prng, options->choice);
+	record_begin(sim.nodes);
 	network_init(&sim.network, &sim.heap, &sim.trace, sim.nodes, EVENT_FRAME,
 		     options->seed ^ 0x5eed);
 	sim.network.faults = sim.faults;
@@ -443,6 +446,7 @@ run_seed(const struct run_options *options, struct run_result *result)
 	run_until(phases.end);
 	check_end();
 	registers_judge();
+	record_end();
 	fill_result(result);
 	if (result->outcome[DONE] < DONE_LEAST_EACH * sim.nodes)
 		sim_failed(TRACE_NO_NODE, "too few operations were done to tell anything");

@@ -189,7 +189,8 @@ struct fabric_link {
 	u16 carries;		// longest frame that the path is known to take
 	u32 session;		// 0: none; counts on
 	u32 rtt_us;
-	u32 reserved;
+	u16 window;		// frames that may be under way; 0: nobody is talked to
+	u16 base_us;		// shortest round trip, about; 0: not measured
 	u64 heard_at;		// ns since boot
 };
 
@@ -224,6 +225,8 @@ struct fabric_info {
 	u64 refused[FABRIC_CODES_MAX];
 	u64 walks;
 	u64 key_agreements;
+	u64 rekeys;		// of frames that this node sends
+	u64 slowed;		// windows made smaller, since answers took longer
 };
 
 STATIC_ASSERT(sizeof(struct fabric_link) == 56);

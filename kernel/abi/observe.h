@@ -28,6 +28,8 @@ struct fabric_counts {
 	u32 timeouts;		// of these, because a timer ran out
 	u32 sessions;
 	u32 lapses;
+	u32 rekeys;		// of what is sent to it
+	u32 reserved;
 };
 
 // Of a capability that somebody else holds, by its slot in the owner's table of
@@ -72,7 +74,7 @@ struct fabric_held {
 #define FABRIC_EXPORTS_MAX 1024u
 #define FABRIC_HELD_MAX 512u
 
-STATIC_ASSERT(sizeof(struct fabric_counts) == 40);
+STATIC_ASSERT(sizeof(struct fabric_counts) == 48);
 STATIC_ASSERT(sizeof(struct fabric_export) == 64);
 STATIC_ASSERT(sizeof(struct fabric_held) == 160);
 

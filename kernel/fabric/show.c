@@ -43,6 +43,8 @@ show_link(u16 peer)
 		.carries = info.carries,
 		.session = info.session,
 		.rtt_us = info.rtt_us,
+		.window = (u16)MIN(info.window, 0xffffu),
+		.base_us = (u16)MIN(info.base_us, 0xffffu),
 		.heard_at = info.heard_at,
 	};
 	memcpy(shown->uuid, info.uuid, sizeof(info.uuid));
@@ -75,6 +77,8 @@ show_counters(void)
 	memcpy(fabric_info.refused, r->refused, sizeof(r->refused));
 	fabric_info.walks = r->walks;
 	fabric_info.key_agreements = l->key_agreements;
+	fabric_info.rekeys = l->rekeys;
+	fabric_info.slowed = l->slowed;
 }
 
 u64

@@ -172,6 +172,7 @@ handshake_take(struct links *links, u64 now, struct link_peer *peer,
 	};
 	put(h->mac, caller->mac, 6);
 	put(h->public_key, caller->public_key, CRYPTO_KEY);
+	trace_put(links->trace, now, TRACE_PEER, h->peer, 0, le64_load(peer->uuid));
 	return h;
 }
 

@@ -57,6 +57,7 @@ rekey_send(struct links *links, struct link_peer *peer)
 		return;
 	rekey_next(peer->tx_key);
 	links->counters.rekeys++;
+	counts_of(links, peer)->rekeys++;
 }
 
 // Called once for each beacon: leaves the rest of their turn out for some peers.

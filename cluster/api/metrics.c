@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The tables of a node as metrics for Prometheus: families, each a line of help, a line
+// of type and a line for each thing that has it. What a field is called stands in tables
+// here, beside where it lies in its structure.
+//
+// The text ends with deos_metrics_truncated, for which room is kept: 1 when lines were
+// left out. Stateless.
+
+#include "cluster/api/watch.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/fmt.h"
+#include "kernel/base/string.h"
+
+#define LINE_MAX 320u
+#define TAIL_ROOM 256u		// for the last family
+
+typedef unsigned long long number_t;	// what %llu prints
+
+struct text {
+	char *at;
+	u32 room, len;
+	bool full;
+};
+
+enum unit { COUNT, MICROSECONDS, NANOSECONDS, FRAMES_OF_MEMORY };
+
+struct field {
+	const char *name;
+	const char *type;	// "counter" or "gauge"
+	const char *help;
+	u16 at;
+	u8 size;
+	u8 unit;
+};
+
+#define FIELD(structure, field, name, type, unit, help) \
+	{ name, type, help, offsetof(struct structure, field), \
+	  sizeof(((struct structure *)0)->field), unit }
+
+static const struct field node_fields[] = {
+	FIELD(sys_info, frame_count, "deos_memory_bytes", "gauge", FRAMES_OF_MEMORY,
+	      "memory of the node"),
+	FIELD(sys_info, frames_free, "deos_memory_free_bytes", "gauge", FRAMES_OF_MEMORY,
+	      "memory that nobody has"),
+	FIELD(sys_info, nic_rx_frames, "deos_nic_received_total", "counter", COUNT,
+	      "frames that the interface brought"),
+	FIELD(sys_info, nic_tx_frames, "deos_nic_sent_total", "counter", COUNT,
+	      "frames that the interface took"),
+	FIELD(sys_info, nic_rx_unclaimed, "deos_nic_unclaimed_total", "counter", COUNT,
+	      "frames that no filter took"),
+	FIELD(sys_info, nic_rx_too_long, "deos_nic_too_long_total", "counter", COUNT,
+	      "frames that were longer than a ring's and not the fabric's"),
+};
+
+static const struct field fabric_fields[] = {
+	FIELD(fabric_info, state, "deos_fabric_state", "gauge", COUNT,
+	      "1: on; 0: no cluster is named; 2: no interface; 3: no entropy"),
+	FIELD(fabric_info, received, "deos_fabric_received_total", "counter", COUNT,
+	      "frames of the fabric that came"),
+	FIELD(fabric_info, accepted, "deos_fabric_accepted_total", "counter", COUNT,
+	      "of those, the ones that were not dropped"),
+	FIELD(fabric_info, sent, "deos_fabric_sent_total", "counter", COUNT,
+	      "frames of the fabric that were made"),
+	FIELD(fabric_info, sessions, "deos_fabric_sessions_total", "counter", COUNT,
+	      "sessions that began"),
+	FIELD(fabric_info, lapses, "deos_fabric_lapses_total", "counter", COUNT,
+	      "leases that ran out"),
+	FIELD(fabric_info, resends, "deos_fabric_resends_total", "counter", COUNT,
+	      "requests that were asked again"),
+	FIELD(fabric_info, timeouts, "deos_fabric_timeouts_total", "counter", COUNT,
+	      "of those, the ones whose timer had run out"),
+	FIELD(fabric_info, repeated, "deos_fabric_repeated_total", "counter", COUNT,
+	      "answers that were given again"),
+	FIELD(fabric_info, walks, "deos_fabric_walks_total", "counter", COUNT,
+	      "checks that had to walk the derivation tree"),
+	FIELD(fabric_info, key_agreements, "deos_fabric_key_agreements_total", "counter",
+	      COUNT, "X25519 computations"),
+	FIELD(fabric_info, rekeys, "deos_fabric_rekeys_total", "counter", COUNT,
+	      "new keys within sessions"),
+	FIELD(fabric_info, slowed, "deos_fabric_slowed_total", "counter", COUNT,
+	      "windows that were made smaller, since answers took longer"),
+	FIELD(fabric_info, operations, "deos_fabric_open", "gauge", COUNT,
+	      "operations that were submitted and have not ended"),
+	FIELD(fabric_info, exports, "deos_fabric_exports", "gauge", COUNT,
+	      "capabilities that others hold"),
+};
+
+static const struct field link_fields[] = {
+	FIELD(fabric_link, rtt_us, "deos_link_rtt_seconds", "gauge", MICROSECONDS,
+	      "smoothed round trip; 0: not measured in this session"),
+	FIELD(fabric_link, base_us, "deos_link_base_seconds", "gauge", MICROSECONDS,
+	      "shortest round trip, about; 0: not measured"),
+	FIELD(fabric_link, window, "deos_link_window_frames", "gauge", COUNT,
+	      "frames that may be under way; 0: nobody is talked to"),
+	FIELD(fabric_link, open, "deos_link_open", "gauge", COUNT,
+	      "requests that are open at the peer"),
+	FIELD(fabric_link, grant, "deos_link_grant_frames", "gauge", COUNT,
+	      "request frames that the peer may have open here"),
+	FIELD(fabric_link, credit, "deos_link_credit_frames", "gauge", COUNT,
+	      "request frames that may be open at the peer"),
+	FIELD(fabric_link, carries, "deos_link_carries_bytes", "gauge", COUNT,
+	      "longest frame that the path is known to take both ways"),
+};
+
+static const struct field count_fields[] = {
+	FIELD(fabric_counts, sent, "deos_link_sent_total", "counter", COUNT,
+	      "frames for the peer"),
+	FIELD(fabric_counts, received, "deos_link_received_total", "counter", COUNT,
+	      "frames that were proven to be the peer's"),
+	FIELD(fabric_counts, dropped, "deos_link_dropped_total", "counter", COUNT,
+	      "of those, the ones that were dropped"),
+	FIELD(fabric_counts, refused, "deos_link_refused_total", "counter", COUNT,
+	      "requests of the peer's that were refused"),
+	FIELD(fabric_counts, resends, "deos_link_resends_total", "counter", COUNT,
+	      "requests to the peer that were asked again"),
+	FIELD(fabric_counts, timeouts, "deos_link_timeouts_total", "counter", COUNT,
+	      "of those, the ones whose timer had run out"),
+	FIELD(fabric_counts, sessions, "deos_link_sessions_total", "counter", COUNT,
+	      "sessions with the peer that began"),
+	FIELD(fabric_counts, lapses, "deos_link_lapses_total", "counter", COUNT,
+	      "sessions with the peer whose lease ran out"),
+	FIELD(fabric_counts, rekeys, "deos_link_rekeys_total", "counter", COUNT,
+	      "new keys for what is sent to the peer"),
+};
+
+static const struct field export_fields[] = {
+	FIELD(fabric_export, operations, "deos_export_operations_total", "counter", COUNT,
+	      "operations of the holder's that the check let pass"),
+	FIELD(fabric_export, bytes_in, "deos_export_in_bytes_total", "counter", COUNT,
+	      "bytes that they brought"),
+	FIELD(fabric_export, bytes_out, "deos_export_out_bytes_total", "counter", COUNT,
+	      "bytes that they asked for"),
+	FIELD(fabric_export, denials, "deos_export_denials_total", "counter", COUNT,
+	      "requests that named the slot and were refused"),
+};
+
+static const struct field held_fields[] = {
+	FIELD(fabric_held, bytes_in, "deos_held_in_bytes_total", "counter", COUNT,
+	      "bytes that operations fetched"),
+	FIELD(fabric_held, bytes_out, "deos_held_out_bytes_total", "counter", COUNT,
+	      "bytes that operations brought to the owner"),
+	FIELD(fabric_held, denials, "deos_held_denials_total", "counter", COUNT,
+	      "operations that did not run for want of authority"),
+	FIELD(fabric_held, failures, "deos_held_failures_total", "counter", COUNT,
+	      "operations that did not run for other reasons, or may have run"),
+};
+
+// ---- lines
+
+static void
+put_line(struct text *text, const char *line, u32 len)
+{
+	if (text->full || len > text->room - TAIL_ROOM - text->len) {
+		text->full = true;
+		return;
+	}
+	memcpy(text->at + text->len, line, len);
+	text->len += len;
+}
+
+static void printf_like(2, 3)
+say(struct text *text, const char *format, ...)
+{
+	char line[LINE_MAX];
+	va_list args;
+	size_t len;
+
+	va_start(args, format);
+	len = fmt_into_va(line, sizeof(line), format, args);
+	va_end(args);
+	ASSERT(len < sizeof(line));
+	put_line(text, line, (u32)len);
+}
+
+static void
+say_family(struct text *text, const char *name, const char *type, const char *help)
+{
+	say(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static u64
+value_of(const volatile void *row, const struct field *f)
+{
+	const volatile u8 *at = (const volatile u8 *)row + f->at;
+
+	switch (f->size) {
+	case 1:
+		return *at;
+	case 2:
+		return *(const volatile u16 *)at;
+	case 4:
+		return *(const volatile u32 *)at;
+	default:
+		ASSERT(f->size == 8);
+		return *(const volatile u64 *)at;
+	}
+}
+
+static void
+say_value(struct text *text, const struct field *f, const char *labels, u64 value)
+{
+	u64 per_second = f->unit == MICROSECONDS ? NS_PER_SECOND / NS_PER_US
+						 : NS_PER_SECOND;
+
+	if (f->unit == FRAMES_OF_MEMORY)
+		value <<= PAGE_SHIFT;
+	if (f->unit == COUNT || f->unit == FRAMES_OF_MEMORY)
+		say(text, "%s%s %llu\n", f->name, labels, (number_t)value);
+	else
+		say(text, f->unit == MICROSECONDS ? "%s%s %llu.%06llu\n"
+						  : "%s%s %llu.%09llu\n",
+		    f->name, labels, (number_t)(value / per_second),
+		    (number_t)(value % per_second));
+}
+
+static void
+say_fields(struct text *text, const struct field *fields, u32 count,
+	   const volatile void *row)
+{
+	for (u32 i = 0; i < count; i++) {
+		say_family(text, fields[i].name, fields[i].type, fields[i].help);
+		say_value(text, &fields[i], "", value_of(row, &fields[i]));
+	}
+}
+
+// ---- labels
+
+#define UUID_TEXT 37u
+
+static void
+uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT])
+{
+	u32 at = 0;
+
+	for (u32 i = 0; i < 16; i++)
+		at += (u32)fmt_into(text + at, UUID_TEXT - at, "%s%02x",
+				    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+				    uuid[i]);
+}
+
+static void
+link_labels(const struct api_tables *t, u32 index, char *labels, size_t size)
+{
+	char uuid[UUID_TEXT];
+
+	uuid_text(t->links[index].uuid, uuid);
+	fmt_into(labels, size, "{peer=\"%s\"}", uuid);
+}
+
+static bool
+link_known(const struct api_tables *t, u32 index)
+{
+	return t->links[index].state != FABRIC_LINK_FREE;
+}
+
+// A capability's peer by its link: the table of links has it.
+static void
+use_labels(const struct api_tables *t, const char *key, u32 index, u32 environment,
+	   u16 peer, u8 type, char *labels, size_t size)
+{
+	char uuid[UUID_TEXT] = "";
+
+	if (peer < FABRIC_LINKS_MAX)
+		uuid_text(t->links[peer].uuid, uuid);
+	fmt_into(labels, size, "{%s=\"%u\",peer=\"%s\",environment=\"%u\",type=\"%s\"}",
+		 key, index, uuid, environment, api_type_word(type));
+}
+
+// ---- families
+
+static void
+say_node(struct text *text, const struct api_tables *t)
+{
+	char uuid[UUID_TEXT];
+
+	uuid_text(t->fabric->state == FABRIC_ON ? t->fabric->uuid : t->sys->node_uuid,
+		  uuid);
+	say_family(text, "deos_node", "gauge", "this life of this node");
+	say(text, "deos_node{node=\"%s\",incarnation=\"%016llx\"} 1\n", uuid,
+	    (number_t)t->sys->incarnation);
+	say_family(text, "deos_uptime_seconds", "counter", "since boot");
+	say(text, "deos_uptime_seconds %llu.%09llu\n",
+	    (number_t)(t->now_ns / NS_PER_SECOND),
+	    (number_t)(t->now_ns % NS_PER_SECOND));
+	say_fields(text, node_fields, ARRAY_SIZE(node_fields), t->sys);
+	say_family(text, "deos_processor_idle_seconds_total", "counter",
+		   "halted, with nothing to run");
+	for (u32 i = 0; i < t->sys->cpu_count; i++)
+		say(text, "deos_processor_idle_seconds_total{processor=\"%u\"} "
+		    "%llu.%09llu\n", i, (number_t)(t->cpus[i].idle_ns / NS_PER_SECOND),
+		    (number_t)(t->cpus[i].idle_ns % NS_PER_SECOND));
+}
+
+static void
+say_reasons(struct text *text, const volatile struct fabric_info *info)
+{
+	static const char *const outcomes[] = { "done", "not_done", "unknown" };
+	struct api_reason r;
+
+	say_family(text, "deos_fabric_dropped_total", "counter",
+		   "frames that came to nothing or were not sent, by reason");
+	for (u32 i = 0; api_drop(i, info, &r); i++)
+		say(text, "deos_fabric_dropped_total{layer=\"%s\",reason=\"%s\"} %llu\n",
+		    r.layer, r.word, (number_t)r.count);
+	say_family(text, "deos_fabric_refused_total", "counter",
+		   "requests of peers that were refused, by reason");
+	for (u32 i = 0; api_refusal(i, info, &r); i++) {
+		if (*r.word)
+			say(text, "deos_fabric_refused_total{reason=\"%s\"} %llu\n",
+			    r.word, (number_t)r.count);
+	}
+	say_family(text, "deos_fabric_executed_total", "counter",
+		   "operations that ran here for peers");
+	for (u32 i = 0; api_executed(i, info, &r); i++) {
+		if (*r.word)
+			say(text, "deos_fabric_executed_total{operation=\"%s\"} %llu\n",
+			    r.word, (number_t)r.count);
+	}
+	say_family(text, "deos_fabric_completed_total", "counter",
+		   "operations of this node, by outcome");
+	for (u32 i = 0; i < ARRAY_SIZE(outcomes); i++)
+		say(text, "deos_fabric_completed_total{outcome=\"%s\"} %llu\n",
+		    outcomes[i], (number_t)info->completed[i]);
+}
+
+static u32
+link_count(const struct api_tables *t)
+{
+	return MIN(t->fabric->links, FABRIC_LINKS_MAX);
+}
+
+static void
+say_links(struct text *text, const struct api_tables *t)
+{
+	char labels[64];
+
+	say_family(text, "deos_link_up", "gauge", "1: a session stands");
+	for (u32 i = 0; i < link_count(t); i++) {
+		link_labels(t, i, labels, sizeof(labels));
+		if (link_known(t, i))
+			say(text, "deos_link_up%s %u\n", labels,
+			    t->links[i].state == FABRIC_LINK_UP);
+	}
+	for (u32 f = 0; f < ARRAY_SIZE(link_fields) + ARRAY_SIZE(count_fields); f++) {
+		bool counted = f >= ARRAY_SIZE(link_fields);
+		const struct field *field =
+			counted ? &count_fields[f - ARRAY_SIZE(link_fields)]
+				: &link_fields[f];
+
+		say_family(text, field->name, field->type, field->help);
+		for (u32 i = 0; i < link_count(t); i++) {
+			const volatile void *row = counted ? (const volatile void *)&t->counts[i]
+							   : &t->links[i];
+
+			link_labels(t, i, labels, sizeof(labels));
+			if (link_known(t, i))
+				say_value(text, field, labels, value_of(row, field));
+		}
+	}
+}
+
+static void
+say_exports(struct text *text, const struct api_tables *t)
+{
+	u32 count = MIN(t->fabric->exports_max, FABRIC_EXPORTS_MAX);
+	char labels[160];
+
+	for (u32 f = 0; f < ARRAY_SIZE(export_fields); f++) {
+		const struct field *field = &export_fields[f];
+
+		say_family(text, field->name, field->type, field->help);
+		for (u32 i = 0; i < count && !text->full; i++) {
+			const volatile struct fabric_export *e = &t->exports[i];
+
+			if (!e->type)
+				continue;
+			use_labels(t, "slot", i, e->environment, e->peer, e->type, labels,
+				   sizeof(labels));
+			say_value(text, field, labels, value_of(e, field));
+		}
+	}
+}
+
+// Buckets count what is below their bound, so each holds the ones before it.
+static void
+say_latency(struct text *text, const volatile struct fabric_held *h, char *labels)
+{
+	u64 sum = 0, us = 1;
+	size_t len = strlen(labels);
+
+	ASSERT(len > 1 && labels[len - 1] == '}');
+	for (u32 i = 0; i + 1 < FABRIC_LATENCY_BUCKETS; i++, us *= 2) {
+		sum += h->latency[i];
+		say(text, "deos_held_latency_seconds_bucket%.*s,le=\"%llu.%06llu\"} %llu\n",
+		    (int)len - 1, labels, (number_t)(us / 1000000),
+		    (number_t)(us % 1000000), (number_t)sum);
+	}
+	sum += h->latency[FABRIC_LATENCY_BUCKETS - 1];
+	say(text, "deos_held_latency_seconds_bucket%.*s,le=\"+Inf\"} %llu\n",
+	    (int)len - 1, labels, (number_t)sum);
+	say(text, "deos_held_latency_seconds_sum%s %llu.%06llu\n", labels,
+	    (number_t)(h->latency_us / 1000000), (number_t)(h->latency_us % 1000000));
+	say(text, "deos_held_latency_seconds_count%s %llu\n", labels, (number_t)sum);
+}
+
+// The histogram stands for the number of operations too.
+static void
+say_held(struct text *text, const struct api_tables *t)
+{
+	char labels[160];
+
+	for (u32 f = 0; f <= ARRAY_SIZE(held_fields); f++) {
+		const struct field *field =
+			f < ARRAY_SIZE(held_fields) ? &held_fields[f] : NULL;
+
+		if (field)
+			say_family(text, field->name, field->type, field->help);
+		else
+			say_family(text, "deos_held_latency_seconds", "histogram",
+				   "from submission to completion of what is done");
+		for (u32 i = 0; i < FABRIC_HELD_MAX && !text->full; i++) {
+			const volatile struct fabric_held *h = &t->held[i];
+
+			if (!h->type)
+				continue;
+			use_labels(t, "index", i, h->environment, h->peer, h->type, labels,
+				   sizeof(labels));
+			if (field)
+				say_value(text, field, labels, value_of(h, field));
+			else
+				say_latency(text, h, labels);
+		}
+	}
+}
+
+u32
+api_metrics(char *buffer, u32 room, const struct api_tables *tables)
+{
+	struct text text = { .at = buffer, .room = room };
+	bool cut;
+
+	ASSERT(room > TAIL_ROOM);
+	say_node(&text, tables);
+	say_fields(&text, fabric_fields, ARRAY_SIZE(fabric_fields), tables->fabric);
+	if (tables->fabric->state == FABRIC_ON) {
+		say_reasons(&text, tables->fabric);
+		say_links(&text, tables);
+		say_held(&text, tables);
+		say_exports(&text, tables);
+	}
+	cut = text.full;
+	text.full = false;
+	text.room += TAIL_ROOM;
+	say_family(&text, "deos_metrics_truncated", "gauge",
+		   "1: not everything found room");
+	say(&text, "deos_metrics_truncated %u\n", cut);
+	ASSERT(!text.full && text.len <= room);
+	return text.len;
+}
