@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The rows: what is tried. Each counts every frame that it sends, and finds the victim's
-// own counters to have counted as many; main.c judges what they have left behind.
+// own counters to have counted as many; main.c judges what they have left behind. The
+// table at the end is the list of docs/attacks-wire.md.
 
 #include <string.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The requester's sending side: which operation goes next, and the frames that
-// it goes in. Lanes take turns at a peer, and peers at the places that answers land in. A frame without a buffer is a lost frame: the link asks again. What an
-// older peer does not know is not sent to it (docs/protocol/versions.md).
+// The requester's sending side: which operation goes next, and the frames that it goes
+// in. Lanes take turns at a peer, and peers at the places that answers land in. A frame
+// without a buffer is a lost frame: the link asks again. What an older peer does not
+// know is not sent to it (docs/protocol/versions.md).
 
 #include "kernel/base/assert.h"
 #include "net/rcap/state.h"
