@@ -62,13 +62,13 @@ static inline bool
 paging_set(u64 *leaf, u64 entry)
 {
 	u64 old = *leaf;
-	bool more = ((old ^ entry) & ~PTE_ACCESSED) == PTE_WRITE &&
-		    entry & PTE_WRITE;
+	bool more;
 
 	if (!(old & PTE_PRESENT)) {
 		*leaf = entry;
 		return false;
 	}
+	more = ((old ^ entry) & ~PTE_ACCESSED) == PTE_WRITE && entry & PTE_WRITE;
 	*leaf = more ? entry | (old & PTE_ACCESSED) : entry;
 	return !more;
 }
