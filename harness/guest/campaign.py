@@ -4,7 +4,7 @@
 
     campaign.py storm [--calls N] [--seed N]    random system calls (make fuzz)
     campaign.py oracle [--calls N] [--seed N]   hostile environments (make attack)
-    campaign.py planted [--seed N]              every planted bug must be found
+    campaign.py planted [--seed N] [--only NAME ...]    every planted bug must be found
 
 Each prints the command that does it again, and how many calls were made.
 """
@@ -67,23 +67,29 @@ def find(number: int, seed: int) -> str:
         guest.wait_prompt()
         guest.type(f"oracle {seed} {PLANT_CALLS} {number}")
         found = guest.wait_for(r"^PANIC: .+$|^oracle: does not hold: .*$|^oracle: FAIL, .*$|"
-                               r"^intruder: (?:read|mapped) .*$|^oracle: PASS .*$", PATIENCE_S)
+                               r"^intruder: (?:read|mapped|had) .*$|^oracle: PASS .*$", PATIENCE_S)
         return "" if "PASS" in found[0] else found[0]
 
 
-def find_all(seed: int) -> str:
-    """Every planted bug, one node each."""
-    missed = []
+def find_all(seed: int, only: list[str]) -> str:
+    """Every planted bug, one node each; or those of some names."""
+    missed, tried = [], 0
     for number, plant in enumerate(PLANTS, 1):
+        if only and plant.name not in only:
+            continue
         since = time.monotonic()
-        what = find(number, seed)
+        tried += 1
+        try:
+            what = find(number, seed)
+        except Failure:             # its calls took too long: the others are looked for still
+            what = ""
         print(f"  {plant.name:14} {time.monotonic() - since:5.1f} s  {what or 'NOT FOUND'}",
               flush=True)
         if not what:
             missed.append(plant.name)
     if missed:
         raise GuestError("not found: " + ", ".join(missed))
-    return f"{len(PLANTS)} planted bugs found"
+    return f"{tried} planted bugs found"
 
 
 def main() -> int:
@@ -92,12 +98,15 @@ def main() -> int:
     parser.add_argument("what", choices=["storm", "oracle", "planted"])
     parser.add_argument("--calls", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--seed", type=int, default=time.time_ns() % (1 << 31), metavar="N")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME",
+                        choices=[plant.name for plant in PLANTS],
+                        help="planted: these alone")
     options = parser.parse_args()
     again = f"harness/guest/campaign.py {options.what} --calls {options.calls} " \
             f"--seed {options.seed}"
     print(f"{options.what}: {again}", flush=True)
     try:
-        done = find_all(options.seed) if options.what == "planted" else \
+        done = find_all(options.seed, options.only) if options.what == "planted" else \
             run(options.what, options.calls, options.seed)
     except (GuestError, Failure) as error:
         print(f"{error}\n{options.what}: FAIL; again: {again}", file=sys.stderr)

@@ -20,6 +20,7 @@
 #define ARENA_FRAMES 300u
 #define QUEUE_PAGE 262u			// of the arena: behind two rings
 #define DATA_PAGE 264u
+#define READ_ONLY_PAGE (ARENA_FRAMES + 80u)	// an address behind the arena
 #define SCAN_PAGES 8u			// of one call
 #define MEMBERS 2u			// of a group, and its addresses
 #define PIECE 512u			// of a foreign frame in a packet
@@ -215,6 +216,25 @@ one_call(void)
 		try_frames((u32)result);
 }
 
+// The kernel writes for a program only where the program itself may. The other member may
+// have mapped something else there meanwhile.
+static void
+have_it_written(void)
+{
+	u64 va = g.arena + READ_ONLY_PAGE * PAGE_SIZE;
+	u8 bits = 0;
+
+	if (sys_page_map(CAP_SLOT_SELF, va, g.arena_slot, g.arena_frame + DATA_PAGE, 1,
+			 PROT_READ))
+		return;
+	made++;
+	if (sys_cap_inspect(CAP_SLOT_SELF, 0, (struct cap_info *)va) ||
+	    sys_page_bits(CAP_SLOT_SELF, va, 1, &bits, 0) || bits & PROT_WRITE)
+		return;
+	print("intruder: had a page written that it may only read\n");
+	sys_env_exit(STATUS_READ_FOREIGN);
+}
+
 // ---- packets and blocks ----
 
 static struct ring_control *
@@ -384,13 +404,15 @@ main(int argc, char **argv)
 					   PROT_READ | PROT_WRITE));
 	for (u32 slot = 0; slot < 32; slot++)
 		look(&g, slot);
-	while (made < calls) {
+	for (u32 turn = 1; made < calls; turn++) {
 		one_call();
-		if (made % 16 == 0)
+		if (turn % 16 == 0)
 			intrude(random_va(&g) & ~(PAGE_SIZE - 1), 4);
-		if (made % 8 == 0)
+		if (turn % 8 == 0)
 			use_devices();
-		if (made % 256 == 0)
+		if (turn % 64 == 0)
+			have_it_written();
+		if (turn % 256 == 0)
 			examine_arena();
 	}
 	examine_arena();
