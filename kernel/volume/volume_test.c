@@ -258,6 +258,237 @@ reserves_hold(void **state)
 	settle_all();
 	assert_true(volume_may_keep(&v, 1));
 	assert_false(volume_may_keep(&v, 2));
+	// What is on the disk counts again as soon as it would change.
+	leaf += 3;
+	save(2, leaf, true);
+	settle_all();
+	assert_int_equal(volume_load(&v, 2, leaf + 1, &slot), 0);
+	assert_int_equal(volume_update(&v, 2, &(struct volume_update){ .block = leaf }),
+			 -E_TABLE);
+}
+
+// Metadata lies at most VOLUME_DEPTH_MAX blocks deep.
+static void
+depth_holds(void **state)
+{
+	u32 slot, block = 10;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, block, false), 0);
+	assert_int_equal(volume_load(&v, 0, block, &slot), 0);
+	for (u32 depth = 1; depth < VOLUME_DEPTH_MAX; depth++, block++) {
+		assert_int_equal(v.block[block].depth, depth);
+		assert_int_equal(keep_another(0, block, 0, block + 1), 0);
+	}
+	assert_int_equal(keep_another(0, block, 0, block + 1), -E_STATE);
+	volume_check(&v);
+}
+
+// Changes that no metadata can have; each comes with bytes that say the same.
+static void
+bad_changes_are_refused(void **state)
+{
+	static const struct {
+		struct volume_change change;
+		i64 error;
+	} bad[] = {
+		{ { 30, 0, VOLUME_DATA, 0, 0 }, -E_ARGUMENT },
+		{ { 30, VOLUME_RUN_MAX + 1, VOLUME_DATA, 0, 0 }, -E_ARGUMENT },
+		{ { 30, 1, VOLUME_DATA, 2, 0 }, -E_ARGUMENT },
+		{ { 30, 1, VOLUME_TYPES_MAX, 0, 0 }, -E_ARGUMENT },
+		{ { 30, 1, PAIRS + 1, 0, 0 }, -E_ARGUMENT },
+		{ { 1, 1, VOLUME_DATA, 0, 0 }, -E_RANGE },
+		{ { BLOCKS, 1, VOLUME_DATA, 0, 0 }, -E_RANGE },
+		{ { BLOCKS - 1, 2, VOLUME_DATA, 0, 0 }, -E_RANGE },
+		{ { 2, 1, VOLUME_DATA, 0, 0 }, -E_TAKEN },
+		{ { 30, 1, VOLUME_DATA, 1, 0 }, -E_OWNS },
+		{ { 20, 1, LIST, 1, 0 }, -E_OWNS },
+		{ { 30, 2, VOLUME_DATA, 0, 0 }, -E_OWNS },
+		{ { 30, 1, LIST, 0, 0 }, -E_OWNS },
+	};
+	struct volume_extent e = { 30, 1, VOLUME_DATA };
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_equal(set(0, 10, 0, 20, 1, false), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct volume_update u = { .block = 10, .change_count = 1 };
+
+		put_entry(&u, LIST, 8, e);
+		u.change[0] = bad[i].change;
+		assert_int_equal(volume_update(&v, 0, &u), bad[i].error);
+		volume_check(&v);
+	}
+	assert_int_equal(set(0, 10, 8, 30, 1, false), 0);
+}
+
+// What was refused leaves no mark, not of the longest run at the volume's end either.
+static void
+refusals_leave_nothing(void **state)
+{
+	const u32 last = BLOCKS - VOLUME_RUN_MAX;
+	struct volume_update u = { .block = 10, .change_count = 1 };
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	u.change[0] = (struct volume_change){ .block = (u16)last, .count = VOLUME_RUN_MAX };
+	assert_int_equal(volume_update(&v, 0, &u), -E_OWNS);
+	assert_int_equal(set(0, 10, 0, last, VOLUME_RUN_MAX, false), 0);
+	for (u32 i = 0; i < 3; i++) {
+		u.block = (const u32[]){ 1, BLOCKS, 0xffffffff }[i];
+		assert_int_equal(volume_update(&v, 0, &u), -E_RANGE);
+	}
+	// What the device works on is not let go.
+	assert_int_equal(volume_begin(&v, 0, true, BLOCKS - 1, 1), 0);
+	assert_int_equal(set(0, 10, 0, last, VOLUME_RUN_MAX, true), -E_AGAIN);
+	volume_done(&v, true, BLOCKS - 1, 1, true);
+	assert_int_equal(set(0, 10, 0, last, VOLUME_RUN_MAX, true), 0);
+	volume_check(&v);
+}
+
+// What is no metadata of the root is neither read nor written as such; what is on its way
+// is left alone until it has come.
+static void
+only_metadata_is_loaded(void **state)
+{
+	static const u32 bad[] = { 0, 1, 2, 20, 30, BLOCKS };
+	u32 slot, target;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	save(0, 10, true);
+	settle_all();
+	assert_int_equal(volume_store(&v, 0, 10, &slot, &target), -E_STATE);
+	volume_slot_free(&v, 10);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_not_equal(slot, VOLUME_NONE);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), -E_AGAIN);
+	assert_int_equal(set(0, 10, 0, 20, 1, false), -E_AGAIN);
+	volume_loaded(&v, 10, false);
+	assert_int_equal(set(0, 10, 0, 20, 1, false), -E_ABSENT);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	volume_loaded(&v, 10, true);
+	assert_int_equal(set(0, 10, 0, 20, 1, false), 0);
+	assert_int_equal(set(0, 20, 0, 40, 1, false), -E_STATE);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(volume_load(&v, 0, bad[i], &slot), -E_RANGE);
+	assert_int_equal(volume_load(&v, 1, 10, &slot), -E_RANGE);
+	for (u32 i = 3; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(volume_store(&v, 0, bad[i], &slot, &target), -E_RANGE);
+	assert_int_equal(volume_store(&v, 1, 10, &slot, &target), -E_RANGE);
+}
+
+// Operations on data: ranges, as many at once as are counted, one flush.
+static void
+operations_are_bounded(void **state)
+{
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_equal(set(0, 10, 0, BLOCKS - 1, 1, false), 0);
+	assert_int_equal(volume_begin(&v, 0, true, BLOCKS - 1, 0), -E_RANGE);
+	assert_int_equal(volume_begin(&v, 0, true, BLOCKS, 1), -E_RANGE);
+	assert_int_equal(volume_begin(&v, 0, true, BLOCKS - 1, 2), -E_RANGE);
+	assert_int_equal(volume_begin(&v, 0, true, 10, 1), -E_RANGE);
+	for (u32 i = 0; i < 255; i++)
+		assert_int_equal(volume_begin(&v, 0, true, BLOCKS - 1, 1), 0);
+	assert_int_equal(volume_begin(&v, 0, true, BLOCKS - 1, 1), -E_AGAIN);
+	for (u32 i = 0; i < 255; i++)
+		volume_done(&v, true, BLOCKS - 1, 1, true);
+	assert_int_equal(volume_flush(&v), 0);
+	assert_int_equal(volume_flush(&v), -E_AGAIN);
+	volume_flushed(&v, true);
+	settle_all();
+}
+
+// A chain of metadata on the disk, as long as it may be, and longer.
+static void
+deep_disks_are_refused(void **state)
+{
+	u32 slot, block;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	save(0, 10, true);
+	settle_all();
+	save(0, 0, true);
+	settle_all();
+	for (u32 links = VOLUME_DEPTH_MAX - 1; links <= VOLUME_DEPTH_MAX; links++) {
+		i64 result = 0;
+
+		for (u32 i = 0; i <= links; i++) {
+			struct volume_extent e = { 11 + i, 1, LIST };
+
+			memset(durable[10 + i], 0, BLOCK_SIZE);
+			if (i < links)
+				memcpy(durable[10 + i], &e, sizeof(e));
+		}
+		assert_int_equal(volume_mount(&after, durable[0], durable[1]), 0);
+		while (!result && (block = volume_wanted(&after)) != VOLUME_NONE)
+			result = volume_walk(&after, block, durable[block]);
+		assert_int_equal(result, links < VOLUME_DEPTH_MAX ? 0 : -E_STATE);
+	}
+}
+
+static void
+boast(void *host, u32 type, struct volume_context *context, u64 *found)
+{
+	(void)host;
+	(void)type;
+	(void)context;
+	*found = VOLUME_EXTENTS_MAX + 1;
+}
+
+// Updates that are none, and a program that says more than there is room for.
+static void
+bad_updates_are_refused(void **state)
+{
+	static const struct {
+		u16 offset, len;
+	} bad[] = {
+		{ 0, 0 }, { 0, VOLUME_MOD_BYTES + 1 }, { BLOCK_SIZE - 4, 5 },
+		{ BLOCK_SIZE, 1 }, { 0xffff, VOLUME_MOD_BYTES },
+	};
+	struct volume_update u = { .block = 10 };
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		u.mod_count = 1;
+		u.mod[0].offset = bad[i].offset;
+		u.mod[0].len = bad[i].len;
+		assert_int_equal(volume_update(&v, 0, &u), -E_ARGUMENT);
+	}
+	u.mod[0] = (struct volume_mod){ .offset = BLOCK_SIZE - 4, .len = 4 };
+	assert_int_equal(volume_update(&v, 0, &u), 0);
+	// One partition more than may be touched.
+	for (u32 i = 0; i <= VOLUME_PARTS_MAX; i++)
+		u.mod[i] = (struct volume_mod){ .offset = (u16)(i * 64), .len = 1 };
+	u.mod_count = VOLUME_PARTS_MAX;
+	assert_int_equal(volume_update(&v, 0, &u), 0);
+	u.mod_count++;
+	assert_int_equal(volume_update(&v, 0, &u), -E_ARGUMENT);
+	u.mod_count = VOLUME_MODS_MAX + 1;
+	assert_int_equal(volume_update(&v, 0, &u), -E_ARGUMENT);
+	v.owns = boast;
+	assert_int_equal(set(0, 10, 0, 20, 1, false), -E_STATE);
 }
 
 int
@@ -270,6 +501,13 @@ main(void)
 		cmocka_unit_test(lies_are_found),
 		cmocka_unit_test(later_lies_are_refused),
 		cmocka_unit_test(reserves_hold),
+		cmocka_unit_test(depth_holds),
+		cmocka_unit_test(bad_changes_are_refused),
+		cmocka_unit_test(refusals_leave_nothing),
+		cmocka_unit_test(only_metadata_is_loaded),
+		cmocka_unit_test(operations_are_bounded),
+		cmocka_unit_test(deep_disks_are_refused),
+		cmocka_unit_test(bad_updates_are_refused),
 	};
 
 	prng_seed(&prng, test_seed());
