@@ -26,15 +26,16 @@ def folder(path: str) -> str:
     return "/".join(parts[:2]) or "."
 
 
-def kernel_c(tree: Tree) -> tuple[int, int]:
-    """The kernel's C, headers with it, without tests, drivers and the fabric: lines of code,
-    which are those that hold more than blanks and comments, and all lines."""
-    code, lines = 0, 0
+def kernel_c(tree: Tree) -> tuple[dict[str, int], int]:
+    """The kernel's C, headers with it, without tests, drivers and the fabric: lines of code a
+    folder, which are those that hold more than blanks and comments, and all lines."""
+    code, lines = defaultdict(int), 0
     for path in tree.with_suffix(".c", ".h"):
         if path.startswith("kernel/") and not path.startswith(NOT_COUNTED) and not is_free(path):
             text = tree.text(path)
             lines += text.count("\n")
-            code += sum(1 for line in COMMENT.sub(blank, text).split("\n") if line.strip())
+            code[path.split("/")[1]] += sum(
+                1 for line in COMMENT.sub(blank, text).split("\n") if line.strip())
     return code, lines
 
 
@@ -63,10 +64,12 @@ def main() -> int:
         path = build / image
         if path.exists():
             print(f"{str(path):24}{'':26}{path.stat().st_size:>11}")
-    code, lines = kernel_c(tree)
+    folders, lines = kernel_c(tree)
+    code = sum(folders.values())
     over = f", {code - KERNEL_C_LINES} too many" if code > KERNEL_C_LINES else ""
     print(f"the kernel's C without drivers, fabric and tests: {code} lines of code, "
           f"{KERNEL_C_LINES} wanted at most{over} ({lines} with comments and blank lines)")
+    print("of them", ", ".join(f"{count} {name}" for name, count in sorted(folders.items())))
     return 0
 
 

@@ -449,7 +449,8 @@ boast(void *host, u32 type, struct volume_context *context, u64 *found)
 {
 	(void)host;
 	(void)type;
-	(void)context;
+	for (u32 i = 0; i < VOLUME_EXTENTS_MAX; i++)
+		context->out[i] = (struct volume_extent){ 40 + i, 1, VOLUME_DATA };
 	*found = VOLUME_EXTENTS_MAX + 1;
 }
 
