@@ -4,8 +4,13 @@
 # multiboot loaders take. The symbol table for backtraces is linked in by a
 # second pass: it lies behind the code, so no address moves.
 
+# Under emulation `rep movs` and `rep stos` re-enter the translated block for each word
+# (kernel/base/memory.c): structures are cleared and copied by loops.
+BY_LOOPS := unrolled_loop:512:noalign,libcall:-1:noalign
+BY_LOOPS := -mmemset-strategy=$(BY_LOOPS) -mmemcpy-strategy=$(BY_LOOPS)
+
 KCC := $(CROSS)gcc
-KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+KFLAGS := $(BY_LOOPS) -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=kernel -fno-strict-aliasing \
 	-fno-omit-frame-pointer -fno-tree-loop-distribute-patterns \
 	-fno-asynchronous-unwind-tables -fno-jump-tables \

@@ -48,6 +48,8 @@ typedef int64_t i64;
 #else
 #define hot_
 #endif
+// A local that is written whole before it is read: it is not cleared first.
+#define filled_ __attribute__((uninitialized))
 #define printf_like(text, first) \
 	__attribute__((__format__(__printf__, text, first)))
 

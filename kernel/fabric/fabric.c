@@ -203,7 +203,7 @@ output(u64 now)
 void
 fabric_work(u64 now)
 {
-	struct rcap_completion c;
+	filled_ struct rcap_completion c;
 	bool more;
 
 	if (!fabric.on)

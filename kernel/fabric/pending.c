@@ -62,20 +62,19 @@ pending_pin(struct pending *p, u64 local, u32 len)
 }
 
 void
-pending_end(struct pending *p, const struct fabric_complete *c)
+pending_end(struct pending *p, struct fabric_complete *c)
 {
 	ASSERT(p->kind != PENDING_FREE);
 	if (p->pin_count)
 		own_unpin(&frames, p->pin_frame, p->pin_count);
 	if (p->queue != NONE) {
 		struct fabric_queue *queue = &fabric_queues[p->queue];
-		struct fabric_complete told = *c;
 
 		ASSERT(queue->running && queue->open > 0);
-		told.tag = p->tag;
-		told.op = p->op;
+		c->tag = p->tag;
+		c->op = p->op;
 		queue->open--;
-		queue_complete(queue, &told);
+		queue_complete(queue, c);
 	}
 	*p = (struct pending){ .next_free = free_first };
 	free_first = (u32)(p - pendings);

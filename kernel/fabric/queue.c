@@ -21,6 +21,7 @@
 
 struct fabric_queue fabric_queues[FABRIC_QUEUES_MAX];
 static u32 turn;		// the queue that goes on first
+static bool stalled;		// false: none is
 
 void
 queue_complete(struct fabric_queue *queue, const struct fabric_complete *c)
@@ -55,14 +56,14 @@ submit_head(const struct fabric_queue *queue)
 static void
 take_submissions(struct fabric_queue *queue, u32 head)
 {
-	struct fabric_submit s;
+	filled_ struct fabric_submit s;
 
 	queue->stalled = false;
 	if (head - queue->taken > FABRIC_SUBMIT_SLOTS)
 		return;
 	for (u32 i = 0; i < FABRIC_SUBMIT_SLOTS && queue->taken != head; i++) {
 		if (!has_room(queue)) {
-			queue->stalled = true;
+			queue->stalled = stalled = true;
 			break;
 		}
 		memcpy(&s, &queue->control->submit[queue->taken %
@@ -79,6 +80,9 @@ take_submissions(struct fabric_queue *queue, u32 head)
 void
 queues_resume(void)
 {
+	if (likely(!stalled))
+		return;
+	stalled = false;
 	turn = (turn + 1) % FABRIC_QUEUES_MAX;
 	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
 		struct fabric_queue *queue =

@@ -82,9 +82,9 @@ pending_take(struct fabric_queue *queue, enum pending_kind kind,
 	     const struct fabric_submit *s);
 void
 pending_pin(struct pending *pending, u64 local, u32 len);
-// Ends it; completes it where it has a queue: `c` says how, but for tag and op.
+// Ends it; completes it where it has a queue: `c` says how, tag and op are filled in.
 void
-pending_end(struct pending *pending, const struct fabric_complete *c);
+pending_end(struct pending *pending, struct fabric_complete *c);
 bool
 pending_room(void);
 void

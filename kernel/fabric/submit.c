@@ -124,6 +124,16 @@ names_service(const struct fabric_queue *queue, const struct fabric_submit *s)
 	return s->op == FABRIC_SEND && cap && cap->type == CAP_FABRIC;
 }
 
+// All but the clauses, which nobody reads beyond their count.
+static void
+submit_clear(struct rcap_submit *r)
+{
+	const u64 behind = offsetof(struct rcap_submit, clause) + sizeof(r->clause);
+
+	__builtin_memset(r, 0, offsetof(struct rcap_submit, clause));
+	__builtin_memset((u8 *)r + behind, 0, sizeof(*r) - behind);
+}
+
 // Fills in what goes to the core, checked as far as this node can.
 static enum wire_code
 operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
@@ -131,14 +141,13 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 {
 	enum wire_code code;
 
-	*r = (struct rcap_submit){
-		.queue = (u32)(queue - fabric_queues),
-		.op = s->op,
-		.fenced = s->fenced != 0,
-		.offset = s->offset,
-		.length = s->length,
-		.local = s->local,
-	};
+	submit_clear(r);
+	r->queue = (u32)(queue - fabric_queues);
+	r->op = s->op;
+	r->fenced = s->fenced != 0;
+	r->offset = s->offset;
+	r->length = s->length;
+	r->local = s->local;
 	if (s->op == FABRIC_MCAS)
 		clauses_copy(s, r);
 	if (s->op == FABRIC_FETCH_ADD)
@@ -155,7 +164,7 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 static enum wire_code
 operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 {
-	struct rcap_submit r;
+	filled_ struct rcap_submit r;
 	u32 record = NONE;
 	enum wire_code code = operation_check(queue, s, &r, &record);
 	struct pending *p;

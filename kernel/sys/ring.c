@@ -338,7 +338,7 @@ ring_watched(u64 frame, u32 offset)
 
 		if (ring->running && ring->memory_frame == frame &&
 		    ring->in_flight > 0) {
-			ring->watched = true;
+			ring->watched = ring_tx_waiting = true;
 			found = true;
 		}
 	}

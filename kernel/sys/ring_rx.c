@@ -141,10 +141,8 @@ deliver(const struct nic_received *r)
 static void
 hint_owners(u32 takers)
 {
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		if (takers >> i & 1)
-			env_hint(rings[i].owner);
-	}
+	for (; takers; takers &= takers - 1)
+		env_hint(rings[__builtin_ctz(takers)].owner);
 }
 
 // Is there a running ring with that address?

@@ -58,6 +58,7 @@ struct ring {
 };
 
 extern struct ring rings[RINGS_MAX];
+extern bool ring_tx_waiting;		// false: no ring is stalled or watched
 extern struct claims claims;
 
 // One load of a word that a program may change at any time.

@@ -56,6 +56,8 @@ static u32 free_count;
 static u32 capacity;		// descriptors of the device's queue
 static u32 turn;		// the ring that goes on first
 
+bool ring_tx_waiting;
+
 void
 ring_tx_init(void)
 {
@@ -220,7 +222,7 @@ ring_tx_send(struct ring *ring, u32 head)
 	for (u32 i = 0; i < RING_SLOTS && ring->tx_taken != head; i++) {
 		if (nic_room() < DESCRIPTORS_A_FRAME || free_count == 0 ||
 		    ring->in_flight + DESCRIPTORS_A_FRAME > limit) {
-			ring->stalled = true;
+			ring->stalled = ring_tx_waiting = true;
 			break;
 		}
 		take_descriptor(ring);
@@ -272,10 +274,8 @@ ring_tx_collect(void)
 		if (index != RING_NONE)
 			moved |= 1u << index;
 	}
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		if (moved >> i & 1)
-			show_progress(&rings[i]);
-	}
+	for (; moved; moved &= moved - 1)
+		show_progress(&rings[__builtin_ctz(moved)]);
 }
 
 void
@@ -316,6 +316,8 @@ resume(void)
 {
 	bool waiting = false;
 
+	if (likely(!ring_tx_waiting))
+		return false;
 	turn = (turn + 1) % RINGS_MAX;
 	for (u32 i = 0; i < RINGS_MAX; i++) {
 		struct ring *ring = &rings[(turn + i) % RINGS_MAX];
@@ -325,6 +327,7 @@ resume(void)
 		ring->watched &= ring->in_flight > 0;
 		waiting |= ring->stalled || ring->watched;
 	}
+	ring_tx_waiting = waiting;
 	return waiting;
 }
 

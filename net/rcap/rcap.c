@@ -141,7 +141,7 @@ drain(struct rcap *rcap, u64 now, struct link_event *event)
 void
 rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 {
-	struct link_event event;
+	filled_ struct link_event event;
 	u16 peer;
 
 	links_input(rcap->links, now, frame, len, &event);
@@ -156,7 +156,7 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 void
 rcap_tick(struct rcap *rcap, u64 now)
 {
-	struct link_event event;
+	filled_ struct link_event event;
 
 	drain(rcap, now, &event);
 	landing_serve(rcap, now);

@@ -179,7 +179,8 @@ landing_queued(struct rcap *rcap, const struct rcap_op *op)
 static bool
 fence_holds(const struct rcap *rcap, const struct rcap_op *op)
 {
-	u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW], count;
+	filled_ u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW];
+	u32 count;
 
 	if (!op->fenced || PLANTED(BUG_FENCE))
 		return false;

@@ -110,7 +110,11 @@ op_free(struct rcap *rcap, struct rcap_op *op)
 {
 	u32 turn = op->turn;
 
-	*op = (struct rcap_op){ .turn = turn, .next = rcap->ops_free };
+	// Its operand's bytes are zero again, as far as it had one.
+	__builtin_memset(op->operand, 0, op->operand_len);
+	__builtin_memset(op, 0, offsetof(struct rcap_op, operand));
+	op->turn = turn;
+	op->next = rcap->ops_free;
 	rcap->ops_free = op_index(rcap, op);
 }
 
