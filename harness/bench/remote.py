@@ -324,9 +324,10 @@ class Counted:
         return Costs(*(cost(between(start, middle), between(middle, end), MANY - FEW,
                             self.symbols) for start, middle, end in zip(*seen)))
 
-    def deos(self, operation: Operation, mtu: int, tagged: bool) -> Costs:
+    def deos(self, operation: Operation, mtu: int, tagged: bool, halts: bool = True) -> Costs:
         pair = self._pair(DeosPair, mtu, tagged)
-        return self._both(pair.machines, lambda count: pair.ask(operation.halting(count)))
+        return self._both(pair.machines, lambda count: pair.ask(
+            replace(operation, count=count, halts=halts)))
 
     def linux_pair(self, operation: Operation, mtu: int) -> Costs | None:
         pair = self._pair(LinuxPair, mtu)

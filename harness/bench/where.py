@@ -32,6 +32,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
                         help="operations under way at a time (1)")
     parser.add_argument("--mtu", type=int, default=rig.MTU, help=f"of the link ({rig.MTU})")
     parser.add_argument("--untagged", action="store_true", help="frames carry no tags")
+    parser.add_argument("--spin", action="store_true",
+                        help="who asks looks for the answer again and again")
     parser.add_argument("--cpu", default="qemu64,+rdrand", help="QEMU's -cpu (qemu64,+rdrand)")
     return parser.parse_args(words)
 
@@ -47,7 +49,8 @@ def main(words: list[str]) -> int:
         rig.guarantee_cleanup()
         rig.enter_private_network()
         counted = remote.Counted(session, counting.build_plugin(folder))
-        costs = counted.deos(operation, chosen.mtu, not chosen.untagged)
+        costs = counted.deos(operation, chosen.mtu, not chosen.untagged,
+                             not chosen.spin)
     except (rig.BenchError, OSError) as error:
         print(f"where: {error}", file=sys.stderr)
         return 1

@@ -527,6 +527,16 @@ e1000e_send(const struct nic_frame *frame, u32 cookie)
 }
 
 static void
+e1000e_send_whole(u8 *bytes, u64 physical, u32 len, u32 cookie)
+{
+	struct e1000e_piece piece = { physical, len };
+
+	(void)bytes;
+	ASSERT(len >= NIC_ETHERNET_LEN && e1000e_room() > 0);
+	e1000e_send_add(&net.transmit, &piece, 1, 0, 0, cookie);
+}
+
+static void
 e1000e_push(void)
 {
 	u32 tail;
@@ -569,6 +579,7 @@ const struct nic_driver e1000e_driver = {
 	.room = e1000e_room,
 	.header = e1000e_header,
 	.send = e1000e_send,
+	.send_whole = e1000e_send_whole,
 	.push = e1000e_push,
 	.sent = e1000e_sent,
 	.want_sent = e1000e_want_sent,

@@ -24,6 +24,7 @@
 #define NIC_MTU_MAX 9000u	// payload bytes of a frame
 #define NIC_MTU_STANDARD 1500u	// where the device does not say
 #define NIC_ETHERNET_LEN 14u	// addresses and EtherType
+#define NIC_HEADROOM 16u	// bytes before a frame that is sent whole
 #define NIC_CHECKSUM_END 256u	// some devices have 8 bits for the place
 
 struct nic_facts {
@@ -65,6 +66,7 @@ struct nic_driver {
 	u32 (*room)(void);
 	u8 *(*header)(void);
 	void (*send)(const struct nic_frame *frame, u32 cookie);
+	void (*send_whole)(u8 *bytes, u64 physical, u32 len, u32 cookie);
 	void (*push)(void);
 	bool (*sent)(u32 *cookie);
 	bool (*want_sent)(bool wanted);
@@ -157,6 +159,14 @@ static inline void
 nic_send(const struct nic_frame *frame, u32 cookie)
 {
 	nic_driver->send(frame, cookie);
+}
+
+// A frame of `len` bytes that lies in one piece of kernel memory, and takes one
+// descriptor. The NIC_HEADROOM bytes before it are the driver's until it is sent.
+static inline void
+nic_send_whole(u8 *bytes, u64 physical, u32 len, u32 cookie)
+{
+	nic_driver->send_whole(bytes, physical, len, cookie);
 }
 
 static inline void

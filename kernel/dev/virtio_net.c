@@ -10,7 +10,7 @@
 //
 // A frame to send is one descriptor for the virtio header and the frame's copied
 // beginning, in a slot that belongs to the chain's first descriptor, and one
-// for each piece behind it.
+// for each piece behind it. One that is sent whole has the virtio header before it.
 //
 // Invariants:
 //   N1  every receive buffer is with the device, with the caller, or added and
@@ -55,6 +55,7 @@ struct net_header {
 };
 
 STATIC_ASSERT(sizeof(struct net_header) == 12);
+STATIC_ASSERT(sizeof(struct net_header) <= NIC_HEADROOM);
 STATIC_ASSERT(sizeof(struct net_header) + NIC_HEADER_MAX <= SLOT_LEN);
 STATIC_ASSERT(NIC_PIECES_MAX + 1 <= VIRTQUEUE_PIECES_MAX);
 STATIC_ASSERT(NIC_FLIGHTS_MAX >= VIRTQUEUE_SIZE_MAX);
@@ -248,7 +249,7 @@ net_send(const struct nic_frame *frame, u32 cookie)
 		header.checksum_start = frame->checksum_start;
 		header.checksum_offset = frame->checksum_offset;
 	}
-	memcpy(net.slots + offset, &header, sizeof(header));
+	__builtin_memcpy(net.slots + offset, &header, sizeof(header));
 	piece[0].physical = net.slots_physical + offset;
 	piece[0].len = (u32)sizeof(header) + frame->header_len;
 	for (u32 i = 0; i < frame->piece_count; i++) {
@@ -256,6 +257,17 @@ net_send(const struct nic_frame *frame, u32 cookie)
 		piece[i + 1].len = frame->piece[i].len;
 	}
 	virtqueue_add(&net.transmit.ring, piece, count, 0, cookie);
+}
+
+static void
+net_send_whole(u8 *bytes, u64 physical, u32 len, u32 cookie)
+{
+	const u32 header_len = sizeof(struct net_header);
+	struct virtqueue_piece piece = { physical - header_len, header_len + len };
+
+	ASSERT(len >= NIC_ETHERNET_LEN && net_room() > 0);
+	__builtin_memset(bytes - header_len, 0, header_len);
+	virtqueue_add(&net.transmit.ring, &piece, 1, 0, cookie);
 }
 
 static void
@@ -337,6 +349,7 @@ const struct nic_driver virtio_net_driver = {
 	.room = net_room,
 	.header = net_header,
 	.send = net_send,
+	.send_whole = net_send_whole,
 	.push = net_push,
 	.sent = net_sent,
 	.want_sent = net_want_sent,

@@ -65,6 +65,29 @@ virtqueue_init(struct virtqueue *q, void *memory, u32 size, bool events)
 		q->link[i] = (u16)(i + 1);
 }
 
+// A chain of one descriptor, as most are.
+static void
+add_one(struct virtqueue *q, const struct virtqueue_piece *piece, bool writable,
+	u64 cookie)
+{
+	u16 at = q->free_first;
+	struct virtqueue_chain *chain = &q->chain[at];
+	volatile struct virtqueue_descriptor *descriptor = &q->descriptors[at];
+
+	ASSERT(q->free_count > 0 && chain->count == 0 && piece->len > 0);
+	q->driver->entry[q->added & (q->size - 1)] = at;
+	chain->cookie = cookie;
+	chain->writable_len = writable ? piece->len : 0;
+	chain->count = 1;
+	chain->last = at;
+	descriptor->physical = piece->physical;
+	descriptor->len = piece->len;
+	descriptor->flags = writable ? DESCRIPTOR_DEVICE_WRITES : 0;
+	q->free_first = q->link[at];
+	q->free_count--;
+	q->added++;
+}
+
 void
 virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
 	      u32 readable, u32 writable, u64 cookie)
@@ -73,6 +96,10 @@ virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
 	u16 at = q->free_first, last = at;
 	struct virtqueue_chain *chain = &q->chain[at];
 
+	if (count == 1) {
+		add_one(q, pieces, writable, cookie);
+		return;
+	}
 	ASSERT(count > 0 && count <= VIRTQUEUE_PIECES_MAX);
 	ASSERT(count <= q->free_count && chain->count == 0);
 	q->driver->entry[q->added & (q->size - 1)] = at;

@@ -34,6 +34,7 @@ rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
 	(void)host;
 	switch (queue_fabric_start(ticket, kind, block, physical_of(page))) {
 	case QUEUE_FABRIC_STARTED:
+		fabric.due = 0;		// the device is yet to be told
 		return true;
 	case QUEUE_FABRIC_FULL:
 		return false;

@@ -38,7 +38,7 @@
 #define STARVED_NS NS_PER_MS
 #define SMALL 2u		// divides pools on small nodes
 
-STATIC_ASSERT(WIRE_ETHERNET + WIRE_MTU_MIN <= BUFFER_NARROW);
+STATIC_ASSERT(NIC_HEADROOM + WIRE_ETHERNET + WIRE_MTU_MIN <= BUFFER_NARROW);
 STATIC_ASSERT(WIRE_WHOLE_MTU <= NIC_MTU_MAX);
 
 struct fabric fabric = { .due = NEVER };
@@ -104,7 +104,7 @@ start(const u8 key[32], bool small, bool untagged)
 	transmit_init(small ? TRANSMIT_BUFFERS_SMALL : TRANSMIT_BUFFERS,
 		      nic_facts()->mtu < WIRE_WHOLE_MTU
 			      ? BUFFER_NARROW
-			      : ALIGN_UP((u32)WIRE_FRAME_MAX, 64u));
+			      : ALIGN_UP((u32)WIRE_FRAME_MAX + NIC_HEADROOM, 64u));
 	memcpy(fabric_info.uuid, lc.uuid, 16);
 	memset(&lc, 0, sizeof(lc));
 	return true;
@@ -142,6 +142,22 @@ fabric_on(void)
 	return fabric.on;
 }
 
+// What a frame or a submission has brought may be more than the frames that went out
+// for it: something ended, or time plays a part. Then a turn is due.
+static void
+note_due(void)
+{
+	fabric.due = MIN(fabric.due, MIN(rcap_wants(fabric.rcap), show_due()));
+}
+
+// The boot processor's timer keeps the time.
+static void
+keep_time(void)
+{
+	if (fabric.due < cpus[0].timer_at_ns)
+		sched_kick(0);
+}
+
 void
 fabric_input(const u8 *frame, u32 len)
 {
@@ -156,7 +172,27 @@ fabric_input(const u8 *frame, u32 len)
 				   frame[WIRE_ETHERNET + 1] == WIRE_RESPONSE))
 		fabric.busy_until = now + BUSY_NS;
 	rcap_input(fabric.rcap, now, frame, len);
-	fabric.due = 0;
+	note_due();
+	if (fabric.due > now)		// else a turn follows
+		keep_time();
+}
+
+void
+fabric_push(void)
+{
+	transmit_push();
+}
+
+void
+fabric_submitted(u64 now)
+{
+	note_due();
+	if (fabric.due <= now) {
+		fabric_work(now);
+		return;
+	}
+	transmit_push();
+	keep_time();
 }
 
 bool
@@ -192,6 +228,8 @@ output(u64 now)
 	u32 len;
 
 	do {
+		if (rcap_wants(fabric.rcap) > now)
+			return;
 		buffer = rcap_host_buffer(NULL);
 		if (!buffer)
 			return;
@@ -222,9 +260,7 @@ fabric_work(u64 now)
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
 	fabric.due = MIN(fabric.due, show_links(now));
-	// The boot processor's timer keeps the time.
-	if (fabric.due < cpus[0].timer_at_ns)
-		sched_kick(0);
+	keep_time();
 }
 
 u64

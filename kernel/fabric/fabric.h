@@ -36,7 +36,8 @@ fabric_init(char *cmdline, bool small);
 bool
 fabric_on(void);
 
-// A frame with the fabric's EtherType. fabric_work() follows before long.
+// A frame with the fabric's EtherType. fabric_push() follows before long, and
+// fabric_work() when fabric_deadline() says so.
 void
 fabric_input(const u8 *frame, u32 len);
 
@@ -52,6 +53,15 @@ fabric_work(u64 now);
 // When fabric_work() is wanted without a frame; NEVER without a fabric.
 u64
 fabric_deadline(void);
+
+// Tells the interface of frames that fabric_input() has made.
+void
+fabric_push(void);
+
+// The interface may be done with frames that it should give back now: before, they
+// wait until they are many.
+bool
+fabric_short(void);
 
 // The interface is done with a frame that fabric_work() sent.
 void

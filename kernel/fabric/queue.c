@@ -182,7 +182,7 @@ i64
 do_fabric_kick(struct call *call)
 {
 	take_submissions(&fabric_queues[call->cap->base], *CHECKED(call, u32));
-	fabric_work(clock_ns());
+	fabric_submitted(clock_ns());
 	return 0;
 }
 

@@ -82,6 +82,12 @@ show_counters(void)
 }
 
 u64
+show_due(void)
+{
+	return shown_at + REFRESH_NS;
+}
+
+u64
 show_links(u64 now)
 {
 	const struct links_counters *l = links_counters(fabric.links);
@@ -89,7 +95,7 @@ show_links(u64 now)
 
 	if (now - shown_at < REFRESH_NS && l->sessions == sessions &&
 	    l->lapses == lapses)
-		return shown_at + REFRESH_NS;
+		return show_due();
 	shown_at = now;
 	sessions = l->sessions;
 	lapses = l->lapses;

@@ -166,6 +166,14 @@ held_refused(u32 record, enum wire_code code);
 void
 held_count(const struct pending *p, const struct rcap_completion *c, u64 now);
 
+// fabric.c: after submissions were taken.
+void
+fabric_submitted(u64 now);
+
+// show.c: when the tables are to be refreshed, if anything has happened since
+u64
+show_due(void);
+
 // show.c: refreshes the exported tables, or says when it wants to.
 u64
 show_links(u64 now);

@@ -12,12 +12,11 @@
 
 #define BUFFERS_MAX 64u
 #define PUSH_FRAMES 12u		// of one turn: so that the peer need not wait for its end
-#define DESCRIPTORS_A_FRAME 2u	// its beginning, which the driver copies, and the rest
 
 static struct {
 	u8 *memory;
 	u64 physical;
-	u32 size;		// of a buffer
+	u32 size;		// of a buffer: what the driver has before a frame, and a frame
 	u32 count;
 	u32 free_count;
 	u16 free[BUFFERS_MAX];
@@ -52,18 +51,18 @@ rcap_host_buffer(void *host)
 	(void)host;
 	if (!pool.free_count)
 		ring_tx_collect();
-	if (!pool.free_count || nic_room() < DESCRIPTORS_A_FRAME) {
+	if (!pool.free_count || !nic_room()) {
 		pool.starved = true;
 		return NULL;
 	}
-	return pool.memory + pool.free[--pool.free_count] * pool.size;
+	return pool.memory + pool.free[--pool.free_count] * pool.size + NIC_HEADROOM;
 }
 
 // Whether the interface takes a frame as long; 0 is none.
 static bool
 takes(u32 len)
 {
-	bool room = nic_room() >= DESCRIPTORS_A_FRAME;
+	bool room = nic_room() > 0;
 	bool fits = len <= NIC_ETHERNET_LEN + nic_facts()->mtu;
 
 	if (len <= NIC_ETHERNET_LEN)
@@ -78,24 +77,15 @@ takes(u32 len)
 void
 rcap_host_send(void *host, u8 *buffer, u32 len)
 {
-	u32 index = (u32)(buffer - pool.memory) / pool.size;
-	struct nic_frame frame = {
-		.header_len = NIC_ETHERNET_LEN,
-		.piece_count = 1,
-	};
+	u32 at = (u32)(buffer - pool.memory), index = at / pool.size;
 
 	(void)host;
-	ASSERT(index < pool.count && len <= pool.size);
+	ASSERT(index < pool.count && len <= pool.size - NIC_HEADROOM);
 	if (!takes(len)) {
 		give_back(index);
 		return;
 	}
-	memcpy(nic_header(), buffer, NIC_ETHERNET_LEN);
-	frame.piece[0] = (struct nic_piece){
-		pool.physical + index * pool.size + NIC_ETHERNET_LEN,
-		len - NIC_ETHERNET_LEN,
-	};
-	nic_send(&frame, NIC_FLIGHTS_MAX + index);
+	nic_send_whole(buffer, pool.physical + at, len, NIC_FLIGHTS_MAX + index);
 	sys_info.nic_tx_frames++;
 	if (++pool.untold >= PUSH_FRAMES)
 		transmit_push();
@@ -117,6 +107,12 @@ transmit_push(void)
 		return;
 	pool.untold = 0;
 	nic_push();
+}
+
+bool
+fabric_short(void)
+{
+	return pool.starved || pool.free_count < pool.count / 2;
 }
 
 bool

@@ -351,6 +351,6 @@ ring_watched(u64 frame, u32 offset)
 void
 ring_idle(void)
 {
-	if (nic_sent_waiting() || nic_receive_waiting())
+	if (ring_tx_sent() || nic_receive_waiting())
 		interrupt(0);
 }

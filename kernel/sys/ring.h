@@ -43,6 +43,10 @@ ring_watched(u64 frame, u32 offset);
 void
 ring_rx_settle(void);
 
+// Is there something to take back? Frames of the fabric alone wait until they are many.
+must_check bool
+ring_tx_sent(void);
+
 // Takes back what the interface is done with: unpins, advances tx_done, hints.
 void
 ring_tx_collect(void);

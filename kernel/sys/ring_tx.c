@@ -257,12 +257,19 @@ land(u32 flight_index)
 	return index;
 }
 
+bool
+ring_tx_sent(void)
+{
+	return (free_count < NIC_FLIGHTS_MAX || ring_tx_waiting || fabric_short()) &&
+	       nic_sent_waiting();
+}
+
 void
 ring_tx_collect(void)
 {
 	u32 moved = 0, flight_index;
 
-	if (!nic_sent_waiting())
+	if (!ring_tx_sent())
 		return;
 	for (u32 i = 0; i < NIC_FLIGHTS_MAX && nic_sent(&flight_index); i++) {
 		u32 index = RING_NONE;
@@ -337,10 +344,11 @@ ring_tx_flush(void)
 	if (unlikely(ring_handler_replies))
 		ring_handler_send();
 	for (u32 i = 0; i < FLUSH_ROUNDS_MAX; i++) {
-		bool waiting = resume();
+		bool wanted = ring_tx_waiting, waiting = resume();
 
 		nic_push();
-		if (!nic_want_sent(waiting))
+		// As it stands already, when nobody waited before either.
+		if ((!wanted && !waiting) || !nic_want_sent(waiting))
 			return;
 		ring_tx_collect();
 	}

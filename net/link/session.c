@@ -59,25 +59,14 @@ session_lapse(struct links *links, struct link_peer *peer)
 		session_end(links, peer);
 }
 
-static u64
-lease_end(const struct link_peer *peer)
-{
-	if (PLANTED(BUG_LEASE) && peer->asker == LINK_NONE)
-		return NEVER_NS;
-	return peer->proven_at + LINK_LEASE_NS;
-}
-
-bool
-session_live(struct links *links, u64 now, struct link_peer *peer)
+void
+session_over(struct links *links, struct link_peer *peer)
 {
 	if (peer->state != LINK_STATE_UP)
-		return false;
-	if (now < lease_end(peer) && peer->tx_sequence < SEQUENCE_END - 1)
-		return true;
+		return;
 	session_lapse(links, peer);
 	peer_due_changed(links, peer,
 			 MIN(peer->due, session_due(links, peer)));
-	return false;
 }
 
 bool

@@ -298,14 +298,33 @@ handshake_due(const struct link_handshake *h);
 // session.c: its beginning, its lease, its end
 void
 session_confirm(struct links *links, u64 now, struct link_peer *peer);
-bool
-session_live(struct links *links, u64 now, struct link_peer *peer);
+void
+session_over(struct links *links, struct link_peer *peer);
 void
 session_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
 session_idle_due(const struct links *links, const struct link_peer *peer);
 u64
 session_due(const struct links *links, const struct link_peer *peer);
+
+static inline u64
+lease_end(const struct link_peer *peer)
+{
+	if (PLANTED(BUG_LEASE) && peer->asker == LINK_NONE)
+		return NEVER_NS;
+	return peer->proven_at + LINK_LEASE_NS;
+}
+
+// The session stands and its lease runs. One whose lease is over lapses here.
+static inline bool
+session_live(struct links *links, u64 now, struct link_peer *peer)
+{
+	if (likely(peer->state == LINK_STATE_UP && now < lease_end(peer) &&
+		   peer->tx_sequence < SEQUENCE_END - 1))
+		return true;
+	session_over(links, peer);
+	return false;
+}
 
 // Whole pages go in one frame.
 static inline bool

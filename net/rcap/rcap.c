@@ -171,6 +171,12 @@ rcap_deadline(const struct rcap *rcap)
 						 : links_deadline(rcap->links);
 }
 
+u64
+rcap_wants(const struct rcap *rcap)
+{
+	return rcap->ended_head == NIL16 ? rcap_deadline(rcap) : 0;
+}
+
 u32
 rcap_output(struct rcap *rcap, u64 now, u8 *buffer)
 {

@@ -63,6 +63,10 @@ rcap_tick(struct rcap *rcap, u64 now);
 u64
 rcap_deadline(const struct rcap *rcap);
 
+// The same, or 0 when rcap_completion() has something.
+u64
+rcap_wants(const struct rcap *rcap);
+
 // The next frame that can wait for room, in WIRE_FRAME_MAX bytes; 0: none.
 must_check u32
 rcap_output(struct rcap *rcap, u64 now, u8 *buffer);

@@ -259,10 +259,11 @@ lanes_serve(struct rcap *rcap, u64 now, u16 peer, u32 most)
 	u32 went = 0;
 
 	for (u32 stuck = 0; stuck < LANES && lanes->waiting && went < most;) {
-		struct rcap_op *op = lane_first(rcap, peer, lanes->next_lane);
+		u32 lane = lanes->next_lane;
 
-		lanes->next_lane = (lanes->next_lane + 1) % LANES;
-		if (op && dispatch(rcap, now, op)) {
+		lanes->next_lane = (u16)((lane + 1) % LANES);
+		if (lanes->tail[lane] != NIL16 &&
+		    dispatch(rcap, now, lane_first(rcap, peer, lane))) {
 			stuck = 0;
 			went++;
 		} else {
