@@ -402,15 +402,11 @@ set_timer(struct cpu *cpu, u64 at, u64 now)
 	apic_timer(at > now ? at - now : 1);
 }
 
-// An interrupt has come: is there nothing to do but to halt again? Whatever wakes
-// somebody sets `reschedule`; what is to be done at a time, the timer is set for.
-static bool
-stays_idle(const struct cpu *cpu)
+// When the devices and the fabric are to be looked at without an interrupt.
+static u64
+look_ns(void)
 {
-	u64 look = MIN(fabric_deadline(), MIN(ring_look_deadline(), disk_look_ns));
-
-	return !cpu->reschedule && sys_info.frames_free == frames.free &&
-	       (cpu->index != 0 || look >= cpu->timer_at_ns);
+	return MIN(fabric_deadline(), MIN(ring_look_deadline(), disk_look_ns));
 }
 
 static void
@@ -418,19 +414,18 @@ idle(struct cpu *cpu)
 {
 	u64 start = clock_ns();
 
-	if (cpu->space < ENVS_MAX &&
-	    env_table[cpu->space].state != ENV_ASLEEP &&
+	if (cpu->space < ENVS_MAX && env_table[cpu->space].state != ENV_ASLEEP &&
 	    env_table[cpu->space].state != ENV_RUNNABLE)
 		leave_space(cpu);
 	do {
 		ring_idle();
 		kernel_unlock();
-		// The flag is looked at with interrupts off, and `sti; hlt` lets
-		// none in between: a kick after the look ends the halt.
+		// With interrupts off, and `sti; hlt` lets none in between.
 		if (!cpu->reschedule)
 			cpu_halt_for_interrupt();
 		kernel_lock();
-	} while (stays_idle(cpu));
+	} while (!cpu->reschedule && sys_info.frames_free == frames.free &&
+		 look_ns() >= cpu->timer_at_ns);	// else there is more to do
 	start = clock_ns() - start;
 	cpu->info->idle_ns += start;
 	trace(TRACE_HALT, (u32)MIN(start, 0xffffffffull), 0);
