@@ -7,7 +7,7 @@
 // wrong in the way that the cores can.
 #include "kernel/abi/syscalls.h"
 
-#define AUTHORITY_MAX 4096u
+#define AUTHORITY_MAX 32768u
 #define AUTHORITY_NONE 0xffffffffu
 
 enum model_store { STORE_PAGES, STORE_DISK, STORE_COUNT };

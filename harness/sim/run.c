@@ -32,6 +32,7 @@
 #define AUDIT_NS (50 * NS_PER_MS)
 #define WORK_ON_NS NS_PER_SECOND
 #define SETTLE_NS (4 * NS_PER_SECOND)
+#define SETTLE_HUGE_NS (5 * NS_PER_SECOND / 2)	// no longer than anything may take
 #define PROBE_NS NS_PER_SECOND
 #define SHOWN_LINES 60u
 #define DONE_LEAST_EACH 4u	// operations DONE, for each node
@@ -181,18 +182,19 @@ static void
 draw_shape(void)
 {
 	const struct run_options *o = &sim.options;
-	bool large;
+	bool large, huge;
 
 	sim.nodes = o->nodes_least +
 		    (u32)sim_below(o->nodes_most - o->nodes_least + 1);
 	large = sim.nodes > 16;
+	huge = sim.nodes > HUGE;
 	sim.mtu = sim_below(4) ? 1500 : 9000;
 	sim.grant_pool = draw_pool();
 	sim.landing_pool = draw_pool();
-	sim.work_ns = (large ? 400 : 30 + sim_below(60)) * NS_PER_MS;
+	sim.work_ns = (huge ? 2000 : large ? 400 : 30 + sim_below(60)) * NS_PER_MS;
 	phases.heal = 3 * NS_PER_SECOND + sim_below(large ? 1 : 3 * NS_PER_SECOND);
 	phases.quiet = phases.heal + WORK_ON_NS;
-	phases.probe = phases.quiet + SETTLE_NS;
+	phases.probe = phases.quiet + (huge ? SETTLE_HUGE_NS : SETTLE_NS);
 	phases.end = phases.probe + PROBE_NS;
 	phases.probes_from = MODEL_OPS_MAX;
 }
@@ -448,6 +450,6 @@ run_seed(const struct run_options *options, struct run_result *result)
 	registers_judge();
 	record_end();
 	fill_result(result);
-	if (result->outcome[DONE] < DONE_LEAST_EACH * sim.nodes)
+	if (result->outcome[DONE] < (sim.nodes > HUGE ? 1 : DONE_LEAST_EACH) * sim.nodes)
 		sim_failed(TRACE_NO_NODE, "too few operations were done to tell anything");
 }

@@ -42,6 +42,7 @@
 #define BACKLOG 256u		// frames that a paused node's card keeps
 #define BOOTS_MAX 64u
 #define MEMBERS_MORE 8u		// nodes that take another's place, in a seed
+#define HUGE 256u		// above: less work and shorter phases
 #define LARGE 64u		// above: not everything is looked at in every step
 #define CLEANS 32u
 #define EVENTS_MAX 65536u
@@ -128,6 +129,7 @@ struct sim_node {
 	u64 stepped_at;
 	u64 timer_at;		// when EVENT_TIMER comes; NEVER: none is wanted
 	bool timer_waited;	// it is slow, and its timer was put off
+	bool asked;		// a REQUEST has come since its pages were looked at
 	u64 idle_since;		// it neither stood still nor started since then
 	u64 service_ns;		// that it takes over a frame; 0: none
 	u64 busy_until;
