@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The search of states: the cores with NET_PLANTED and DSM_PLANTED, a stand-in for
-# libsodium, and worlds. `make search` is the long one.
+# The search of states: the cores with NET_PLANTED, a stand-in for libsodium, and what
+# can happen to them. `make search` is the long one.
 
 SEARCH_C := $(wildcard harness/search/*.c) $(filter-out %_test.c %_fuzz.c %_rig.c \
 	net/sodium/%,$(wildcard net/*/*.c)) \
 	kernel/base/siphash.c
-SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED -DDSM_PLANTED $(SIM_WARN) -I. -MMD -MP
+SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED $(SIM_WARN) -I. -MMD -MP
 SEARCH_O := $(SEARCH_C:%.c=$(B)/harness/search.o/%.o)
 
 ALL += $(B)/harness/search

@@ -37,7 +37,7 @@ struct world {
 	bool (*plant)(const char *bug);
 };
 
-extern const struct world world_fabric, world_shared;
+extern const struct world world_fabric;
 
 struct search_plan {
 	const struct world *world;
