@@ -56,9 +56,9 @@ reason(struct api_reason *to, const char *layer, const struct name *name, u64 co
 	u32 i = 0;
 
 	for (; name->name && name->name[i] && i + 1 < API_WORD_SIZE; i++) {
-		char c = name->name[i];
+		u8 c = (u8)name->name[i];
 
-		to->word[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		to->word[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20u : c);
 	}
 	to->word[i] = 0;
 	to->layer = layer;

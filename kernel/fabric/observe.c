@@ -49,6 +49,7 @@ void
 held_begin(u32 record, const struct rcap_remote *remote, const struct wire_grant *grant)
 {
 	ASSERT(record < FABRIC_HELD_MAX);
+	serial++;
 	held[record] = (struct fabric_held){
 		.incarnation = remote->incarnation,
 		.count = grant->count,
@@ -56,7 +57,7 @@ held_begin(u32 record, const struct rcap_remote *remote, const struct wire_grant
 		.peer = remote->peer,
 		.type = grant->type,
 		.rights = grant->rights,
-		.serial = ++serial,
+		.serial = serial,
 	};
 }
 

@@ -212,7 +212,10 @@ a_greeting_that_names_an_old_nonce(void **state)
 		    (seen[0] || seen[1]))
 			hello = f;
 	}
-	assert_non_null(hello);
+	if (!hello) {
+		fail_msg("no HELLO named a nonce");
+		return;
+	}
 	rig.cut[0][1] = rig.cut[1][0] = true;
 	rig_run(&rig, 5 * NS_PER_SECOND);
 	expect_drop(hello->bytes, hello->len, LINK_DROP_NONCE);

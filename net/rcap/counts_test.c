@@ -79,7 +79,7 @@ an_export_counts_what_is_done_under_it(void **state)
 	assert_int_equal(use_of(place)->peer, rig_peer(&rig, 0, 1));
 	assert_int_equal(use_of(place)->type, TYPE_FRAMES);
 	assert_int_equal(use_of(place)->count, 4);
-	s = rig_submit(&rig, 1, place, OP_READ, 4 * PAGE, 1, 0);
+	s = rig_submit(&rig, 1, place, OP_READ, 4ull * PAGE, 1, 0);
 	do_expect(&s, RCAP_NOT_DONE, CODE_RANGE);
 	s = rig_submit(&rig, 1, place, OP_BLOCK_READ, 0, PAGE, 0);
 	do_expect(&s, RCAP_NOT_DONE, CODE_TYPE);
