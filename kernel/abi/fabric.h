@@ -194,7 +194,7 @@ struct fabric_link {
 	u64 heard_at;		// ns since boot
 };
 
-#define FABRIC_LINKS_MAX 128u
+#define FABRIC_LINKS_MAX 1024u
 #define FABRIC_DROPS_MAX 48u
 #define FABRIC_STRAYS_MAX 16u
 #define FABRIC_LOST_MAX 8u

@@ -27,10 +27,12 @@
 #define BUFFER_NARROW 2048u	// for frames of an MTU of 1500
 #define TRANSMIT_BUFFERS 64u
 #define TRANSMIT_BUFFERS_SMALL 32u
-#define WINDOWS 64u		// peers that are talked to at a time
+#define PEERS_SMALL 128u
+#define WINDOWS 128u		// peers that are talked to at a time, each 4 KiB
 #define WINDOWS_SMALL 16u
+#define HANDSHAKES 32u
 #define STAGING_SMALL 16u
-#define KEY_AGREEMENTS 16u	// a second, about 1 ms each
+#define KEY_AGREEMENTS 64u	// a second, about 1 ms each
 #define DROPS_ROOM 16u		// operations of the kernel's own
 #define REQUESTS_SMALL 48u	// three frames for each of fifteen peers
 #define GRANTS_MAX 64u
@@ -61,9 +63,9 @@ start(const u8 key[32], bool small, bool untagged)
 	struct links_config lc = {
 		.incarnation = sys_info.incarnation,
 		.mtu = nic_facts()->mtu,
-		.peers_max = FABRIC_LINKS_MAX,
+		.peers_max = small ? PEERS_SMALL : FABRIC_LINKS_MAX,
 		.windows_max = small ? WINDOWS_SMALL : WINDOWS,
-		.handshakes_max = 8,
+		.handshakes_max = HANDSHAKES,
 		.key_agreements_max = KEY_AGREEMENTS,
 		.grant_pool = (u16)(small ? REQUESTS_SMALL : FABRIC_REQUEST_BUFFERS),
 		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),

@@ -99,7 +99,8 @@ show_links(u64 now)
 	shown_at = now;
 	sessions = l->sessions;
 	lapses = l->lapses;
-	for (u16 peer = 0; peer < FABRIC_LINKS_MAX; peer++)
+	// A new one is the next: the table of links grows by one at a time.
+	for (u16 peer = 0; peer <= fabric_info.links && peer < FABRIC_LINKS_MAX; peer++)
 		changed |= show_link(peer);
 	show_counters();
 	if (changed) {
