@@ -38,7 +38,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Sequence
 
 import rig
 from counting import CHECK, TAG, Blocks, Cost, Symbols, between, build_plugin, cost, read_blocks
@@ -210,14 +210,17 @@ class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
     def __init__(self, session: Session, mtu: int, tagged: bool,
-                 plugin: Path | None = None) -> None:
+                 plugin: Path | None = None, ports: Sequence[str] = ()) -> None:
         words = f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
                       words, core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
                  for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
-        for node in nodes:
-            rig.add_port(node)
+        if ports:
+            nodes = [replace(node, socket=port) for node, port in zip(nodes, ports, strict=True)]
+        else:
+            for node in nodes:
+                rig.add_port(node)
         self.owner, self.progress = nodes[0].mac, session.progress
         hardware = replace(session.hardware(), plugin=plugin)
         self.machines = [Machine(node, hardware) for node in nodes]

@@ -56,6 +56,7 @@ class Node:
     core: int = GUEST_CORE
     mtu: int = MTU
     disk_mib: int = 0  # an empty disk of that size
+    socket: str = ""  # of a switch's port, in place of the tap
 
     @property
     def address(self) -> str:
@@ -272,8 +273,10 @@ class Machine:
                 disk.truncate(node.disk_mib << 20)
             words += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.folder}/disk",
                       "-device", f"{DISKS[DEVICES.disk]},drive=disk"]
-        return words + ["-netdev", f"tap,id=net,ifname={node.tap},script=no,downscript=no",
-                        "-device", DEVICES.card(node, rom)]
+        wire = f"tap,id=net,ifname={node.tap},script=no,downscript=no"
+        if node.socket:
+            wire = f"stream,id=net,server=off,addr.type=unix,addr.path={node.socket}"
+        return words + ["-netdev", wire, "-device", DEVICES.card(node, rom)]
 
     @property
     def counts(self) -> Path:

@@ -27,6 +27,7 @@ import bench_block  # noqa: E402 (the path above comes first)
 import bench_boot  # noqa: E402
 import bench_fabric  # noqa: E402
 import bench_http  # noqa: E402
+import bench_loss  # noqa: E402
 import bench_primitives  # noqa: E402
 import record  # noqa: E402
 import remote  # noqa: E402
@@ -37,8 +38,8 @@ from pair import PairRoot  # noqa: E402
 from session import LABELS, Session  # noqa: E402
 
 BENCHES = {"http": bench_http.run, "boot": bench_boot.run, "primitives": bench_primitives.run,
-           "fabric": bench_fabric.run, "block": bench_block.run}
-BETWEEN_NODES = ("fabric", "block")
+           "fabric": bench_fabric.run, "block": bench_block.run, "loss": bench_loss.run}
+BETWEEN_NODES = ("fabric", "block", "loss")
 BUILD = ROOT / "build"
 
 
@@ -229,11 +230,12 @@ def main(words: list[str]) -> int:
         if "deos" in wanted:
             plot()  # what is missing is said before the work, not after it
         between = [name for name in chosen.names if name in BETWEEN_NODES]
+        compared = [name for name in between if name != "loss"]
         peer = pair = None
         if "peer" in wanted and len(between) < len(chosen.names):
             peer = Peer(chosen.out / "linux")
             peer.build()
-        if "peer" in wanted and between:
+        if "peer" in wanted and compared:
             pair = PairRoot(chosen.out / "pair")
             pair.build()
         build = None
