@@ -154,7 +154,7 @@ full_lists_are_cut_at_an_element(void **state)
 	json_begin(&json, buffer, ROOM);
 	api_show_fabric_begin(&json, node, &info);
 	api_show_fabric_list(&json, API_LIST_LINKS);
-	for (u32 i = 0; i < FABRIC_LINKS_MAX; i++)
+	for (u32 i = 0; i < FABRIC_LINKS_MAX / 8; i++)		// of all, the rest has no room
 		assert_true(api_show_link(&json, i, 0, &links[i], &counts[i]));
 	api_show_fabric_list(&json, API_LIST_EXPORTS);
 	while (api_show_export(&json, shown, &exports[shown]))
