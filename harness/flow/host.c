@@ -24,6 +24,21 @@ rcap_host_walk(void *host, u32 node, u32 node_generation)
 	return true;
 }
 
+bool
+rcap_host_below(void *host, u32 node, u32 above)
+{
+	(void)host, (void)node, (void)above;
+	return false;
+}
+
+enum wire_code
+rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
+		 u64 result[2])
+{
+	(void)host, (void)message, (void)bytes, (void)result;
+	return CODE_HANDLER;
+}
+
 enum wire_code
 rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count, u32 *node,
 		 u32 *node_generation)

@@ -138,15 +138,42 @@ def test_file_of_a_remote_disk(disk):
         assert "nobody offers that service" in two.run(f"remote cat {one.mac} readme")
 
 
-def test_derived_for_a_third_node():
-    """A holder has the owner derive a part for a third node, and takes it back."""
+def test_every_operation():
+    """Each operation does what it must, and says where its time went."""
+    with Fabric(2) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        said = one.run(f"remote every {two.mac}")
+        assert "remote: PASS each operation" in said, said
+        spent = re.findall(r"(\d+) us waiting, +(\d+) on the way, +(\d+) there", said)
+        assert len(spent) == 12 and all(int(way) for _, way, _ in spent), said
+
+
+def test_program_at_the_owner():
+    """A program in another node's kernel keeps counters by name; loss runs none of it twice."""
+    with Fabric(2, seed=SEED, faults=FAULTS) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        total = 0
+        for add in (5, 70, 900):
+            total += add
+            assert f"remote: apples is {total}\n" in one.run(f"remote count {two.mac} apples {add}")
+        assert "remote: pears is 1\n" in one.run(f"remote count {two.mac} pears")
+        assert f"remote: apples is {total}\n" in one.run(f"remote count {two.mac} apples 0")
+
+
+@pytest.mark.parametrize("how", ["", " expel"], ids=["revoke", "expel"])
+def test_derived_for_a_third_node(how):
+    """A holder has the owner derive a part for a third node, sees it among the holders,
+    and takes it back from all or from that one."""
     with Fabric(3) as fabric:
         one, two, three = fabric.nodes
         two.background("remote serve 4", "remote: serving 4 pages\n")
         since = len(three.log())
         three.type("remote take")
         number = three.wait_for(r"takes as environment (\d+)", since=since)[1]
-        said = one.run(f"remote pass {two.mac} {three.mac} {number}")
+        said = one.run(f"remote pass {two.mac} {three.mac} {number}{how}")
+        assert f"environment {number} holds 1 from 1" in said, said
         assert "taken back, own access stays" in said, said
         three.wait_for("took 1 pages with word 7a55 from node .; its bytes are 5a", since=since)
         three.wait_for("beyond it: outside the range.*; to write: .*lacks a right", since=since)

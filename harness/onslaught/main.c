@@ -48,7 +48,7 @@ fill_memory(struct onslaught *o)
 	memset(n->memory + HONEST_AT * 4096, 0, 8);
 	memcpy(o->shadow, n->memory, sizeof(o->shadow));
 	for (u32 i = 0; i < 4; i++)
-		ASSERT(rcap_post(n->rcap, 0, LANDS_AT * 4096, 1024, 5));
+		ASSERT(rcap_post(n->rcap, 0, LANDS_AT * 4096, 1024, 5, 0));
 }
 
 static struct rcap_completion

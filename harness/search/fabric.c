@@ -323,13 +323,14 @@ fabric_submit(u32 node)
 		.local = (u64)LOCAL * PAGE + op * 64, .fenced = what->fenced };
 
 	if (what->op == OP_MCAS) {
-		submit.clause_count = 1;
+		submit.pieces = 1;
 		submit.clause[0].compare_mask[0] = submit.clause[0].swap_mask[0] = ~0ull;
 		submit.clause[0].swap[0] = what->value;
 	}
 	if (what->op == OP_WRITE)
 		fabric_memory[node][LOCAL][op * 8] = what->value;
-	submit.addend = what->value;
+	if (what->op == OP_FETCH_ADD)
+		submit.addend = what->value;
 	fabric.fate[op].state = OP_OPEN;
 	fabric.fate[op].boot = (u8)(fabric.held[node].incarnation & 0xff);
 	fabric.fate[op].id = rcap_submit(fabric_rcap[node], fabric.now, &submit);
@@ -475,6 +476,21 @@ rcap_host_walk(void *host, u32 node, u32 generation)
 {
 	ASSERT(node_of(host) == OWNER && node < NODES && generation == 1);
 	return fabric.live[node];
+}
+
+bool
+rcap_host_below(void *host, u32 node, u32 above)
+{
+	(void)host, (void)node, (void)above;
+	return false;
+}
+
+enum wire_code
+rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
+		 u64 result[2])
+{
+	(void)host, (void)message, (void)bytes, (void)result;
+	return CODE_HANDLER;
 }
 
 enum wire_code

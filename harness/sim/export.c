@@ -303,6 +303,14 @@ rcap_host_walk(void *host, u32 tree_node, u32 generation)
 	return cap_is_live(&node->tree, tree_node, generation);
 }
 
+bool
+rcap_host_below(void *host, u32 tree_node, u32 above)
+{
+	struct sim_node *node = host;
+
+	return cap_is_below(&node->tree, tree_node, above);
+}
+
 static enum wire_code
 code_of(i64 error)
 {

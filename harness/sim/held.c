@@ -62,7 +62,7 @@ held_post(struct sim_node *node)
 			if (!(node->env[env].post >> i & 1))
 				continue;
 			if (!rcap_post(node->rcap, env, message_at(env, i),
-				       MESSAGE_ROOM, i))
+				       MESSAGE_ROOM, i, 0))
 				sim_failed(node_index(node), "a buffer cannot be posted");
 		}
 		node->env[env].post = 0;

@@ -563,6 +563,18 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
 }
 
+// No program stands on an endpoint here.
+enum wire_code
+rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
+		 u64 result[2])
+{
+	(void)host;
+	(void)message;
+	(void)bytes;
+	(void)result;
+	return CODE_HANDLER;
+}
+
 void
 rcap_host_changed(void *host, u64 local, u32 len)
 {

@@ -167,7 +167,7 @@ draw_mcas(const struct target *target, struct operation *o)
 	op->len = sim_below(3) ? 8 : 16;
 	op->offset = draw_word(target->held, op->len);
 	op->clauses = 1 + (u32)sim_below(CLAUSES_MAX);
-	o->submit.clause_count = op->clauses;
+	o->submit.pieces = op->clauses;
 	for (u32 i = 0; i < op->clauses; i++) {
 		const struct model_clause *from = &op->clause[i];
 		struct rcap_clause *to = &o->submit.clause[i];
@@ -242,7 +242,8 @@ finish(struct operation *o)
 	o->submit.fenced = o->op.fenced;
 	o->submit.offset = o->op.offset;
 	o->submit.length = o->op.len;
-	o->submit.addend = o->op.add;
+	if (o->op.kind == DO_ADD)
+		o->submit.addend = o->op.add;
 }
 
 // The register page, if it is among the capability's: then it is the last.
@@ -266,7 +267,7 @@ draw_register(const struct target *target, struct operation *o)
 	op->offset = (u64)(target->held->count - 1) * UNIT;
 	if (op->kind != DO_MCAS)
 		return;
-	op->clauses = o->submit.clause_count = 1;
+	op->clauses = o->submit.pieces = 1;
 	guess(target, op->offset, 8, clause->compare);
 	clause->compare_mask[0] = clause->swap_mask[0] = UINT64_MAX;
 	clause->swap[0] = prng_u64(&sim.prng);

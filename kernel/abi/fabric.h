@@ -23,6 +23,8 @@
 #define FABRIC_COMPLETE_SLOTS 64u
 #define FABRIC_OPEN_MAX 48u
 #define FABRIC_CLAUSES_MAX 3u
+#define FABRIC_PIECES_MAX 13u
+#define FABRIC_HOLDERS_MAX 24u	// of one answer
 #define FABRIC_QUEUE_FRAMES 4u
 #define FABRIC_SERVICE_NONE (~0ull)
 #define FABRIC_NODE_SELF 0xffffu	// SEND to a service, GRANT: of this node itself
@@ -34,7 +36,8 @@ enum fabric_op {
 	FABRIC_NONE,
 	FABRIC_READ,		// offset, length -> local
 	FABRIC_WRITE,		// local -> offset, length
-	FABRIC_MCAS,		// offset, length 8 or 16, clauses; a chained read -> local
+	FABRIC_MCAS,		// offset, length 8 or 16, clauses; a chained READ -> local, a
+				// chained WRITE <- local
 	FABRIC_FETCH_ADD,	// offset, length 8, addend
 	FABRIC_NOTIFY,		// offset, length 4
 	FABRIC_SEND,		// local, length -> an endpoint, or a service of `node`
@@ -47,14 +50,28 @@ enum fabric_op {
 	FABRIC_DROP,		// a REMOTE capability at its owner
 	FABRIC_CANCEL,		// the operation of this queue with tag `offset`
 	FABRIC_POST,		// local, length: a buffer for an ENDPOINT; completes
-				// when a message lies in it
+				// when a message lies in it; `offset` is told to the sender
 	FABRIC_ACCEPT,		// a place for a capability; completes when one came
+	FABRIC_READV,		// offset, pieces -> local; length: of all of them
+	FABRIC_PUTV,		// local -> offset, pieces, when the word there compares
+	FABRIC_HOLDERS,		// who holds what came from a capability -> local
+	FABRIC_EXPEL,		// takes back from one of them
+	FABRIC_INVOKE,		// local, length -> the program of an endpoint
+	FABRIC_HANDLE,		// that program for an ENDPOINT of this queue
 	FABRIC_OP_COUNT
 };
 
 // MCAS: the first clause with (old & compare_mask) == (compare & compare_mask)
-// is applied: (old & ~swap_mask) | (swap & swap_mask) is stored, and then
-// chain_length bytes from chain_offset are read.
+// is applied: (old & ~swap_mask) | (swap & swap_mask) is stored, and then `chain`
+// happens to chain_length bytes (0: nothing) at chain_offset: up to 4096 are read to
+// `local`, up to 1024 written from there, or one is added to 4 and who waits for them
+// wakes.
+enum fabric_chain {
+	FABRIC_CHAIN_READ,
+	FABRIC_CHAIN_WRITE,
+	FABRIC_CHAIN_NOTIFY,
+};
+
 struct fabric_clause {
 	u64 compare[2];
 	u64 compare_mask[2];
@@ -62,7 +79,52 @@ struct fabric_clause {
 	u64 swap_mask[2];
 	u64 chain_offset;
 	u32 chain_length;
+	u32 chain;		// enum fabric_chain
+};
+
+// READV: up to 4096 bytes in all, one piece behind the other at `local`. The offsets
+// count from the submission's, and that one and `length` lie in the range as well.
+struct fabric_piece {
+	u64 offset;
+	u32 length;
 	u32 reserved;
+};
+
+// PUTV: up to 1024 bytes in all. When (old & compare_mask) == (compare & compare_mask)
+// for the 8 aligned bytes at the submission's offset, the pieces are written and then
+// `add` is added there; the completion's clause is 0 then, else FABRIC_CLAUSE_NONE.
+struct fabric_change {
+	u64 compare;
+	u64 compare_mask;
+	u64 add;
+	struct fabric_piece piece[FABRIC_PIECES_MAX];
+};
+
+// HOLDERS of a REMOTE capability, by its owner, or of one that was granted from here.
+// `length` is that of fabric_holders with room for 1 to FABRIC_HOLDERS_MAX; `offset` is
+// 0, or `next` of the answer before.
+struct fabric_holder {
+	u8 uuid[16];		// of its node
+	u64 incarnation;
+	u32 environment;
+	u32 slot;		// its name, for EXPEL
+	u32 generation;
+	u8 type;		// enum fabric_type
+	u8 rights;
+	u16 alive;		// there is a session with its node
+	u64 base;		// REMOTE: from the start of it; else as in its range
+	u64 count;
+};
+
+struct fabric_holders {
+	u32 count;
+	u32 next;		// 0: there are no more
+	struct fabric_holder holder[FABRIC_HOLDERS_MAX];
+};
+
+struct fabric_expel {
+	u32 slot;
+	u32 generation;
 };
 
 // GRANT and DERIVE: who gets it, and what. `base` is in units of the capability:
@@ -76,6 +138,15 @@ struct fabric_target {
 	u64 word;		// shown to the other
 };
 
+// HANDLE: a verified program (PROGRAM_INVOKE of kernel/abi/program.h) and a frame that
+// it may read and write, under capabilities of the caller; with SLOT_NONE, none any
+// more. It stays until one of the capabilities, the endpoint or the queue goes.
+struct fabric_handler {
+	u32 program_slot;
+	u32 frame_slot;
+	u64 frame;
+};
+
 struct fabric_submit {
 	u64 tag;
 	u8 op;			// enum fabric_op
@@ -87,9 +158,13 @@ struct fabric_submit {
 	u64 offset;		// as above; a service's number
 	u64 local;
 	u32 length;
-	u32 clause_count;
+	u32 clause_count;	// MCAS; READV, PUTV: pieces
 	union {
 		struct fabric_clause clause[FABRIC_CLAUSES_MAX];
+		struct fabric_piece piece[FABRIC_PIECES_MAX];
+		struct fabric_change change;
+		struct fabric_expel expel;
+		struct fabric_handler handler;
 		struct fabric_target target;
 		u64 addend;
 	};
@@ -107,19 +182,32 @@ struct fabric_complete {
 	u64 tag;
 	u8 outcome;		// enum fabric_outcome
 	u8 code;		// of net/wire/codes.def
-	u8 clause;		// MCAS: which one matched, or FABRIC_CLAUSE_NONE
+	u8 clause;		// MCAS, PUTV: which one matched, or FABRIC_CLAUSE_NONE
 	u8 op;
 	u32 length;		// bytes that came to `local`
-	u64 old[2];		// MCAS, FETCH_ADD: what was there. ACCEPT: units
-	// POST: who sent the message. ACCEPT: who gave the capability.
-	u64 incarnation;
-	u64 word;		// ACCEPT
-	u32 environment;	// POST
-	u32 slot;		// ACCEPT: of the capability
-	u16 node;
-	u8 type;		// ACCEPT: enum fabric_type
-	u8 rights;		// ACCEPT
-	u32 reserved;
+	u64 old[2];		// MCAS, FETCH_ADD, PUTV: what was there. SEND: the word of
+				// the buffer. INVOKE: results. ACCEPT: units
+	union {
+		// POST: who sent the message. ACCEPT: who gave the capability.
+		struct {
+			u64 incarnation;
+			u64 word;	// ACCEPT
+			u32 environment;	// POST
+			u32 slot;	// ACCEPT: of the capability
+			u16 node;
+			u8 type;	// ACCEPT: enum fabric_type
+			u8 rights;	// ACCEPT
+			u32 reserved;
+		};
+		// What went to another node: until it was first sent, on the way, and at
+		// work there (a disk, a program: what took longer than a frame does).
+		struct {
+			u64 queue_ns;
+			u64 wire_ns;
+			u64 remote_ns;
+			u64 reserved1;
+		};
+	};
 };
 
 // What a REMOTE capability names at its owner.
@@ -142,6 +230,7 @@ struct fabric_control {
 
 STATIC_ASSERT(sizeof(struct fabric_submit) == 280);
 STATIC_ASSERT(sizeof(struct fabric_complete) == 64);
+STATIC_ASSERT(sizeof(struct fabric_holder) == 56);
 STATIC_ASSERT(sizeof(struct fabric_control) <=
 	      FABRIC_QUEUE_FRAMES * PAGE_SIZE);
 
@@ -199,7 +288,7 @@ struct fabric_link {
 #define FABRIC_STRAYS_MAX 16u
 #define FABRIC_LOST_MAX 8u
 #define FABRIC_CODES_MAX 32u
-#define FABRIC_WIRE_OPS_MAX 16u
+#define FABRIC_WIRE_OPS_MAX 32u
 
 struct fabric_info {
 	u32 state;		// enum fabric_state

@@ -24,6 +24,7 @@ enum program_type {
 	PROGRAM_OWNS_128,
 	PROGRAM_OWNS_256,
 	PROGRAM_OWNS_512,
+	PROGRAM_INVOKE,		// what to do when a peer asks for it: FABRIC_HANDLE
 	PROGRAM_TYPE_COUNT
 };
 
@@ -59,6 +60,22 @@ struct predicate_context {
 // Asks to be asked again at that time, or a slice from now if that is later. The
 // earliest of several counts. Returns 0.
 #define PREDICATE_LOOK_AT 1
+
+// A program on a fabric endpoint: runs when somebody of another node who holds a
+// capability for that with WRITE asks (FABRIC_INVOKE), once for each time, whoever has
+// the processor. What it returns, and `result`, is the answer.
+#define INVOKE_STEPS_MAX 2048u
+#define INVOKE_MESSAGE_SIZE 1024u
+#define INVOKE_REGION_SIZE 4096u
+
+struct invoke_context {
+	const u8 *message;	// INVOKE_MESSAGE_SIZE bytes; behind `length` zeroes
+	u8 *region;		// INVOKE_REGION_SIZE bytes of the endpoint's owner
+	u64 length;
+	u64 environment;	// of the sender, on its node
+	u64 incarnation;	// of its node
+	u64 result;		// may be written; 0
+};
 
 // A message handler on a packet ring: runs on each frame that the ring's filter
 // takes, when it comes, whoever has the processor.

@@ -161,6 +161,16 @@ is_live(const struct cap_tree *tree, const struct cap *cap)
 }
 
 bool
+cap_is_below(const struct cap_tree *tree, u32 node, u32 above)
+{
+	ASSERT(node < tree->pool_size && tree->pool[node].type != CAP_NONE);
+	do
+		node = tree->pool[node].parent;
+	while (node != CAP_NIL && node != above);
+	return node == above;
+}
+
+bool
 cap_is_live(const struct cap_tree *tree, u32 node, u32 generation)
 {
 	ASSERT(node < tree->pool_size);

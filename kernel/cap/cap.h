@@ -161,6 +161,11 @@ cap_cut(struct cap_tree *tree, u32 node, bool self);
 must_check bool
 cap_is_live(const struct cap_tree *tree, u32 node, u32 generation);
 
+// True when `node`, which is used, was derived from `above`, however indirectly. At
+// most CAP_DEPTH_MAX steps.
+must_check bool
+cap_is_below(const struct cap_tree *tree, u32 node, u32 above);
+
 // Walks every invariant; asserts.
 void
 cap_check(const struct cap_tree *tree);

@@ -90,30 +90,41 @@ do_endpoint_open(struct call *call)
 			 c->index);
 }
 
-// Posting needs READ; the endpoint must be one of this queue's.
+// What an endpoint's owner does with it needs READ, and a queue that it belongs to.
 enum wire_code
-endpoint_post(struct fabric_queue *queue, const struct fabric_submit *s)
+endpoint_own(const struct fabric_queue *queue, u32 slot, u32 *index)
 {
 	const struct endpoint *endpoint;
 	const struct cap *cap;
-	struct pending *p;
-	i64 error = cap_lookup(&caps, queue->owner, s->slot, CAP_ENDPOINT,
-			       CAP_READ, &cap);
-	bool posted;
+	i64 error = cap_lookup(&caps, queue->owner, slot, CAP_ENDPOINT, CAP_READ,
+			       &cap);
 
 	if (error)
 		return wire_code_of(error);
 	endpoint = &endpoints[cap->base];
-	if (!endpoint->running ||
-	    endpoint->queue != (u32)(queue - fabric_queues))
-		return CODE_SERVICE;
+	*index = (u32)cap->base;
+	return endpoint->running &&
+			       endpoint->queue == (u32)(queue - fabric_queues)
+		       ? CODE_NONE : CODE_SERVICE;
+}
+
+enum wire_code
+endpoint_post(struct fabric_queue *queue, const struct fabric_submit *s)
+{
+	u32 index = NONE;
+	enum wire_code code = endpoint_own(queue, s->slot, &index);
+	struct pending *p;
+	bool posted;
+
+	if (code != CODE_NONE)
+		return code;
 	if (!s->length || s->length > WIRE_DATA_MAX)
 		return CODE_SHAPE;
 	p = pending_take(queue, PENDING_POST, s);
-	p->id = (u32)cap->base;
+	p->id = index;
 	pending_pin(p, s->local, s->length);
 	posted = rcap_post(fabric.rcap, p->id, s->local, s->length,
-			   (u64)(p - pendings));
+			   (u64)(p - pendings), s->offset);
 	ASSERT(posted);
 	return CODE_NONE;
 }
@@ -141,6 +152,7 @@ stop(u32 index)
 	if (!endpoints[index].running)
 		return;
 	endpoints[index].running = false;
+	invoke_endpoint_gone(index);
 	rcap_endpoint_close(fabric.rcap, index);
 	for (u32 i = 0; i < PENDING_MAX; i++) {
 		if (pendings[i].kind == PENDING_POST && pendings[i].id == index)

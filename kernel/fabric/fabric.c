@@ -220,6 +220,9 @@ completed(const struct rcap_completion *c, u64 now)
 		.clause = c->clause,
 		.length = c->length,
 		.old = { c->old[0], c->old[1] },
+		.queue_ns = c->queue_ns,
+		.wire_ns = c->wire_ns,
+		.remote_ns = c->remote_ns,
 	});
 }
 

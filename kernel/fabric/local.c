@@ -11,10 +11,10 @@
 #include "kernel/sys/tables.h"
 
 static void
-done(struct fabric_queue *queue, const struct fabric_submit *s)
+done(struct fabric_queue *queue, const struct fabric_submit *s, u64 word)
 {
 	queue_complete(queue, &(struct fabric_complete){
-		.tag = s->tag, .op = s->op, .outcome = FABRIC_DONE,
+		.tag = s->tag, .op = s->op, .outcome = FABRIC_DONE, .old = { word },
 	});
 }
 
@@ -29,12 +29,13 @@ local_send(struct fabric_queue *queue, const struct fabric_submit *s)
 		.peer = FABRIC_NODE_SELF,
 	};
 	enum wire_code code;
+	u64 word = 0;
 
 	if (s->length > WIRE_DATA_MAX)
 		return CODE_SHAPE;
-	code = rcap_send_here(fabric.rcap, s->offset, &from);
+	code = rcap_send_here(fabric.rcap, s->offset, &from, &word);
 	if (code == CODE_NONE)
-		done(queue, s);
+		done(queue, s, word);
 	return code;
 }
 
@@ -68,6 +69,6 @@ local_grant(struct fabric_queue *queue, const struct fabric_submit *s, u8 type)
 		.type = type,
 		.rights = (u8)t->rights,
 	});
-	done(queue, s);
+	done(queue, s, 0);
 	return CODE_NONE;
 }

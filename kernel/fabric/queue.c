@@ -229,6 +229,7 @@ fabric_cap_gone(u32 node, u64 from)
 	if (!fabric.on)
 		return;
 	endpoints_cap_gone(node);
+	invoke_cap_gone(node, from);
 	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
 		struct fabric_queue *queue = &fabric_queues[i];
 

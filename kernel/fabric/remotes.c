@@ -36,12 +36,23 @@ unit_bytes(const struct cap *cap)
 	return cap->count << PAGE_SHIFT;
 }
 
+// Pieces count from the operation's offset, behind which there are `bytes`.
+static bool
+pieces_inside(const struct rcap_piece *piece, u32 count, u64 bytes)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (piece[i].offset > bytes || piece[i].length > bytes - piece[i].offset)
+			return false;
+	}
+	return true;
+}
+
 // Shifts and bounds an operation through a part that was derived here.
 static enum wire_code
 narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit *r)
 {
 	u64 shift = REMOTE_UNIT(cap->base) << PAGE_SHIFT;
-	const struct wire_op_info *info = &wire_op_info[s->op];
+	const struct wire_op_info *info = &wire_op_info[r->op];
 
 	if ((cap->rights & info->rights) != info->rights)
 		return CODE_RIGHTS;
@@ -55,13 +66,22 @@ narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit 
 		return CODE_NONE;
 	}
 	// The whole of it is not the part's to give up or to take back.
-	if (s->op == FABRIC_REVOKE || s->op == FABRIC_DROP)
+	if (s->op == FABRIC_REVOKE || s->op == FABRIC_DROP ||
+	    s->op == FABRIC_HOLDERS || s->op == FABRIC_EXPEL)
 		return CODE_RIGHTS;
 	if (s->offset > unit_bytes(cap) ||
 	    s->length > unit_bytes(cap) - s->offset)
 		return CODE_RANGE;
 	r->offset += shift;
-	for (u32 i = 0; i < MIN(r->clause_count, WIRE_CLAUSES_MAX); i++) {
+	if (s->op == FABRIC_READV || s->op == FABRIC_PUTV)
+		return pieces_inside(s->op == FABRIC_READV ? r->piece
+							   : r->change.piece,
+				     MIN(r->pieces, WIRE_PIECES_MAX),
+				     unit_bytes(cap) - s->offset)
+			       ? CODE_NONE : CODE_RANGE;
+	if (s->op != FABRIC_MCAS)
+		return CODE_NONE;
+	for (u32 i = 0; i < MIN(r->pieces, WIRE_CLAUSES_MAX); i++) {
 		struct rcap_clause *c = &r->clause[i];
 
 		if (c->chain_offset > unit_bytes(cap) ||

@@ -113,6 +113,18 @@ exports_init(void);
 bool
 exports_sweep_step(void);
 
+// invoke.c
+void
+invoke_cap_gone(u32 node, u64 from);
+void
+invoke_endpoint_gone(u32 index);
+
+// holders.c: true when the capability is one of this node; what it says is the end,
+// or CODE_NONE: it is told
+bool
+holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
+	      enum wire_code *code);
+
 // local.c: without a link; what they say is the end, or CODE_NONE: it is told
 enum wire_code
 local_send(struct fabric_queue *queue, const struct fabric_submit *s);
@@ -134,6 +146,12 @@ remotes_dropped(void);
 // endpoints.c
 enum wire_code
 endpoint_post(struct fabric_queue *queue, const struct fabric_submit *s);
+// Ends with its submission: CODE_NONE is told.
+enum wire_code
+endpoint_handle(struct fabric_queue *queue, const struct fabric_submit *s);
+// Of a queue's own endpoint, with the right to read from it: its index.
+enum wire_code
+endpoint_own(const struct fabric_queue *queue, u32 slot, u32 *index);
 void
 endpoints_queue_gone(u32 queue);
 void

@@ -15,10 +15,38 @@ STATIC_ASSERT(FABRIC_SEND == (int)OP_SEND && FABRIC_DROP == (int)OP_DROP);
 STATIC_ASSERT(FABRIC_BLOCK_READ == (int)OP_BLOCK_READ);
 STATIC_ASSERT(FABRIC_GRANT == (int)OP_GRANT && FABRIC_DERIVE == (int)OP_DERIVE);
 STATIC_ASSERT(FABRIC_CLAUSES_MAX == WIRE_CLAUSES_MAX);
+STATIC_ASSERT(FABRIC_PIECES_MAX == WIRE_PIECES_MAX);
+STATIC_ASSERT(FABRIC_CHAIN_READ == (int)CHAIN_READ &&
+	      FABRIC_CHAIN_NOTIFY == (int)CHAIN_NOTIFY);
 STATIC_ASSERT(FABRIC_CLAUSE_NONE == WIRE_CLAUSE_NONE);
 STATIC_ASSERT(FABRIC_DONE == (int)RCAP_DONE);
 STATIC_ASSERT(FABRIC_NOT_DONE == (int)RCAP_NOT_DONE);
 STATIC_ASSERT(FABRIC_UNKNOWN_FINAL == (int)RCAP_UNKNOWN_FINAL);
+
+// What it is called on the wire. The first are called the same.
+static u8
+wire_op_of(u32 op)
+{
+	static const u8 later[FABRIC_OP_COUNT] = {
+		[FABRIC_READV] = OP_READV, [FABRIC_PUTV] = OP_PUTV,
+		[FABRIC_HOLDERS] = OP_HOLDERS, [FABRIC_EXPEL] = OP_EXPEL,
+		[FABRIC_INVOKE] = OP_INVOKE,
+	};
+
+	ASSERT(op < FABRIC_OP_COUNT);
+	return op <= FABRIC_DROP ? (u8)op : later[op];
+}
+
+// Bytes of all pieces; what is more than fits is refused later.
+static u32
+pieces_bytes(const struct fabric_submit *s)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < MIN(s->clause_count, FABRIC_PIECES_MAX); i++)
+		sum += s->change.piece[i].length;
+	return (u32)MIN(sum, ~0u);
+}
 
 // Bytes of local memory that the operation reads or fills.
 static u32
@@ -33,10 +61,17 @@ local_bytes(const struct fabric_submit *s)
 	case FABRIC_BLOCK_READ:
 	case FABRIC_BLOCK_WRITE:
 	case FABRIC_POST:
+	case FABRIC_READV:
+	case FABRIC_HOLDERS:
+	case FABRIC_INVOKE:
 		return s->length;
+	case FABRIC_PUTV:
+		return pieces_bytes(s);
 	case FABRIC_MCAS:
-		for (u32 i = 0; i < MIN(s->clause_count, FABRIC_CLAUSES_MAX); i++)
-			most = MAX(most, s->clause[i].chain_length);
+		for (u32 i = 0; i < MIN(s->clause_count, FABRIC_CLAUSES_MAX); i++) {
+			if (s->clause[i].chain != FABRIC_CHAIN_NOTIFY)
+				most = MAX(most, s->clause[i].chain_length);
+		}
 		return most;
 	default:
 		return 0;
@@ -56,7 +91,7 @@ in_region(const struct fabric_queue *queue, u64 local, u64 len)
 static void
 clauses_copy(const struct fabric_submit *s, struct rcap_submit *r)
 {
-	r->clause_count = s->clause_count;
+	r->pieces = s->clause_count;
 	for (u32 i = 0; i < MIN(s->clause_count, FABRIC_CLAUSES_MAX); i++) {
 		const struct fabric_clause *c = &s->clause[i];
 
@@ -67,8 +102,26 @@ clauses_copy(const struct fabric_submit *s, struct rcap_submit *r)
 			.swap_mask = { c->swap_mask[0], c->swap_mask[1] },
 			.chain_offset = c->chain_offset,
 			.chain_length = c->chain_length,
+			.chain = c->chain,
 		};
 	}
+}
+
+static void
+pieces_copy(const struct fabric_piece *from, u32 count, struct rcap_piece *to)
+{
+	for (u32 i = 0; i < MIN(count, FABRIC_PIECES_MAX); i++)
+		to[i] = (struct rcap_piece){ from[i].offset, from[i].length, 0 };
+}
+
+static void
+change_copy(const struct fabric_submit *s, struct rcap_submit *r)
+{
+	r->pieces = s->clause_count;
+	r->change.compare = s->change.compare;
+	r->change.compare_mask = s->change.compare_mask;
+	r->change.add = s->change.add;
+	pieces_copy(s->change.piece, s->clause_count, r->change.piece);
 }
 
 // What the third party is called on the wire.
@@ -80,6 +133,7 @@ target_copy(const struct fabric_submit *s, struct rcap_submit *r)
 
 	if (!links_info(fabric.links, s->node, &info))
 		return false;
+	r->derive = (struct wire_derive){ 0 };
 	__builtin_memcpy(r->derive.uuid, info.uuid, sizeof(info.uuid));
 	r->derive.incarnation = t->incarnation;
 	r->derive.environment = t->environment;
@@ -88,6 +142,35 @@ target_copy(const struct fabric_submit *s, struct rcap_submit *r)
 	r->derive.count = t->count;
 	r->derive.word = t->word;
 	return t->rights <= WIRE_RIGHTS;
+}
+
+// What stands behind the fields that all operations have. False: there is no such
+// node.
+static bool
+operand_copy(const struct fabric_submit *s, struct rcap_submit *r)
+{
+	switch (s->op) {
+	case FABRIC_MCAS:
+		clauses_copy(s, r);
+		return true;
+	case FABRIC_READV:
+		r->pieces = s->clause_count;
+		pieces_copy(s->piece, s->clause_count, r->piece);
+		return true;
+	case FABRIC_PUTV:
+		change_copy(s, r);
+		return true;
+	case FABRIC_FETCH_ADD:
+		r->addend = s->addend;
+		return true;
+	case FABRIC_EXPEL:
+		r->expel = (struct wire_expel){ s->expel.slot, s->expel.generation };
+		return true;
+	case FABRIC_DERIVE:
+		return target_copy(s, r);
+	default:
+		return true;
+	}
 }
 
 // A message to whoever offers a service: needs authority over its number.
@@ -124,14 +207,11 @@ names_service(const struct fabric_queue *queue, const struct fabric_submit *s)
 	return s->op == FABRIC_SEND && cap && cap->type == CAP_FABRIC;
 }
 
-// All but the clauses, which nobody reads beyond their count.
+// All but the operand, of which nobody reads what the operation does not have.
 static void
 submit_clear(struct rcap_submit *r)
 {
-	const u64 behind = offsetof(struct rcap_submit, clause) + sizeof(r->clause);
-
 	__builtin_memset(r, 0, offsetof(struct rcap_submit, clause));
-	__builtin_memset((u8 *)r + behind, 0, sizeof(*r) - behind);
 }
 
 // Fills in what goes to the core, checked as far as this node can.
@@ -143,16 +223,12 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 
 	submit_clear(r);
 	r->queue = (u32)(queue - fabric_queues);
-	r->op = s->op;
+	r->op = wire_op_of(s->op);
 	r->fenced = s->fenced != 0;
 	r->offset = s->offset;
 	r->length = s->length;
 	r->local = s->local;
-	if (s->op == FABRIC_MCAS)
-		clauses_copy(s, r);
-	if (s->op == FABRIC_FETCH_ADD)
-		r->addend = s->addend;
-	if (s->op == FABRIC_DERIVE && !target_copy(s, r))
+	if (!operand_copy(s, r))
 		return CODE_NODE;
 	code = names_service(queue, s) ? service_check(queue, s, r)
 				       : remote_check(queue, s, r, record);
@@ -228,6 +304,8 @@ cancel(const struct fabric_queue *queue, const struct fabric_submit *s)
 static enum wire_code
 dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 {
+	enum wire_code code;
+
 	if (s->op == FABRIC_NONE || s->op >= FABRIC_OP_COUNT)
 		return CODE_SHAPE;
 	if (!in_region(queue, s->local, local_bytes(s)) && local_bytes(s))
@@ -241,6 +319,13 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		return accept_submit(queue, s);
 	case FABRIC_CANCEL:
 		return cancel(queue, s);
+	case FABRIC_HANDLE:
+		return endpoint_handle(queue, s);
+	case FABRIC_HOLDERS:
+	case FABRIC_EXPEL:
+		if (holders_local(queue, s, &code))
+			return code;
+		return operation_submit(queue, s);
 	default:
 		return operation_submit(queue, s);
 	}

@@ -57,6 +57,7 @@ static const struct code_type *const types[PROGRAM_TYPE_COUNT] = {
 	[PROGRAM_OWNS_128] = &volume_code_types[7],
 	[PROGRAM_OWNS_256] = &volume_code_types[8],
 	[PROGRAM_OWNS_512] = &volume_code_types[9],
+	[PROGRAM_INVOKE] = &invoke_type,
 };
 
 static u32
@@ -223,11 +224,11 @@ do_code_verify(struct call *call)
 }
 
 i64
-check_program(const struct call *call, u64 slot, enum program_type type,
-	      const struct program **program, u32 *node)
+program_find(u32 list, u32 slot, enum program_type type,
+	     const struct program **program, u32 *node)
 {
 	const struct cap *cap;
-	i64 error = check_cap(call, slot, CAP_PROGRAM, CAP_READ, &cap);
+	i64 error = cap_lookup(&caps, list, slot, CAP_PROGRAM, CAP_READ, &cap);
 
 	if (error)
 		return error;
@@ -236,6 +237,15 @@ check_program(const struct call *call, u64 slot, enum program_type type,
 	if ((*program)->type != type)
 		return -E_ARGUMENT;
 	return (*program)->state == PROGRAM_ACCEPTED ? 0 : -E_STATE;
+}
+
+i64
+check_program(const struct call *call, u64 slot, enum program_type type,
+	      const struct program **program, u32 *node)
+{
+	return slot > SLOT_NONE ? -E_SLOT
+				: program_find(call->env->index, (u32)slot, type,
+					       program, node);
 }
 
 const struct code_insn *

@@ -171,6 +171,7 @@ apply(const struct cap *removed, u32 node)
 		wait_cap_gone(node);
 		ring_cap_gone(node, 0);
 		volume_cap_gone(node, 0);
+		fabric_cap_gone(node, 0);
 		break;
 	case CAP_RING:			// who bound a handler with it
 		ring_guard_gone(node);

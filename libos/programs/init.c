@@ -271,6 +271,7 @@ prepare(void)
 		  CAP_READ | CAP_EXECUTE | CAP_DERIVE);
 	add_grant(&far, ROLE_CONSOLE, CAP_WRITE);
 	add_grant(&far, ROLE_FABRIC, use);
+	add_grant(&far, ROLE_BOOT_ARCHIVE, CAP_READ);
 	add_grant(&far, ROLE_BLOCKS, CAP_READ | CAP_DERIVE);
 	add_grant(&shell, ROLE_CONSOLE, use | CAP_DERIVE);
 	add_grant(&shell, ROLE_MACHINE, use | CAP_DERIVE);

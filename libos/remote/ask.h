@@ -13,6 +13,7 @@ enum far_asked {
 	FAR_ASK_BLOCKS,
 	FAR_ASK_REVOKE,		// take back everything that was granted
 	FAR_ASK_FREE,		// and give the pages back to the kernel
+	FAR_ASK_HANDLER,	// an endpoint with a program: FABRIC_INVOKE
 };
 
 struct far_ask {

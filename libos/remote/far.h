@@ -53,6 +53,17 @@ far_write(struct far *far, u64 offset, const void *buffer, u32 len);
 must_check i64
 far_cas(struct far *far, u64 offset, u64 expected, u64 desired, u64 *old);
 
+// Reads up to FABRIC_PIECES_MAX pieces, 4096 bytes in all, one behind the other.
+must_check i64
+far_gather(struct far *far, u64 offset, const struct fabric_piece *piece, u32 count,
+	   void *buffer);
+
+// Writes pieces of 1024 bytes in all when the word at `offset` compares, then adds to
+// the word (kernel/abi/fabric.h). *old is what was there, *changed whether it did.
+must_check i64
+far_change(struct far *far, u64 offset, const struct fabric_change *change, u32 count,
+	   const void *data, u64 *old, bool *changed);
+
 // Adds to 8 aligned bytes; *old is what was there.
 must_check i64
 far_add(struct far *far, u64 offset, u64 addend, u64 *old);
@@ -68,6 +79,15 @@ must_check i64
 far_block_write(struct far *far, u64 block, const void *buffer);
 must_check i64
 far_block_flush(struct far *far);
+
+// Who holds what came from a capability, in a buffer of a page: from `next` on, 0 at
+// first. Of a capability of the caller's own, or of a REMOTE one.
+must_check i64
+far_holders(struct far_io *io, u32 slot, u32 next, struct fabric_holders *holders);
+
+// Takes back from one of them, and all that came from that.
+must_check i64
+far_expel(struct far_io *io, u32 slot, const struct fabric_holder *holder);
 
 const char *
 far_error_text(i64 result);

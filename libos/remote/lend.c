@@ -7,9 +7,12 @@
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
+#include "libos/mem/frames.h"
+#include "libos/mem/layout.h"
 #include "libos/remote/ask.h"
 
 #define TAG_GRANT 0xffffull
+#define TAG_HANDLE 0xfffeull
 
 static i64
 offer_open(struct lend_offer *offer, u32 root, u32 rights)
@@ -97,7 +100,11 @@ answer(struct lend *lend, const struct fabric_complete *from)
 	case FAR_ASK_BLOCKS:
 		give(lend, &lend->blocks, &ask, from);
 		break;
+	case FAR_ASK_HANDLER:
+		give(lend, &lend->handler, &ask, from);
+		break;
 	case FAR_ASK_REVOKE:
+		take_back(&lend->handler);
 		take_back(&lend->pages);
 		take_back(&lend->blocks);
 		break;
@@ -120,6 +127,7 @@ lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 
 	*lend = (struct lend){
 		.io = io, .buffers = buffers, .pages = none, .blocks = none,
+		.handler = none,
 	};
 	if (result >= 0)
 		result = offer_open(&lend->pages, (u32)result,
@@ -133,6 +141,30 @@ lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 	for (u64 i = 0; i < LEND_POSTS && result >= 0; i++)
 		result = post(lend, i) ? 0 : -E_STATE;
 	return MIN(result, 0);
+}
+
+i64
+lend_handler(struct lend *lend, u32 program)
+{
+	struct fabric_submit s = {
+		.tag = TAG_HANDLE, .op = FABRIC_HANDLE, .slot = lend->endpoint,
+		.handler = { .program_slot = program },
+	};
+	struct fabric_complete complete;
+	struct frame_run frame;
+	i64 error = frames_take(1, &frame);
+
+	if (error)
+		return error;
+	memset(direct_address(frame.frame), 0, PAGE_SIZE);
+	s.handler.frame_slot = frame.slot;
+	s.handler.frame = frame.frame;
+	error = fabric_run(lend->io->fabric, &s, &complete);
+	if (!error)
+		error = far_result(&complete);
+	if (!error)
+		error = offer_open(&lend->handler, lend->endpoint, CAP_WRITE);
+	return error;
 }
 
 i64

@@ -27,6 +27,7 @@ struct lend {
 	u32 endpoint;
 	struct lend_offer pages;
 	struct lend_offer blocks;
+	struct lend_offer handler;	// the endpoint, for who wants its program run
 };
 
 // Takes `pages` fresh pages and opens FAR_SERVICE; with block_rights the disk's
@@ -35,6 +36,11 @@ struct lend {
 must_check i64
 lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 	  u32 block_rights);
+
+// Puts a verified program on the endpoint, with a fresh frame of its own, and offers
+// it. Before lend_run().
+must_check i64
+lend_handler(struct lend *lend, u32 program);
 
 // Answers until that cannot go on. Returns why; 0 when the endpoint ended.
 i64

@@ -21,7 +21,7 @@ length_fits(const struct rcap_op *op, const struct wire_response *r)
 	if ((r->clause + 1u) * WIRE_LENGTH(clause) > op->operand_len)
 		return false;
 	wire_clause_load(&clause, op->operand + (u64)r->clause * WIRE_LENGTH(clause));
-	return r->length == clause.chain_length;
+	return r->length == (clause.chain == CHAIN_READ ? clause.chain_length : 0);
 }
 
 // False when the part belongs to an older run.
@@ -59,6 +59,7 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	op->clause = r->clause;
 	op->old[0] = r->old_low;
 	op->old[1] = r->old_high;
+	op->remote_us = wire_time_unpack(r->held);
 	if (op->have == (1u << r->parts) - 1)
 		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
 	else

@@ -92,6 +92,7 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 		return false;
 	t->state = TICKET_RUNNING;
 	owner_use(rcap, asked);
+	t->began = asked->now;
 	asked->slot->op = request->op;
 	asked->slot->state = LINK_SLOT_RUNNING;
 	links_hold(rcap->links, asked->peer);
@@ -201,7 +202,12 @@ rcap_block_done(struct rcap *rcap, u64 now, u32 ticket, bool ok)
 		.op = t->op,
 		.flags = t->whole,
 	};
-	struct asked asked = { .now = now, .peer = t->peer, .request = &request };
+	struct asked asked = {
+		.now = now,
+		.peer = t->peer,
+		.request = &request,
+		.worked_ns = now - t->began,
+	};
 
 	ASSERT(ticket < rcap->config.staging_count);
 	ASSERT(t->state == TICKET_RUNNING);

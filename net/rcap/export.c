@@ -245,3 +245,108 @@ run_revoke(struct rcap *rcap, struct asked *asked)
 			 asked->request->op == OP_DROP);
 	owner_ran(rcap, asked, asked->payload, 0);
 }
+
+// ---- who holds
+
+// What is told of an entry; its base is the host's.
+static void
+holder_fill(const struct rcap *rcap, u32 index, struct wire_holder *holder)
+{
+	const struct rcap_export *entry = &rcap->exports[index];
+	struct link_info info = { 0 };
+	bool known = links_info(rcap->links, entry->peer, &info);
+
+	ASSERT(known);
+	*holder = (struct wire_holder){
+		.incarnation = entry->incarnation,
+		.environment = entry->environment,
+		.slot = index,
+		.generation = entry->generation,
+		.type = entry->type,
+		.rights = entry->rights,
+		.alive = links_session(rcap->links, entry->peer) &&
+			 info.incarnation == entry->incarnation,
+		.base = entry->base,
+		.count = entry->count,
+	};
+	__builtin_memcpy(holder->uuid, info.uuid, sizeof(holder->uuid));
+}
+
+u32
+rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
+	     struct wire_holder *holders, u32 *count)
+{
+	u32 at = MIN(from, rcap->exports_fresh);
+	u32 end = MIN(at + RCAP_LOOKED, rcap->exports_fresh);
+
+	*count = 0;
+	for (; at < end && *count < most; at++) {
+		const struct rcap_export *entry = &rcap->exports[at];
+
+		if (entry->type != TYPE_NONE &&
+		    rcap_host_below(rcap->host, entry->node, node) &&
+		    rcap_host_walk(rcap->host, entry->node, entry->node_generation))
+			holder_fill(rcap, at, &holders[(*count)++]);
+	}
+	return at < rcap->exports_fresh ? at : 0;
+}
+
+u32
+rcap_entry_below(const struct rcap *rcap, u32 node, u32 slot, u32 generation)
+{
+	const struct rcap_export *entry = rcap_entry(rcap, slot);
+
+	return entry && entry->generation == generation &&
+			       rcap_host_below(rcap->host, entry->node, node)
+		       ? slot : RCAP_NONE;
+}
+
+// Counted from the start of the asker's range, as everything that it names.
+void
+run_holders(struct rcap *rcap, struct asked *asked)
+{
+	u32 room = (asked->request->length - WIRE_LENGTH(holders)) /
+		   WIRE_LENGTH(holder);
+	enum wire_code code = owner_check(rcap, asked);
+	struct wire_holder found[WIRE_HOLDERS_MAX];
+	struct wire_holders head;
+	u8 *at = rcap->scratch + WIRE_LENGTH(holders);
+
+	ASSERT(room <= WIRE_HOLDERS_MAX);
+	if (code == CODE_NONE && asked->request->offset >> WIRE_SLOT_BITS)
+		code = CODE_RANGE;
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	head.next = rcap_holders(rcap, asked->entry->node, (u32)asked->request->offset,
+				 room, found, &head.count);
+	__builtin_memset(rcap->scratch, 0, asked->request->length);
+	wire_holders_store(rcap->scratch, &head);
+	for (u32 i = 0; i < head.count; i++, at += WIRE_LENGTH(holder)) {
+		found[i].base -= asked->entry->base;
+		wire_holder_store(at, &found[i]);
+	}
+	owner_ran(rcap, asked, rcap->scratch, asked->request->length);
+}
+
+void
+run_expel(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct wire_expel expel;
+	u32 entry = RCAP_NONE;
+
+	wire_expel_load(&expel, asked->payload);
+	if (code == CODE_NONE) {
+		entry = rcap_entry_below(rcap, asked->entry->node, expel.slot,
+					 expel.generation);
+		code = entry == RCAP_NONE ? CODE_ENTRY : CODE_NONE;
+	}
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	rcap_host_revoke(rcap->host, rcap->exports[entry].node, true);
+	owner_ran(rcap, asked, asked->payload, 0);
+}

@@ -119,8 +119,11 @@ random_submit(struct rcap_submit *s, u32 place, u32 local)
 		s->length = len;
 		s->offset = 4096 + prng_below(&rig.prng, 3 * 4096 - len + 1);
 	}
-	s->addend = 1;
-	s->clause_count = 1;
+	if (op == OP_FETCH_ADD)
+		s->addend = 1;
+	if (op != OP_MCAS)
+		return;
+	s->pieces = 1;
 	s->clause[0] = (struct rcap_clause){
 		.swap = { 1ull << 32 }, .swap_mask = { 1ull << 32 },
 		.chain_offset = 0, .chain_length = 8

@@ -3,8 +3,9 @@
 // then the operation cannot fail, but for MCAS on words that others never leave
 // alone: that is BUSY, and its number stays fresh.
 //
-// MCAS and FETCH_ADD are atomic with what the owner's own processors do. A WRITE
-// of several frames is placed part by part: each part once, each checked.
+// MCAS, FETCH_ADD and the word of PUTV are atomic with what the owner's own processors
+// do; the pieces of PUTV and a chained WRITE are with other operations of the fabric
+// only. A WRITE of several frames is placed part by part: each part once, each checked.
 
 #include "kernel/base/assert.h"
 #include "net/rcap/state.h"
@@ -108,7 +109,7 @@ clause_at(const struct asked *asked, u32 index, struct wire_clause *clause)
 static u32
 clause_count(const struct asked *asked)
 {
-	return asked->payload_len / WIRE_LENGTH(clause);
+	return wire_pieces(asked->request, asked->payload_len);
 }
 
 // The first clause that matches, and what is to be stored then.
@@ -144,10 +145,33 @@ mcas_chain(const struct rcap *rcap, const struct asked *asked, const u8 **data,
 	if (asked->slot->clause >= clause_count(asked))
 		return;
 	clause_at(asked, asked->slot->clause, &clause);
-	if (clause.chain_offset + clause.chain_length > entry_bytes(asked->entry))
+	if (clause.chain != CHAIN_READ ||
+	    clause.chain_offset + clause.chain_length > entry_bytes(asked->entry))
 		return;
 	*data = place(rcap, asked->entry, clause.chain_offset);
 	*length = clause.chain_length;
+}
+
+// What the clause that matched changes besides the word. Once: its number is used.
+static void
+mcas_chain_effect(struct rcap *rcap, const struct asked *asked)
+{
+	struct wire_clause clause;
+	u8 *at;
+
+	if (asked->slot->clause >= clause_count(asked))
+		return;
+	clause_at(asked, asked->slot->clause, &clause);
+	if (clause.chain == CHAIN_READ || !clause.chain_length)
+		return;
+	at = place(rcap, asked->entry, clause.chain_offset);
+	if (clause.chain == CHAIN_WRITE)
+		__builtin_memcpy(at, asked->payload + (u64)clause_count(asked) *
+						      WIRE_LENGTH(clause),
+				 clause.chain_length);
+	else
+		__atomic_fetch_add((u32 *)(void *)at, 1, __ATOMIC_SEQ_CST);
+	changed(rcap, at, clause.chain_length);
 }
 
 static bool
@@ -217,6 +241,7 @@ run_mcas(struct rcap *rcap, struct asked *asked)
 	}
 	if (asked->slot->clause != WIRE_CLAUSE_NONE)
 		changed(rcap, at, asked->request->length);
+	mcas_chain_effect(rcap, asked);
 	mcas_chain(rcap, asked, &data, &length);
 	owner_ran(rcap, asked, data, length);
 }
@@ -253,5 +278,106 @@ run_notify(struct rcap *rcap, struct asked *asked)
 	at = place(rcap, asked->entry, asked->request->offset);
 	__atomic_fetch_add((u32 *)(void *)at, 1, __ATOMIC_SEQ_CST);
 	changed(rcap, at, 4);
+	owner_ran(rcap, asked, asked->payload, 0);
+}
+
+// ---- several pieces
+
+// Piece `index` of those that begin at `first` in the payload. False: out of range.
+static bool
+piece_at(const struct asked *asked, u32 first, u32 index, struct wire_piece *piece)
+{
+	u64 bytes = entry_bytes(asked->entry), base = asked->request->offset;
+
+	wire_piece_load(piece, asked->payload + first +
+			       (u64)index * WIRE_LENGTH(piece));
+	return piece->offset <= bytes && base <= bytes - piece->offset &&
+	       piece->length <= bytes - piece->offset - base;
+}
+
+static enum wire_code
+pieces_check(const struct asked *asked, u32 first)
+{
+	struct wire_piece piece;
+
+	for (u32 i = 0; i < asked->request->pieces; i++) {
+		if (!piece_at(asked, first, i, &piece))
+			return CODE_RANGE;
+	}
+	return CODE_NONE;
+}
+
+void
+run_readv(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct wire_piece piece;
+	u8 *to = rcap->scratch;
+
+	if (code == CODE_NONE)
+		code = pieces_check(asked, 0);
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	for (u32 i = 0; i < asked->request->pieces; i++) {
+		bool inside = piece_at(asked, 0, i, &piece);
+
+		ASSERT(inside);							// R2
+		ASSERT(to + piece.length <= rcap->scratch + WIRE_DATA_MAX);
+		__builtin_memcpy(to, place(rcap, asked->entry, asked->request->offset +
+							      piece.offset),
+				 piece.length);
+		to += piece.length;
+	}
+	owner_ran(rcap, asked, rcap->scratch, asked->request->length);
+}
+
+// Places all pieces; their data stand behind them.
+static void
+pieces_place(struct rcap *rcap, const struct asked *asked, u32 first)
+{
+	const u8 *from = asked->payload + first +
+			 (u64)asked->request->pieces * WIRE_LENGTH(piece);
+	struct wire_piece piece;
+
+	for (u32 i = 0; i < asked->request->pieces; i++) {
+		bool inside = piece_at(asked, first, i, &piece);
+		u8 *to = place(rcap, asked->entry,
+			       asked->request->offset + piece.offset);
+
+		ASSERT(inside);							// R2
+		ASSERT(from + piece.length <= asked->payload + asked->payload_len);
+		__builtin_memcpy(to, from, piece.length);
+		changed(rcap, to, piece.length);
+		from += piece.length;
+	}
+}
+
+// The word counts on behind the pieces: who sees its new value sees them.
+void
+run_putv(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct wire_change change;
+	u64 *word, old;
+
+	if (code == CODE_NONE)
+		code = pieces_check(asked, WIRE_LENGTH(change));
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	wire_change_load(&change, asked->payload);
+	word = (u64 *)(void *)place(rcap, asked->entry, asked->request->offset);
+	old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	asked->slot->clause = WIRE_CLAUSE_NONE;
+	if (!((old ^ change.compare) & change.compare_mask)) {
+		asked->slot->clause = 0;
+		pieces_place(rcap, asked, WIRE_LENGTH(change));
+		old = __atomic_fetch_add(word, change.add, __ATOMIC_SEQ_CST);
+		changed(rcap, (u8 *)word, sizeof(*word));
+	}
+	asked->slot->old[0] = old;
 	owner_ran(rcap, asked, asked->payload, 0);
 }

@@ -60,7 +60,7 @@ rcap_endpoint_close(struct rcap *rcap, u32 index)
 }
 
 bool
-rcap_post(struct rcap *rcap, u32 index, u64 local, u32 size, u64 tag)
+rcap_post(struct rcap *rcap, u32 index, u64 local, u32 size, u64 tag, u64 word)
 {
 	struct rcap_endpoint *endpoint = endpoint_at(rcap, index);
 	u32 buffer = rcap->buffers_free;
@@ -71,6 +71,7 @@ rcap_post(struct rcap *rcap, u32 index, u64 local, u32 size, u64 tag)
 	rcap->buffer[buffer] = (struct rcap_buffer){
 		.local = local,
 		.tag = tag,
+		.word = word,
 		.size = size,
 		.next = RCAP_NONE,
 	};
@@ -151,22 +152,25 @@ room_check(struct rcap *rcap, u32 index, u32 length)
 	return CODE_NONE;
 }
 
-// `from` says how long it is and who sent it.
-static void
+// `from` says how long it is and who sent it. Returns the buffer's word.
+static u64
 deliver(struct rcap *rcap, u32 index, const u8 *bytes,
 	const struct rcap_message *from)
 {
 	struct rcap_endpoint *endpoint = endpoint_at(rcap, index);
 	struct rcap_message message = *from;
 	const struct rcap_buffer *buffer;
+	u64 word;
 
 	ASSERT(endpoint);
 	buffer = &rcap->buffer[buffer_take(rcap, endpoint)];
 	message.endpoint = index;
+	word = buffer->word;
 	message.tag = buffer->tag;
 	message.local = buffer->local;
 	__builtin_memmove(rcap->config.memory + buffer->local, bytes, from->length);
 	rcap_host_message(rcap->host, &message);
+	return word;
 }
 
 void
@@ -187,19 +191,46 @@ run_send(struct rcap *rcap, struct asked *asked)
 		owner_refuse(rcap, asked, code);
 		return;
 	}
-	deliver(rcap, index, asked->payload, &from);
+	asked->slot->old[0] = deliver(rcap, index, asked->payload, &from);
 	owner_ran(rcap, asked, asked->payload, 0);
 }
 
+// Nothing is kept of the message: what the program made of it is in the memory that
+// it was given. Its results are the answer, told again when that was lost.
+void
+run_invoke(struct rcap *rcap, struct asked *asked)
+{
+	struct rcap_message message = {
+		.length = asked->payload_len,
+		.incarnation = links_incarnation(rcap->links, asked->peer),
+		.environment = asked->request->environment,
+		.peer = asked->peer,
+	};
+	enum wire_code code = owner_check(rcap, asked);
+
+	if (code == CODE_NONE) {
+		message.endpoint = (u32)asked->entry->base;
+		code = endpoint_at(rcap, message.endpoint)
+			       ? rcap_host_invoke(rcap->host, &message, asked->payload,
+						  asked->slot->old)
+			       : CODE_SERVICE;
+	}
+	if (code != CODE_NONE)
+		owner_refuse(rcap, asked, code);
+	else
+		owner_ran(rcap, asked, asked->payload, 0);
+}
+
 enum wire_code
-rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from)
+rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from,
+	       u64 *word)
 {
 	const struct rcap_service *found = service_find(rcap, service);
 	enum wire_code code = found ? room_check(rcap, found->endpoint, from->length)
 				    : CODE_SERVICE;
 
 	if (code == CODE_NONE)
-		deliver(rcap, found->endpoint, rcap->config.memory + from->local,
-			from);
+		*word = deliver(rcap, found->endpoint,
+				rcap->config.memory + from->local, from);
 	return code;
 }

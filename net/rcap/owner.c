@@ -51,6 +51,7 @@ aligned(const struct wire_request *request)
 	case OP_MCAS:
 	case OP_FETCH_ADD:
 	case OP_NOTIFY:
+	case OP_PUTV:
 	case OP_BLOCK_READ:
 	case OP_BLOCK_WRITE:
 		return !(request->offset & (request->length - 1));
@@ -160,6 +161,7 @@ owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 len
 	body.status = STATUS_DONE;
 	body.length = (u16)length;
 	body.execution = ++rcap->executions;
+	body.held = wire_time_pack(asked->worked_ns / NS_PER_US);
 	body.parts = (u8)wire_parts(length, whole);
 	for (u32 part = 0; part < body.parts; part++) {
 		body.part = (u8)part;
@@ -269,8 +271,17 @@ run(struct rcap *rcap, struct asked *asked)
 	case OP_NOTIFY:
 		run_notify(rcap, asked);
 		break;
+	case OP_READV:
+		run_readv(rcap, asked);
+		break;
+	case OP_PUTV:
+		run_putv(rcap, asked);
+		break;
 	case OP_SEND:
 		run_send(rcap, asked);
+		break;
+	case OP_INVOKE:
+		run_invoke(rcap, asked);
 		break;
 	case OP_BLOCK_READ:
 	case OP_BLOCK_FLUSH:
@@ -288,6 +299,12 @@ run(struct rcap *rcap, struct asked *asked)
 	case OP_REVOKE:
 	case OP_DROP:
 		run_revoke(rcap, asked);
+		break;
+	case OP_HOLDERS:
+		run_holders(rcap, asked);
+		break;
+	case OP_EXPEL:
+		run_expel(rcap, asked);
 		break;
 	case OP_COUNT:
 		ASSERT(false);

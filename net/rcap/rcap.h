@@ -86,6 +86,23 @@ struct rcap_clause {
 	u64 swap[2], swap_mask[2];
 	u64 chain_offset;
 	u32 chain_length;
+	u32 chain;		// enum wire_chain
+};
+
+// Of READV and PUTV: bytes from the submission's offset on, one piece behind the
+// other at `local`.
+struct rcap_piece {
+	u64 offset;
+	u32 length;
+	u32 reserved;
+};
+
+// PUTV writes its pieces when (old & compare_mask) == (compare & compare_mask), `old`
+// being the word at the submission's offset, and adds to the word behind them.
+struct rcap_change {
+	u64 compare, compare_mask;
+	u64 add;
+	struct rcap_piece piece[WIRE_PIECES_MAX];
 };
 
 struct rcap_submit {
@@ -100,10 +117,15 @@ struct rcap_submit {
 	u64 offset;		// in the capability's range, or the service
 	u32 length;		// as in ops.def
 	u64 local;		// byte in `memory` where data come from or go to
-	u32 clause_count;	// MCAS: 1..WIRE_CLAUSES_MAX
-	struct rcap_clause clause[WIRE_CLAUSES_MAX];
-	u64 addend;		// FETCH_ADD
-	struct wire_derive derive;	// DERIVE
+	u32 pieces;		// MCAS: clauses; READV, PUTV: pieces
+	union {
+		struct rcap_clause clause[WIRE_CLAUSES_MAX];	// MCAS
+		struct rcap_piece piece[WIRE_PIECES_MAX];	// READV
+		struct rcap_change change;			// PUTV
+		u64 addend;					// FETCH_ADD
+		struct wire_derive derive;			// DERIVE
+		struct wire_expel expel;			// EXPEL
+	};
 };
 
 enum rcap_outcome {
@@ -119,10 +141,14 @@ struct rcap_completion {
 	u32 id;
 	u8 outcome;		// enum rcap_outcome
 	u8 code;		// enum wire_code
-	u8 clause;		// MCAS: which matched, or WIRE_CLAUSE_NONE
+	u8 clause;		// MCAS: which matched, or WIRE_CLAUSE_NONE; PUTV likewise
 	u8 op;
 	u32 length;		// bytes that came to `local`
-	u64 old[2];
+	u64 old[2];		// SEND: the word of the buffer that it went to. INVOKE: what
+				// the program returned, and its second result
+	// What it took: until it was sent for the first time; on the way, copies and
+	// waiting for the peer's turn included; at work at the owner, as that says.
+	u64 queue_ns, wire_ns, remote_ns;
 };
 
 // Takes an operation. Returns its id, or RCAP_NONE when ops_max are open or the
@@ -195,6 +221,18 @@ rcap_revoked(struct rcap *rcap);
 const struct rcap_export *
 rcap_entry(const struct rcap *rcap, u32 entry);
 
+// Who holds what was derived from a node: looks at entries from `from` on, at most
+// RCAP_LOOKED of them, and tells of at most `most`. Returns where to go on, 0 at the
+// end. `base` of each is as the host's tree has it.
+#define RCAP_LOOKED 1024u
+u32
+rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
+	     struct wire_holder *holders, u32 *count);
+
+// The entry of that name, when it was derived from a node; else RCAP_NONE.
+u32
+rcap_entry_below(const struct rcap *rcap, u32 node, u32 slot, u32 generation);
+
 // True while a disk operation that was begun before a revocation is at work on
 // one of these blocks.
 bool
@@ -209,8 +247,10 @@ must_check bool
 rcap_endpoint_open(struct rcap *rcap, u32 endpoint, u32 environment);
 void
 rcap_endpoint_close(struct rcap *rcap, u32 endpoint);
+// `word` is told to whose message comes to lie there: with buffers that are parts of
+// what it may read, a SEND is an allocation.
 must_check bool
-rcap_post(struct rcap *rcap, u32 endpoint, u64 local, u32 size, u64 tag);
+rcap_post(struct rcap *rcap, u32 endpoint, u64 local, u32 size, u64 tag, u64 word);
 
 // A service: a number under which an endpoint is reached without a capability.
 must_check bool
@@ -229,9 +269,10 @@ struct rcap_message {
 };
 
 // A message to a service from this node itself: `length` bytes from `local`, and who
-// sent it, stand in `from`.
+// sent it, stand in `from`. *word becomes that of the buffer.
 enum wire_code
-rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from);
+rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from,
+	       u64 *word);
 
 // ---- what the host does for the core; `host` is the pointer of rcap_init()
 
@@ -239,6 +280,10 @@ rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from);
 // same node. At most 16 steps.
 must_check bool
 rcap_host_walk(void *host, u32 node, u32 node_generation);
+
+// True when `node` hangs below `above`, at any depth. At most 16 steps.
+must_check bool
+rcap_host_below(void *host, u32 node, u32 above);
 
 // Derives from `parent` for a remote holder. Returns CODE_NONE and the node, or
 // why not.
@@ -267,6 +312,14 @@ rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
 // A message lies in the buffer that was posted for it.
 void
 rcap_host_message(void *host, const struct rcap_message *message);
+
+// Runs the program that stands on an endpoint, on a message that lies behind the
+// pointer only during the call; `message` says how long it is and who sent it. Within
+// the program's steps, and with no way to fail once it has begun. CODE_HANDLER: there
+// is none.
+must_check enum wire_code
+rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
+		 u64 result[2]);
 
 // `len` bytes of memory were changed by a peer; who waits for them goes on.
 void

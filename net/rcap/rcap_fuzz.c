@@ -75,7 +75,7 @@ set_up(u8 how)
 	now->mine = rig_export(&rig, 0, 1, ENV, TYPE_FRAMES, WIRE_RIGHTS, 8, 4);
 	now->blocks = rig_export(&rig, 0, 1, ENV, TYPE_BLOCKS, 3, 4, 3);
 	ASSERT(rcap_endpoint_open(rig.node[0].rcap, 0, 3));
-	ASSERT(rcap_post(rig.node[0].rcap, 0, 4096, 1024, 5));
+	ASSERT(rcap_post(rig.node[0].rcap, 0, 4096, 1024, 5, 6));
 	now->endpoint = rig_export(&rig, 0, 1, ENV, TYPE_ENDPOINT,
 				   WIRE_RIGHT_WRITE, 0, 1);
 	now->theirs = rig_export(&rig, 1, 0, ENV, TYPE_FRAMES, 3, 8, 4);
@@ -243,7 +243,7 @@ ask(struct input *input, u32 node)
 	if (s.op <= OP_WRITE)
 		s.length = 1 + take8(input) * 16u;
 	s.addend = 1;
-	s.clause_count = 1;
+	s.pieces = 1;
 	s.fenced = take8(input) & 1;
 	u32 id = rcap_submit(rig.node[node].rcap, rig.now, &s);
 

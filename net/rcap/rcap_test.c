@@ -64,7 +64,7 @@ mcas_takes_the_first_clause_that_matches(void **state)
 	(void)state;
 	put64(far(64), 0xab00000000000005);
 	fill(far(4096), 4096);
-	s.clause_count = 3;
+	s.pieces = 3;
 	s.clause[0] = (struct rcap_clause){ .compare = { 6 },
 					    .compare_mask = { 0xff } };
 	s.clause[1] = (struct rcap_clause){
@@ -79,7 +79,7 @@ mcas_takes_the_first_clause_that_matches(void **state)
 	assert_int_equal(c.length, 4096);
 	assert_memory_equal(near(0), far(4096), 4096);
 	assert_int_equal(get64(far(64)), 0xab00000000000077);
-	s.clause_count = 2;		// neither 6 nor 5 is there any more
+	s.pieces = 2;		// neither 6 nor 5 is there any more
 	c = rig_do(&rig, 1, &s);
 	expect(&c, RCAP_DONE, CODE_NONE);
 	assert_int_equal(c.clause, WIRE_CLAUSE_NONE);
@@ -98,9 +98,9 @@ mcas_on_sixteen_bytes(void **state)
 	(void)state;
 	put64(far(32), 1);
 	put64(far(40), 2);
-	s.clause_count = 1;
+	s.pieces = 1;
 	s.clause[0] = (struct rcap_clause){
-		{ 1, 2 }, { ~0ull, ~0ull }, { 3, 4 }, { ~0ull, ~0ull }, 0, 0
+		{ 1, 2 }, { ~0ull, ~0ull }, { 3, 4 }, { ~0ull, ~0ull }, 0, 0, 0
 	};
 	c = rig_do(&rig, 1, &s);
 	assert_int_equal(c.clause, 0);
@@ -152,7 +152,7 @@ messages_need_an_endpoint_and_a_buffer(void **state)
 	s = rig_submit(&rig, 1, place, OP_SEND, 0, 100, 512);
 	fill(near(512), 100);
 	do_expect(&s, RCAP_NOT_DONE, CODE_BUFFER);
-	assert_true(rcap_post(owner, 1, 4096, 99, 11));
+	assert_true(rcap_post(owner, 1, 4096, 99, 11, 0));
 	do_expect(&s, RCAP_NOT_DONE, CODE_BUFFER);
 	s.length = 99;
 	do_expect(&s, RCAP_DONE, CODE_NONE);
@@ -163,7 +163,7 @@ messages_need_an_endpoint_and_a_buffer(void **state)
 	assert_memory_equal(rig.node[0].memory + 4096, near(512), 99);
 	s.remote.slot = WIRE_SLOT_NONE;
 	s.offset = 80;
-	assert_true(rcap_post(owner, 1, 4096, 200, 12));
+	assert_true(rcap_post(owner, 1, 4096, 200, 12, 0x600d));
 	do_expect(&s, RCAP_DONE, CODE_NONE);
 	s.offset = 81;
 	do_expect(&s, RCAP_NOT_DONE, CODE_SERVICE);
@@ -298,7 +298,7 @@ every_refusal_has_its_code_and_touches_nothing(void **state)
 	s.remote.peer = 5;
 	do_expect(&s, RCAP_NOT_DONE, CODE_PEER);
 	s = rig_submit(&rig, 1, place, OP_MCAS, 0, 8, 0);
-	s.clause_count = 1;
+	s.pieces = 1;
 	s.clause[0].chain_offset = 4 * 4096 - 8;
 	s.clause[0].chain_length = 9;
 	do_expect(&s, RCAP_NOT_DONE, CODE_RANGE);
@@ -339,7 +339,7 @@ senseless_submissions_are_not_taken(void **state)
 	s.op = OP_MCAS;
 	s.length = 8;
 	assert_false(rcap_sensible(&s));
-	s.clause_count = 4;
+	s.pieces = 4;
 	assert_false(rcap_sensible(&s));
 	rig_end(&rig);
 }

@@ -15,12 +15,24 @@ body_fill(const struct rcap_op *op, bool whole, struct wire_request *body)
 		.op = op->op,
 		.flags = (u8)((whole ? WIRE_FLAG_WHOLE : 0) |
 			      (op->cancelled ? WIRE_FLAG_CANCEL : 0)),
+		.pieces = op->pieces,
 		.environment = op->environment,
 		.slot = op->slot,
 		.generation = op->generation,
 		.offset = op->offset,
 		.length = op->length,
 	};
+}
+
+// The operand and the data behind it, in one piece.
+static const u8 *
+joined(struct rcap *rcap, const struct rcap_op *op)
+{
+	ASSERT(op->operand_len + op->data_len <= WIRE_PART);
+	__builtin_memcpy(rcap->scratch, op->operand, op->operand_len);
+	__builtin_memcpy(rcap->scratch + op->operand_len,
+			 rcap->config.memory + op->local, op->data_len);
+	return rcap->scratch;
 }
 
 static void
@@ -38,6 +50,9 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 	}
 	if (op->cancelled) {
 		len = 0;
+	} else if (op->data_len) {
+		payload = joined(rcap, op);
+		len += op->data_len;
 	} else if (!len && data) {
 		payload = rcap->config.memory + op->local +
 			  wire_part_at(body->part);
@@ -199,8 +214,11 @@ fence_holds(const struct rcap *rcap, const struct rcap_op *op)
 static bool
 peer_lacks(const struct rcap *rcap, const struct rcap_op *op)
 {
-	return op->op > wire_version[0].ops &&
-	       op->op > links_version(rcap->links, op->peer)->ops;
+	// Chains other than a READ came with READV.
+	u32 needs = op->op == OP_MCAS && op->chained ? OP_READV : op->op;
+
+	return needs > wire_version[0].ops &&
+	       needs > links_version(rcap->links, op->peer)->ops;
 }
 
 // Opens and sends one operation. False: it has to wait.
@@ -232,6 +250,7 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		op->number = number;
 		trace_put(rcap->trace, now, TRACE_OPEN, op->peer, number,
 			  op_index(rcap, op));
+		op->sent_at = now;
 		op_send(rcap, now, op);
 		return true;
 	case LINK_WAIT:

@@ -45,6 +45,9 @@ struct rcap_op {
 	u64 offset;
 	u64 local;
 	u64 old[2];
+	u64 submitted_at;
+	u64 sent_at;		// for the first time; 0: not yet
+	u64 ended_at;
 	u32 environment;
 	u32 queue;
 	u32 slot, generation;
@@ -53,6 +56,8 @@ struct rcap_op {
 	u32 execution;		// that `have` belongs to
 	u32 answer_len;
 	u32 operand_len;
+	u32 data_len;		// bytes at `local` that go behind the operand
+	u32 remote_us;		// as the owner says
 	u32 chain_max;		// MCAS: longest chained read
 	u32 turn;		// uses of this record, for ids
 	u32 entry_generation;	// GRANT: `tag` is the entry
@@ -67,6 +72,9 @@ struct rcap_op {
 	u8 frames;		// of the request, as counted while WAITING
 	u8 parted;		// it was sent in parts, and stays so
 	u8 window;		// of its lane; 0: the link's pace
+	u8 pieces;
+	u8 chained;		// MCAS: something else than a READ follows a swap
+	u8 reserved[6];
 	u8 operand[WIRE_OPERAND_MAX];
 };
 
@@ -90,6 +98,7 @@ enum ticket_state {
 // A block operation, and a page of `staging`.
 struct rcap_ticket {
 	u64 block;
+	u64 began;		// when the device got it
 	u32 number;
 	u32 session;
 	u16 peer;
@@ -102,6 +111,7 @@ struct rcap_ticket {
 struct rcap_buffer {
 	u64 local;
 	u64 tag;
+	u64 word;
 	u32 size;
 	u32 next;
 };
@@ -151,6 +161,8 @@ struct rcap {
 	bool landing_turn;	// it is the head's
 	bool landing_full;	// it had to go on waiting
 	struct rcap_counters counters;
+	// What is put together for one frame, or for one answer.
+	u8 scratch[WIRE_DATA_MAX];
 };
 
 // A request on its way through the owner.
@@ -162,6 +174,7 @@ struct asked {
 	u32 payload_len;
 	struct link_slot *slot;
 	struct rcap_export *entry;	// once the check has passed
+	u64 worked_ns;		// at something that took time
 };
 
 static inline u16
@@ -244,10 +257,16 @@ run_fetch_add(struct rcap *rcap, struct asked *asked);
 void
 run_notify(struct rcap *rcap, struct asked *asked);
 void
+run_readv(struct rcap *rcap, struct asked *asked);
+void
+run_putv(struct rcap *rcap, struct asked *asked);
+void
 mcas_chain(const struct rcap *rcap, const struct asked *asked, const u8 **data,
 	   u32 *length);
 void
 run_send(struct rcap *rcap, struct asked *asked);
+void
+run_invoke(struct rcap *rcap, struct asked *asked);
 void
 run_block(struct rcap *rcap, struct asked *asked);
 void
@@ -262,6 +281,10 @@ void
 run_derive(struct rcap *rcap, struct asked *asked);
 void
 run_revoke(struct rcap *rcap, struct asked *asked);
+void
+run_holders(struct rcap *rcap, struct asked *asked);
+void
+run_expel(struct rcap *rcap, struct asked *asked);
 void
 grant_ended(struct rcap *rcap, struct rcap_op *op);
 void

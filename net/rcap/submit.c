@@ -130,6 +130,7 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
 	trace_put(rcap->trace, now, TRACE_END, op->peer, op_index(rcap, op),
 		  TRACE_PACK(op->slot, op->answer_len, outcome, code));
 	op->state = OP_STATE_ENDED;
+	op->ended_at = now;
 	op->outcome = (u8)outcome;
 	op->code = (u8)code;
 	op->next = NIL16;
@@ -145,6 +146,20 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
 	else
 		rcap->op[rcap->ended_tail].next = op_index(rcap, op);
 	rcap->ended_tail = op_index(rcap, op);
+}
+
+// What was never sent waited all the time. The owner's word is bounded by what is
+// known here; hosts whose processors read slightly different clocks lose nothing.
+static void
+time_split(const struct rcap_op *op, struct rcap_completion *completion)
+{
+	u64 end = MAX(op->ended_at, op->submitted_at);
+	u64 sent = op->sent_at ? MIN(MAX(op->sent_at, op->submitted_at), end) : end;
+	u64 rest = end - sent;
+
+	completion->queue_ns = sent - op->submitted_at;
+	completion->remote_ns = MIN(op->remote_us * NS_PER_US, rest);
+	completion->wire_ns = rest - completion->remote_ns;
 }
 
 bool
@@ -168,6 +183,7 @@ rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
 		.length = op->answer_len,
 		.old = { op->old[0], op->old[1] },
 	};
+	time_split(op, completion);
 	rcap->ended_head = op->next;
 	if (rcap->ended_head == NIL16)
 		rcap->ended_tail = NIL16;
@@ -177,6 +193,65 @@ rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
 }
 
 // ---- submission
+
+static bool
+clauses_sensible(const struct rcap_submit *s)
+{
+	if ((s->length != 8 && s->length != 16) || !s->pieces ||
+	    s->pieces > WIRE_CLAUSES_MAX)
+		return false;
+	for (u32 i = 0; i < s->pieces; i++) {
+		const struct rcap_clause *c = &s->clause[i];
+
+		if (c->chain_offset > ~0ull - WIRE_DATA_MAX ||
+		    c->chain >= CHAIN_COUNT)
+			return false;
+		if (c->chain_length > (c->chain == CHAIN_WRITE ? WIRE_SEND_MAX
+							       : WIRE_DATA_MAX))
+			return false;
+		if (c->chain == CHAIN_NOTIFY &&
+		    (c->chain_length != 4 || c->chain_offset & 3))
+			return false;
+	}
+	return true;
+}
+
+// *sum becomes the bytes of all pieces.
+static bool
+pieces_sensible(const struct rcap_piece *piece, u32 count, u32 most, u32 *sum)
+{
+	*sum = 0;
+	if (count < 1 || count > WIRE_PIECES_MAX)
+		return false;
+	for (u32 i = 0; i < count; i++) {
+		if (!piece[i].length || piece[i].length > most - *sum ||
+		    piece[i].offset > ~0ull - WIRE_DATA_MAX)
+			return false;
+		*sum += piece[i].length;
+	}
+	return true;
+}
+
+static bool
+operand_sensible(const struct rcap_submit *s)
+{
+	u32 sum;
+
+	switch (s->op) {
+	case OP_MCAS:
+		return clauses_sensible(s);
+	case OP_READV:
+		return pieces_sensible(s->piece, s->pieces, WIRE_DATA_MAX, &sum) &&
+		       sum == s->length;
+	case OP_PUTV:
+		return pieces_sensible(s->change.piece, s->pieces, WIRE_SEND_MAX,
+				       &sum);
+	case OP_HOLDERS:
+		return (s->length - WIRE_LENGTH(holders)) % WIRE_LENGTH(holder) == 0;
+	default:
+		return true;
+	}
+}
 
 bool
 rcap_sensible(const struct rcap_submit *s)
@@ -191,23 +266,13 @@ rcap_sensible(const struct rcap_submit *s)
 		return false;
 	if (service ? s->op != OP_SEND : s->remote.slot >> WIRE_SLOT_BITS)
 		return false;
-	if (s->op == OP_MCAS) {
-		if ((s->length != 8 && s->length != 16) || !s->clause_count ||
-		    s->clause_count > WIRE_CLAUSES_MAX)
-			return false;
-		for (u32 i = 0; i < s->clause_count; i++) {
-			if (s->clause[i].chain_length > WIRE_DATA_MAX ||
-			    s->clause[i].chain_offset > ~0ull - WIRE_DATA_MAX)
-				return false;
-		}
-	}
-	return true;
+	return operand_sensible(s);
 }
 
 static void
 clauses_store(struct rcap_op *op, const struct rcap_submit *s)
 {
-	for (u32 i = 0; i < s->clause_count; i++) {
+	for (u32 i = 0; i < s->pieces; i++) {
 		const struct rcap_clause *c = &s->clause[i];
 		struct wire_clause clause = {
 			.compare_low = c->compare[0],
@@ -220,24 +285,69 @@ clauses_store(struct rcap_op *op, const struct rcap_submit *s)
 			.swap_mask_high = c->swap_mask[1],
 			.chain_offset = c->chain_offset,
 			.chain_length = c->chain_length,
+			.chain = c->chain,
 		};
 
 		wire_clause_store(op->operand + (u64)i * WIRE_LENGTH(clause), &clause);
-		op->chain_max = MAX(op->chain_max, c->chain_length);
+		op->chained |= c->chain != CHAIN_READ;
+		if (c->chain == CHAIN_READ)
+			op->chain_max = MAX(op->chain_max, c->chain_length);
+		else if (c->chain == CHAIN_WRITE)
+			op->data_len = MAX(op->data_len, c->chain_length);
 	}
-	op->operand_len = s->clause_count * WIRE_LENGTH(clause);
+	op->operand_len = s->pieces * WIRE_LENGTH(clause);
+}
+
+// Behind what the operand has already. Returns the bytes of all pieces.
+static u32
+pieces_store(struct rcap_op *op, const struct rcap_piece *from, u32 count)
+{
+	u32 sum = 0;
+
+	for (u32 i = 0; i < count; i++) {
+		struct wire_piece piece = {
+			.offset = from[i].offset, .length = from[i].length,
+		};
+
+		wire_piece_store(op->operand + op->operand_len, &piece);
+		op->operand_len += WIRE_LENGTH(piece);
+		sum += piece.length;
+	}
+	ASSERT(op->operand_len <= WIRE_OPERAND_MAX);
+	return sum;
+}
+
+static void
+change_store(struct rcap_op *op, const struct rcap_submit *s)
+{
+	struct wire_change change = {
+		.compare = s->change.compare,
+		.compare_mask = s->change.compare_mask,
+		.add = s->change.add,
+	};
+
+	wire_change_store(op->operand, &change);
+	op->operand_len = WIRE_LENGTH(change);
+	op->data_len = pieces_store(op, s->change.piece, s->pieces);
 }
 
 static void
 operand_store(struct rcap_op *op, const struct rcap_submit *s)
 {
-	struct wire_addend addend = { s->addend };
+	struct wire_addend addend;
 
 	switch (s->op) {
 	case OP_MCAS:
 		clauses_store(op, s);
 		break;
+	case OP_READV:
+		pieces_store(op, s->piece, s->pieces);
+		break;
+	case OP_PUTV:
+		change_store(op, s);
+		break;
 	case OP_FETCH_ADD:
+		addend.value = s->addend;
 		wire_addend_store(op->operand, &addend);
 		op->operand_len = WIRE_LENGTH(addend);
 		break;
@@ -245,9 +355,14 @@ operand_store(struct rcap_op *op, const struct rcap_submit *s)
 		wire_derive_store(op->operand, &s->derive);
 		op->operand_len = WIRE_LENGTH(derive);
 		break;
-	default:
+	case OP_EXPEL:
+		wire_expel_store(op->operand, &s->expel);
+		op->operand_len = WIRE_LENGTH(expel);
 		break;
+	default:
+		return;
 	}
+	op->pieces = (u8)s->pieces;
 }
 
 u32
@@ -262,6 +377,7 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	op = op_take(rcap);
 	rcap->ops_used++;
 	op->tag = s->tag;
+	op->submitted_at = now;
 	op->environment = s->environment;
 	op->queue = s->queue;
 	op->op = s->op;

@@ -21,6 +21,7 @@ rcap_host_walk(void *host, u32 node, u32 node_generation)
 {
 	const struct rig_tree_node *tree = NODE(host)->tree;
 
+	NODE(host)->walks++;
 	if (!tree[node].used || tree[node].generation != node_generation)
 		return false;
 	for (; node != RCAP_NONE; node = tree[node].parent) {
@@ -28,6 +29,14 @@ rcap_host_walk(void *host, u32 node, u32 node_generation)
 			return false;
 	}
 	return true;
+}
+
+bool
+rcap_host_below(void *host, u32 node, u32 above)
+{
+	while (node != RCAP_NONE && (node = NODE(host)->tree[node].parent) != above)
+		;
+	return node == above;
 }
 
 static u32
@@ -103,6 +112,22 @@ void
 rcap_host_message(void *host, const struct rcap_message *message)
 {
 	NODE(host)->message[NODE(host)->messages++ % RIG_PLACES] = *message;
+}
+
+// A program that counts its runs and sums the bytes of its messages.
+enum wire_code
+rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
+		 u64 result[2])
+{
+	struct rig_node *n = host;
+
+	if (!n->handles)
+		return CODE_HANDLER;
+	for (u32 i = 0; i < message->length; i++)
+		n->invoked_sum += bytes[i];
+	result[0] = ++n->invoked;
+	result[1] = n->invoked_sum;
+	return CODE_NONE;
 }
 
 void
@@ -190,6 +215,7 @@ transmit(struct rig *rig, u32 from, const u8 *bytes, u32 len)
 {
 	u32 to = node_of(rig, bytes);
 
+	rig->node[from].sent++;
 	if (rig->capture && rig->captured_count < rig->captured_max) {
 		struct rig_frame *kept = &rig->captured[rig->captured_count++];
 
@@ -253,7 +279,7 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.memory = n->memory,
 		.staging = n->staging,
 		.staging_count = 6,
-		.exports_max = 32,
+		.exports_max = rig->exports_max ? rig->exports_max : RIG_EXPORTS,
 		.ops_max = 128,
 		.grants_max = 8,
 		.endpoints_max = 2,
@@ -497,12 +523,25 @@ rig_connect(struct rig *rig)
 // ---- capabilities and operations
 
 u32
+rig_root(struct rig *rig, u32 owner)
+{
+	return tree_add(&rig->node[owner], RCAP_NONE);
+}
+
+u32
 rig_export(struct rig *rig, u32 owner, u32 holder, u32 environment, u8 type,
 	   u8 rights, u64 base, u64 count)
 {
+	return rig_export_below(rig, owner, rig_root(rig, owner), holder, environment,
+				type, rights, base, count);
+}
+
+u32
+rig_export_below(struct rig *rig, u32 owner, u32 root, u32 holder, u32 environment,
+		 u8 type, u8 rights, u64 base, u64 count)
+{
 	struct rig_node *o = &rig->node[owner], *h = &rig->node[holder];
-	u32 root = tree_add(o, RCAP_NONE), node = tree_add(o, root);
-	u32 place = h->places;
+	u32 node = tree_add(o, root), place = h->places;
 	struct rcap_grant grant = {
 		.type = type,
 		.rights = rights,

@@ -11,8 +11,9 @@
 #define RIG_NODES 4u
 #define RIG_PAGES 32u		// of memory a node
 #define RIG_BLOCKS 16u
-#define RIG_TREE 64u
-#define RIG_PLACES 32u
+#define RIG_TREE 1100u
+#define RIG_PLACES 1100u
+#define RIG_EXPORTS 32u		// of a node, unless a test wants more
 #define RIG_FRAMES 4096u	// on their way at a time
 
 struct rig_tree_node {
@@ -59,6 +60,10 @@ struct rig_node {
 	u64 block_ns;		// what the disk takes
 	bool block_full, block_fails;
 	u32 changed;		// calls
+	u64 sent;		// frames
+	u64 walks;		// from nodes to their roots
+	bool handles;		// a program stands on its endpoints
+	u64 invoked, invoked_sum;
 	u32 grants_ended;
 	enum wire_code grant_code;
 	struct rcap_completion completion[4096];
@@ -83,6 +88,7 @@ struct rig {
 	u16 grant_pool;
 	u8 rekey_bits;		// of nodes that boot from now on
 	u16 landing_pool;	// likewise; 0: 64
+	u32 exports_max;
 	bool untagged[RIG_NODES];
 	u32 nodes;
 	u64 steps;
@@ -133,6 +139,13 @@ rig_peer(const struct rig *rig, u32 node, u32 other);
 u32
 rig_export(struct rig *rig, u32 owner, u32 holder, u32 environment, u8 type,
 	   u8 rights, u64 base, u64 count);
+
+// A root alone; and an export below one that there is.
+u32
+rig_root(struct rig *rig, u32 owner);
+u32
+rig_export_below(struct rig *rig, u32 owner, u32 root, u32 holder, u32 environment,
+		 u8 type, u8 rights, u64 base, u64 count);
 
 // A submission with everything filled in but what the operation is about.
 struct rcap_submit

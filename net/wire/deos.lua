@@ -32,6 +32,11 @@ local ops = {
 	[11] = "DERIVE",
 	[12] = "REVOKE",
 	[13] = "DROP",
+	[14] = "READV",
+	[15] = "PUTV",
+	[16] = "HOLDERS",
+	[17] = "EXPEL",
+	[18] = "INVOKE",
 }
 
 local statuses = {
@@ -67,6 +72,8 @@ local codes = {
 	[21] = "CODE_SESSION",
 	[22] = "CODE_WINDOWS",
 	[23] = "CODE_VERSION",
+	[24] = "CODE_ENTRY",
+	[25] = "CODE_HANDLER",
 }
 
 local types = {
@@ -87,6 +94,9 @@ local operands = {
 	[4] = "addend",
 	[10] = "grant",
 	[11] = "derive",
+	[14] = "piece",
+	[15] = "change",
+	[17] = "expel",
 }
 local structs = {}
 
@@ -241,9 +251,10 @@ field("request", "flags", 5, 1, true,
 field("request", "part", 6, 1, true,
 	ProtoField.uint8("deos.request.part", "part", base.DEC, nil, nil,
 		"which part this is, from 0"))
-field("request", "reserved", 7, 1, true,
-	ProtoField.uint8("deos.request.reserved", "reserved", base.DEC, nil, nil,
-		"0"))
+field("request", "pieces", 7, 1, true,
+	ProtoField.uint8("deos.request.pieces", "pieces", base.DEC, nil, nil,
+		"of MCAS, READV and PUTV: clauses or pieces before the data; 0 with MCAS: " ..
+		"as many as there are, and no data"))
 field("request", "environment", 8, 4, true,
 	ProtoField.uint32("deos.request.environment", "environment", base.HEX, nil, nil,
 		"who asks, on the sender's node"))
@@ -285,7 +296,8 @@ field("response", "clause", 12, 1, true,
 		"of MCAS: which one matched; 255: none"))
 field("response", "held", 13, 1, true,
 	ProtoField.uint8("deos.response.held", "held", base.DEC, nil, nil,
-		"bit n: part n of the request has come; for PENDING"))
+		"bit n: part n of the request has come, for PENDING; of DONE: the time at " ..
+		"the owner, see rcap.md"))
 field("response", "length", 14, 2, true,
 	ProtoField.uint16("deos.response.length", "length", base.DEC, nil, nil,
 		"bytes of data in all parts together"))
@@ -323,13 +335,38 @@ field("clause", "swap_mask_high", 56, 8, true,
 		""))
 field("clause", "chain_offset", 64, 8, true,
 	ProtoField.uint64("deos.clause.chain_offset", "chain_offset", base.DEC, nil, nil,
-		"what is read then, in the same capability"))
+		"where something happens then, in the same capability"))
 field("clause", "chain_length", 72, 4, true,
 	ProtoField.uint32("deos.clause.chain_length", "chain_length", base.DEC, nil, nil,
-		"its bytes, at most 4096; 0: nothing is read"))
-field("clause", "reserved", 76, 4, true,
-	ProtoField.uint32("deos.clause.reserved", "reserved", base.DEC, nil, nil,
+		"its bytes: READ at most 4096, WRITE at most 1024, NOTIFY 4; 0: nothing " ..
+		"happens"))
+field("clause", "chain", 76, 4, true,
+	ProtoField.uint32("deos.clause.chain", "chain", base.DEC, nil, nil,
+		"what: 0 a READ, 1 a WRITE of the first bytes behind the clauses, 2 a " ..
+		"NOTIFY"))
+
+structs.piece = { size = 16 }
+field("piece", "offset", 0, 8, true,
+	ProtoField.uint64("deos.piece.offset", "offset", base.HEX, nil, nil,
+		"counted from the request's offset"))
+field("piece", "length", 8, 4, true,
+	ProtoField.uint32("deos.piece.length", "length", base.DEC, nil, nil,
+		"bytes, at least 1"))
+field("piece", "reserved", 12, 4, true,
+	ProtoField.uint32("deos.piece.reserved", "reserved", base.DEC, nil, nil,
 		"0"))
+
+structs.change = { size = 24 }
+field("change", "compare", 0, 8, true,
+	ProtoField.uint64("deos.change.compare", "compare", base.DEC, nil, nil,
+		"the pieces are written when (old & compare_mask) == (compare & " ..
+		"compare_mask)"))
+field("change", "compare_mask", 8, 8, true,
+	ProtoField.uint64("deos.change.compare_mask", "compare_mask", base.HEX, nil, nil,
+		"0: in any case"))
+field("change", "add", 16, 8, true,
+	ProtoField.uint64("deos.change.add", "add", base.DEC, nil, nil,
+		"and then added to the word at the request's offset"))
 
 structs.addend = { size = 8 }
 field("addend", "value", 0, 8, true,
@@ -393,6 +430,57 @@ field("derive", "count", 40, 8, true,
 field("derive", "word", 48, 8, true,
 	ProtoField.uint64("deos.derive.word", "word", base.HEX, nil, nil,
 		"shown to the other"))
+
+structs.holders = { size = 8 }
+field("holders", "count", 0, 4, true,
+	ProtoField.uint32("deos.holders.count", "count", base.DEC, nil, nil,
+		"holders that follow"))
+field("holders", "next", 4, 4, true,
+	ProtoField.uint32("deos.holders.next", "next", base.DEC, nil, nil,
+		"the offset to ask for the next with; 0: there are no more"))
+
+structs.holder = { size = 56 }
+field("holder", "uuid", 0, 16, false,
+	ProtoField.bytes("deos.holder.uuid", "uuid", base.NONE,
+		"of its node"))
+field("holder", "incarnation", 16, 8, true,
+	ProtoField.uint64("deos.holder.incarnation", "incarnation", base.HEX, nil, nil,
+		"of its node"))
+field("holder", "environment", 24, 4, true,
+	ProtoField.uint32("deos.holder.environment", "environment", base.HEX, nil, nil,
+		"on its node"))
+field("holder", "slot", 28, 4, true,
+	ProtoField.uint32("deos.holder.slot", "slot", base.DEC, nil, nil,
+		"in the owner's export table"))
+field("holder", "generation", 32, 4, true,
+	ProtoField.uint32("deos.holder.generation", "generation", base.HEX, nil, nil,
+		"of that slot"))
+field("holder", "type", 36, 1, true,
+	ProtoField.uint8("deos.holder.type", "type", base.DEC, types, nil,
+		"the table of capability types"))
+field("holder", "rights", 37, 1, true,
+	ProtoField.uint8("deos.holder.rights", "rights", base.DEC, nil, nil,
+		"READ 1, WRITE 2, DERIVE 8"),
+	{ ProtoField.bool("deos.holder.rights.read", "READ", 8, nil, 1),
+	  ProtoField.bool("deos.holder.rights.write", "WRITE", 8, nil, 2),
+	  ProtoField.bool("deos.holder.rights.derive", "DERIVE", 8, nil, 8) })
+field("holder", "alive", 38, 2, true,
+	ProtoField.uint16("deos.holder.alive", "alive", base.DEC, nil, nil,
+		"1: there is a session with its node, in that incarnation; else 0"))
+field("holder", "base", 40, 8, true,
+	ProtoField.uint64("deos.holder.base", "base", base.DEC, nil, nil,
+		"first unit, counted from the start of the range of the one asked about"))
+field("holder", "count", 48, 8, true,
+	ProtoField.uint64("deos.holder.count", "count", base.DEC, nil, nil,
+		"units"))
+
+structs.expel = { size = 8 }
+field("expel", "slot", 0, 4, true,
+	ProtoField.uint32("deos.expel.slot", "slot", base.DEC, nil, nil,
+		"of the capability that goes, in the owner's export table"))
+field("expel", "generation", 4, 4, true,
+	ProtoField.uint32("deos.expel.generation", "generation", base.HEX, nil, nil,
+		"of that slot"))
 local other = {
 	tag = ProtoField.uint64("deos.tag", "tag", base.HEX, nil, nil,
 		"SipHash-2-4 of all from the header up to here"),
@@ -514,11 +602,16 @@ local function say_response(range, at, op)
 end
 
 -- What stands between the body and the tag.
-local function show_rest(kind, op, range, at, stop, tree)
+local function show_rest(kind, op, pieces, range, at, stop, tree)
 	local operand = kind == 4 and operands[op]
 
-	while operand and at + structs[operand].size <= stop do
+	if operand == "change" and at + structs.change.size <= stop then
 		at = show(operand, range, at, tree)
+		operand = "piece"
+	end
+	while operand and pieces > 0 and at + structs[operand].size <= stop do
+		at = show(operand, range, at, tree)
+		pieces = pieces - 1
 	end
 	if at < stop then
 		tree:add(kind == 3 and other.padding or other.data, range(at, stop - at))
@@ -565,9 +658,14 @@ function deos.dissector(buffer, pinfo, root)
 
 	local at = show(body, buffer, head, tree)
 	local op
+	local pieces = 1
 
 	if kind == 4 then
 		op = number("request", "op", buffer, head)
+		pieces = number("request", "pieces", buffer, head)
+		if pieces == 0 then
+			pieces = ops[op] == "MCAS" and 3 or 1
+		end
 		relate(buffer, head, pinfo, tree, false)
 		pinfo.cols.info:append(" " .. say_request(buffer, head))
 	elseif kind == 5 then
@@ -577,7 +675,7 @@ function deos.dissector(buffer, pinfo, root)
 			tree:add_proto_expert_info(refused)
 		end
 	end
-	show_rest(kind, op, buffer, at, length - tag, tree)
+	show_rest(kind, op, pieces, buffer, at, length - tag, tree)
 	tree:add_le(other.tag, buffer(length - tag, tag))
 end
 

@@ -154,11 +154,16 @@ local function say_response(range, at, op)
 end
 
 -- What stands between the body and the tag.
-local function show_rest(kind, op, range, at, stop, tree)
+local function show_rest(kind, op, pieces, range, at, stop, tree)
 	local operand = kind == 4 and operands[op]
 
-	while operand and at + structs[operand].size <= stop do
+	if operand == "change" and at + structs.change.size <= stop then
 		at = show(operand, range, at, tree)
+		operand = "piece"
+	end
+	while operand and pieces > 0 and at + structs[operand].size <= stop do
+		at = show(operand, range, at, tree)
+		pieces = pieces - 1
 	end
 	if at < stop then
 		tree:add(kind == 3 and other.padding or other.data, range(at, stop - at))
@@ -205,9 +210,14 @@ function deos.dissector(buffer, pinfo, root)
 
 	local at = show(body, buffer, head, tree)
 	local op
+	local pieces = 1
 
 	if kind == 4 then
 		op = number("request", "op", buffer, head)
+		pieces = number("request", "pieces", buffer, head)
+		if pieces == 0 then
+			pieces = ops[op] == "MCAS" and 3 or 1
+		end
 		relate(buffer, head, pinfo, tree, false)
 		pinfo.cols.info:append(" " .. say_request(buffer, head))
 	elseif kind == 5 then
@@ -217,7 +227,7 @@ function deos.dissector(buffer, pinfo, root)
 			tree:add_proto_expert_info(refused)
 		end
 	end
-	show_rest(kind, op, buffer, at, length - tag, tree)
+	show_rest(kind, op, pieces, buffer, at, length - tag, tree)
 	tree:add_le(other.tag, buffer(length - tag, tag))
 end
 

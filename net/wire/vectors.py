@@ -182,7 +182,8 @@ class Vectors:
 
 def operand_of(kind: str) -> tuple[str, dict]:
     """A structure behind a request, each field another value, within its bounds."""
-    bounded = {"type": 2, "rights": 3, "chain_length": 24, "flags": 1}
+    bounded = {"type": 2, "rights": 3, "chain_length": 24, "flags": 1,
+               "chain": 0}
     fields, start = {}, 0xb0
     for field in STRUCTS[kind].fields:
         value = pattern(field.size, start)
@@ -211,6 +212,8 @@ def greetings(v: Vectors):
 def requests(v: Vectors):
     """Every operation, and the shapes that they come in."""
     for name, _, kind, _, shortest, longest, *_ in OPS:
+        if name in ("READV", "PUTV"):
+            continue
         what = OPERANDS.get(name)
         length = int(longest) if what != "data" else max(int(shortest), min(int(longest), 21))
         more = {"slot": NO_SLOT} if kind == "NONE" else {}
@@ -227,6 +230,15 @@ def requests(v: Vectors):
     v.request("request-WRITE-cancel", "WRITE", length=PAGE, flags=2)
     clause = operand_of("clause")
     v.request("request-MCAS-three", "MCAS", [clause, clause, clause], length=8)
+    write_chain = ("clause", clause[1] | {"chain": 1})
+    v.request("request-MCAS-write", "MCAS", [write_chain], pattern(24, 0x30), length=8, pieces=1)
+    notify = ("clause", clause[1] | {"chain": 2, "chain_length": 4, "chain_offset": 0x1230})
+    v.request("request-MCAS-notify", "MCAS", [clause, notify], length=16, pieces=2)
+    pieces = [("piece", {"offset": offset, "length": length})
+              for offset, length in ((0x1122, 7), (0x3344, 9))]
+    v.request("request-READV", "READV", pieces, length=16, pieces=2)
+    v.request("request-PUTV", "PUTV", [operand_of("change"), *pieces], pattern(16, 0x40),
+              length=8, pieces=2)
     v.request("request-SEND-service", "SEND", payload=b"hello", length=5, slot=NO_SLOT,
               generation=0, offset=0x66617201)
 
@@ -239,6 +251,7 @@ def responses(v: Vectors):
         v.response(f"response-{status}", status=STATUS[status], code=CODE[code], held=held)
     v.response("response-data", pattern(5, 0xc0), length=2 * PART + 5, part=2, parts=3)
     v.response("response-whole", pattern(21, 0xd0), length=21)
+    v.response("response-DONE-slow", held=0x5a)
     v.response("response-MCAS", clause=1, old_low=0x9192939495969798,
                old_high=0xa1a2a3a4a5a6a7a8, payload=pattern(24, 0xe0), length=24)
 

@@ -264,8 +264,9 @@ operand_len(u8 op, u32 length)
 	case OP_##name:							    \
 		if (!strcmp(#what, "data"))				    \
 			return length;					    \
-		if (!strcmp(#what, "clause"))				    \
-			return 0;	/* one to three: the payload says */ \
+		if (!strcmp(#what, "clause") || !strcmp(#what, "piece") ||  \
+		    !strcmp(#what, "change"))				    \
+			return 0;	/* several: the payload says */	    \
 		return (u32)WIRE_LENGTH_IS(what);
 #include "net/wire/operands.def"
 #undef X

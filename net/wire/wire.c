@@ -80,6 +80,7 @@ wire_request_data(const struct wire_request *request)
 	switch (request->op) {
 	case OP_WRITE:
 	case OP_SEND:
+	case OP_INVOKE:
 	case OP_BLOCK_WRITE:
 		return request->length;
 	case OP_FETCH_ADD:
@@ -88,30 +89,134 @@ wire_request_data(const struct wire_request *request)
 		return WIRE_LENGTH(grant);
 	case OP_DERIVE:
 		return WIRE_LENGTH(derive);
+	case OP_EXPEL:
+		return WIRE_LENGTH(expel);
 	default:
 		return 0;
 	}
 }
 
-// MCAS carries one to three clauses; how many, the payload says.
+u8
+wire_time_pack(u64 us)
+{
+	u32 bits, mantissa;
+
+	if (us < 16)
+		return (u8)us;
+	bits = 64 - (u32)__builtin_clzll(us);
+	if (bits > 19)
+		return 255;
+	mantissa = (u32)(us >> (bits - 5)) & 15;
+	return (u8)((bits - 4) << 4 | mantissa);
+}
+
+u32
+wire_time_unpack(u8 packed)
+{
+	u32 power = packed >> 4, mantissa = packed & 15;
+
+	return power ? (16 + mantissa) << (power - 1) : mantissa;
+}
+
+// A clause's chain; *data becomes the bytes that the longest WRITE wants.
+static bool
+chain_fits(const struct wire_clause *clause, u32 *data)
+{
+	if (clause->chain_offset > ~0ull - WIRE_DATA_MAX)
+		return false;
+	switch (clause->chain) {
+	case CHAIN_READ:
+		return clause->chain_length <= WIRE_DATA_MAX;
+	case CHAIN_WRITE:
+		*data = MAX(*data, clause->chain_length);
+		return clause->chain_length <= WIRE_SEND_MAX;
+	case CHAIN_NOTIFY:
+		return clause->chain_length == 4 && !(clause->chain_offset & 3);
+	default:
+		return false;
+	}
+}
+
+// MCAS carries one to three clauses, and behind them what a chained WRITE writes.
 static bool
 clauses_fit(const struct wire_request *request, const u8 *payload, u32 len)
 {
-	u32 count = len / WIRE_LENGTH(clause);
+	u32 count = wire_pieces(request, len), data = 0;
 	struct wire_clause clause;
 
 	if (count < 1 || count > WIRE_CLAUSES_MAX ||
-	    count * WIRE_LENGTH(clause) != len || request->part)
-		return false;
-	if (request->length != 8 && request->length != 16)
+	    len < count * WIRE_LENGTH(clause) ||
+	    (request->length != 8 && request->length != 16))
 		return false;
 	for (u32 i = 0; i < count; i++) {
 		wire_clause_load(&clause, payload + (u64)i * WIRE_LENGTH(clause));
-		if (clause.chain_length > WIRE_DATA_MAX ||
-		    clause.chain_offset > ~0ull - WIRE_DATA_MAX)
+		if (!chain_fits(&clause, &data))
 			return false;
 	}
-	return true;
+	return len == count * WIRE_LENGTH(clause) + data;
+}
+
+// One to thirteen pieces that lie at `at`, of `most` bytes in all; *sum becomes how
+// many.
+static bool
+pieces_fit(const u8 *at, u32 count, u32 most, u32 *sum)
+{
+	struct wire_piece piece;
+
+	*sum = 0;
+	for (u32 i = 0; i < count; i++) {
+		wire_piece_load(&piece, at + (u64)i * WIRE_LENGTH(piece));
+		if (!piece.length || piece.length > most - *sum ||
+		    piece.offset > ~0ull - WIRE_DATA_MAX)
+			return false;
+		*sum += piece.length;
+	}
+	return count >= 1 && count <= WIRE_PIECES_MAX;
+}
+
+static bool
+readv_fits(const struct wire_request *request, const u8 *payload, u32 len)
+{
+	u32 sum;
+
+	return len == request->pieces * WIRE_LENGTH(piece) &&
+	       pieces_fit(payload, request->pieces, WIRE_DATA_MAX, &sum) &&
+	       sum == request->length;
+}
+
+static bool
+putv_fits(const struct wire_request *request, const u8 *payload, u32 len)
+{
+	u32 head = WIRE_LENGTH(change) + request->pieces * WIRE_LENGTH(piece), sum;
+
+	return len >= head &&
+	       pieces_fit(payload + WIRE_LENGTH(change), request->pieces,
+			  WIRE_SEND_MAX, &sum) &&
+	       len == head + sum;
+}
+
+// What belongs to one operation's payload only.
+static bool
+payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
+{
+	u32 data = wire_request_data(request);
+	bool whole = request->flags & WIRE_FLAG_WHOLE;
+
+	if (request->part >= wire_parts(data, whole))
+		return false;
+	switch (request->op) {
+	case OP_MCAS:
+		return clauses_fit(request, payload, len);
+	case OP_READV:
+		return readv_fits(request, payload, len);
+	case OP_PUTV:
+		return putv_fits(request, payload, len);
+	case OP_HOLDERS:
+		return !len && (request->length - WIRE_LENGTH(holders)) %
+				       WIRE_LENGTH(holder) == 0;
+	default:
+		return len == wire_part_len(data, whole, request->part);
+	}
 }
 
 static bool
@@ -122,7 +227,6 @@ request_fits(const struct wire_request *request, const u8 *payload, u32 len)
 		return false;
 
 	const struct wire_op_info *info = &wire_op_info[request->op];
-	bool whole = request->flags & WIRE_FLAG_WHOLE;
 
 	if (request->length < info->shortest || request->length > info->longest ||
 	    request->offset > ~0ull - WIRE_DATA_MAX)
@@ -131,13 +235,7 @@ request_fits(const struct wire_request *request, const u8 *payload, u32 len)
 		return false;
 	if (request->flags & WIRE_FLAG_CANCEL)
 		return len == 0 && request->part == 0;
-	if (request->op == OP_MCAS)
-		return clauses_fit(request, payload, len);
-
-	u32 data = wire_request_data(request);
-
-	return request->part < wire_parts(data, whole) &&
-	       len == wire_part_len(data, whole, request->part);
+	return payload_fits(request, payload, len);
 }
 
 static bool

@@ -24,6 +24,8 @@
 #define WIRE_SEND_MAX 1024u
 #define WIRE_CLAUSES_MAX 3u
 #define WIRE_CLAUSE_NONE 255u
+#define WIRE_PIECES_MAX 13u	// so that PUTV's fit where three clauses do
+#define WIRE_HOLDERS_MAX 24u	// of one answer, which is one part
 #define WIRE_WINDOW 64u		// requests open at a time, of one direction
 #define WIRE_REKEY_BITS 28u	// of the sequence, after which a direction's key changes
 
@@ -95,6 +97,14 @@ struct wire_version {
 };
 
 extern const struct wire_version wire_version[WIRE_MINOR + 1];
+
+// What follows the swap of an MCAS.
+enum wire_chain {
+	CHAIN_READ,
+	CHAIN_WRITE,
+	CHAIN_NOTIFY,
+	CHAIN_COUNT
+};
 
 // What the table of operations says of one.
 struct wire_op_info {
@@ -198,6 +208,11 @@ STATIC_ASSERT(WIRE_HEADER + WIRE_LENGTH(request) + WIRE_PART + WIRE_TAG <=
 	      WIRE_MTU_MIN);
 STATIC_ASSERT(WIRE_PART * WIRE_PARTS_MAX >= WIRE_DATA_MAX);
 STATIC_ASSERT(WIRE_PART % 8 == 0);
+STATIC_ASSERT(WIRE_LENGTH(change) + WIRE_PIECES_MAX * WIRE_LENGTH(piece) <=
+	      WIRE_OPERAND_MAX);
+STATIC_ASSERT(WIRE_OPERAND_MAX + WIRE_SEND_MAX <= WIRE_PART);
+STATIC_ASSERT(WIRE_LENGTH(holders) + WIRE_HOLDERS_MAX * WIRE_LENGTH(holder) <=
+	      WIRE_PART);
 
 // Why a frame is not one of ours, or not well formed.
 enum wire_flaw {
@@ -253,8 +268,24 @@ wire_part_len(u32 length, bool whole, u32 part)
 	return whole ? length : MIN(rest, WIRE_PART);
 }
 
+// How long an owner worked, in one byte: microseconds as they are below 16, above
+// as a number of five bits (the first is 1) times a power of two. Within a sixteenth,
+// up to half a second; what is longer is as long as that.
+u8
+wire_time_pack(u64 us);
+u32
+wire_time_unpack(u8 packed);
+
+// Clauses or pieces before the data of a request with `len` bytes of payload.
+static inline u32
+wire_pieces(const struct wire_request *request, u32 len)
+{
+	return request->pieces ? request->pieces : len / WIRE_LENGTH(clause);
+}
+
 // Bytes of data that a request for this operation carries in all its parts;
-// those of operations with an operand are the operand, always one part.
+// those of operations with an operand are the operand, always one part. What the
+// payload of MCAS, READV and PUTV is, it says itself: also one part.
 must_check u32
 wire_request_data(const struct wire_request *request);
 

@@ -251,6 +251,8 @@ lengths_are_bounded_by_the_table(void **state)
 		struct wire_request r = request_of(op, info->longest);
 		u32 data;
 
+		if (op == OP_READV || op == OP_PUTV || op == OP_HOLDERS)
+			continue;	// pieces_test.c
 		r.flags = WIRE_FLAG_WHOLE;
 		data = op == OP_MCAS ? WIRE_LENGTH(clause) : wire_request_data(&r);
 		expect_shape(r, data, WIRE_FINE);

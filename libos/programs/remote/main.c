@@ -127,10 +127,12 @@ static const struct command {
 	{ "write", 4, write, "NODE PAGE TEXT" },
 	{ "cat", 3, cat, "NODE FILE" },
 	{ "hammer", 2, hammer, "NODE [OPERATIONS [SEED]]" },
+	{ "count", 3, count, "NODE NAME [ADD]" },
+	{ "every", 2, every, "NODE" },
 	{ "refuse", 2, refuse, "NODE" },
 	{ "pulse", 2, pulse, "NODE" },
 	{ "told", 2, told, "NODE [ADDS]" },
-	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT" },
+	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT [expel]" },
 	{ "take", 1, take, "" },
 };
 

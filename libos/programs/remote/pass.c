@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A capability that passes from node to node: one program holds a page of OWNER and
 // has OWNER derive a part of it, to read, for a program on a third node; later it
-// takes that back. The third node's program reads until it is refused.
+// takes that back, from all (REVOKE) or from that one only, which it finds among the
+// holders (EXPEL). The third node's program reads until it is refused.
 
 #include "kernel/abi/errors.h"
 #include "kernel/base/string.h"
@@ -31,6 +32,39 @@ run(struct fabric_submit *s)
 	return error ? error : far_result(&complete);
 }
 
+// Whoever holds what was passed on, with `expel` until there is nobody.
+static i64
+show_holders(u32 slot, bool expel)
+{
+	struct fabric_holders *holders = (void *)region_page(2);
+	i64 error;
+	u32 next = 0;
+
+	do {
+		error = far_holders(&io, slot, next, holders);
+		next = holders->next;
+		for (u32 i = 0; i < holders->count && !error; i++) {
+			const struct fabric_holder *h = &holders->holder[i];
+
+			print("remote: environment %u holds %lu from %lu%s\n",
+			      h->environment, h->count, h->base,
+			      h->alive ? "" : ", on a node that is silent");
+			if (expel)
+				error = far_expel(&io, slot, h);
+		}
+	} while (next && !error);
+	return error;
+}
+
+static i64
+take_back(u32 slot, bool expel)
+{
+	struct fabric_submit s = { .op = FABRIC_REVOKE, .slot = slot };
+	i64 error = show_holders(slot, expel);
+
+	return error || expel ? error : run(&s);
+}
+
 int
 pass(int argc, char **argv)
 {
@@ -40,7 +74,6 @@ pass(int argc, char **argv)
 	struct fabric_submit s = { .op = FABRIC_DERIVE, .node = third };
 	i64 error;
 
-	(void)argc;
 	if (!string_to_u64(argv[4], &environment) || environment > ~0u)
 		return STATUS_USAGE;
 	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 2,
@@ -61,8 +94,7 @@ pass(int argc, char **argv)
 	if (!error) {
 		print("remote: passed on\n");
 		pause(LEND_NS);
-		s = (struct fabric_submit){ .op = FABRIC_REVOKE, .slot = far.slot };
-		error = run(&s);
+		error = take_back(far.slot, argc > 5 && !strcmp(argv[5], "expel"));
 	}
 	if (!error)
 		error = far_read(&far, 0, region_page(1), 8);

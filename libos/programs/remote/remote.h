@@ -8,11 +8,14 @@
 //	remote write NODE PAGE TEXT
 //	remote cat NODE FILE			of a cpio archive on NODE's disk
 //	remote hammer NODE [OPERATIONS [SEED]]
+//	remote count NODE NAME [ADD]		a counter that a program in NODE's kernel keeps
+//	remote every NODE			each operation once, and its time
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
 //	remote told NODE [ADDS]			adds to words of it by upcalls alone
 //	remote take				waits for a capability, reads until refused
-//	remote pass OWNER NODE ENVIRONMENT	has OWNER lend it one, takes it back
+//	remote pass OWNER NODE ENVIRONMENT [expel]
+//						has OWNER lend it one, takes it back
 //
 // NODE is the index of a link, the beginning of a UUID, or a MAC address. Each
 // prints one verdict line that begins with "remote:".
@@ -42,6 +45,10 @@ int
 cat(int argc, char **argv);
 int
 hammer(int argc, char **argv);
+int
+count(int argc, char **argv);
+int
+every(int argc, char **argv);
 int
 refuse(int argc, char **argv);
 int

@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// `remote serve`: libos/remote/lend.h from the shell, or from init (far=PAGES).
+// `remote serve`: libos/remote/lend.h from the shell, or from init (far=PAGES); with it
+// counters by name, which a program in the kernel keeps (libos/code/bpf/counters.c).
 
+#include "kernel/base/cpio.h"
 #include "kernel/base/string.h"
+#include "libos/code/program.h"
 #include "libos/crt/console.h"
+#include "libos/crt/start.h"
 #include "libos/crt/status.h"
+#include "libos/mem/archive.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/lend.h"
+
+// Without the program or room for it, there are no counters.
+static void
+open_counters(struct lend *lend)
+{
+	struct archive boot;
+	struct cpio_entry entry;
+	i64 program;
+
+	if (archive_open(ROLE_BOOT_ARCHIVE, &boot) ||
+	    !cpio_find(boot.data, boot.len_bytes, "counters.bpf", &entry))
+		return;
+	program = program_load_object(entry.data, entry.data_len, "add",
+				      PROGRAM_INVOKE);
+	if (program < 0 || lend_handler(lend, (u32)program))
+		print("remote: no counters\n");
+}
 
 int
 serve(int argc, char **argv)
@@ -23,6 +45,7 @@ serve(int argc, char **argv)
 						      : CAP_READ;
 	error = lend_open(&lend, &io, region_page(0), (u32)count, block_rights);
 	if (!error) {
+		open_counters(&lend);
 		print("remote: serving %lu pages%s\n", count,
 		      lend.blocks.slot == SLOT_NONE ? "" : " and the disk");
 		error = lend_run(&lend);

@@ -65,6 +65,7 @@ static const struct need {
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "quit", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "raid", ROLE_BLOCKS, USE | CAP_DERIVE },
+	{ "remote", ROLE_BOOT_ARCHIVE, CAP_READ },
 	{ "remote", ROLE_FABRIC, USE },
 	{ "remote", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "remote-bench", ROLE_FABRIC, USE },

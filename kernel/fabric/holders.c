@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Who holds on other nodes what an environment here has granted: asked by itself, for
+// a capability of its own. The answer has the same bytes as that of another owner
+// (OP_HOLDERS), so there is one format to read. Taking one holder's back is what a
+// holder's REVOKE is: a cut in O(1), and clean-up later.
+//
+// A call looks at RCAP_LOOKED entries of the export table at most.
+
+#include "kernel/arch/x86_64/memory.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/string.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/env.h"
+
+STATIC_ASSERT(FABRIC_HOLDERS_MAX == WIRE_HOLDERS_MAX);
+STATIC_ASSERT(sizeof(struct fabric_holder) == WIRE_LENGTH(holder));
+STATIC_ASSERT(offsetof(struct fabric_holders, holder) == WIRE_LENGTH(holders));
+
+bool
+rcap_host_below(void *host, u32 node, u32 above)
+{
+	(void)host;
+	return cap_is_below(&caps, node, above);
+}
+
+static void
+done(struct fabric_queue *queue, const struct fabric_submit *s, u32 length)
+{
+	queue_complete(queue, &(struct fabric_complete){
+		.tag = s->tag, .op = s->op, .outcome = FABRIC_DONE, .length = length,
+	});
+}
+
+// `local` lies in the queue's region: its bytes are consecutive in the direct map.
+static enum wire_code
+tell(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
+{
+	u32 room = (s->length - WIRE_LENGTH(holders)) / WIRE_LENGTH(holder);
+	struct wire_holder found[WIRE_HOLDERS_MAX];
+	struct wire_holders head;
+	u8 *at = direct(s->local);
+
+	if (s->length < WIRE_LENGTH(holders) + WIRE_LENGTH(holder) ||
+	    (s->length - WIRE_LENGTH(holders)) % WIRE_LENGTH(holder) ||
+	    room > WIRE_HOLDERS_MAX)
+		return CODE_SHAPE;
+	if (s->offset >> WIRE_SLOT_BITS)
+		return CODE_RANGE;
+	head.next = rcap_holders(fabric.rcap, node, (u32)s->offset, room, found,
+				 &head.count);
+	memset(at, 0, s->length);
+	wire_holders_store(at, &head);
+	for (u32 i = 0; i < head.count; i++)
+		wire_holder_store(at + WIRE_LENGTH(holders) +
+				  (u64)i * WIRE_LENGTH(holder), &found[i]);
+	done(queue, s, s->length);
+	return CODE_NONE;
+}
+
+static enum wire_code
+expel(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
+{
+	u32 entry = rcap_entry_below(fabric.rcap, node, s->expel.slot,
+				     s->expel.generation);
+
+	if (entry == RCAP_NONE)
+		return CODE_ENTRY;
+	rcap_host_revoke(NULL, rcap_entry(fabric.rcap, entry)->node, true);
+	done(queue, s, 0);
+	return CODE_NONE;
+}
+
+bool
+holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
+	      enum wire_code *code)
+{
+	const struct cap *cap = cap_at(&caps, queue->owner, s->slot);
+
+	if (!cap || cap->type == CAP_REMOTE)
+		return false;
+	if (!cap_is_live(&caps, cap_node(&caps, cap), cap->generation))
+		*code = CODE_REVOKED;
+	else if (!(cap->rights & CAP_DERIVE))
+		*code = CODE_RIGHTS;
+	else if (s->op == FABRIC_EXPEL)
+		*code = expel(queue, s, cap_node(&caps, cap));
+	else
+		*code = tell(queue, s, cap_node(&caps, cap));
+	return true;
+}
