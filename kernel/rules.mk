@@ -6,8 +6,8 @@
 
 # Under emulation `rep movs` and `rep stos` re-enter the translated block for each word
 # (kernel/base/memory.c): structures are cleared and copied by loops.
-BY_LOOPS := unrolled_loop:512:noalign,libcall:-1:noalign
-BY_LOOPS := -mmemset-strategy=$(BY_LOOPS) -mmemcpy-strategy=$(BY_LOOPS)
+BY_LOOPS := -mmemset-strategy=unrolled_loop:512:noalign,libcall:-1:noalign \
+	-mmemcpy-strategy=unrolled_loop:512:noalign,libcall:-1:noalign
 
 KCC := $(CROSS)gcc
 KFLAGS := $(BY_LOOPS) -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \

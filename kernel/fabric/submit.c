@@ -34,7 +34,7 @@ wire_op_of(u32 op)
 	};
 
 	ASSERT(op < FABRIC_OP_COUNT);
-	return op <= FABRIC_DROP ? (u8)op : later[op];
+	return later[op] ? later[op] : (u8)op;
 }
 
 // Bytes of all pieces; what is more than fits is refused later.

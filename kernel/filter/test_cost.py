@@ -21,8 +21,9 @@ SOURCES = ["kernel/filter/cost_rig.c", "kernel/filter/claim.c", "kernel/filter/t
 def kernel_flags() -> list[str]:
     """KFLAGS of kernel/rules.mk, without what a program of the host cannot have."""
     rules = (ROOT / "kernel/rules.mk").read_text(encoding="utf-8")
-    found = re.search(r"^KFLAGS := ((?:.*\\\n)*.*)$", rules, re.M)
-    flags = found[1].replace("\\\n", " ").split()
+    value = dict(re.findall(r"^(\w+) := ((?:.*\\\n)*.*)$", rules, re.M))
+    text = value["KFLAGS"].replace("$(BY_LOOPS)", value["BY_LOOPS"])
+    flags = text.replace("\\\n", " ").split()
     return [flag for flag in flags if flag not in (*HOST_ONLY, "-MMD", "-MP")]
 
 

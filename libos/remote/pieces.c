@@ -97,7 +97,7 @@ far_change(struct far *far, u64 offset, const struct fabric_change *change, u32 
 		.op = FABRIC_PUTV, .slot = far->slot, .offset = offset, .length = 8,
 		.clause_count = count, .change = *change,
 	};
-	struct fabric_complete complete;
+	struct fabric_complete complete = { 0 };
 	i64 error;
 
 	if (!bytes || offset % sizeof(u64) ||
