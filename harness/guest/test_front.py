@@ -24,8 +24,9 @@ pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
 SEED = 43
 COUNT = 3
-NODE_ADDRESS = r"^(?:deos> )?front: node address ([\d.]+)\n"
-VIRTUAL_ADDRESS = r"^(?:deos> )?front: virtual address ([\d.]+)\n"
+# Not from the start of a line: a command that is being typed may be in front of it.
+NODE_ADDRESS = r"front: node address ([\d.]+)\n"
+VIRTUAL_ADDRESS = r"front: virtual address ([\d.]+)\n"
 LET_GO = "front: the virtual address is another node's"
 
 
