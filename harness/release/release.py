@@ -106,7 +106,7 @@ def release(version: str, build: Path) -> str:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Make a release of HEAD.")
-    parser.add_argument("version", help="its name, as 1.1")
+    parser.add_argument("version", help="its name, as 1.2")
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="DIR")
     options = parser.parse_args()
     try:

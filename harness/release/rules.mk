@@ -2,7 +2,7 @@
 # Releases: an archive whose bytes depend on the commit and the compilers alone, and the
 # kernel and programs of the release before, for tests of both together.
 
-RELEASE := 1.1
+RELEASE := 1.2
 
 .PHONY: release before
 release: $(SODIUM_STAMP) ## build/deos-RELEASE.tar.xz of HEAD, built twice: the same bytes
