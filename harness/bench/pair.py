@@ -145,7 +145,7 @@ class LinuxNode:
         output, status = text.rsplit(mark, 1)
         output = output.rstrip()
         if check and status.split()[0] != "0":
-            last = (output.splitlines() or ["no message"])[-1]
+            last = ' / '.join(output.splitlines()[-3:]) or "no message"
             raise BenchError(f"Linux node: '{line.split()[0]}' failed: {last}")
         return output
 
@@ -187,8 +187,8 @@ class LinuxPair:
         line = f"{tool} -d rxe0 -x 1 -F {words}"
         self.server.run(f"{line} > /tmp/verbs 2>&1 & tries=0; "
                         "until grep -q ':4853 [0:]* 0A' /proc/net/tcp /proc/net/tcp6; do "
-                        "tries=$((tries + 1)); [ $tries -lt 300 ] || exit 1; "
-                        "usleep 20000; done")
+                        "tries=$((tries + 1)); [ $tries -lt 300 ] || "
+                        "{ cat /tmp/verbs; exit 1; }; usleep 20000; done")
         return self.client.run(f"{line} {self.address} 2>&1")
 
     def start_disks(self) -> dict[str, str]:

@@ -64,7 +64,7 @@ LAPSED = re.compile(r"^remote-bench: failed: .*\bsession\b", re.M)
 ATTEMPTS = 3
 FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
 BOOT_LIMIT_S, RUN_LIMIT_S = 60.0, 60.0
-FEW, MANY = 200, 1200  # operations of the two runs whose instructions are compared
+FEW, MANY = 200, 1200  # operations of the wire in the two runs whose instructions are compared
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,11 @@ class Operation:
     @property
     def floor_flights(self) -> int:
         return self.flights * self.blocks
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """How often it runs where instructions are counted, less often and more often."""
+        return FEW // self.blocks, MANY // self.blocks
 
     def halting(self, count: int) -> Operation:
         """So many of it, with a requester that halts for each."""
@@ -318,18 +323,19 @@ class Counted:
         self.pairs[kind, *key].resume()
         return self.pairs[kind, *key]
 
-    def _both(self, machines: list[Machine], run) -> Costs:
+    def _both(self, machines: list[Machine], operation: Operation, run) -> Costs:
         """What one operation costs the first node and the second; run(n) runs n."""
         seen = [[read_blocks(machine.counts) for machine in machines]]
-        for count in (FEW, MANY):
+        few, many = operation.counted
+        for count in (few, many):
             run(count)
             seen.append([read_blocks(machine.counts) for machine in machines])
-        return Costs(*(cost(between(start, middle), between(middle, end), MANY - FEW,
+        return Costs(*(cost(between(start, middle), between(middle, end), many - few,
                             self.symbols) for start, middle, end in zip(*seen)))
 
     def deos(self, operation: Operation, mtu: int, tagged: bool, halts: bool = True) -> Costs:
         pair = self._pair(DeosPair, mtu, tagged)
-        return self._both(pair.machines, lambda count: pair.ask(
+        return self._both(pair.machines, operation, lambda count: pair.ask(
             replace(operation, count=count, halts=halts)))
 
     def linux_pair(self, operation: Operation, mtu: int) -> Costs | None:
@@ -337,21 +343,21 @@ class Counted:
         machines = [node.machine for node in pair.nodes]
         if not self.linux.repeat(pair, operation.halting(1)):
             return None
-        return self._both(machines,
+        return self._both(machines, operation,
                           lambda count: self.linux.repeat(pair, operation.halting(count)))
 
     def floor(self, operation: Operation, mtu: int) -> Costs | None:
         """Who asks is booted for each run: its boot is in both."""
         pair = self._pair(FloorPair, mtu)
-        seen, asked = [read_blocks(pair.echo.counts)], []
-        for count in (FEW, MANY):
+        seen, asked, times = [read_blocks(pair.echo.counts)], [], operation.counted
+        for count in times:
             if pair.ask(operation.halting(count), count * operation.blocks) is None:
                 return None
             seen.append(read_blocks(pair.echo.counts))
             asked.append(pair.asked)
         few, many = (between(a, b) for a, b in zip(seen, seen[1:]))
-        return Costs(cost(few, many, MANY - FEW, self.symbols),
-                     cost(*asked, MANY - FEW, self.symbols))
+        return Costs(cost(few, many, times[1] - times[0], self.symbols),
+                     cost(*asked, times[1] - times[0], self.symbols))
 
     def of(self, label: str, row: Row) -> Costs | None:
         """What a row's operation costs that system; None where it cannot be counted."""
@@ -454,11 +460,15 @@ class RemoteBench:
             self.add(row, "floor", report.figure(operation, each))
 
     def count_instructions(self) -> None:
-        """Of every row, when all times are taken."""
+        """Of every row, when all times are taken. What cannot be counted leaves the times."""
         counted = Counted(self.session, build_plugin(self.session.folder), self.linux)
         try:
             for row in self.rows:
-                self.counts[row.name] = counted.figures(row)
+                try:
+                    self.counts[row.name] = counted.figures(row)
+                except BenchError as error:
+                    self.session.progress(f"not counted: {row.name}: {error}")
+                    self.counts[row.name] = {"count_error": str(error)}
         finally:
             counted.stop()
 
