@@ -28,7 +28,7 @@ READ_8, READ_PAGE, SWAP = (
     Operation("read 4KiB", "read", BLOCK, "median", answered=BLOCK),
     Operation("cas 8B", "cas", 8, "median", sent=SIZES["clause"]))
 GOODPUT = Operation("goodput read 4KiB", "read", BLOCK, "throughput", answered=BLOCK, flights=32,
-                    count=4000)
+                    count=4000, halts=True)
 OPERATIONS = (
     READ_8,
     Operation("read 64B", "read", 64, "median", answered=64),

@@ -200,8 +200,9 @@ measure(struct links *links, struct link_peer *peer, const struct link_ask *ask,
 		return;
 	if (ask->copies != 1) {
 		// Sooner than can be: it is the answer to an earlier copy, for which
-		// we did not wait long enough.
-		if (ask->flags & ASK_PACED && rtt < peer->base_us &&
+		// we did not wait long enough. An answer that is kept comes again a
+		// little sooner than the first.
+		if (ask->flags & ASK_PACED && rtt < peer->base_us * 3u / 4 &&
 		    peer->rtt_us < RTT_MOST_US)
 			peer->rtt_us += peer->rtt_us / 4 + 1;
 		return;

@@ -5,7 +5,11 @@
 // that what is small and late comes through.
 //
 // It is steered by delay, as in Swift (SIGCOMM 2020): round by round (the requests
-// that were open when it began), the shortest round trip is compared with a target.
+// that were open when it began), the shortest round trip is compared with a target:
+// for what is small a quarter more than without a queue, for all else TRIPS times as
+// much. Where nothing small suffers a queue does no harm, and keeps processors that
+// sleep between frames awake: a page's round trip is mostly their waking. A node's own
+// port and ring it cannot fill, for its grants and landing places bound what comes.
 // Above, the window shrinks by how far, at most to a half; below, it grows, when
 // something had to wait for it. The shortest of a round is taken because a queue that
 // stands delays all of them, and a processor that was away only some. Loss alone says
@@ -19,7 +23,8 @@
 #include "kernel/base/assert.h"
 #include "net/link/state.h"
 
-#define START (32 * PACE_UNIT)
+#define TRIPS 8u
+#define START (64 * PACE_UNIT)
 #define LEAST (4 * PACE_UNIT)		// a request for a page, and its three frames
 #define MORE (2 * PACE_UNIT)		// a round
 #define MOST (WIRE_WINDOW * (WIRE_PARTS_MAX + 1) * PACE_UNIT)
@@ -105,8 +110,7 @@ pace_closed(struct link_asker *asker, const struct link_ask *ask)
 	asker->flight = (u16)(asker->flight - cost);
 }
 
-// By how much of the window, in 256ths, the round was too slow. A quarter of the base
-// and a little is what it may take longer.
+// By how much of the window, in 256ths, the round was too slow.
 static u32
 too_slow(u32 took_us, u32 target_us)
 {
@@ -134,7 +138,7 @@ static void
 round_end(struct links *links, struct link_peer *peer, struct link_asker *asker)
 {
 	u32 over = MAX(too_slow(asker->round_us,
-				peer->base_us + peer->base_us / 4u + SLACK_US),
+				peer->base_us * TRIPS),
 		       too_slow(asker->round_quick_us,
 				peer->quick_us + peer->quick_us / 4u + SLACK_US));
 
