@@ -8,7 +8,7 @@
 #include "harness/floor/ping.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/dev/nic.h"
-#include "kernel/main/devices.h"
+#include "kernel/dev/devices.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/words.h"
 

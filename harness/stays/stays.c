@@ -14,11 +14,11 @@
 // Invariant S1: began[i] is 0 exactly while processor i runs a program or is halted.
 
 #include "kernel/abi/syscalls.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/context.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/trap.h"
+#include "kernel/dev/apic.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"

@@ -6,10 +6,10 @@
 // Invariant C1: typed_head - typed_tail <= CONSOLE_RING.
 
 #include "kernel/dev/console.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/irq.h"
 #include "kernel/base/assert.h"
+#include "kernel/dev/apic.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/wait.h"
 

@@ -5,6 +5,7 @@
 
 #include "kernel/dev/nic.h"
 #include "kernel/base/assert.h"
+#include "kernel/main/kprintf.h"
 
 static const struct nic_driver *const drivers[] = {
 	&virtio_net_driver,
@@ -68,11 +69,20 @@ static const struct nic_driver absent = {
 const struct nic_driver *nic_driver = &absent;
 
 void
-nic_ask_mtu(u32 mtu)
+nic_ask_mtu(const char *word)
 {
+	u32 mtu = 0;
+
 	ASSERT(nic_driver == &absent);
-	ASSERT(mtu >= NIC_MTU_STANDARD && mtu <= NIC_MTU_MAX);
-	mtu_asked = mtu;
+	if (!word)
+		return;
+	for (; *word >= '0' && *word <= '9' && mtu <= NIC_MTU_MAX; word++)
+		mtu = 10 * mtu + (u32)(*word - '0');
+	if ((*word && *word != ' ') || mtu < NIC_MTU_STANDARD || mtu > NIC_MTU_MAX)
+		kprintf("boot: mtu= is not a number from %u to %u\n",
+			NIC_MTU_STANDARD, NIC_MTU_MAX);
+	else
+		mtu_asked = mtu;
 }
 
 bool

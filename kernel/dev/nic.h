@@ -80,10 +80,10 @@ extern const struct nic_driver e1000e_driver;
 // nothing. Set at boot, once.
 extern const struct nic_driver *nic_driver;
 
-// The payload bytes that frames shall carry (NIC_MTU_STANDARD..NIC_MTU_MAX) where the
-// device does not tell. Boot only, before nic_init().
+// What stands behind `mtu=` on the command line, or NULL: the payload bytes that frames
+// shall carry where the device does not tell. Boot only, before nic_init().
 void
-nic_ask_mtu(u32 mtu);
+nic_ask_mtu(const char *word);
 
 // Finds and starts the interface, with `buffers` receive buffers (a power of
 // two, at most 256), each for the longest frame. `interrupt` runs on the boot

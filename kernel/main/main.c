@@ -7,8 +7,6 @@
 // others begin to schedule only when boot is complete.
 
 #include "kernel/abi/program.h"
-#include "kernel/arch/x86_64/acpi.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/kernel_map.h"
@@ -18,11 +16,13 @@
 #include "kernel/arch/x86_64/smp.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "kernel/dev/acpi.h"
+#include "kernel/dev/apic.h"
 #include "kernel/dev/console.h"
 #include "kernel/dev/nic.h"
 #include "kernel/dev/rtc.h"
 #include "kernel/fabric/fabric.h"
-#include "kernel/main/devices.h"
+#include "kernel/dev/devices.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/first_env.h"
 #include "kernel/main/kprintf.h"
@@ -113,24 +113,6 @@ boot_word(const char *prefix)
 	return NULL;
 }
 
-// `mtu=N` asks for long frames of a network card that does not tell how long it may.
-static void
-ask_mtu(void)
-{
-	const char *at = boot_word("mtu=");
-	u32 mtu = 0;
-
-	if (!at)
-		return;
-	for (; *at >= '0' && *at <= '9' && mtu <= NIC_MTU_MAX; at++)
-		mtu = 10 * mtu + (u32)(*at - '0');
-	if ((*at && *at != ' ') || mtu < NIC_MTU_STANDARD || mtu > NIC_MTU_MAX)
-		kprintf("boot: mtu= is not a number from %u to %u\n",
-			NIC_MTU_STANDARD, NIC_MTU_MAX);
-	else
-		nic_ask_mtu(mtu);
-}
-
 void
 kernel_main(u32 magic, u64 information)
 {
@@ -147,7 +129,7 @@ kernel_main(u32 magic, u64 information)
 	cap_init(&caps, cap_pool, CAP_POOL_SIZE, cap_lists, LISTS);
 	removal_init();
 	slice_init();
-	ask_mtu();
+	nic_ask_mtu(boot_word("mtu="));
 	devices_init();
 	smp_start();
 	fill_info();

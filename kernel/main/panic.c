@@ -6,12 +6,12 @@
 // The symbol table is linked in by the build (kernel/main/symbols.py).
 
 #include "kernel/main/panic.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
+#include "kernel/dev/apic.h"
 #include "kernel/dev/console.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/main/trace.h"

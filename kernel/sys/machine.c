@@ -5,8 +5,8 @@
 // wait (the sources of entropy) is part of the check.
 
 #include "kernel/abi/trace.h"
-#include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/dev/acpi.h"
 #include "kernel/dev/console.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/kprintf.h"

@@ -14,13 +14,13 @@
 //       owes time from an earlier one is not told again, but cut off at once
 
 #include "kernel/sys/sched.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/door.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
+#include "kernel/dev/apic.h"
 #include "kernel/dev/disk.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/main/trace.h"

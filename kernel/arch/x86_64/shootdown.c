@@ -12,8 +12,8 @@
 // loaded as well only halts.
 
 #include "kernel/arch/x86_64/shootdown.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/dev/apic.h"
 
 void
 shootdown_loaded(u64 va, u64 pages)

@@ -4,14 +4,14 @@
 // because there is one trampoline.
 
 #include "kernel/arch/x86_64/smp.h"
-#include "kernel/arch/x86_64/acpi.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "kernel/dev/acpi.h"
+#include "kernel/dev/apic.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/sched.h"
 

@@ -4,11 +4,11 @@
 // the kernel, so an exception from kernel mode is always a bug.
 
 #include "kernel/arch/x86_64/trap.h"
-#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
+#include "kernel/dev/apic.h"
 #include "kernel/main/panic.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/dispatch.h"

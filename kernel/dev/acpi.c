@@ -4,7 +4,7 @@
 // sleep types of _S5 are constants in a package, found by pattern, as every
 // small kernel does.
 
-#include "kernel/arch/x86_64/acpi.h"
+#include "kernel/dev/acpi.h"
 #include "kernel/arch/x86_64/io.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"

@@ -9,10 +9,10 @@
 //
 // Input: structures are walked within the stated length and bounded.
 
-#include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
+#include "kernel/dev/acpi.h"
 
 #define BIOS_BASE 0xf0000u
 #define ENTRY_LEN_MAX 32u

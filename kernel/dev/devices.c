@@ -5,7 +5,7 @@
 // Firmware and boot ROMs have used network cards and disks, and may not have stopped
 // all of them. Those lose the bus first; the drivers give it to what they take.
 
-#include "kernel/main/devices.h"
+#include "kernel/dev/devices.h"
 #include "kernel/base/assert.h"
 #include "kernel/dev/pci.h"
 #include "kernel/dev/virtio_rng.h"

@@ -3,7 +3,7 @@
 // one-shot with divider 16; its rate is measured against the TSC once, and every
 // processor uses that rate.
 
-#include "kernel/arch/x86_64/apic.h"
+#include "kernel/dev/apic.h"
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/io.h"
@@ -76,7 +76,7 @@ apic_enable(void)
 	apic_write(REGISTER_TIMER, VECTOR_TIMER);
 }
 
-// A moment at which both the timer and the clock were read (see clock.c).
+// A moment at which both the timer and the clock were read (see pit.c).
 struct moment {
 	u64 ns;
 	u64 width_ns;
