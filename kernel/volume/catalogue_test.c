@@ -15,6 +15,7 @@
 
 #include "harness/testing/seed.h"
 #include "kernel/abi/errors.h"
+#include "kernel/base/siphash.h"
 #include "kernel/volume/check_rig.h"
 #include "kernel/volume/volume_rig.h"
 
@@ -66,6 +67,33 @@ bad_catalogues_are_refused(void **state)
 	assert_int_equal(volume_mount(&after, bytes, bytes), 0);
 }
 
+// Every byte of it counts; and what a right checksum covers is looked at all the same.
+static void
+torn_catalogues_are_refused(void **state)
+{
+	static const u8 key[SIPHASH_KEY_LEN] = { 0 };
+	struct volume_catalogue c;
+	u8 bytes[BLOCK_SIZE];
+
+	(void)state;
+	begin_history();
+	assert_int_equal(volume_root_add(&v, 0, VOLUME_DATA, 10, false), 0);
+	volume_catalogue(&v, bytes);
+	for (u32 i = 0; i < sizeof(c); i++) {
+		bytes[i] ^= 1;
+		assert_int_equal(volume_mount(&after, bytes, bytes), -E_STATE);
+		bytes[i] ^= 1;
+	}
+	for (u32 temporary = 0; temporary < 2; temporary++) {
+		memcpy(&c, bytes, sizeof(c));
+		c.root[0].temporary = (u8)temporary;
+		c.checksum = 0;
+		c.checksum = siphash64(key, &c, sizeof(c));
+		memcpy(bytes, &c, sizeof(c));
+		assert_int_equal(volume_mount(&after, bytes, bytes), temporary ? -E_STATE : 0);
+	}
+}
+
 static void
 types_are_checked(void **state)
 {
@@ -96,6 +124,39 @@ types_are_checked(void **state)
 				 tries[i].error);
 	assert_int_equal(volume_type_add(&v, NEW_TYPE, 8, text, 1, 4), 0);
 	assert_int_equal(volume_type_check(&v, NEW_TYPE, 6, 1, 5), -E_TAKEN);
+	volume_check(&v);
+}
+
+static void
+owns_of_nothing(void *host, u32 type, struct volume_context *context, u64 *found)
+{
+	(void)host;
+	*found = type == NEW_TYPE;
+	context->out[0] = (struct volume_extent){ 40, 1, VOLUME_DATA };
+}
+
+// A type that says that zero owns something, or whose program finds no place, is none.
+static void
+unfit_types_are_undone(void **state)
+{
+	static const struct code_insn text[1] = { { .opcode = 0x95 } };
+	void (*owns)(void *host, u32 type, struct volume_context *context, u64 *found);
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	owns = v.owns;
+	v.owns = owns_of_nothing;
+	assert_int_equal(volume_type_add(&v, NEW_TYPE, 8, text, 1, 12), -E_OWNS);
+	assert_int_equal(volume_type_check(&v, NEW_TYPE, 8, 1, 12), 0);
+	v.owns = owns;
+	v.cache_count = VOLUME_CACHE_MIN;
+	for (u32 root = 0; root < VOLUME_CACHE_MIN; root++) {
+		assert_int_equal(volume_root_add(&v, root, LIST, 20 + root, false), 0);
+		assert_int_equal(volume_load(&v, root, 20 + root, &slot), 0);
+	}
+	assert_int_equal(volume_type_add(&v, NEW_TYPE, 8, text, 1, 12), -E_TABLE);
+	assert_int_equal(volume_type_check(&v, NEW_TYPE, 8, 1, 12), 0);
 	volume_check(&v);
 }
 
@@ -164,7 +225,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_catalogues_are_refused),
+		cmocka_unit_test(torn_catalogues_are_refused),
 		cmocka_unit_test(types_are_checked),
+		cmocka_unit_test(unfit_types_are_undone),
 		cmocka_unit_test(roots_are_checked),
 		cmocka_unit_test(what_is_on_its_way_stays),
 	};

@@ -267,6 +267,33 @@ reserves_hold(void **state)
 			 -E_TABLE);
 }
 
+// What is on the disk is not read while no slot of the cache can be forgotten.
+static void
+full_cache_is_told(void **state)
+{
+	u32 slot;
+
+	(void)state;
+	begin_history();
+	v.cache_count = VOLUME_CACHE_MIN;
+	assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	save(0, 10, true);
+	settle_all();
+	volume_slot_free(&v, 10);
+	for (u32 root = 1; root <= VOLUME_CACHE_MIN; root++) {
+		assert_int_equal(volume_root_add(&v, root, LIST, 10 + root, false), 0);
+		assert_int_equal(volume_load(&v, root, 10 + root, &slot), 0);
+	}
+	assert_int_equal(volume_load(&v, 0, 10, &slot), -E_TABLE);
+	volume_check(&v);
+	save(1, 11, true);
+	settle_all();
+	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
+	assert_int_not_equal(slot, VOLUME_NONE);
+	volume_loaded(&v, 10, true);
+}
+
 // Metadata lies at most VOLUME_DEPTH_MAX blocks deep.
 static void
 depth_holds(void **state)
@@ -502,6 +529,7 @@ main(void)
 		cmocka_unit_test(lies_are_found),
 		cmocka_unit_test(later_lies_are_refused),
 		cmocka_unit_test(reserves_hold),
+		cmocka_unit_test(full_cache_is_told),
 		cmocka_unit_test(depth_holds),
 		cmocka_unit_test(bad_changes_are_refused),
 		cmocka_unit_test(refusals_leave_nothing),
