@@ -7,6 +7,7 @@
 
 #include "harness/volume/image.h"
 #include "kernel/base/assert.h"
+#include "kernel/code/verify_rig.h"
 
 static void
 owns(void *host, u32 type, struct volume_context *context, u64 *found)

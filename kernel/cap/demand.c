@@ -27,31 +27,19 @@ quota_kind(u32 type)
 	}
 }
 
-static bool
-is_below(const struct cap_tree *tree, const struct cap *cap, u32 node)
-{
-	u32 steps = 0;
-
-	for (u32 at = cap->parent; at != CAP_NIL; at = tree->pool[at].parent) {
-		if (at == node)
-			return true;
-		ASSERT(++steps <= CAP_DEPTH_MAX);
-	}
-	return false;
-}
-
 // Units of the capability in a slot that the demand is about.
 static u64
 units_of(const struct cap_tree *tree, u32 list, u32 slot,
 	 const struct demand *demand)
 {
 	const struct cap *cap = cap_at(tree, list, slot);
+	u32 node = cap ? cap_node(tree, cap) : CAP_NIL;
 
-	if (!cap || !cap_is_live(tree, cap_node(tree, cap), cap->generation))
+	if (!cap || !cap_is_live(tree, node, cap->generation))
 		return 0;
 	if (demand->node == CAP_NIL ? cap->depth > 0 ||
 				      quota_kind(cap->type) != demand->type
-				    : !is_below(tree, cap, demand->node))
+				    : !cap_is_below(tree, node, demand->node))
 		return 0;
 	return demand_divides(cap->type) ? cap->count : 1;
 }

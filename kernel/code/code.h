@@ -120,13 +120,6 @@ code_refused(const struct code_verifier *v);
 struct code_program
 code_verified(const struct code_verifier *v);
 
-// All of it at once. Returns whether the program was accepted; *refusal says why
-// not.
-must_check bool
-code_verify(struct code_verifier *v, const struct code_type *type,
-	    const struct code_insn *text, u32 count,
-	    struct code_program *program, struct code_refusal *refusal);
-
 // Runs a program on a context of its type, whose pointers the host has set, and
 // returns its result. code_run() takes the compiled form when there is one,
 // code_interpret() never does.

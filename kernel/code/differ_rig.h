@@ -14,6 +14,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/code/program_rig.h"
+#include "kernel/code/verify_rig.h"
 
 #define RIG_PAGE 4096u
 #define RIG_NATIVE 262144u

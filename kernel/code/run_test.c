@@ -18,6 +18,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/code/program_rig.h"
+#include "kernel/code/verify_rig.h"
 
 #define NATIVE_SIZE 65536u
 

@@ -217,18 +217,3 @@ code_verified(const struct code_verifier *v)
 		.steps = v->steps,
 	};
 }
-
-bool
-code_verify(struct code_verifier *v, const struct code_type *type,
-	    const struct code_insn *text, u32 count,
-	    struct code_program *program, struct code_refusal *refusal)
-{
-	bool accepted;
-
-	code_verify_begin(v, type, text, count);
-	accepted = code_verify_go(v, ~0u) == CODE_ACCEPTED;
-	*refusal = v->refusal;
-	if (accepted)
-		*program = code_verified(v);
-	return accepted;
-}

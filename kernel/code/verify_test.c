@@ -14,6 +14,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/code/program_rig.h"
+#include "kernel/code/verify_rig.h"
 
 #define BRANCHES 60u
 

@@ -35,6 +35,21 @@ struct call {
 #include "kernel/abi/syscalls.def"
 #undef X
 
+// The check of a call that cannot be refused.
+#define NEVER_REFUSED(name) \
+	i64 check_##name(struct call *call) \
+	{ \
+		(void)call; \
+		return 0; \
+	}
+
+// The first index `i` below `count` of which a condition holds; `count`: there is none.
+#define FIRST_INDEX(i, count, condition) \
+	({ u32 i = 0; \
+	   while (i < (count) && !(condition)) \
+		i++; \
+	   i; })
+
 // Copies from an environment's memory. Returns 0 or -E_ADDRESS.
 must_check i64
 user_read(const struct env *env, u64 va, void *target, u64 len);
@@ -82,6 +97,11 @@ check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 // returns its slot.
 i64
 mint(const struct call *call, enum cap_type type, u32 rights, u64 base, u64 count);
+
+// Frames out of the caller's quota, at a number or FRAME_ANY, and a slot for a capability:
+// are there any? Sets the first. 0, -E_QUOTA, -E_FRAMES, or of cap_room().
+must_check i64
+check_new_frames(const struct call *call, u64 base, u64 count, u64 *frame);
 
 // A ring, queue or endpoint: is there quota for it and room for its capability? Takes
 // the quota and mints that; gives the quota back. 0, -E_QUOTA, or of cap_room().

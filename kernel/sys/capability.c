@@ -34,17 +34,11 @@ do_cap_derive(struct call *call)
 			  call->a[4]);
 }
 
-static i64
-check_slot(const struct call *call)
-{
-	return call->a[0] < CAP_LIST_SLOTS &&
-	       cap_at(&caps, call->env->index, (u32)call->a[0]) ? 0 : -E_SLOT;
-}
-
 i64
 check_cap_revoke(struct call *call)
 {
-	return check_slot(call);
+	return call->a[0] < CAP_LIST_SLOTS &&
+	       cap_at(&caps, call->env->index, (u32)call->a[0]) ? 0 : -E_SLOT;
 }
 
 i64
@@ -56,7 +50,7 @@ do_cap_revoke(struct call *call)
 i64
 check_cap_drop(struct call *call)
 {
-	return check_slot(call);
+	return check_cap_revoke(call);
 }
 
 i64

@@ -65,14 +65,19 @@ set_state(struct env *env, enum env_state state)
 	wait_hint_table(env->info, sizeof(*env->info));
 }
 
-static struct env *
-free_entry(void)
+void
+env_take_frames(struct env *env, u64 base, u64 count, enum frame_state state)
 {
-	for (u32 i = 0; i < ENVS_MAX; i++) {
-		if (env_table[i].state == ENV_FREE)
-			return &envs[i];
-	}
-	return NULL;
+	own_take(&frames, base, count, (u16)env->index, state);
+	env->info->used.frames += (u32)count;
+}
+
+void
+env_return_frames(struct env *env, u64 base, u64 count)
+{
+	ASSERT(env->info->used.frames >= count);
+	own_release(&frames, base, count);
+	env->info->used.frames -= (u32)count;
 }
 
 void
@@ -190,8 +195,10 @@ forget(struct env *env)
 }
 
 void
-env_capability_gone(struct env *env)
+env_capability_gone(u32 index)
 {
+	struct env *env = &envs[index];
+
 	env_end(env, END_DESTROYED, 0);
 	env->orphan = true;
 	forget(env);
@@ -262,6 +269,7 @@ check_env_create(struct call *call)
 {
 	struct env_create_checked *c = CHECKED(call, struct env_create_checked);
 	i64 error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
+	u32 index;
 
 	if (error)
 		return error;
@@ -276,10 +284,11 @@ check_env_create(struct call *call)
 		return -E_QUOTA;
 	if (SCARCE(frames.free < PAGING_CREATE_FRAMES))
 		return -E_FRAMES;
-	c->env = free_entry();
-	if (SCARCE(!c->env || last_id == ID_LAST ||
+	index = FIRST_INDEX(i, ENVS_MAX, env_table[i].state == ENV_FREE);
+	if (SCARCE(index == ENVS_MAX || last_id == ID_LAST ||
 		   caps.pool_size - caps.used - caps.retired < 2))
 		return -E_TABLE;
+	c->env = &envs[index];
 	return cap_room(&caps, call->env->index);
 }
 
@@ -315,12 +324,7 @@ do_env_start(struct call *call)
 	return 0;
 }
 
-i64
-check_env_exit(struct call *call)
-{
-	(void)call;
-	return 0;
-}
+NEVER_REFUSED(env_exit)
 
 i64
 do_env_exit(struct call *call)
@@ -329,12 +333,7 @@ do_env_exit(struct call *call)
 	return 0;
 }
 
-i64
-check_null(struct call *call)
-{
-	(void)call;
-	return 0;
-}
+NEVER_REFUSED(null)
 
 i64
 do_null(struct call *call)

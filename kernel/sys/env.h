@@ -16,6 +16,7 @@
 #include "kernel/abi/tables.h"
 #include "kernel/abi/uarea.h"
 #include "kernel/arch/x86_64/context.h"
+#include "kernel/base/assert.h"
 #include "kernel/cap/demand.h"
 #include "kernel/own/own.h"
 
@@ -88,6 +89,22 @@ env_lives(const struct env *env)
 	return env->info->state != ENV_FREE && env->info->state != ENV_DYING &&
 	       env->info->state != ENV_DEAD;
 }
+
+// Frames that it may still get: of its own, or that the kernel keeps for it.
+static inline u32
+env_quota_left(const struct env *env)
+{
+	const struct env_info *info = env->info;
+
+	ASSERT(info->used.frames <= info->quota.frames);
+	return info->quota.frames - info->used.frames;
+}
+
+// Takes free frames out of its quota (FRAME_OWNED, FRAME_TABLE), and gives them back.
+void
+env_take_frames(struct env *env, u64 base, u64 count, enum frame_state state);
+void
+env_return_frames(struct env *env, u64 base, u64 count);
 
 // Says that a word which the kernel writes for this environment has changed:
 // if it sleeps, its words are looked at before its processor halts or lends

@@ -29,7 +29,7 @@ env_end(struct env *env, enum env_end how, u32 status);
 // The capability that made it was removed: ends it, and frees the entry once it
 // is reaped.
 void
-env_capability_gone(struct env *env);
+env_capability_gone(u32 index);
 
 extern u64 env_dying;			// bit i: environment i awaits reaping
 

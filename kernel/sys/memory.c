@@ -15,29 +15,16 @@
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 
-static u32
-quota_left(const struct env_info *info)
-{
-	ASSERT(info->used.frames <= info->quota.frames);
-	return info->quota.frames - info->used.frames;
-}
-
 i64
 check_frame_alloc(struct call *call)
 {
-	u64 *base = CHECKED(call, u64);
 	u64 count = call->a[1];
 
 	if (count == 0 || count > ALLOC_FRAMES_MAX)
 		return -E_ARGUMENT;
 	if (call->a[0] != FRAME_ANY && call->a[0] >= frames.count)
 		return -E_RANGE;
-	if (SCARCE(count > quota_left(call->env->info)))
-		return -E_QUOTA;
-	*base = own_find(&frames, call->a[0], count);
-	if (SCARCE(*base == FRAME_ANY))
-		return -E_FRAMES;
-	return cap_room(&caps, call->env->index);
+	return check_new_frames(call, call->a[0], count, CHECKED(call, u64));
 }
 
 i64
@@ -45,10 +32,8 @@ do_frame_alloc(struct call *call)
 {
 	u64 base = *CHECKED(call, u64);
 	u64 count = call->a[1];
-	struct env *env = call->env;
 
-	own_take(&frames, base, count, (u16)env->index, FRAME_OWNED);
-	env->info->used.frames += (u32)count;
+	env_take_frames(call->env, base, count, FRAME_OWNED);
 	// What the last owner left in them is not the next one's to read.
 	memset(frame_memory(base), 0, count * PAGE_SIZE);
 	return mint(call, CAP_FRAMES,
@@ -107,7 +92,7 @@ check_tables(const struct env *env, u32 missing)
 {
 	if (!missing)
 		return 0;
-	if (SCARCE(missing > quota_left(env->info) ||
+	if (SCARCE(missing > env_quota_left(env) ||
 		   env->tables + missing > paging_tables_max(env)))
 		return -E_QUOTA;
 	return SCARCE(missing > frames.free) ? -E_FRAMES : 0;

@@ -90,7 +90,6 @@ i64
 check_code_load(struct call *call)
 {
 	struct load_checked *c = CHECKED(call, struct load_checked);
-	const struct env_info *info = call->env->info;
 	i64 error = user_read(call->env, call->a[0], &c->spec, sizeof(c->spec));
 
 	if (error)
@@ -104,18 +103,10 @@ check_code_load(struct call *call)
 	if (!is_readable(call->env, c->spec.text, bytes))
 		return -E_ADDRESS;
 	c->frame_count = frames_for(bytes) + frames_for(code_verifier_size());
-	if (SCARCE(c->frame_count > info->quota.frames - info->used.frames))
-		return -E_QUOTA;
-	for (c->index = 0; c->index < KERNEL_PROGRAMS_MAX; c->index++) {
-		if (programs[c->index].state == PROGRAM_FREE)
-			break;
-	}
+	c->index = FIRST_INDEX(i, KERNEL_PROGRAMS_MAX, programs[i].state == PROGRAM_FREE);
 	if (SCARCE(c->index == KERNEL_PROGRAMS_MAX))
 		return -E_TABLE;
-	c->frame = own_find(&frames, FRAME_ANY, c->frame_count);
-	if (SCARCE(c->frame == FRAME_ANY))
-		return -E_FRAMES;
-	return cap_room(&caps, call->env->index);
+	return check_new_frames(call, FRAME_ANY, c->frame_count, &c->frame);
 }
 
 static struct code_verifier *
@@ -133,9 +124,7 @@ do_code_load(struct call *call)
 	struct code_insn *text = frame_memory(c->frame);
 	i64 error;
 
-	own_take(&frames, c->frame, c->frame_count, (u16)call->env->index,
-		 FRAME_TABLE);
-	call->env->info->used.frames += c->frame_count;
+	env_take_frames(call->env, c->frame, c->frame_count, FRAME_TABLE);
 	error = user_read(call->env, c->spec.text, text, bytes);
 	ASSERT(!error);
 	*p = (struct program){
@@ -155,8 +144,7 @@ static void
 shrink(struct program *p, u32 keep)
 {
 	ASSERT(keep <= p->frame_count);
-	own_release(&frames, p->frame + keep, p->frame_count - keep);
-	envs[p->owner].info->used.frames -= p->frame_count - keep;
+	env_return_frames(&envs[p->owner], p->frame + keep, p->frame_count - keep);
 	p->frame_count = keep;
 }
 

@@ -146,11 +146,27 @@ held_back(const struct queue *q, const struct queue_submit *s)
 	return orphans && queue_works_on(q->offset + s->block, s->count, true);
 }
 
+// The device has taken an operation under the number that is the next free one.
+static void
+opened(const struct disk_op *op, u32 queue, u64 tag, struct volume_flight flight)
+{
+	struct operation *o = &operations[free_operations[--free_count]];
+
+	ASSERT(!o->open);
+	*o = (struct operation){
+		.open = true,
+		.queue = queue,
+		.count = op->count,
+		.block = op->block,
+		.frame = op->physical >> PAGE_SHIFT,
+		.tag = tag,
+		.flight = flight,
+	};
+}
+
 static void
 start(struct queue *q, const struct queue_submit *s)
 {
-	u32 index = free_operations[free_count - 1];
-	struct operation *o = &operations[index];
 	struct disk_op op = {
 		.kind = (enum queue_op)s->op,
 		.count = s->count,
@@ -160,29 +176,20 @@ start(struct queue *q, const struct queue_submit *s)
 	struct volume_flight flight = { .volume = VOLUME_RAW };
 	i64 status = 0;
 
-	ASSERT(free_count > 0 && !o->open);
+	ASSERT(free_count > 0);
 	if (op.kind == QUEUE_FLUSH)
 		op.block = 0;
 	if (q->volume != VOLUME_RAW)
 		status = volume_start(q->volume, s, &op, &flight);
-	if (status || !disk_start(&op, index)) {
+	if (status || !disk_start(&op, free_operations[free_count - 1])) {
 		if (!status)
 			volume_finish(&flight, true, true);
 		complete(q, s->tag, MIN(status, 0));
 		return;
 	}
-	*o = (struct operation){
-		.open = true,
-		.queue = (u32)(q - queues),
-		.count = op.count,
-		.block = op.block,
-		.frame = op.physical >> PAGE_SHIFT,
-		.tag = s->tag,
-		.flight = flight,
-	};
-	if (o->count)
-		own_pin(&frames, o->frame, o->count);			// U3
-	free_count--;
+	if (op.count)
+		own_pin(&frames, op.physical >> PAGE_SHIFT, op.count);	// U3
+	opened(&op, (u32)(q - queues), s->tag, flight);
 	q->open++;
 }
 
@@ -252,9 +259,9 @@ finish(u32 index, bool succeeded)
 	struct operation *o = &operations[index];
 
 	ASSERT(index < DISK_FLIGHTS_MAX && o->open);
+	o->open = false;
+	free_operations[free_count++] = index;
 	if (o->queue == QUEUE_FABRIC) {
-		o->open = false;
-		free_operations[free_count++] = index;
 		orphans -= o->withdrawn;
 		fabric_open--;
 		fabric_block_done((u32)o->tag, succeeded);
@@ -262,8 +269,6 @@ finish(u32 index, bool succeeded)
 	}
 	if (o->count)
 		own_unpin(&frames, o->frame, o->count);
-	o->open = false;
-	free_operations[free_count++] = index;
 	volume_finish(&o->flight, succeeded, o->queue != QUEUE_NONE);
 	if (o->queue == QUEUE_NONE) {
 		orphans--;
@@ -400,10 +405,7 @@ check_queue_bind(struct call *call)
 		error = check_authority(call->env, &spec, &c->queue);
 	if (error)
 		return error;
-	for (c->index = 0; c->index < QUEUES_MAX; c->index++) {
-		if (!queues[c->index].bound)
-			break;
-	}
+	c->index = FIRST_INDEX(i, QUEUES_MAX, !queues[i].bound);
 	return SCARCE(c->index == QUEUES_MAX) ? -E_TABLE : check_ring_room(call);
 }
 
@@ -519,30 +521,18 @@ queue_volume_gone(u32 volume)
 enum queue_fabric
 queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical)
 {
-	struct queue_submit s = { .block = block, .count = op != QUEUE_FLUSH };
-	struct disk_op disk = { op, s.count, s.count ? block : 0, physical };
-	struct operation *o;
-	u32 index;
+	u32 count = op != QUEUE_FLUSH;
+	struct disk_op disk = { op, count, count ? block : 0, physical };
 
 	if (!disk_works() || (op != QUEUE_READ && disk_facts()->read_only) ||
-	    (s.count && (block >= disk_facts()->blocks || volume_covers(block, 1))))
+	    (count && (block >= disk_facts()->blocks || volume_covers(block, 1))))
 		return QUEUE_FABRIC_FAILED;
 	if (!free_count || !disk_room() || fabric_open >= share() ||
-	    (s.count && orphans && queue_works_on(block, 1, true)))
+	    (count && orphans && queue_works_on(block, 1, true)))
 		return QUEUE_FABRIC_FULL;
-	index = free_operations[free_count - 1];
-	o = &operations[index];
-	if (!disk_start(&disk, index))
+	if (!disk_start(&disk, free_operations[free_count - 1]))
 		return QUEUE_FABRIC_DONE;
-	*o = (struct operation){
-		.open = true,
-		.queue = QUEUE_FABRIC,
-		.count = s.count,
-		.block = disk.block,
-		.tag = ticket,
-		.flight.volume = VOLUME_RAW,
-	};
-	free_count--;
+	opened(&disk, QUEUE_FABRIC, ticket, (struct volume_flight){ .volume = VOLUME_RAW });
 	fabric_open++;
 	return QUEUE_FABRIC_STARTED;
 }

@@ -62,27 +62,6 @@ note_loss(u32 index, u64 first, u64 end)
 		round.tables -= MIN(round.tables, envs[index].tables);
 }
 
-// A capability lost its frames from `first` on.
-static void
-frames_gone(const struct cap *was, u32 node, u64 first)
-{
-	u32 index = was->list;
-	u64 end = was->base + was->count;
-	u64 from = first == was->base ? 0 : first;
-
-	ASSERT(first >= was->base && first < end);
-	ring_cap_gone(node, from);
-	queue_cap_gone(node, from);
-	fabric_cap_gone(node, from);
-	note_loss(index, first, end);
-	// Roots over modules were minted by boot, over frames that stay reserved.
-	if (was->depth == 0 && frames.frame[first].state == FRAME_OWNED) {
-		ASSERT(frames.frame[first].owner == index);
-		own_release(&frames, first, end - first);
-		envs[index].info->used.frames -= (u32)(end - first);
-	}
-}
-
 // Adds to `cover` what the list allows between two frames; with `undo` forgets it.
 static void
 mark_cover(u32 list, u64 first, u64 end, bool undo)
@@ -120,6 +99,18 @@ sweep(void)
 	}
 }
 
+// What may be bound with capabilities of a type: it ends when one goes, or where one ends
+// at a unit now that it reaches beyond.
+static void (*const bound_with[CAP_TYPE_COUNT][4])(u32 node, u64 from) = {
+	[CAP_FRAMES] = { ring_cap_gone, queue_cap_gone, fabric_cap_gone },
+	[CAP_BLOCKS] = { queue_cap_gone, volume_cap_gone },
+	[CAP_VOLUME] = { queue_cap_gone },
+	[CAP_FABRIC] = { fabric_cap_gone },
+	[CAP_PROGRAM] = { wait_cap_gone, ring_cap_gone, volume_cap_gone, fabric_cap_gone },
+	[CAP_RING] = { ring_guard_gone, ring_cap_gone },	// who bound a handler with it
+	[CAP_NIC] = { ring_cap_gone },
+};
+
 // Takes away what a root capability stands for, where that is one entry of a table.
 static void (*const destroy[CAP_TYPE_COUNT])(u32 index) = {
 	[CAP_RING] = ring_destroy,
@@ -127,79 +118,50 @@ static void (*const destroy[CAP_TYPE_COUNT])(u32 index) = {
 	[CAP_FABRIC_QUEUE] = fabric_queue_destroy,
 	[CAP_ENDPOINT] = endpoint_destroy,
 	[CAP_PROGRAM] = program_destroy,
+	[CAP_VOLUME] = volume_destroy,
+	[CAP_ENV] = env_capability_gone,
 };
 
 static void
-blocks_gone(u32 node, u64 first)
+bindings_gone(const struct cap *cap, u32 node, u64 from)
 {
-	queue_cap_gone(node, first);
-	volume_cap_gone(node, first);
+	for (u32 i = 0; i < ARRAY_SIZE(bound_with[0]) && bound_with[cap->type][i]; i++)
+		bound_with[cap->type][i](node, from);
 }
 
+// The units of a capability go, or those that it is shortened by.
 static void
-roots_gone(const struct cap *removed, u32 node)
+units_gone(const struct cap *part, u32 node)
 {
-	queue_cap_gone(node, 0);
-	if (removed->depth == 0)
-		volume_destroy((u32)removed->base / VOLUME_ROOTS_MAX);
+	u64 first = part->base;
+
+	if (part->type == CAP_SLICES)
+		slice_capability_gone(part, node);
+	if (part->type != CAP_FRAMES)
+		return;
+	note_loss(part->list, first, first + part->count);
+	// Roots over modules were minted by boot, over frames that stay reserved.
+	if (part->depth == 0 && frames.frame[first].state == FRAME_OWNED) {
+		ASSERT(frames.frame[first].owner == part->list);
+		env_return_frames(&envs[part->list], first, part->count);
+	}
 }
 
 static void
 apply(const struct cap *removed, u32 node)
 {
+	ASSERT(removed->type > CAP_NONE && removed->type < CAP_TYPE_COUNT);
 	if (removed->list >= FABRIC_LIST_FIRST) {
 		fabric_export_gone(removed, node);
 		return;
 	}
-	switch ((enum cap_type)removed->type) {
-	case CAP_FRAMES:
-		frames_gone(removed, node, removed->base);
-		break;
-	case CAP_SLICES:
-		slice_capability_gone(removed, node);
-		break;
-	case CAP_BLOCKS:
-		blocks_gone(node, 0);
-		break;
-	case CAP_VOLUME:
-		roots_gone(removed, node);
-		break;
-	case CAP_FABRIC:
-		fabric_cap_gone(node, 0);
-		break;
-	case CAP_PROGRAM:
-		wait_cap_gone(node);
-		ring_cap_gone(node, 0);
-		volume_cap_gone(node, 0);
-		fabric_cap_gone(node, 0);
-		break;
-	case CAP_RING:			// who bound a handler with it
-		ring_guard_gone(node);
-		ring_cap_gone(node, 0);
-		break;
-	case CAP_NIC:
-		ring_cap_gone(node, 0);
-		break;
-	case CAP_ENV:
-		if (removed->depth == 0)
-			env_capability_gone(&envs[removed->base]);
-		break;
-	case CAP_REMOTE:
-		if (removed->depth == 0)
-			remote_gone(removed->base);
-		break;
-	case CAP_QUEUE:
-	case CAP_FABRIC_QUEUE:
-	case CAP_ENDPOINT:
-	case CAP_ENTRY:			// remove_tree() has told
-	case CAP_CONSOLE:
-	case CAP_MACHINE:
-		break;			// nothing is bound with these
-	case CAP_NONE:
-	case CAP_TYPE_COUNT:
-		ASSERT(false);
-	}
-	if (removed->depth == 0 && destroy[removed->type])
+	bindings_gone(removed, node, 0);
+	units_gone(removed, node);
+	if (removed->depth > 0)
+		return;
+	if (removed->type == CAP_REMOTE)
+		remote_gone(removed->base);
+	else if (destroy[removed->type])
 		destroy[removed->type]((u32)removed->base);
 }
 
@@ -268,14 +230,11 @@ apply_part(const struct cap *was, u32 node, u64 first)
 {
 	struct cap part = *was;
 
+	ASSERT(first > was->base && first - was->base < was->count);
 	part.base = first;
 	part.count = was->base + was->count - first;
-	if (was->type == CAP_FRAMES)
-		frames_gone(was, node, first);
-	else if (was->type == CAP_SLICES)
-		slice_capability_gone(&part, node);
-	else
-		blocks_gone(node, first);
+	bindings_gone(was, node, first);
+	units_gone(&part, node);
 }
 
 void

@@ -45,11 +45,7 @@ static const u32 keeps[KINDS] = {
 static u32
 kind_of(u64 type)
 {
-	u32 kind = 0;
-
-	while (kind < KINDS && type_of[kind] != type)
-		kind++;
-	return kind;
+	return FIRST_INDEX(i, KINDS, type_of[i] == type);
 }
 
 // Something is new in the uarea: for a sleeper on its words, and for the upcall.

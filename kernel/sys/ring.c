@@ -144,16 +144,6 @@ check_mac(struct bind_checked *c)
 	return 0;
 }
 
-static u32
-free_entry(void)
-{
-	for (u32 i = 0; i < RINGS_MAX; i++) {
-		if (!rings[i].bound)
-			return i;
-	}
-	return RING_NONE;
-}
-
 // Does it claim what it sends? Who may forge does not.
 static bool
 claims_sending(const struct bind_checked *c)
@@ -195,8 +185,8 @@ check_ring_bind(struct call *call)
 		error = check_mac(c);
 	if (error)
 		return error;
-	c->index = free_entry();
-	if (SCARCE(c->index == RING_NONE))
+	c->index = FIRST_INDEX(i, RINGS_MAX, !rings[i].bound);
+	if (SCARCE(c->index == RINGS_MAX))
 		return -E_TABLE;
 	error = check_claims(call->env, c);
 	return error ? error : check_ring_room(call);

@@ -29,7 +29,7 @@ ring_cap_gone(u32 cap_node, u64 from);
 // A capability for a ring was removed that is not its root: what was claimed by
 // showing it ends.
 void
-ring_guard_gone(u32 cap_node);
+ring_guard_gone(u32 cap_node, u64 from);
 
 // An environment went to sleep on the word at `offset` of `frame`. If that is a
 // ring's tx_done, completions interrupt until its frames are out. Call it when

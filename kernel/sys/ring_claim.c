@@ -49,8 +49,9 @@ ring_claims_end(u32 index)
 }
 
 void
-ring_guard_gone(u32 cap_node)
+ring_guard_gone(u32 cap_node, u64 from)
 {
+	(void)from;
 	lost(claims_end_guarded(&claims, cap_node));
 }
 

@@ -79,12 +79,9 @@ check_slice_alloc(struct call *call)
 		return -E_RANGE;
 	if (SCARCE(info->used.slices >= info->quota.slices))
 		return -E_QUOTA;
-	if (index == SLICE_ANY) {
-		for (index = 0; index < SLICES_PER_CPU; index++) {
-			if (slice_table[cpu][index].owner == OWNER_NONE)
-				break;
-		}
-	}
+	if (index == SLICE_ANY)
+		index = FIRST_INDEX(i, SLICES_PER_CPU,
+				    slice_table[cpu][i].owner == OWNER_NONE);
 	if (index == SLICES_PER_CPU || slice_table[cpu][index].owner != OWNER_NONE)
 		return -E_TAKEN;
 	*number = cpu * SLICES_PER_CPU + index;

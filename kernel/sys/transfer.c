@@ -292,12 +292,9 @@ static struct env *
 callee_of(const struct cap *cap)
 {
 	u32 id = (u32)(cap->base >> ENTRY_BADGE_BITS);
+	u32 index = FIRST_INDEX(i, ENVS_MAX, env_table[i].id == id);
 
-	for (u32 i = 0; i < ENVS_MAX; i++) {
-		if (env_table[i].id == id)
-			return &envs[i];
-	}
-	return NULL;
+	return index < ENVS_MAX ? &envs[index] : NULL;
 }
 
 i64

@@ -103,6 +103,17 @@ mint(const struct call *call, enum cap_type type, u32 rights, u64 base, u64 coun
 }
 
 i64
+check_new_frames(const struct call *call, u64 base, u64 count, u64 *frame)
+{
+	if (SCARCE(count > env_quota_left(call->env)))
+		return -E_QUOTA;
+	*frame = own_find(&frames, base, count);
+	if (SCARCE(*frame == FRAME_ANY))
+		return -E_FRAMES;
+	return cap_room(&caps, call->env->index);
+}
+
+i64
 check_ring_room(const struct call *call)
 {
 	const struct env_info *info = call->env->info;

@@ -31,6 +31,8 @@
 #include "kernel/sys/tables.h"
 #include "kernel/volume/volume.h"
 
+#define CATALOGUE_FRAMES 1u		// behind the cache: the catalogue on its way to the disk
+
 enum flight_kind {
 	FLIGHT_READ,
 	FLIGHT_WRITE,
@@ -52,13 +54,6 @@ struct mounted {
 };
 
 static struct mounted mounted[VOLUMES_MAX];
-
-// Behind the cache there is one for the catalogue on its way to the disk.
-static u32
-frame_count(u32 cache_count)
-{
-	return cache_count + 1;
-}
 
 static struct volume_info *
 info_of(const struct mounted *m)
@@ -126,7 +121,6 @@ struct open_checked {
 	u32 volume;		// free entry
 	u32 blocks_node;
 	u64 frame;
-	u32 frame_count;
 };
 
 static i64
@@ -155,7 +149,6 @@ i64
 check_volume_open(struct call *call)
 {
 	struct open_checked *c = CHECKED(call, struct open_checked);
-	const struct env_info *info = call->env->info;
 	i64 error = disk_works() ? user_read(call->env, call->a[0], &c->spec,
 					     sizeof(c->spec)) : -E_ABSENT;
 
@@ -163,19 +156,11 @@ check_volume_open(struct call *call)
 		error = check_extent(call->env, c);
 	if (error)
 		return error;
-	for (c->volume = 0; c->volume < VOLUMES_MAX; c->volume++) {
-		if (volume_table[c->volume].stage == VOLUME_CLOSED)
-			break;
-	}
+	c->volume = FIRST_INDEX(i, VOLUMES_MAX, volume_table[i].stage == VOLUME_CLOSED);
 	if (SCARCE(c->volume == VOLUMES_MAX))
 		return -E_TABLE;
-	c->frame_count = frame_count(c->spec.cache_count);
-	if (SCARCE(c->frame_count > info->quota.frames - info->used.frames))
-		return -E_QUOTA;
-	c->frame = own_find(&frames, FRAME_ANY, c->frame_count);
-	if (SCARCE(c->frame == FRAME_ANY))
-		return -E_FRAMES;
-	return cap_room(&caps, call->env->index);
+	return check_new_frames(call, FRAME_ANY, c->spec.cache_count + CATALOGUE_FRAMES,
+				&c->frame);
 }
 
 static void
@@ -212,9 +197,8 @@ do_volume_open(struct call *call)
 	const struct open_checked *c = CHECKED(call, struct open_checked);
 	struct mounted *m = &mounted[c->volume];
 
-	own_take(&frames, c->frame, c->frame_count, (u16)call->env->index,
-		 FRAME_TABLE);						// W1
-	call->env->info->used.frames += c->frame_count;
+	env_take_frames(call->env, c->frame, c->spec.cache_count + CATALOGUE_FRAMES,
+			FRAME_TABLE);					// W1
 	prepare(m, c, call->env->index);
 	if (c->spec.flags & VOLUME_FORMAT) {
 		volume_format(&m->core);
@@ -580,14 +564,15 @@ volume_cap_gone(u32 cap_node, u64 from)
 }
 
 void
-volume_destroy(u32 volume)
+volume_destroy(u32 root)
 {
+	u32 volume = root / VOLUME_ROOTS_MAX;
 	struct mounted *m = &mounted[volume];
 	struct volume_info *info = info_of(m);
 
 	queue_volume_gone(volume);
-	own_release(&frames, info->cache_frame, frame_count(info->cache_count));
-	envs[m->owner].info->used.frames -= frame_count(info->cache_count);
+	env_return_frames(&envs[m->owner], info->cache_frame,
+			  info->cache_count + CATALOGUE_FRAMES);
 	memset(m->core.block, 0, m->core.count * sizeof(*m->core.block));
 	*info = (struct volume_info){ .stage = VOLUME_CLOSED };
 }

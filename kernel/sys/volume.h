@@ -51,6 +51,6 @@ volume_flushes(u32 volume);
 void
 volume_cap_gone(u32 cap_node, u64 from);
 
-// Its root capability went.
+// The capability for all roots of a volume went, of which this is the first.
 void
-volume_destroy(u32 volume);
+volume_destroy(u32 root);

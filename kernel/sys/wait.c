@@ -298,8 +298,9 @@ do_wait_for(struct call *call)
 }
 
 void
-wait_cap_gone(u32 node)
+wait_cap_gone(u32 node, u64 from)
 {
+	(void)from;
 	for (u64 left = env_started; left; left &= left - 1) {
 		struct env *env = &envs[__builtin_ctzll(left)];
 
@@ -349,12 +350,7 @@ do_wake(struct call *call)
 	return 0;
 }
 
-i64
-check_timer_set(struct call *call)
-{
-	(void)call;
-	return 0;
-}
+NEVER_REFUSED(timer_set)
 
 i64
 do_timer_set(struct call *call)

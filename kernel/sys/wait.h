@@ -16,7 +16,7 @@ wait_word_at(const struct env_wait *wait);
 
 // A capability for a program is gone: who sleeps by it wakes with -E_STATE.
 void
-wait_cap_gone(u32 node);
+wait_cap_gone(u32 node, u64 from);
 
 // Takes back a sleeper's pins; the caller changes its state.
 void

@@ -74,26 +74,14 @@ static bool
 find(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
      u32 root)
 {
-	struct volume_block *b, *p = &v->block[parent];
+	bool walks = state == VOLUME_PROGRAM || type != VOLUME_DATA;
 
 	if (block >= v->count || v->block[block].state != VOLUME_FREE ||
-	    p->depth >= VOLUME_DEPTH_MAX)
+	    v->block[parent].depth >= VOLUME_DEPTH_MAX)
 		return false;
-	b = &v->block[block];
-	*b = (struct volume_block){
-		.parent = (u16)parent,
-		.state = (u8)state,
-		.type = (u8)type,
-		.root = (u8)root,
-		.depth = (u8)(p->depth + 1),
-	};
-	p->children++;
-	if (state == VOLUME_USED)
-		v->used[root]++;
-	if (state == VOLUME_PROGRAM || type != VOLUME_DATA) {
-		b->flags = VOLUME_TO_WALK;
-		v->to_walk++;
-	}
+	volume_hang(v, block, parent, state, type, root);
+	v->block[block].flags = walks ? VOLUME_TO_WALK : 0;
+	v->to_walk += walks;
 	return true;
 }
 

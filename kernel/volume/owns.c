@@ -77,11 +77,10 @@ volume_owns(struct volume *v, u32 type, const u8 *bytes, u32 index)
 }
 
 void
-volume_give(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
+volume_hang(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
 	    u32 root)
 {
 	struct volume_block *b = &v->block[block], *p = &v->block[parent];
-	bool settles = !volume_is_temporary(v, root);
 
 	ASSERT(b->state == VOLUME_FREE && b->busy == 0 && p->depth < VOLUME_DEPTH_MAX);
 	*b = (struct volume_block){
@@ -90,12 +89,21 @@ volume_give(struct volume *v, u32 block, u32 parent, enum volume_state state, u3
 		.type = (u8)type,
 		.root = (u8)root,
 		.depth = (u8)(p->depth + 1),
-		.flags = VOLUME_BLANK | (settles ? VOLUME_UNSETTLED : 0),
 	};
 	p->children++;							// V1
-	p->unsettled += settles;
 	if (state == VOLUME_USED)
 		v->used[root]++;					// V4
+}
+
+void
+volume_give(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
+	    u32 root)
+{
+	bool settles = !volume_is_temporary(v, root);
+
+	volume_hang(v, block, parent, state, type, root);
+	v->block[block].flags = VOLUME_BLANK | (settles ? VOLUME_UNSETTLED : 0);
+	v->block[parent].unsettled += settles;
 }
 
 void

@@ -177,7 +177,10 @@ volume_flushed(struct volume *v, bool succeeded);
 must_check i64
 volume_owns(struct volume *v, u32 type, const u8 *bytes, u32 index);
 
-// Makes a free block one of a parent.
+// Hangs a free block below a parent: as it is found on the disk, or as a new one.
+void
+volume_hang(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
+	    u32 root);
 void
 volume_give(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
 	    u32 root);
