@@ -62,24 +62,63 @@ note_loss(u32 index, u64 first, u64 end)
 		round.tables -= MIN(round.tables, envs[index].tables);
 }
 
-// Adds to `cover` what the list allows between two frames; with `undo` forgets it.
-static void
-mark_cover(u32 list, u64 first, u64 end, bool undo)
+// A capability for frames, as far as it lies between two.
+struct span {
+	u64 base;
+	u64 end;
+	u8 bits;		// of paging.h
+};
+
+static u32
+find_spans(struct span *spans, u32 list, u64 first, u64 end)
 {
+	u32 count = 0;
+
 	for (u32 slot = 0; slot < CAP_LIST_SLOTS; slot++) {
 		const struct cap *cap = cap_at(&caps, list, slot);
 
 		if (!cap || cap->type != CAP_FRAMES || !(cap->rights & CAP_READ))
 			continue;
 
-		u64 from = MAX(first, cap->base);
-		u64 to = MIN(end, cap->base + cap->count);
-		u8 bits = COVER_READ;
+		struct span s = { MAX(first, cap->base), MIN(end, cap->base + cap->count),
+				  COVER_READ };
 
-		bits |= cap->rights & CAP_WRITE ? COVER_WRITE : 0;
-		bits |= cap->rights & CAP_EXECUTE ? COVER_EXECUTE : 0;
-		for (u64 f = from; f < to; f++)
-			cover[f] = undo ? 0 : cover[f] | bits;
+		s.bits |= cap->rights & CAP_WRITE ? COVER_WRITE : 0;
+		s.bits |= cap->rights & CAP_EXECUTE ? COVER_EXECUTE : 0;
+		if (s.base < s.end)
+			spans[count++] = s;
+	}
+	return count;
+}
+
+// By their first frames, in Shell's way: nothing that a list can hold makes it slow.
+static void
+sort_spans(struct span *spans, u32 count)
+{
+	for (u32 gap = count / 2; gap > 0; gap /= 2) {
+		for (u32 i = gap; i < count; i++) {
+			struct span moved = spans[i];
+			u32 at = i;
+
+			for (; at >= gap && spans[at - gap].base > moved.base; at -= gap)
+				spans[at] = spans[at - gap];
+			spans[at] = moved;
+		}
+	}
+}
+
+// Adds a right to `cover` where sorted spans have it, or with `undo` forgets all of them.
+// Each frame is visited once, however many capabilities it lies in.
+static void
+paint(const struct span *spans, u32 count, u8 right, bool undo)
+{
+	u64 at = 0;
+
+	for (const struct span *s = spans; s < spans + count; s++) {
+		if (!(s->bits & right))
+			continue;
+		for (at = MAX(at, s->base); at < s->end; at++)
+			cover[at] = undo ? 0 : cover[at] | right;
 	}
 }
 
@@ -87,15 +126,22 @@ mark_cover(u32 list, u64 first, u64 end, bool undo)
 static void
 sweep(void)
 {
+	static struct span spans[CAP_LIST_SLOTS];	// under the lock
+
 	for (; losers; losers &= losers - 1) {
 		u32 index = (u32)__builtin_ctzll(losers);
 		u64 first = lost[index].first, end = lost[index].end;
+		u32 count;
 
 		if (!envs[index].page_root)
 			continue;
-		mark_cover(index, first, end, false);
+		count = find_spans(spans, index, first, end);
+		sort_spans(spans, count);
+		paint(spans, count, COVER_READ, false);
+		paint(spans, count, COVER_WRITE, false);
+		paint(spans, count, COVER_EXECUTE, false);
 		paging_sweep(&envs[index], first, end - first, cover);
-		mark_cover(index, first, end, true);
+		paint(spans, count, COVER_READ, true);
 	}
 }
 

@@ -11,10 +11,10 @@ removal_init(void);
 // Withdraws everything derived from a capability at once, and with `self` the
 // capability too; then removes it, and applies the consequences of each: mappings
 // that nothing covers any more go, rings and queues that stood on it stop, the
-// resource of a root capability is freed. Bounded: REMOVAL_STEPS capabilities, and
-// a look through the page tables of those who lost some, REMOVAL_TABLES of them
-// or one environment's. Returns false when some is left: call again, with the same
-// capability.
+// resource of a root capability is freed. Bounded: REMOVAL_STEPS capabilities, and of
+// those who lost some a look through the page tables, REMOVAL_TABLES of them or one
+// environment's, and through the frames that they may map, in however many ways.
+// Returns false when some is left: call again, with the same capability.
 #define REMOVAL_STEPS 128u
 #define REMOVAL_TABLES 1024u
 must_check bool

@@ -16,6 +16,9 @@
 #define LATE_NS (9 * NS_PER_SECOND)
 #define OWED 40u
 #define WIDE 200u			// capabilities derived from one
+#define OVERLAP_FRAMES 2048u
+#define OVERLAP_PAGES 64u
+#define OVERLAP_AT (REGION_BASE + 5 * REGION_SIZE_MAX)
 #define WIDE_LISTS 40u
 #define WIDE_EACH 250u
 #define SELF CAP_SLOT_SELF
@@ -433,6 +436,84 @@ test_rounds(void)
 	must(sys_cap_derive(run.slot, SELF, CAP_READ, run.frame, 1),
 	     "what was revoked can be derived from again");
 	must(cap_drop_all(run.slot), "drop");
+}
+
+// What is mapped in an environment, a page each as page_bits() says.
+static void
+mapped(u32 env, u64 page, u32 count, u32 prot)
+{
+	u8 bits[OVERLAP_PAGES];
+
+	must(sys_page_bits(env, OVERLAP_AT + page * PAGE_SIZE, count, bits, 0), "page_bits");
+	for (u32 i = 0; i < count; i++)
+		check((bits[i] & 7) == prot, "what is covered is mapped, and no more");
+}
+
+// Capabilities that overlap: a mapping stays as long as one covers it with its rights.
+static void
+overlap_a_little(const struct frame_run *run)
+{
+	static const struct {
+		u32 rights, first, count, prot;
+	} parts[] = {
+		{ CAP_READ | CAP_WRITE, 0, 40, PROT_READ | PROT_WRITE },
+		{ CAP_READ | CAP_EXECUTE, 24, 40, PROT_READ | PROT_EXECUTE },
+		{ CAP_READ, 32, 16, PROT_READ },
+	};
+	struct env_spec spec = { .quota = { .frames = 16 }, .name = "overlap" };
+	u32 env, slot[ARRAY_SIZE(parts)];
+	struct frame_run uarea;
+
+	take_run(1, &uarea);
+	spec.uarea_slot = uarea.slot;
+	spec.uarea_frame = uarea.frame;
+	env = (u32)sys_env_create(&spec);
+	must((i32)env, "env_create");
+	for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
+		u64 frame = run->frame + parts[i].first;
+		i64 theirs;
+
+		slot[i] = (u32)sys_cap_derive(run->slot, SELF, parts[i].rights | CAP_DERIVE,
+					      frame, parts[i].count);
+		theirs = sys_cap_derive(slot[i], env, parts[i].rights, frame, parts[i].count);
+		must(theirs, "cap_derive");
+		must(sys_page_map(env, OVERLAP_AT + i * OVERLAP_PAGES * PAGE_SIZE, (u32)theirs,
+				  frame, parts[i].count, parts[i].prot), "page_map");
+	}
+	must(cap_drop_all(slot[0]), "drop");
+	mapped(env, 0, 40, 0);
+	mapped(env, OVERLAP_PAGES, 40, parts[1].prot);
+	mapped(env, 2 * OVERLAP_PAGES, 16, PROT_READ);
+	must(cap_drop_all(slot[2]), "drop");
+	mapped(env, OVERLAP_PAGES, 40, parts[1].prot);
+	mapped(env, 2 * OVERLAP_PAGES, 16, PROT_READ);
+	must(cap_drop_all(slot[1]), "drop");
+	mapped(env, OVERLAP_PAGES, OVERLAP_PAGES, 0);
+	mapped(env, 2 * OVERLAP_PAGES, OVERLAP_PAGES, 0);
+	must(cap_drop_all(env), "drop");
+	must(cap_drop_all(uarea.slot), "drop");
+}
+
+// A list full of them is looked through once, and not each frame of each: test_stays.py
+// counts how long that takes.
+void
+test_overlap(void)
+{
+	struct frame_run run;
+	u32 part = 0;
+
+	take_run(OVERLAP_FRAMES, &run);
+	overlap_a_little(&run);
+	for (u32 i = 0; i < WIDE; i++) {
+		part = (u32)sys_cap_derive(run.slot, SELF, CAP_READ | CAP_WRITE,
+					   run.frame + i * 37 % WIDE, OVERLAP_FRAMES - WIDE);
+		must((i32)part, "cap_derive");
+	}
+	must(sys_page_map(SELF, OVERLAP_AT, part, run.frame + WIDE, 1, PROT_READ), "page_map");
+	must(cap_drop_all(part), "drop");
+	mapped(SELF, 0, 1, PROT_READ);
+	must(cap_drop_all(run.slot), "drop");
+	mapped(SELF, 0, 1, 0);
 }
 
 // Lists of others, full of what came from one capability of ours.

@@ -46,6 +46,7 @@ static const struct test {
 	{ "filters", test_filters },
 	{ "trim", test_trim },
 	{ "rounds", test_rounds },
+	{ "overlap", test_overlap },
 	{ "wide", test_wide },
 	{ "tables", test_tables },
 	{ "secrets", test_secrets },

@@ -171,6 +171,8 @@ test_trim(void);
 void
 test_rounds(void);
 void
+test_overlap(void);
+void
 test_programs(void);
 void
 test_predicates(void);
