@@ -15,10 +15,13 @@
 #define NEVER (~0ull)
 #define FRAMES_MAX 65536u
 #define EVENTS_MAX (2 * FRAMES_MAX + 8 * FLOW_NODES)
+#define ROOM_FRAMES 12u			// with the line: answers by weight wait beyond
+#define LATE_NS (200 * NS_PER_US)	// at most
 #define TRANSMITS_MAX 64u		// buffers for frames on their way out, as the kernel's
 
 enum event_kind {
 	EVENT_SENT,		// a frame has left its sender's line; a: frame
+	EVENT_LATE,		// one that others have overtaken is before its port
 	EVENT_PASSED,		// it has left the port's queue
 	EVENT_ARRIVED,		// it is before its receiver
 	EVENT_TAKEN,		// its processor has come to it
@@ -108,6 +111,40 @@ flow_can_send(u32 node)
 	return flow.node[node].transmits < TRANSMITS_MAX;
 }
 
+bool
+flow_has_room(u32 node)
+{
+	struct flow_node *n = &flow.node[node];
+
+	if (n->transmits < ROOM_FRAMES && n->processor_free <= flow.now)
+		return true;
+	n->wants_room = true;
+	return false;
+}
+
+static void
+timer_set(u32 node, u64 due)
+{
+	struct flow_node *n = &flow.node[node];
+
+	if (due >= n->timer_at)
+		return;
+	n->timer_at = due;
+	at(due, EVENT_TIMER, node, 0);
+}
+
+// Where it was missed, there is room again as soon as the processor is free.
+static void
+room_tell(u32 node)
+{
+	struct flow_node *n = &flow.node[node];
+
+	if (!n->wants_room || n->transmits >= ROOM_FRAMES)
+		return;
+	n->wants_room = false;
+	timer_set(node, MAX(n->processor_free, flow.now + 1));
+}
+
 static void
 send_to(u32 from, u32 to, const u8 *bytes, u32 len, u64 sent, bool counted)
 {
@@ -148,18 +185,21 @@ flow_send(u32 from, const u8 *bytes, u32 len)
 	}
 }
 
+static bool
+fault(u32 of_million, u64 *count)
+{
+	if (!of_million || prng_below(&flow.prng, 1000000) >= of_million)
+		return false;
+	(*count)++;
+	return true;
+}
+
 static void
-frame_sent(u32 index)
+port_queue(u32 index)
 {
 	struct frame *f = &frames[index];
 	struct flow_node *to = &flow.node[f->to];
 
-	flow.node[f->from].transmits -= f->counted;
-	if (flow.loss && prng_below(&flow.prng, 1000000) < flow.loss) {
-		flow.lost++;
-		frame_free(index);
-		return;
-	}
 	if (to->queue == FLOW_PORT_QUEUE) {
 		to->queue_drops++;
 		frame_free(index);
@@ -168,6 +208,39 @@ frame_sent(u32 index)
 	to->queue++;
 	to->queue_most = MAX(to->queue_most, to->queue);
 	at(serve(&to->port_free, line_cost(f->len)), EVENT_PASSED, f->to, index);
+}
+
+static void
+frame_late(u32 index)
+{
+	at(flow.now + prng_below(&flow.prng, LATE_NS), EVENT_LATE, frames[index].to, index);
+}
+
+// A copy comes at any time behind the frame; a bit behind the Ethernet header turns.
+static void
+frame_sent(u32 index)
+{
+	struct frame *f = &frames[index];
+	u32 copy;
+
+	flow.node[f->from].transmits -= f->counted;
+	room_tell(f->from);
+	if (fault(flow.loss, &flow.lost)) {
+		frame_free(index);
+		return;
+	}
+	if (fault(flow.duplication, &flow.duplicated)) {
+		copy = frame_take();
+		frames[copy] = *f;
+		frame_late(copy);
+	}
+	if (fault(flow.corruption, &flow.corrupted))
+		f->bytes[WIRE_ETHERNET + prng_below(&flow.prng, f->len - WIRE_ETHERNET)] ^=
+			(u8)(1u << prng_below(&flow.prng, 8));
+	if (fault(flow.reordering, &flow.reordered))
+		frame_late(index);
+	else
+		port_queue(index);
 }
 
 static void
@@ -190,15 +263,9 @@ frame_arrived(u32 index)
 static void
 settle(u32 node)
 {
-	struct flow_node *n = &flow.node[node];
-	u64 due;
-
 	host_settle(node);
-	due = MAX(rcap_deadline(n->rcap), flow.now + NS_PER_US);
-	if (due < n->timer_at) {
-		n->timer_at = due;
-		at(due, EVENT_TIMER, node, 0);
-	}
+	timer_set(node, MAX(rcap_deadline(flow.node[node].rcap), flow.now + NS_PER_US));
+	room_tell(node);
 }
 
 static void
@@ -230,6 +297,9 @@ happen(const struct event *event)
 	switch ((enum event_kind)event->kind) {
 	case EVENT_SENT:
 		frame_sent(event->a);
+		break;
+	case EVENT_LATE:
+		port_queue(event->a);
 		break;
 	case EVENT_PASSED:
 		flow.node[event->node].queue--;

@@ -6,7 +6,7 @@
 // receive buffers. harness/sim judges what is right under faults; this judges how much
 // and how long.
 //
-//	core -> transmit queue -> line -> (loss) -> port's queue -> line -> ring -> core
+//	core -> transmit queue -> line -> (faults) -> port's queue -> line -> ring -> core
 //
 // Every server is first in, first out, so a frame's end at each is known when it comes.
 // Times are virtual: the same command prints the same numbers everywhere.
@@ -51,6 +51,7 @@ struct flow_node {
 	u64 processor_free, line_free, port_free;	// when each is idle again
 	u32 transmits, waits, queue;	// frames in each of their queues
 	u32 queue_most;
+	bool wants_room;		// it has said no to rcap_host_room()
 	u64 queue_drops, ring_drops;
 	u64 frames;			// that it took
 	struct rcap_remote held[FLOW_HELD];
@@ -62,8 +63,9 @@ struct flow {
 	struct flow_setup setup;
 	struct flow_costs costs;
 	struct prng prng;
-	u32 loss;			// of a million, each frame on its way to a port
-	u64 lost;
+	// Of a million, what happens to a frame on its way to a port; and how often it did.
+	u32 loss, duplication, reordering, corruption;
+	u64 lost, duplicated, reordered, corrupted;
 	struct flow_node node[FLOW_NODES];
 	// Called for each completion.
 	void (*done)(u32 node, const struct rcap_completion *completion);
@@ -91,6 +93,11 @@ flow_call(u64 at, u32 what);
 // returns the place in its `held`.
 u32
 flow_grant(u32 owner, u32 holder, u32 environment, u64 base, u64 count);
+
+// The same, with a weight, from one of those who may grant there.
+u32
+flow_grant_weighed(u32 owner, u32 holder, u32 environment, u64 base, u64 count,
+		   u16 granter, u8 weight);
 
 // Submits, with the remote of that place filled in. What it costs the processor is
 // counted.

@@ -126,6 +126,12 @@ rcap_host_buffer(void *host)
 	return flow_can_send(NODE(host)) ? buffer : NULL;
 }
 
+bool
+rcap_host_room(void *host)
+{
+	return flow_has_room(NODE(host));
+}
+
 void
 rcap_host_send(void *host, u8 *bytes, u32 len)
 {
@@ -255,7 +261,8 @@ host_settle(u32 node)
 }
 
 u32
-flow_grant(u32 owner, u32 holder, u32 environment, u64 base, u64 count)
+flow_grant_weighed(u32 owner, u32 holder, u32 environment, u64 base, u64 count,
+		   u16 granter, u8 weight)
 {
 	struct flow_node *o = &flow.node[owner], *h = &flow.node[holder];
 	u32 held = h->held_count;
@@ -267,6 +274,8 @@ flow_grant(u32 owner, u32 holder, u32 environment, u64 base, u64 count)
 		.environment = environment,
 		.base = base,
 		.count = count,
+		.granter = granter,
+		.weight = weight,
 	};
 
 	if (rcap_export(o->rcap, flow.now, &grant) == RCAP_NONE)
@@ -278,4 +287,10 @@ flow_grant(u32 owner, u32 holder, u32 environment, u64 base, u64 count)
 	if (h->held_count == held)
 		flow_fail("a capability has not come");
 	return held;
+}
+
+u32
+flow_grant(u32 owner, u32 holder, u32 environment, u64 base, u64 count)
+{
+	return flow_grant_weighed(owner, holder, environment, base, count, 0, 0);
 }

@@ -23,5 +23,7 @@ host_node_of(const u8 mac[6]);
 // Of the engine, for the host.
 bool
 flow_can_send(u32 node);
+bool
+flow_has_room(u32 node);
 void
 flow_send(u32 from, const u8 *bytes, u32 len);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The flow rig's cases and command line; docs/flow.md says what they are for. Each
 // line printed is one measurement: a word and NAME=VALUE pairs. What is compared
-// within a line was measured in rigs that begin alike.
+// within a line was measured in rigs that begin alike; a loop of cases begins a rig anew
+// for each.
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/flow/effects.h"
 #include "harness/flow/load.h"
 #include "kernel/base/assert.h"
 
@@ -135,7 +137,7 @@ case_incast(void)
 // ---- behind: one small operation after the other, while a transfer goes on
 
 static double
-behind_run(u16 mtu, u32 environment, bool bulk, u64 *p50, u64 *p99)
+behind_run(u16 mtu, u32 environment, bool bulk, u8 window, u64 *p50, u64 *p99)
 {
 	double rate;
 
@@ -147,7 +149,7 @@ behind_run(u16 mtu, u32 environment, bool bulk, u64 *p50, u64 *p99)
 	if (bulk)
 		load_add(&(struct load){
 			.node = 1, .held = held, .environment = 7, .op = OP_READ,
-			.bytes = PAGE, .flights = 48 });
+			.bytes = PAGE, .flights = 48, .window = window });
 	load_add(&(struct load){
 		.node = 1, .held = environment == 7 ? held : other,
 		.environment = environment, .op = OP_READ, .bytes = 8, .flights = 1,
@@ -168,9 +170,9 @@ case_behind(void)
 	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
 		u64 alone50, alone99, p50, p99;
 
-		behind_run(mtus[i], 7, false, &alone50, &alone99);
+		behind_run(mtus[i], 7, false, 0, &alone50, &alone99);
 		for (u32 env = 7; env <= 8; env++) {
-			double rate = behind_run(mtus[i], env, true, &p50, &p99);
+			double rate = behind_run(mtus[i], env, true, 0, &p50, &p99);
 
 			printf("behind mtu=%u environment=%s alone_us=%.0f p50_us=%.0f "
 			       "p99_us=%.0f slower_p50=%.2f slower_p99=%.2f "
@@ -179,6 +181,77 @@ case_behind(void)
 			       (double)p50 / (double)alone50,
 			       (double)p99 / (double)alone99, rate);
 		}
+	}
+}
+
+// The same, while the transfer's environment has a window of its own.
+static void
+case_own(void)
+{
+	static const u16 mtus[] = { 1500, 9000 };
+	static const u8 windows[] = { 0, 4, 16, 255 };
+	u64 p50, p99;
+
+	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
+		for (u32 w = 0; w < ARRAY_SIZE(windows); w++) {
+			double rate = behind_run(mtus[i], 8, true, windows[w], &p50,
+						 &p99);
+
+			printf("own mtu=%u window=%u p50_us=%.0f p99_us=%.0f "
+			       "goodput_mib=%.1f\n", mtus[i], windows[w], us(p50),
+			       us(p99), rate);
+		}
+	}
+}
+
+// ---- weights: who is served how much when there is not enough for all
+
+struct weighed {
+	u16 granter;
+	u8 weight;
+};
+
+// One requester for each, who always has more to ask; the first is the measure.
+static void
+weights_row(u16 mtu, const char *name, const struct weighed *who, u32 count)
+{
+	struct load *load[8];
+
+	ASSERT(count <= ARRAY_SIZE(load));
+	begin(1 + count, 1, mtu);
+	for (u32 i = 0; i < count; i++)
+		load[i] = load_add(&(struct load){
+			.node = 1 + i, .environment = 7, .op = OP_READ, .bytes = PAGE,
+			.held = flow_grant_weighed(0, 1 + i, 7, 0, 16, who[i].granter,
+						   who[i].weight),
+			.flights = 48 / count, .count = i ? 0 : 20000 });
+	loads_run(LIMIT);
+	printf("weights mtu=%u case=%s weights=", mtu, name);
+	for (u32 i = 0; i < count; i++)
+		printf("%s%u", i ? ":" : "", who[i].weight);
+	printf(" shares=");
+	for (u32 i = 0; i < count; i++)
+		printf("%s%.3f", i ? ":" : "",
+		       (double)load[i]->ended / load[0]->ended);
+	printf(" goodput_mib=%.1f\n", loads_rate() / (double)MIB);
+	flow_end();
+}
+
+static void
+case_weights(void)
+{
+	static const struct weighed equal[] = { { 0, 32 }, { 0, 32 } };
+	static const struct weighed three[] = { { 0, 48 }, { 0, 16 } };
+	static const struct weighed many[] = { { 0, 64 }, { 0, 32 }, { 0, 16 } };
+	// Whatever weights one environment gives, another's have as much.
+	static const struct weighed two[] = { { 0, 255 }, { 1, 32 }, { 1, 32 } };
+	static const u16 mtus[] = { 1500, 9000 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
+		weights_row(mtus[i], "equal", equal, ARRAY_SIZE(equal));
+		weights_row(mtus[i], "three_to_one", three, ARRAY_SIZE(three));
+		weights_row(mtus[i], "many", many, ARRAY_SIZE(many));
+		weights_row(mtus[i], "granters", two, ARRAY_SIZE(two));
 	}
 }
 
@@ -217,10 +290,46 @@ case_crowd(u32 peers)
 	       us(there50), us(there99), (double)here50 / (double)there50);
 }
 
+// ---- faults: each effect once, whatever happens to frames
+
+static void
+faults_row(u16 mtu, u64 operations)
+{
+	u64 resends = 0, lapses = 0, first;
+	struct effects found;
+
+	begin(3, 3, mtu);
+	flow.loss = flow.reordering = 100000;
+	flow.duplication = 50000;
+	flow.corruption = 10000;
+	first = flow.now;
+	effects_run(operations, operations * NS_PER_MS + LIMIT, &found);
+	for (u32 i = 0; i < 3; i++) {
+		resends += links_counters(flow.node[i].links)->resends;
+		lapses += links_counters(flow.node[i].links)->lapses;
+	}
+	printf("faults mtu=%u operations=%lu written=%lu read=%lu added=%lu swapped=%lu "
+	       "missing=%lu doubled=%lu corrupt=%lu lapses=%lu seconds=%.1f "
+	       "frames_lost=%lu duplicated=%lu reordered=%lu corrupted=%lu resends=%lu\n",
+	       mtu, found.operations, found.written, found.read, found.added,
+	       found.swapped, found.missing, found.doubled, found.corrupt, lapses,
+	       (double)(flow.now - first) / 1e9, flow.lost, flow.duplicated,
+	       flow.reordered, flow.corrupted, resends);
+	flow_end();
+}
+
+static void
+case_faults(u64 operations)
+{
+	faults_row(1500, operations / 2);
+	faults_row(9000, operations - operations / 2);
+}
+
 noreturn_ static void
 usage(void)
 {
-	fputs("usage: flow loss | incast | behind | crowd PEERS [SEED]\n"
+	fputs("usage: flow loss | incast | behind | own | weights | crowd PEERS |\n"
+	      "            faults OPERATIONS [SEED]\n"
 	      "The fabric's flow control in virtual time; docs/flow.md.\n", stderr);
 	exit(2);
 }
@@ -240,8 +349,8 @@ int
 main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	bool crowd = !strcmp(what, "crowd");
-	int words = crowd ? 3 : 2;
+	bool crowd = !strcmp(what, "crowd"), faults = !strcmp(what, "faults");
+	int words = crowd || faults ? 3 : 2;
 
 	if (argc < words || argc > words + 1)
 		usage();
@@ -250,12 +359,18 @@ main(int argc, char **argv)
 	printf("SEED=%lu\n", seed);
 	if (crowd)
 		case_crowd((u32)number(argv[2], 2, FLOW_NODES - 2));
+	else if (faults)
+		case_faults(number(argv[2], 2, 1000000000));
 	else if (!strcmp(what, "loss"))
 		case_loss();
 	else if (!strcmp(what, "incast"))
 		case_incast();
 	else if (!strcmp(what, "behind"))
 		case_behind();
+	else if (!strcmp(what, "own"))
+		case_own();
+	else if (!strcmp(what, "weights"))
+		case_weights();
 	else
 		usage();
 	return 0;

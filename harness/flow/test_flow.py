@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOW = ROOT / os.environ.get("DEOS_BUILD", "build") / "harness" / "flow"
 GOODPUT = {"0.1": 0.98, "1.0": 0.93, "5.0": 0.78, "10.0": 0.62}
 TAIL = {"0.1": 2.5, "1.0": 5, "5.0": 10, "10.0": 16}
-SLOWER_P50, SLOWER_P99 = {"1500": 2.0, "9000": 2.5}, 2.7
+SLOWER_P50, SLOWER_P99 = 2.0, 2.7
 
 
 def rows(*words: str) -> list[dict[str, str]]:
@@ -50,8 +50,31 @@ def test_incast():
 def test_behind():
     """A small operation while pages are moved, of the same and another environment."""
     for row in rows("behind"):
-        assert float(row["slower_p50"]) <= SLOWER_P50[row["mtu"]], row
+        assert float(row["slower_p50"]) <= SLOWER_P50, row
         assert float(row["slower_p99"]) <= SLOWER_P99, row
+        assert float(row["goodput_mib"]) >= 140, row
+
+
+def test_own():
+    """An environment's own window takes effect, and costs another no more than its share."""
+    found = {(row["mtu"], row["window"]): row for row in rows("own")}
+    for mtu in ("1500", "9000"):
+        paced, least, wide = (found[mtu, window] for window in ("0", "4", "255"))
+        assert float(least["goodput_mib"]) < 0.7 * float(paced["goodput_mib"]), least
+        assert float(least["p50_us"]) < float(paced["p50_us"]), least
+        assert float(wide["p50_us"]) <= 1.5 * float(paced["p50_us"]), wide
+
+
+SHARES = {"equal": [1, 1], "three_to_one": [1, 1 / 3], "many": [1, 1 / 2, 1 / 4],
+          "granters": [1, 1 / 2, 1 / 2]}
+
+
+def test_weights():
+    """Who asks without end is served by weight, to five in a hundred."""
+    for row in rows("weights"):
+        shares = [float(share) for share in row["shares"].split(":")]
+        for share, wanted in zip(shares, SHARES[row["case"]], strict=True):
+            assert abs(share - wanted) <= 0.05 * wanted, row
         assert float(row["goodput_mib"]) >= 140, row
 
 
@@ -62,8 +85,20 @@ def test_crowd(peers):
     assert float(row["ratio"]) <= 1.10, row
 
 
+def test_faults():
+    """Frames are lost, doubled, overtaken and altered: each effect is there once."""
+    for row in rows("faults", "20000"):
+        assert row["operations"] == "10000", row
+        assert row["missing"] == row["doubled"] == row["corrupt"] == row["lapses"] == "0", row
+        for kind in ("written", "read", "added", "swapped"):
+            assert int(row[kind]) > 500, row
+        for fault in ("frames_lost", "duplicated", "reordered", "corrupted", "resends"):
+            assert int(row[fault]) > 100, row
+
+
 def test_usage():
     """Everything else is told what is possible."""
-    for words in ((), ("nothing",), ("crowd",), ("crowd", "1"), ("loss", "x"), ("loss", "1", "2")):
+    for words in ((), ("nothing",), ("crowd",), ("crowd", "1"), ("faults", "1"), ("loss", "x"),
+                  ("loss", "1", "2")):
         done = subprocess.run([FLOW, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and "usage: flow" in done.stderr, words

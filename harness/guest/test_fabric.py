@@ -113,6 +113,31 @@ def test_completions_by_upcall():
                              r"of the program, 0 wrong$", said, re.M), said
 
 
+def test_weighted_service():
+    """One holder is served by three times the other's weight: both get all they ask for."""
+    with Fabric(3, seed=SEED) as fabric:
+        one, two, three = fabric.nodes
+        two.background(f"remote serve 16 rw {one.mac} 48", "remote: serving 16 pages\n")
+        since = []
+        for node in (one, three):
+            since.append(len(node.log()))
+            node.type(f"remote pace {two.mac} 1000")
+        for node, start in zip((one, three), since):
+            said = node.wait_for(r"^remote: (PASS|FAIL) .*\n", 280, start)
+            assert said[1] == "PASS", said[0]
+
+
+def test_own_pace():
+    """A program's window takes effect, and a control of its own takes the kernel's place."""
+    with Fabric(2, seed=SEED) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 16", "remote: serving 16 pages\n")
+        said = one.run(f"remote pace {two.mac} 500")
+        assert re.search(r"^remote: PASS 500 pages with its own control, which ended at "
+                         r"[1-9]\d* frames; of 16 at once 1 went with a window of one frame",
+                         said, re.M), said
+
+
 @pytest.mark.parametrize("faults", ["", FAULTS], ids=["clean", "faults"])
 def test_refusals(faults):
     """What must be refused is, with its own code; it touches nothing and the link stays."""

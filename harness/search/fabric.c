@@ -573,6 +573,13 @@ rcap_host_buffer(void *host)
 	return frame_buffer;
 }
 
+bool
+rcap_host_room(void *host)
+{
+	(void)host;
+	return true;
+}
+
 void
 rcap_host_send(void *host, u8 *buffer, u32 len)
 {

@@ -196,7 +196,8 @@ export_grant(struct sim_node *node, u32 env, const struct authority_cap *wanted)
 		.rights = (u8)wanted->rights,
 		.peer = node_peer(node, wanted->holder.node),
 		.environment = wanted->holder.env,
-		.base = wanted->base, .count = wanted->count, .word = wanted->base };
+		.base = wanted->base, .count = wanted->count, .word = wanted->base,
+		.weight = wanted->base % 4 == 3 ? 3 * RCAP_WEIGHT : 0 };	// some wait
 	if (grant.peer == LINK_NONE)
 		return false;
 	grant.incarnation = links_incarnation(node->links, grant.peer);
@@ -382,4 +383,11 @@ rcap_host_grant_ended(void *host, u32 entry, u32 tree_node, u32 generation,
 		authority_revoke(&sim.model.authority, node->row[tree_node], true,
 				 sim.trace.now);
 	withdraw(node, tree_node, true);
+}
+
+bool
+rcap_host_room(void *host)
+{
+	(void)host;
+	return true;
 }

@@ -30,7 +30,8 @@ CORES_AMONG_HOSTS = {f"harness/switch/{name}" for name in ("core", "frame", "lan
                                                            "snoop")} | {"libos/process/pages",
                                                                      "libos/process/pipe",
                                                                      "libos/message/channel",
-                                                                     "libos/pager/clock"}
+                                                                     "libos/pager/clock",
+                                                                     "libos/remote/pace"}
 
 LEVELS = ["base", "abi", "wire", "core", "host"]
 

@@ -13,6 +13,12 @@
 // pinned until it completes. At most FABRIC_OPEN_MAX are open at a time: more
 // wait in the ring.
 //
+// `window` replaces the kernel's congestion control for what this queue submits: so many
+// frames, of requests and of the answers that they ask for, may be under way at a node,
+// whatever the delay; 0 leaves it to the kernel. It is read with each submission; more
+// than FABRIC_WINDOW_MAX is as much. At most the environment's share comes of it
+// (docs/pace.md). Operations of at most 256 bytes each way do not wait for it.
+//
 // A completion has one of three outcomes, and for two of them a code of
 // net/wire/codes.def. What the queue itself refuses (its region, the slot) is
 // NOT_DONE with the code that fits.
@@ -22,6 +28,9 @@
 #define FABRIC_SUBMIT_SLOTS 32u
 #define FABRIC_COMPLETE_SLOTS 64u
 #define FABRIC_OPEN_MAX 48u
+#define FABRIC_WINDOW_MAX 255u
+#define FABRIC_WEIGHT 16u
+#define FABRIC_WEIGHT_MAX 255u
 #define FABRIC_CLAUSES_MAX 3u
 #define FABRIC_PIECES_MAX 13u
 #define FABRIC_HOLDERS_MAX 24u	// of one answer
@@ -136,6 +145,10 @@ struct fabric_target {
 	u64 base;
 	u64 count;
 	u64 word;		// shown to the other
+	u32 weight;		// GRANT: of its service when there is not enough for all, among
+				// what this environment has granted, 1 to FABRIC_WEIGHT_MAX; 0:
+				// FABRIC_WEIGHT. DERIVE: 0, it is served with what it comes from
+	u32 reserved;
 };
 
 // HANDLE: a verified program (PROGRAM_INVOKE of kernel/abi/program.h) and a frame that
@@ -223,7 +236,8 @@ struct fabric_control {
 	u8 reserved0[56];
 	u32 submit_head;	// written by the environment
 	u32 complete_tail;	// written by the environment
-	u8 reserved1[56];
+	u32 window;		// likewise: see below
+	u8 reserved1[52];
 	struct fabric_complete complete[FABRIC_COMPLETE_SLOTS];
 	struct fabric_submit submit[FABRIC_SUBMIT_SLOTS];
 };

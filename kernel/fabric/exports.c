@@ -153,6 +153,8 @@ grant_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 		return CODE_TYPE;
 	if (t->rights & ~WIRE_RIGHTS)
 		return CODE_RIGHTS;
+	if (t->weight > FABRIC_WEIGHT_MAX)
+		return CODE_SHAPE;
 	if (s->node == FABRIC_NODE_SELF)
 		return CODE_NONE;
 	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
@@ -196,6 +198,8 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 		.base = t->base,
 		.count = t->count,
 		.word = t->word,
+		.granter = (u16)queue->owner,
+		.weight = (u8)t->weight,
 	});
 	if (entry != RCAP_NONE) {
 		// Unless it has ended already, and taken the node along.

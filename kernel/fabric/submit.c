@@ -18,6 +18,7 @@ STATIC_ASSERT(FABRIC_CLAUSES_MAX == WIRE_CLAUSES_MAX);
 STATIC_ASSERT(FABRIC_PIECES_MAX == WIRE_PIECES_MAX);
 STATIC_ASSERT(FABRIC_CHAIN_READ == (int)CHAIN_READ &&
 	      FABRIC_CHAIN_NOTIFY == (int)CHAIN_NOTIFY);
+STATIC_ASSERT(FABRIC_WEIGHT == RCAP_WEIGHT && FABRIC_WEIGHT_MAX == RCAP_WEIGHT_MAX);
 STATIC_ASSERT(FABRIC_CLAUSE_NONE == WIRE_CLAUSE_NONE);
 STATIC_ASSERT(FABRIC_DONE == (int)RCAP_DONE);
 STATIC_ASSERT(FABRIC_NOT_DONE == (int)RCAP_NOT_DONE);
@@ -125,14 +126,16 @@ change_copy(const struct fabric_submit *s, struct rcap_submit *r)
 }
 
 // What the third party is called on the wire.
-static bool
+static enum wire_code
 target_copy(const struct fabric_submit *s, struct rcap_submit *r)
 {
 	const struct fabric_target *t = &s->target;
 	struct link_info info;
 
-	if (!links_info(fabric.links, s->node, &info))
-		return false;
+	if (t->weight)
+		return CODE_SHAPE;
+	if (t->rights & ~WIRE_RIGHTS || !links_info(fabric.links, s->node, &info))
+		return CODE_NODE;
 	r->derive = (struct wire_derive){ 0 };
 	__builtin_memcpy(r->derive.uuid, info.uuid, sizeof(info.uuid));
 	r->derive.incarnation = t->incarnation;
@@ -141,35 +144,34 @@ target_copy(const struct fabric_submit *s, struct rcap_submit *r)
 	r->derive.base = t->base;
 	r->derive.count = t->count;
 	r->derive.word = t->word;
-	return t->rights <= WIRE_RIGHTS;
+	return CODE_NONE;
 }
 
-// What stands behind the fields that all operations have. False: there is no such
-// node.
-static bool
+// What stands behind the fields that all operations have.
+static enum wire_code
 operand_copy(const struct fabric_submit *s, struct rcap_submit *r)
 {
 	switch (s->op) {
 	case FABRIC_MCAS:
 		clauses_copy(s, r);
-		return true;
+		return CODE_NONE;
 	case FABRIC_READV:
 		r->pieces = s->clause_count;
 		pieces_copy(s->piece, s->clause_count, r->piece);
-		return true;
+		return CODE_NONE;
 	case FABRIC_PUTV:
 		change_copy(s, r);
-		return true;
+		return CODE_NONE;
 	case FABRIC_FETCH_ADD:
 		r->addend = s->addend;
-		return true;
+		return CODE_NONE;
 	case FABRIC_EXPEL:
 		r->expel = (struct wire_expel){ s->expel.slot, s->expel.generation };
-		return true;
+		return CODE_NONE;
 	case FABRIC_DERIVE:
 		return target_copy(s, r);
 	default:
-		return true;
+		return CODE_NONE;
 	}
 }
 
@@ -214,6 +216,15 @@ submit_clear(struct rcap_submit *r)
 	__builtin_memset(r, 0, offsetof(struct rcap_submit, clause));
 }
 
+// The environment's to choose, at any time.
+static u8
+window_of(const struct fabric_queue *queue)
+{
+	u32 window = __atomic_load_n(&queue->control->window, __ATOMIC_RELAXED);
+
+	return (u8)MIN(window, FABRIC_WINDOW_MAX);
+}
+
 // Fills in what goes to the core, checked as far as this node can.
 static enum wire_code
 operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
@@ -224,12 +235,14 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	submit_clear(r);
 	r->queue = (u32)(queue - fabric_queues);
 	r->op = wire_op_of(s->op);
+	r->window = window_of(queue);
 	r->fenced = s->fenced != 0;
 	r->offset = s->offset;
 	r->length = s->length;
 	r->local = s->local;
-	if (!operand_copy(s, r))
-		return CODE_NODE;
+	code = operand_copy(s, r);
+	if (code != CODE_NONE)
+		return code;
 	code = names_service(queue, s) ? service_check(queue, s, r)
 				       : remote_check(queue, s, r, record);
 	if (code != CODE_NONE)

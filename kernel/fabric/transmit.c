@@ -58,6 +58,19 @@ rcap_host_buffer(void *host)
 	return pool.memory + pool.free[--pool.free_count] * pool.size + NIC_HEADROOM;
 }
 
+// Few frames are with the interface. Else its end of one makes a turn due.
+bool
+rcap_host_room(void *host)
+{
+	(void)host;
+	if (pool.count - pool.free_count >= PUSH_FRAMES)
+		ring_tx_collect();
+	if (pool.count - pool.free_count < PUSH_FRAMES)
+		return true;
+	pool.starved = true;
+	return false;
+}
+
 // Whether the interface takes a frame as long; 0 is none.
 static bool
 takes(u32 len)

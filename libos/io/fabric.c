@@ -82,6 +82,12 @@ fabric_flush(struct fabric_queue *queue)
 	return sys_fabric_kick(queue->slot);
 }
 
+void
+fabric_window(struct fabric_queue *queue, u32 frames)
+{
+	__atomic_store_n(&queue->control->window, frames, __ATOMIC_RELAXED);
+}
+
 static bool
 take_fresh(struct fabric_queue *queue, struct fabric_complete *complete)
 {

@@ -44,6 +44,11 @@ fabric_put(struct fabric_queue *queue, const struct fabric_submit *submit);
 must_check i64
 fabric_flush(struct fabric_queue *queue);
 
+// Frames that may be under way at a node from now on, whatever the delay; 0: as the
+// kernel finds right. docs/pace.md.
+void
+fabric_window(struct fabric_queue *queue, u32 frames);
+
 // Takes one completion. False when none waits.
 must_check bool
 fabric_take(struct fabric_queue *queue, struct fabric_complete *complete);

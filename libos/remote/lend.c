@@ -69,6 +69,7 @@ give(struct lend *lend, const struct lend_offer *offer, const struct far_ask *as
 			.count = ask->count ? ask->count
 					    : offer->count - ask->first,
 			.word = ask->word,
+			.weight = from->node == lend->weighed ? lend->weight : 0,
 		},
 	};
 
@@ -127,7 +128,7 @@ lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 
 	*lend = (struct lend){
 		.io = io, .buffers = buffers, .pages = none, .blocks = none,
-		.handler = none,
+		.handler = none, .weighed = NODE_NONE,
 	};
 	if (result >= 0)
 		result = offer_open(&lend->pages, (u32)result,

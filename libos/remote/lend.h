@@ -6,6 +6,7 @@
 // each, so that taking it back is one call.
 
 #include "libos/remote/far.h"
+#include "libos/remote/node.h"
 
 #define LEND_PAGES_MAX 1024u
 #define LEND_POSTS 8u
@@ -28,6 +29,8 @@ struct lend {
 	struct lend_offer pages;
 	struct lend_offer blocks;
 	struct lend_offer handler;	// the endpoint, for who wants its program run
+	u32 weight;		// of what is granted to `weighed`, among all that is
+	u16 weighed;		// a node, or NODE_NONE
 };
 
 // Takes `pages` fresh pages and opens FAR_SERVICE; with block_rights the disk's

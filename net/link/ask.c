@@ -170,6 +170,15 @@ links_postpone(struct links *links, u64 now, u16 peer_index, u32 number)
 	ask->passed = 0;
 }
 
+void
+links_worked(struct links *links, u16 peer_index, u32 number)
+{
+	struct link_ask *ask = ask_find(links, &links->peer[peer_index], number);
+
+	ASSERT(ask);
+	ask->flags |= ASK_DEVICE;
+}
+
 static bool
 round_trip_ago(const struct link_peer *peer, const struct link_ask *ask, u64 now)
 {

@@ -101,6 +101,15 @@ links_whole(const struct links *links, u16 index)
 	return peer && path_whole(peer);
 }
 
+bool
+links_whole_now(const struct links *links, u16 index)
+{
+	const struct link_peer *peer = peer_at(links, index);
+
+	return peer && path_whole(peer) &&
+	       (peer->asker == LINK_NONE || !links->asker[peer->asker].slices);
+}
+
 const struct links_counters *
 links_counters(const struct links *links)
 {
@@ -126,7 +135,7 @@ static void
 check_asker(const struct links *links, const struct link_peer *peer)
 {
 	const struct link_asker *asker = &links->asker[peer->asker];
-	u32 span = peer->next - peer->done, frames = 0, flight = 0, all = 0;
+	u32 span = peer->next - peer->done, frames = 0, flight = 0, all = 0, longs = 0;
 
 	ASSERT(asker->peer == index_of(links, peer));
 	ASSERT(span <= WIRE_WINDOW);
@@ -139,8 +148,10 @@ check_asker(const struct links *links, const struct link_peer *peer)
 		frames += ask->frames;
 		flight += ask->flags & ASK_PACED ? ask->frames + ask->landing : 0u;
 		all += ask->frames + (u32)ask->landing;
+		longs += !(ask->flags & ASK_QUICK);
 	}
-	ASSERT(flight == asker->flight);
+	ASSERT(flight == asker->flight && longs == asker->longs);
+	ASSERT(asker->slices <= SLICES);
 	for (u32 i = 0; i < LINK_LANES; i++)
 		all -= asker->lane_flight[i];
 	ASSERT(!all);

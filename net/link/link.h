@@ -178,6 +178,11 @@ links_close(struct links *links, u64 now, u16 peer, u32 number);
 void
 links_postpone(struct links *links, u64 now, u16 peer, u32 number);
 
+// Its answer took the owner time, at a device or until its turn came: how long it took
+// says nothing about the path.
+void
+links_worked(struct links *links, u16 peer, u32 number);
+
 // A part of its answer has come, not all: the path is no reason to wait longer with
 // each copy, and what is missing was sent together with it.
 void
@@ -304,6 +309,11 @@ links_version(const struct links *links, u16 peer);
 // Whether a page fits one frame on the path to the peer, and from it.
 bool
 links_whole(const struct links *links, u16 peer);
+
+// Whether a page that is asked for now is to be in one frame: not so while small
+// requests come among pages.
+bool
+links_whole_now(const struct links *links, u16 peer);
 
 const struct links_counters *
 links_counters(const struct links *links);

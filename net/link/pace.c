@@ -17,8 +17,14 @@
 // has met silence several times.
 //
 // A lane that names a window of its own is not steered by delay. It keeps to what it
-// said, and to its share of what credits and landing places allow among those lanes
-// that have something to send.
+// said, and to its share: alone at the peer, that is what credits and landing places
+// allow; among other lanes that have something to send, an equal part of the link's
+// window. So who replaces the link's control can do without it, and not at the cost of
+// others. Its round trips steer the link's window like all.
+//
+// Small requests do not wait for the window, but they do wait behind frames. So while
+// they come among pages, these go in parts where the path would take them whole: what
+// stands before a small one at each server on the way is then a third as long.
 
 #include "kernel/base/assert.h"
 #include "net/link/state.h"
@@ -37,7 +43,8 @@ pace_begin(struct link_asker *asker)
 	asker->round_us = asker->round_quick_us = 0;
 	asker->round_end = 0;
 	asker->narrow = asker->held = false;
-	ASSERT(!asker->flight);
+	asker->slices = asker->lanes = asker->lanes_before = 0;
+	ASSERT(!asker->flight && !asker->longs);
 }
 
 static u32
@@ -46,33 +53,46 @@ cost_of(const struct link_plan *plan)
 	return (u32)plan->frames + plan->landing;
 }
 
-// A lane's part of the peer's credit and our landing places.
 static u32
 share_of(const struct links *links, const struct link_asker *asker, u32 credit,
 	 const struct link_plan *plan)
 {
-	u32 lanes = plan->lanes_waiting | 1u << plan->lane;
+	u32 lanes = asker->lanes | asker->lanes_before | plan->lanes_waiting |
+		    1u << plan->lane;
+	u32 all = credit + links->config.landing_pool, count;
 
 	for (u32 i = 0; i < LINK_LANES; i++) {
 		if (asker->lane_flight[i])
 			lanes |= 1u << i;
 	}
-	return (credit + links->config.landing_pool) /
-	       (u32)__builtin_popcount(lanes);
+	count = (u32)__builtin_popcount(lanes);
+	return (count > 1 ? MIN(all, asker->window / PACE_UNIT) : all) / count;
+}
+
+// As many as it wants, and as it may; one goes in any case.
+static bool
+own_allows(const struct links *links, struct link_asker *asker, u32 credit,
+	   const struct link_plan *plan)
+{
+	u32 wanted = asker->lane_flight[plan->lane] + cost_of(plan);
+	u32 share = share_of(links, asker, credit, plan);
+
+	if (!asker->lane_flight[plan->lane] || wanted <= MIN((u32)plan->window, share))
+		return true;
+	if (wanted <= plan->window)
+		asker->narrow = true;
+	return false;
 }
 
 bool
 pace_allows(const struct links *links, struct link_asker *asker, u32 credit,
 	    const struct link_plan *plan)
 {
-	u32 cost = cost_of(plan), mine = asker->lane_flight[plan->lane];
-
 	if (plan_quick(plan))
 		return true;
 	if (plan->window)
-		return !mine || mine + cost <= MIN((u32)plan->window,
-						   share_of(links, asker, credit, plan));
-	if (!asker->flight || (asker->flight + cost) * PACE_UNIT <= asker->window)
+		return own_allows(links, asker, credit, plan);
+	if (!asker->flight || (asker->flight + cost_of(plan)) * PACE_UNIT <= asker->window)
 		return true;
 	asker->narrow = true;
 	return false;
@@ -89,10 +109,18 @@ pace_opened(struct link_asker *asker, struct link_ask *ask,
 		ask->flags |= ASK_DEVICE;
 	if (plan_quick(plan)) {
 		ask->flags |= ASK_QUICK;
-	} else if (!plan->window) {
-		ask->flags |= ASK_PACED;
-		asker->flight = (u16)(asker->flight + cost);
+		if (asker->longs)
+			asker->slices = SLICES;
+	} else {
+		asker->longs++;
+		if (asker->slices)
+			asker->slices--;
+		if (!plan->window) {
+			ask->flags |= ASK_PACED;
+			asker->flight = (u16)(asker->flight + cost);
+		}
 	}
+	asker->lanes |= (u8)(1u << plan->lane);
 	asker->lane_flight[plan->lane] = (u16)(asker->lane_flight[plan->lane] + cost);
 }
 
@@ -104,6 +132,10 @@ pace_closed(struct link_asker *asker, const struct link_ask *ask)
 
 	ASSERT(*lane >= cost);
 	*lane = (u16)(*lane - cost);
+	if (ask->flags & ASK_QUICK)
+		return;
+	ASSERT(asker->longs);
+	asker->longs--;
 	if (!(ask->flags & ASK_PACED))
 		return;
 	ASSERT(asker->flight >= cost);
@@ -157,6 +189,8 @@ round_end(struct links *links, struct link_peer *peer, struct link_asker *asker)
 		asker->window = MIN(asker->window + MORE, MOST);
 	}
 	asker->narrow = false;
+	asker->lanes_before = asker->lanes;
+	asker->lanes = 0;
 	asker->round_us = asker->round_quick_us = 0;
 	asker->round_end = peer->next;
 }
@@ -175,8 +209,6 @@ pace_measured(struct links *links, struct link_peer *peer, const struct link_ask
 			asker->round_quick_us = (u16)MIN(rtt_us, 0xffffu);
 		return;
 	}
-	if (!(ask->flags & ASK_PACED))
-		return;
 	base_learn(&peer->base_us, rtt_us);
 	if (!asker->round_us || rtt_us < asker->round_us)
 		asker->round_us = rtt_us;

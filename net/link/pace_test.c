@@ -5,7 +5,8 @@
 //
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c
-// links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/wire/wire.c
+// links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
+// links: net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
 // links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
@@ -188,7 +189,7 @@ a_lane_has_no_more_than_its_share(void **state)
 	submit_window(place, ENV, 255, 40);
 	submit_window(place, ENV + 1, 255, 40);
 	rig_wait(&rig, 1, 2, NS_PER_SECOND);
-	share = (info_of(1, 0).credit + 64u) / 2;
+	share = MIN(info_of(1, 0).credit + 64u, info_of(1, 0).window) / 2;
 	for (u32 lane = 0; lane < LINK_LANES; lane++) {
 		const struct link_peer *peer =
 			&rig.node[1].links->peer[rig_peer(&rig, 1, 0)];
@@ -197,6 +198,29 @@ a_lane_has_no_more_than_its_share(void **state)
 				0, share);
 	}
 	assert_true(rig_wait(&rig, 1, 80, NS_PER_SECOND));
+	rig_end(&rig);
+}
+
+// Where the path takes whole pages, they go in parts while small ones come among them.
+static void
+pages_are_sliced_among_small_ones(void **state)
+{
+	u32 place = warm_pair(9000);
+	const struct links *links = rig.node[1].links;
+	u32 before = rig.node[1].completions;
+
+	(void)state;
+	submit_window(place, ENV, 0, 1);
+	assert_int_equal(links->landing, 1);
+	assert_true(submit(1, place, OP_READ, 8, ENV + 1, 0) != RCAP_NONE);
+	submit_window(place, ENV, 0, 1);
+	assert_int_equal(links->landing, 1 + 1 + 3);
+	assert_true(rig_wait(&rig, 1, before + 3, NS_PER_SECOND));
+	for (u32 i = 0; i <= SLICES; i++)
+		submit_window(place, ENV, 0, 1);
+	assert_true(rig_wait(&rig, 1, before + 3 + SLICES, NS_PER_SECOND));
+	submit_window(place, ENV, 0, 1);
+	assert_int_equal(links->landing, 1 + 1);
 	rig_end(&rig);
 }
 
@@ -254,6 +278,7 @@ main(void)
 		cmocka_unit_test(peers_share_landing_places),
 		cmocka_unit_test(a_lane_keeps_to_its_window),
 		cmocka_unit_test(a_lane_has_no_more_than_its_share),
+		cmocka_unit_test(pages_are_sliced_among_small_ones),
 		cmocka_unit_test(delay_narrows_the_window),
 		cmocka_unit_test(loss_alone_does_not),
 	};

@@ -42,6 +42,7 @@
 #define SILENCES 3u		// timers of one request in a row: there is no way through
 #define PACE_UNIT 256u		// a frame, in windows
 #define LANDING_QUICK 4u	// landing places that long answers leave alone
+#define SLICES 32u		// pages that go in parts after a small request among them
 #define PROBES_MAX 4u		// padded frames, until what was known is taken back
 #define TIMEOUTS_NARROW 3u	// of one request in a row: do not trust the path with long frames
 
@@ -136,7 +137,7 @@ enum ask_flag {
 	ASK_LANE = LINK_LANES - 1,
 	ASK_POSTPONED = 8,	// the peer has said that it takes time
 	ASK_PARTIAL = 16,	// of this copy's answer some parts have come, at sent_at
-	ASK_DEVICE = 32,
+	ASK_DEVICE = 32,	// its time is not the path's alone
 	ASK_PACED = 64,		// counts in `flight`
 	ASK_QUICK = 128,
 };
@@ -164,10 +165,14 @@ struct link_asker {
 	u32 round_us;		// shortest round trip since the round began
 	u32 round_end;		// number that ends it
 	u16 flight;		// frames of paced requests, and of their answers
-	u8 narrow;		// in this round something waited for the window
-	u8 held;		// it shrank in the round before
+	u8 narrow : 4;		// in this round something waited for the window
+	u8 held : 4;		// it shrank in the round before
+	u8 lanes;		// bits of those that opened something in this round
 	u16 round_quick_us;	// as round_us, of what is small
-	u16 reserved[3];
+	u16 longs;		// open requests that are not small
+	u8 slices;		// so many pages more go in parts
+	u8 lanes_before;	// in the round before
+	u16 reserved;
 	u16 lane_flight[LINK_LANES];	// the same of all, by lane
 	struct link_ask at[WIRE_WINDOW];
 };

@@ -60,6 +60,8 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	op->old[0] = r->old_low;
 	op->old[1] = r->old_high;
 	op->remote_us = wire_time_unpack(r->held);
+	if (unlikely(r->held))
+		links_worked(rcap->links, op->peer, op->number);
 	if (op->have == (1u << r->parts) - 1)
 		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
 	else

@@ -77,7 +77,7 @@ check_open(const struct rcap *rcap)
 static void
 check_exports(const struct rcap *rcap)
 {
-	u32 used = 0, free = 0;
+	u32 used = 0, free = 0, weighted = 0;
 
 	ASSERT(rcap->exports_fresh <= rcap->config.exports_max);
 	for (u32 i = 0; i < rcap->exports_fresh; i++) {
@@ -87,6 +87,8 @@ check_exports(const struct rcap *rcap)
 		if (e->type == TYPE_NONE)
 			continue;
 		used++;
+		weighted += e->weight != RCAP_WEIGHT;
+		ASSERT(e->weight && e->share < rcap->exports_fresh);
 		ASSERT(e->count > 0 && e->era <= rcap->era);
 		for (u32 j = 0; j < i && rcap->exports_fresh <= PAIRS_MAX; j++)
 			ASSERT(rcap->exports[j].type == TYPE_NONE ||
@@ -97,7 +99,7 @@ check_exports(const struct rcap *rcap)
 		ASSERT(rcap->exports[i].type == TYPE_NONE);
 		free++;
 	}
-	ASSERT(used + free <= rcap->exports_fresh);
+	ASSERT(used + free <= rcap->exports_fresh && weighted == rcap->weighted);
 }
 
 static void
@@ -125,11 +127,13 @@ rcap_check(const struct rcap *rcap)
 	check_open(rcap);
 	check_exports(rcap);
 	check_buffers(rcap);
+	serve_check(rcap);
 }
 
 struct summary {
 	u64 links, ops, exports, tickets, buffers, era;
 	u32 executions, sweep;
+	u32 waiters, pass;
 	struct rcap_counters counters;
 };
 
@@ -162,6 +166,8 @@ rcap_hash(const struct rcap *rcap)
 		.era = rcap->era,
 		.executions = rcap->executions,
 		.sweep = rcap->sweep,
+		.waiters = rcap->serve.count,
+		.pass = rcap->serve.pass,
 		.counters = rcap->counters,
 	};
 

@@ -42,6 +42,7 @@ entry_free(struct rcap *rcap, u32 index)
 	u32 generation = entry->generation;
 
 	ASSERT(entry->type != TYPE_NONE);
+	rcap->weighted -= entry->weight != RCAP_WEIGHT;
 	*entry = (struct rcap_export){ .generation = generation };
 	rcap->uses[index] = (struct fabric_export){ 0 };
 	if (generation == GENERATION_LAST)
@@ -51,8 +52,10 @@ entry_free(struct rcap *rcap, u32 index)
 	rcap->exports_free = index;
 }
 
+// With a share of its own, or in that of the entry which its holder derived it from.
 static u32
-entry_add(struct rcap *rcap, const struct rcap_grant *grant)
+entry_add(struct rcap *rcap, const struct rcap_grant *grant,
+	  const struct rcap_export *from)
 {
 	u32 index = entry_take(rcap);
 	struct rcap_export *entry = &rcap->exports[index];
@@ -69,7 +72,13 @@ entry_add(struct rcap *rcap, const struct rcap_grant *grant)
 		.era = rcap->era,
 		.base = grant->base,
 		.count = grant->count,
+		.pass = rcap->serve.pass,
+		.share = from ? from->share : index,
+		.granter = from ? from->granter : grant->granter,
+		.weight = from ? from->weight : grant->weight ? grant->weight
+							      : RCAP_WEIGHT,
 	};
+	rcap->weighted += entry->weight != RCAP_WEIGHT;
 	rcap->uses[index] = (struct fabric_export){
 		.incarnation = grant->incarnation,
 		.base = grant->base,
@@ -92,7 +101,7 @@ rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant)
 	if (!room_for_export(rcap) || !links_session(rcap->links, grant->peer) ||
 	    links_incarnation(rcap->links, grant->peer) != grant->incarnation)
 		return RCAP_NONE;
-	index = entry_add(rcap, grant);
+	index = entry_add(rcap, grant, NULL);
 	peer_dispatch(rcap, now, grant->peer);
 	return index;
 }
@@ -227,7 +236,7 @@ run_derive(struct rcap *rcap, struct asked *asked)
 	grant.base = asked->entry->base + d.base;
 	grant.count = d.count;
 	grant.word = d.word;
-	entry_add(rcap, &grant);
+	entry_add(rcap, &grant, asked->entry);
 	owner_ran(rcap, asked, asked->payload, 0);
 	peer_dispatch(rcap, asked->now, grant.peer);
 }

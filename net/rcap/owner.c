@@ -252,8 +252,8 @@ run_cancel(struct rcap *rcap, struct asked *asked)
 	slot->state = LINK_SLOT_ANSWERED;
 }
 
-static void
-run(struct rcap *rcap, struct asked *asked)
+void
+owner_run(struct rcap *rcap, struct asked *asked)
 {
 	switch ((enum wire_op)asked->request->op) {
 	case OP_READ:
@@ -388,6 +388,6 @@ owner_request(struct rcap *rcap, u64 now, const struct link_event *event)
 		owner_say(rcap, &asked, STATUS_PENDING, CODE_NONE);
 	else if (request->flags & WIRE_FLAG_CANCEL)
 		run_cancel(rcap, &asked);
-	else
-		run(rcap, &asked);
+	else if (likely(!rcap->weighted) || !serve_later(rcap, &asked))
+		owner_run(rcap, &asked);
 }

@@ -96,6 +96,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	rcap->buffer = carve(&at, config->buffers_max, sizeof(*rcap->buffer));
 	rcap->service = carve(&at, config->services_max, sizeof(*rcap->service));
 	tables_init(rcap, links_config);
+	serve_init(rcap);
 	return rcap;
 }
 
@@ -160,6 +161,7 @@ rcap_tick(struct rcap *rcap, u64 now)
 
 	drain(rcap, now, &event);
 	landing_serve(rcap, now);
+	serve_some(rcap, now);
 	if (rcap->sweep < rcap->exports_fresh)
 		exports_sweep(rcap);
 }
@@ -167,8 +169,10 @@ rcap_tick(struct rcap *rcap, u64 now)
 u64
 rcap_deadline(const struct rcap *rcap)
 {
-	return rcap->sweep < rcap->exports_fresh ? 0
-						 : links_deadline(rcap->links);
+	if (rcap->sweep < rcap->exports_fresh ||
+	    (rcap->serve.count && !rcap->serve.blocked))
+		return 0;
+	return links_deadline(rcap->links);
 }
 
 u64

@@ -32,6 +32,8 @@ struct rcap;
 
 #define RCAP_NONE 0xffffffffu
 #define RCAP_EXPORTS_MAX (1u << WIRE_SLOT_BITS)
+#define RCAP_WEIGHT 16u		// of an export, unless its granter says otherwise
+#define RCAP_WEIGHT_MAX 255u
 
 struct rcap_config {
 	u8 *memory;		// byte 0 of frame 0; exports and buffers lie in it
@@ -188,7 +190,15 @@ struct rcap_export {
 	u64 base;		// first frame or block, or the endpoint
 	u64 count;
 	u32 node_generation;
-	u32 next_free;
+	union {
+		u32 next_free;
+		u32 pass;	// of its share: where it is served next (serve.c)
+	};
+	u32 share;		// the entry whose share of the service it uses: its own, or
+				// that of the one it was derived from by a holder
+	u16 granter;		// who of this node granted that
+	u8 weight;		// of the share, among those of the same granter
+	u8 reserved;
 };
 
 // Exports a node of the derivation tree, which the host has just derived, and
@@ -204,6 +214,9 @@ struct rcap_grant {
 	u32 node, node_generation;
 	u64 base, count;
 	u64 word;		// shown to the holder
+	u16 granter;		// any name of the environment that grants it: each has the
+				// same share of the service when there is not enough for all
+	u8 weight;		// of this one among the granter's; 0: RCAP_WEIGHT
 };
 
 must_check u32
@@ -339,6 +352,12 @@ rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2]);
 // good as lost. rcap_host_send() gives it back with `len` bytes in it; 0: unused.
 u8 *
 rcap_host_buffer(void *host);
+
+// Whether answers that wait for their turn (serve.c) may go now: there is work enough
+// before the processor and the interface, or there is not. While it says no, the host
+// calls rcap_tick() once that has changed.
+must_check bool
+rcap_host_room(void *host);
 void
 rcap_host_send(void *host, u8 *buffer, u32 len);
 

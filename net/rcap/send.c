@@ -65,7 +65,7 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 }
 
 // Sends what the owner is not known to have of an open operation, or asks again.
-// What was once sent in parts stays so, as it was counted, when the path turns out
+// What was once planned in parts stays so, as it was counted, when the path turns out
 // to carry more; when it turns out to carry less, what went whole goes on in parts.
 void
 op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
@@ -132,11 +132,14 @@ lanes_waiting(const struct rcap *rcap, u16 peer)
 }
 
 static void
-plan_fill(const struct rcap *rcap, const struct rcap_op *op, struct link_plan *plan)
+plan_fill(const struct rcap *rcap, struct rcap_op *op, struct link_plan *plan)
 {
-	bool whole = links_whole(rcap->links, op->peer);
 	u32 asks = request_data(op), answers = answer_data(op);
+	bool whole = MAX(asks, answers) > WIRE_PART
+			     ? links_whole_now(rcap->links, op->peer)
+			     : links_whole(rcap->links, op->peer);
 
+	op->parted = !whole;
 	*plan = (struct link_plan){
 		.frames = (u8)wire_parts(asks, whole),
 		.landing = (u8)wire_parts(answers, whole),

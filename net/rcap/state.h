@@ -28,6 +28,9 @@
 #define SWEEP_STEP 64u		// exports looked at in one rcap_tick()
 #define HELD_ALL 255u		// of a request that is whole
 #define TICKETS_MAX 255u
+#define WAITERS_MAX 64u		// requests that wait for their turn at the owner
+#define WAITER_PAYLOAD (WIRE_PIECES_MAX * 16u)
+#define SERVE_FRAMES 12u	// of answers, in one rcap_tick()
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -108,6 +111,27 @@ struct rcap_ticket {
 	u8 reserved[3];
 };
 
+// A request that waits for its share's turn, and a share of which some wait.
+struct rcap_waiter {
+	struct wire_request request;
+	u64 came;
+	u32 session;
+	u16 peer;
+	u16 next;		// of its share, or free
+	u32 payload_len;
+	u8 payload[WAITER_PAYLOAD];
+	u32 reserved;
+};
+
+struct rcap_share {
+	u32 entry, generation;	// the export's
+	u32 pass;
+	u16 head, tail;		// waiters
+	u16 granter;
+	u8 weight;
+	u8 reserved;
+};
+
 struct rcap_buffer {
 	u64 local;
 	u64 tag;
@@ -147,6 +171,7 @@ struct rcap {
 	struct rcap_service *service;
 	u64 era;
 	u32 executions;
+	u32 weighted;		// exports with a weight of their own; 0: nobody waits
 	u32 ops_used;		// submitted by environments
 	u32 grants_used;
 	u32 op_count;		// records
@@ -161,6 +186,15 @@ struct rcap {
 	bool landing_turn;	// it is the head's
 	bool landing_full;	// it had to go on waiting
 	struct rcap_counters counters;
+	struct {
+		struct rcap_waiter waiter[WAITERS_MAX];
+		struct rcap_share share[WAITERS_MAX];
+		u32 shares;	// in use, from 0 on
+		u32 count;	// waiters
+		u32 pass;	// of the one that was served last
+		u16 free;
+		bool blocked;	// the host has no room
+	} serve;
 	// What is put together for one frame, or for one answer.
 	u8 scratch[WIRE_DATA_MAX];
 };
@@ -232,6 +266,9 @@ void
 owner_request(struct rcap *rcap, u64 now, const struct link_event *event);
 enum wire_code
 owner_check(struct rcap *rcap, struct asked *asked);
+// Runs the request of a fresh slot, or one that is gathering parts.
+void
+owner_run(struct rcap *rcap, struct asked *asked);
 void
 owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
 void
@@ -244,6 +281,17 @@ void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
 void
 owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
+
+// serve.c
+void
+serve_init(struct rcap *rcap);
+// True: the request waits for its turn.
+bool
+serve_later(struct rcap *rcap, struct asked *asked);
+void
+serve_some(struct rcap *rcap, u64 now);
+void
+serve_check(const struct rcap *rcap);
 
 // memory.c, block.c, message.c, export.c: one function an operation
 void

@@ -57,9 +57,7 @@ enum wire_code
 rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
 		 u32 *node, u32 *node_generation)
 {
-	(void)rights;
-	(void)base;
-	(void)count;
+	(void)rights, (void)base, (void)count;
 	*node = tree_add(host, parent);
 	if (*node == RCAP_NONE)
 		return CODE_TABLE;
@@ -159,12 +157,9 @@ rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
 	bool same = at[0] == expected[0] && at[1] == expected[1];
 
 	(void)host;
-	expected[0] = at[0];
-	expected[1] = at[1];
-	if (same) {
-		at[0] = desired[0];
-		at[1] = desired[1];
-	}
+	memcpy(expected, at, 16);
+	if (same)
+		memcpy(at, desired, 16);
 	return same;
 }
 
@@ -172,6 +167,12 @@ u8 *
 rcap_host_buffer(void *host)
 {
 	return NODE(host)->starved ? NULL : NODE(host)->buffer;
+}
+
+bool
+rcap_host_room(void *host)
+{
+	return !NODE(host)->starved;
 }
 
 // ---- the link
@@ -544,16 +545,15 @@ rig_export_below(struct rig *rig, u32 owner, u32 root, u32 holder, u32 environme
 	struct rig_node *o = &rig->node[owner], *h = &rig->node[holder];
 	u32 node = tree_add(o, root), place = h->places;
 	struct rcap_grant grant = {
-		.type = type,
-		.rights = rights,
+		.type = type, .rights = rights,
 		.peer = rig_peer(rig, owner, holder),
 		.incarnation = h->incarnation,
 		.environment = environment,
 		.node = node,
 		.node_generation = o->tree[node].generation,
-		.base = base,
-		.count = count,
+		.base = base, .count = count,
 		.word = 0x1234,
+		.granter = rig->granter, .weight = rig->weight,
 	};
 	u32 entry = rcap_export(o->rcap, rig->now, &grant);
 

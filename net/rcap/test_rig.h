@@ -90,6 +90,8 @@ struct rig {
 	u8 rekey_bits;		// of nodes that boot from now on
 	u16 landing_pool;	// likewise; 0: 64
 	u32 exports_max;
+	u16 granter;		// of what is exported from now on
+	u8 weight;		// likewise
 	bool untagged[RIG_NODES];
 	u32 nodes;
 	u64 steps;

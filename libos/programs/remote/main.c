@@ -122,7 +122,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *arguments;
 } commands[] = {
-	{ "serve", 2, serve, "PAGES [ro|rw]" },
+	{ "serve", 2, serve, "PAGES [ro|rw [NODE WEIGHT]]" },
 	{ "read", 3, read, "NODE PAGE [BYTES]" },
 	{ "write", 4, write, "NODE PAGE TEXT" },
 	{ "cat", 3, cat, "NODE FILE" },
@@ -132,6 +132,7 @@ static const struct command {
 	{ "refuse", 2, refuse, "NODE" },
 	{ "pulse", 2, pulse, "NODE" },
 	{ "told", 2, told, "NODE [ADDS]" },
+	{ "pace", 2, pace, "NODE [PAGES]" },
 	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT [expel]" },
 	{ "take", 1, take, "" },
 };

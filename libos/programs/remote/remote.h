@@ -2,8 +2,10 @@
 #pragma once
 // Pages and blocks of other nodes, from the shell:
 //
-//	remote serve PAGES [ro|rw]		offers PAGES fresh pages, and the disk's
-//						blocks to read or to write too
+//	remote serve PAGES [ro|rw [NODE WEIGHT]]
+//						offers PAGES fresh pages, and the disk's
+//						blocks to read or to write too; NODE is
+//						served by WEIGHT, others by 16
 //	remote read NODE PAGE [BYTES]
 //	remote write NODE PAGE TEXT
 //	remote cat NODE FILE			of a cpio archive on NODE's disk
@@ -13,6 +15,7 @@
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
 //	remote told NODE [ADDS]			adds to words of it by upcalls alone
+//	remote pace NODE [PAGES]		reads with a window of its own
 //	remote take				waits for a capability, reads until refused
 //	remote pass OWNER NODE ENVIRONMENT [expel]
 //						has OWNER lend it one, takes it back
@@ -55,6 +58,8 @@ int
 pulse(int argc, char **argv);
 int
 told(int argc, char **argv);
+int
+pace(int argc, char **argv);
 int
 pass(int argc, char **argv);
 int

@@ -34,17 +34,24 @@ serve(int argc, char **argv)
 {
 	static struct lend lend;
 	u32 block_rights = 0;
-	u64 count;
+	u64 count, weight = 0;
 	i64 error;
 
 	if (!string_to_u64(argv[2], &count) || count < 1 ||
 	    count > LEND_PAGES_MAX)
+		return STATUS_USAGE;
+	if (argc > 4 && (argc < 6 || !string_to_u64(argv[5], &weight) || !weight ||
+			 weight > FABRIC_WEIGHT_MAX))
 		return STATUS_USAGE;
 	if (argc > 3)
 		block_rights = !strcmp(argv[3], "rw") ? CAP_READ | CAP_WRITE
 						      : CAP_READ;
 	error = lend_open(&lend, &io, region_page(0), (u32)count, block_rights);
 	if (!error) {
+		if (weight) {
+			lend.weight = (u32)weight;
+			lend.weighed = node_or_exit(argv[4]);
+		}
 		open_counters(&lend);
 		print("remote: serving %lu pages%s\n", count,
 		      lend.blocks.slot == SLOT_NONE ? "" : " and the disk");

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Weighted service. While some export has a weight of its own, requests for more than a
+// little data do not run as they come: they wait in their share's list, and shares are
+// served in proportion, whoever asks for more. What waits is bounded by WAITERS_MAX;
+// what comes beyond runs at once. Without such an export nothing waits, and a request
+// pays one look at a word.
+//
+// A share is an entry that was granted here, with all that its holder derived from it.
+// Its rate is its granter's part, the same for each granter of which something waits,
+// times its weight among that granter's. That is stride scheduling (Waldspurger, 1995):
+// each share has a pass, the one with the least goes next, and the pass moves on by what
+// it was served divided by its rate. Passes are in units of 64 bytes and wrap around.
+//
+// A request that waits counts as one at work elsewhere: copies of it are told so, and it
+// is checked when its turn comes, like one that has just come. So what was revoked
+// meanwhile is refused.
+
+#include "kernel/base/assert.h"
+#include "net/rcap/state.h"
+
+#define PASS_SHIFT 6
+// The furthest that a pass is ahead of the last: a page at the smallest rate.
+#define PASS_AHEAD ((WIRE_DATA_MAX >> PASS_SHIFT) * WAITERS_MAX * RCAP_WEIGHT_MAX)
+
+STATIC_ASSERT(PASS_AHEAD < 1u << 31);
+
+void
+serve_init(struct rcap *rcap)
+{
+	for (u32 i = 0; i < WAITERS_MAX; i++)
+		rcap->serve.waiter[i].next = i + 1 < WAITERS_MAX ? (u16)(i + 1) : NIL16;
+	rcap->serve.free = 0;
+}
+
+// ---- shares
+
+// Of those of which something waits.
+static struct rcap_share *
+share_find(struct rcap *rcap, u32 entry, u32 generation)
+{
+	for (u32 i = 0; i < rcap->serve.shares; i++) {
+		struct rcap_share *share = &rcap->serve.share[i];
+
+		if (share->entry == entry && share->generation == generation)
+			return share;
+	}
+	return NULL;
+}
+
+// Who has waited for nothing since is not ahead of the others for that, and who was
+// served much before stays behind them for a while.
+static struct rcap_share *
+share_add(struct rcap *rcap, const struct rcap_export *entry)
+{
+	const struct rcap_export *root = &rcap->exports[entry->share];
+	struct rcap_share *share = &rcap->serve.share[rcap->serve.shares++];
+	i32 ahead = root->type == TYPE_NONE ? 0 : (i32)(root->pass - rcap->serve.pass);
+
+	ASSERT(rcap->serve.shares <= WAITERS_MAX);
+	*share = (struct rcap_share){
+		.entry = entry->share,
+		.generation = root->generation,
+		.pass = rcap->serve.pass + (u32)MIN(MAX(ahead, 0), (i32)PASS_AHEAD),
+		.head = NIL16,
+		.tail = NIL16,
+		.granter = entry->granter,
+		.weight = entry->weight,
+	};
+	return share;
+}
+
+static void
+share_end(struct rcap *rcap, struct rcap_share *share)
+{
+	struct rcap_export *root = &rcap->exports[share->entry];
+
+	ASSERT(share->head == NIL16);
+	if (root->type != TYPE_NONE && root->generation == share->generation)
+		root->pass = share->pass;
+	*share = rcap->serve.share[--rcap->serve.shares];
+}
+
+// The sum of weights of which the share's is a part.
+static u32
+rivals(const struct rcap *rcap, const struct rcap_share *share)
+{
+	u32 weights = 0;
+
+	for (u32 i = 0; i < rcap->serve.shares; i++) {
+		const struct rcap_share *other = &rcap->serve.share[i];
+
+		if (other->granter == share->granter)
+			weights += other->weight;
+	}
+	return weights;
+}
+
+static struct rcap_share *
+share_next(struct rcap *rcap)
+{
+	struct rcap_share *first = &rcap->serve.share[0];
+
+	for (u32 i = 1; i < rcap->serve.shares; i++) {
+		struct rcap_share *share = &rcap->serve.share[i];
+
+		if ((i32)(share->pass - first->pass) < 0)
+			first = share;
+	}
+	return first;
+}
+
+// ---- waiters
+
+static bool
+waits(const struct wire_request *request)
+{
+	return (request->op == OP_READ || request->op == OP_READV) &&
+	       request->length > LINK_QUICK_BYTES;
+}
+
+static struct rcap_waiter *
+waiter_fill(struct rcap *rcap, const struct asked *asked)
+{
+	struct rcap_waiter *waiter = &rcap->serve.waiter[rcap->serve.free];
+
+	ASSERT(asked->payload_len <= WAITER_PAYLOAD);
+	rcap->serve.free = waiter->next;
+	rcap->serve.count++;
+	waiter->request = *asked->request;
+	waiter->came = asked->now;
+	waiter->session = links_session(rcap->links, asked->peer);
+	waiter->peer = asked->peer;
+	waiter->next = NIL16;
+	waiter->payload_len = asked->payload_len;
+	__builtin_memcpy(waiter->payload, asked->payload, asked->payload_len);
+	return waiter;
+}
+
+static void
+waiter_append(struct rcap *rcap, struct rcap_share *share, struct rcap_waiter *waiter)
+{
+	u16 index = (u16)(waiter - rcap->serve.waiter);
+
+	if (share->tail == NIL16)
+		share->head = index;
+	else
+		rcap->serve.waiter[share->tail].next = index;
+	share->tail = index;
+}
+
+bool
+serve_later(struct rcap *rcap, struct asked *asked)
+{
+	const struct rcap_export *entry;
+	struct rcap_waiter *waiter;
+	struct rcap_share *share;
+
+	if (!waits(asked->request) || rcap->serve.free == NIL16 ||
+	    owner_check(rcap, asked) != CODE_NONE)
+		return false;
+	entry = asked->entry;
+	share = share_find(rcap, entry->share, rcap->exports[entry->share].generation);
+	if (!share)
+		share = share_add(rcap, entry);
+	waiter = waiter_fill(rcap, asked);
+	waiter_append(rcap, share, waiter);
+	asked->slot->op = asked->request->op;
+	asked->slot->state = LINK_SLOT_RUNNING;
+	asked->slot->ticket = (u32)(waiter - rcap->serve.waiter);
+	links_taken(rcap->links, asked->peer, asked->slot->number);
+	return true;
+}
+
+// The request runs as if it had come now, unless its session or its number is over.
+static void
+waiter_run(struct rcap *rcap, u64 now, const struct rcap_waiter *waiter)
+{
+	u32 index = (u32)(waiter - rcap->serve.waiter);
+	u32 number = waiter->request.number;
+	struct asked asked = {
+		.now = now,
+		.peer = waiter->peer,
+		.request = &waiter->request,
+		.payload = waiter->payload,
+		.payload_len = waiter->payload_len,
+		.slot = links_slot(rcap->links, waiter->peer, number),
+		.worked_ns = MAX(now - waiter->came, NS_PER_US),
+	};
+
+	if (!links_live(rcap->links, now, waiter->peer) || !asked.slot ||
+	    links_session(rcap->links, waiter->peer) != waiter->session ||
+	    asked.slot->state != LINK_SLOT_RUNNING || asked.slot->ticket != index)
+		return;
+	asked.slot->state = LINK_SLOT_FRESH;
+	asked.slot->ticket = 0;
+	owner_run(rcap, &asked);
+}
+
+// The first of the share whose turn it is. Returns the frames of its answer.
+static u32
+serve_one(struct rcap *rcap, u64 now)
+{
+	struct rcap_share *share = share_next(rcap);
+	u16 index = share->head;
+
+	ASSERT(index < WAITERS_MAX && rcap->serve.count);
+
+	struct rcap_waiter *waiter = &rcap->serve.waiter[index];
+	u32 length = waiter->request.length;
+
+	rcap->serve.pass = share->pass;
+	share->pass += (length >> PASS_SHIFT) * rivals(rcap, share) / share->weight;
+	share->head = waiter->next;
+	if (share->head == NIL16)
+		share->tail = NIL16;
+	waiter_run(rcap, now, waiter);
+	waiter->next = rcap->serve.free;
+	rcap->serve.free = index;
+	rcap->serve.count--;
+	if (share->head == NIL16)
+		share_end(rcap, share);
+	return wire_parts(length, waiter->request.flags & WIRE_FLAG_WHOLE);
+}
+
+void
+serve_some(struct rcap *rcap, u64 now)
+{
+	rcap->serve.blocked = false;
+	for (u32 frames = 0; rcap->serve.count && frames < SERVE_FRAMES;) {
+		if (!rcap_host_room(rcap->host)) {
+			rcap->serve.blocked = true;
+			return;
+		}
+		frames += serve_one(rcap, now);
+	}
+}
+
+void
+serve_check(const struct rcap *rcap)
+{
+	u32 count = 0, free = 0;
+
+	ASSERT(rcap->serve.shares <= rcap->serve.count);
+	for (u32 i = 0; i < rcap->serve.shares; i++) {
+		const struct rcap_share *share = &rcap->serve.share[i];
+
+		ASSERT(share->head != NIL16 && share->weight);
+		ASSERT(share->pass - rcap->serve.pass <= PASS_AHEAD);
+		for (u16 at = share->head; at != NIL16; at = rcap->serve.waiter[at].next)
+			count++;
+	}
+	for (u16 at = rcap->serve.free; at != NIL16; at = rcap->serve.waiter[at].next)
+		free++;
+	ASSERT(count == rcap->serve.count && count + free == WAITERS_MAX);
+}
