@@ -3,11 +3,12 @@
 
 Linux's side is rdma_rxe with perftest. Reads and compare-and-swap are full round trips,
 of which the median is taken. perftest spins on the completion queue (slow tails, the
-best median), in rows called `halting` it sleeps. ib_write_lat reports half of a ping-pong
-between two writers, which is no time of a write that is known to be done; so a write is
-ib_write_bw with one in flight, whose mean is all that it tells, and DEOS and the floor
-show means in that row too. `write 4KiB one way` has Linux's half ping-pong beside DEOS's
-whole write, acknowledged: its data arrive before that.
+best median), and in rows called `halting` it sleeps; DEOS's program always sleeps, and
+its processors look for frames before they halt, but in those rows. ib_write_lat reports
+half of a ping-pong between two writers, which is no time of a write that is known to be
+done; so a write is ib_write_bw with one in flight, whose mean is all that it tells, and
+DEOS and the floor show means in that row too. `write 4KiB one way` has Linux's half
+ping-pong beside DEOS's whole write, acknowledged: its data arrive before that.
 
 What is wanted of each row stands in wanted().
 """

@@ -8,11 +8,12 @@ with floor=echo.
 
 DEOS's side is the program PROGRAM of the boot archive (libos/programs/remote-bench).
 Without it in there, `fabric` and `block` measure the other systems only. Both nodes join
-one cluster (with `fabric=untagged` for rows called `noauth`) and are typed, when their
-prompts are there:
+one cluster (with `fabric=untagged` for rows called `noauth`; with `look=N`, so that processors
+look for frames before they halt, where a row's value is a median and it is not called
+halting) and are typed, when their prompts are there:
 
     first node:   run remote-bench serve
-    second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT [halt]
+    second node:  run remote-bench ask MAC OPERATION BYTES FLIGHTS COUNT
 
 `serve` offers memory and the first disk to whoever asks and prints, when it does,
 
@@ -20,8 +21,7 @@ prompts are there:
 
 MAC is the first node's, OPERATION one of read, write, cas, block-read and block-write.
 `ask` runs COUNT operations of BYTES each, on random places, FLIGHTS at a time (a read
-of several blocks is one operation), after some that do not count; with `halt` it sleeps
-for each answer. It prints one line
+of several blocks is one operation), after some that do not count. It prints one line
 
     remote-bench: operations=N took_ns=T median_ns=M min_ns=L p99_ns=P
 
@@ -62,6 +62,7 @@ REPORT = re.compile(r"^(?:floor: ping|remote-bench:)((?: \w+=\d+)+)\s*$", re.M)
 REFUSED = re.compile(r"^(?:PANIC|remote-bench: failed): (.*)$", re.M)
 LAPSED = re.compile(r"^remote-bench: failed: .*\bsession\b", re.M)
 ATTEMPTS = 3
+LOOK_US = 5000  # for how long a processor looks for frames before it halts
 FIELDS = ("operations", "took_ns", "median_ns", "min_ns", "p99_ns")
 BOOT_LIMIT_S, RUN_LIMIT_S = 60.0, 60.0
 FEW, MANY = 200, 1200  # operations of the wire in the two runs whose instructions are compared
@@ -79,7 +80,7 @@ class Operation:
     answered: int = 0
     flights: int = 1
     count: int = 1000
-    halts: bool = False  # who asks sleeps for an answer, also for a single one
+    halts: bool = False  # processors halt until an answer comes, also for a single one
 
     @property
     def unit(self) -> str:
@@ -113,9 +114,13 @@ class Operation:
         """So many of it, with a requester that halts for each."""
         return replace(self, count=count, halts=True)
 
-    def floor_words(self, mac: str, mtu: int, count: int) -> str:
+    @property
+    def looks(self) -> bool:
         """What a median may spin for; a mean and a rate are better halting."""
-        spin = ",spin" if self.value == "median" and not self.halts else ""
+        return self.value == "median" and not self.halts
+
+    def floor_words(self, mac: str, mtu: int, count: int) -> str:
+        spin = ",spin" if self.looks else ""
         return f"floor=ping,{mac},{self.shape(mtu)},{self.floor_flights},{count}{spin}"
 
 
@@ -215,8 +220,10 @@ class DeosPair:
     """Two DEOS nodes with PROGRAM, the first serving."""
 
     def __init__(self, session: Session, mtu: int, tagged: bool,
-                 plugin: Path | None = None, ports: Sequence[str] = ()) -> None:
-        words = f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged")
+                 plugin: Path | None = None, ports: Sequence[str] = (),
+                 looks: bool = False) -> None:
+        words = (f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged") +
+                 (f" look={LOOK_US}" if looks else ""))
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
                       words, core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
@@ -242,8 +249,7 @@ class DeosPair:
         for attempt in range(1, ATTEMPTS + 1):
             since = len(machine.log())
             machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
-                         f"{operation.flights} {operation.count}"
-                         f"{' halt' if operation.halts else ''}")
+                         f"{operation.flights} {operation.count}")
             text = machine.wait_for(PROMPT, RUN_LIMIT_S, since)
             if not LAPSED.search(text):
                 break
@@ -333,10 +339,10 @@ class Counted:
         return Costs(*(cost(between(start, middle), between(middle, end), many - few,
                             self.symbols) for start, middle, end in zip(*seen)))
 
-    def deos(self, operation: Operation, mtu: int, tagged: bool, halts: bool = True) -> Costs:
+    def deos(self, operation: Operation, mtu: int, tagged: bool) -> Costs:
         pair = self._pair(DeosPair, mtu, tagged)
-        return self._both(pair.machines, operation, lambda count: pair.ask(
-            replace(operation, count=count, halts=halts)))
+        return self._both(pair.machines, operation,
+                          lambda count: pair.ask(operation.halting(count)))
 
     def linux_pair(self, operation: Operation, mtu: int) -> Costs | None:
         pair = self._pair(LinuxPair, mtu)
@@ -408,12 +414,12 @@ class RemoteBench:
         self.rows = [row for row in rows if re.search(session.cases, row.name)]
         self.samples, self.tails = Samples(), Samples()
         self.ways: dict[str, set[str]] = {}
-        self.pairs: dict[tuple[str, int, bool], LinuxPair | FloorPair | DeosPair] = {}
+        self.pairs: dict[tuple, LinuxPair | FloorPair | DeosPair] = {}
         self.counts: dict[str, dict] = {}
 
-    def pair(self, label: str, mtu: int, tagged: bool = True):
+    def pair(self, label: str, mtu: int, tagged: bool = True, looks: bool = False):
         """The pair of a system, booted when it is first wanted."""
-        key = (label, mtu, tagged)
+        key = (label, mtu, tagged, looks)
         if key not in self.pairs:
             session = self.session
             session.progress(f"{self.name}: booting {label}, MTU {mtu}")
@@ -423,7 +429,7 @@ class RemoteBench:
             elif label == "floor":
                 self.pairs[key] = FloorPair(session, mtu)
             else:
-                self.pairs[key] = DeosPair(session, mtu, tagged)
+                self.pairs[key] = DeosPair(session, mtu, tagged, looks=looks)
             self.pairs[key].pause()
         return self.pairs[key]
 
@@ -434,7 +440,7 @@ class RemoteBench:
             self.tails.add(row.name, label, figure.p99_us)
 
     def measure_deos(self, row: Row) -> None:
-        pair = self.pair("deos", row.mtu, row.tagged)
+        pair = self.pair("deos", row.mtu, row.tagged, row.operation.looks)
         pair.resume()
         report = pair.ask(row.operation)
         pair.pause()

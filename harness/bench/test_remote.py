@@ -85,7 +85,8 @@ def test_every_floor_is_within_the_kernel_s_bounds():
         assert max(asks, answers) <= limit["FRAMES"] and flights <= limit["FLIGHTS"]
         assert flights * max(asks, answers) <= limit["FRAMES_OPEN"]
         assert flights <= operations <= limit["OPERATIONS"]
-        assert bool(found[7]) == (operation.value == "median" and not operation.halts)
+        assert bool(found[7]) == operation.looks == (
+            operation.value == "median" and not operation.halts)
 
 
 def test_perftest_s_latencies():
@@ -214,12 +215,12 @@ def test_rows_are_interleaved_and_the_fastest_way_is_the_peer(monkeypatch):
     monkeypatch.setattr(bench, "count_instructions", lambda: bench.counts.update(
         {row.name: {"instructions": 2000.0, "owner_untagged": 1000.0} for row in rows}))
     bench.pairs = {
-        ("deos", 1500, True): Pair("deos", log, [2.0, 2.0, 8.0]),
-        ("peer", 1500, True): Pair("peer", log, []),
-        ("floor", 1500, True): Pair("floor", log, [0.5, 0.5, 0.5]),
-        ("deos", 9000, True): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
-        ("peer", 9000, True): Pair("peer", log, []),
-        ("floor", 9000, True): Pair("floor", log, [0.5, 0.5, 0.5])}
+        ("deos", 1500, True, True): Pair("deos", log, [2.0, 2.0, 8.0]),
+        ("peer", 1500, True, False): Pair("peer", log, []),
+        ("floor", 1500, True, False): Pair("floor", log, [0.5, 0.5, 0.5]),
+        ("deos", 9000, True, True): Pair("deos 9000", log, [1.0, 1.0, 1.0]),
+        ("peer", 9000, True, False): Pair("peer", log, []),
+        ("floor", 9000, True, False): Pair("floor", log, [0.5, 0.5, 0.5])}
     first, second = bench.run()
     assert log == ["deos", "peer", "floor", "deos 9000", "peer", "floor"] * 3
     assert (first["deos"], first["peer"], first["floor"]) == (2, 4, 0.5)
@@ -292,7 +293,11 @@ def test_the_program_is_called_as_its_interface_says(monkeypatch, tmp_path):
     Console.typed.clear()
     nodes.ask(bench_fabric.READ_8.halting(7))
     assert Console.typed == [
-        ("10.9.0.11", "run remote-bench ask 52:54:00:09:00:0a read 8 1 7 halt")]
+        ("10.9.0.11", "run remote-bench ask 52:54:00:09:00:0a read 8 1 7")]
+    assert "look=" not in owner.append
+    monkeypatch.setattr(remote.Hosts, "next", 10)
+    looking = remote.DeosPair(made, 9000, True, looks=True)
+    assert all(f"look={remote.LOOK_US}" in machine.node.append for machine in looking.machines)
     Console.typed.clear()
     Console.lapses = remote.ATTEMPTS - 1
     monkeypatch.setattr(nodes, "progress", lambda text: None)

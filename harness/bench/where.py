@@ -32,8 +32,6 @@ def arguments(words: list[str]) -> argparse.Namespace:
                         help="operations under way at a time (1)")
     parser.add_argument("--mtu", type=int, default=rig.MTU, help=f"of the link ({rig.MTU})")
     parser.add_argument("--untagged", action="store_true", help="frames carry no tags")
-    parser.add_argument("--spin", action="store_true",
-                        help="who asks looks for the answer again and again")
     parser.add_argument("--cpu", default="qemu64,+rdrand", help="QEMU's -cpu (qemu64,+rdrand)")
     return parser.parse_args(words)
 
@@ -49,8 +47,7 @@ def main(words: list[str]) -> int:
         rig.guarantee_cleanup()
         rig.enter_private_network()
         counted = remote.Counted(session, counting.build_plugin(folder))
-        costs = counted.deos(operation, chosen.mtu, not chosen.untagged,
-                             not chosen.spin)
+        costs = counted.deos(operation, chosen.mtu, not chosen.untagged)
     except (rig.BenchError, OSError) as error:
         print(f"where: {error}", file=sys.stderr)
         return 1

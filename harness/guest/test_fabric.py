@@ -317,6 +317,17 @@ def send_again(intruder, frames: list[bytes]):
         time.sleep(0.02)
 
 
+def test_processors_look_for_frames_before_they_halt():
+    """With `look=` on one node, and with a word there that is no number on the other."""
+    with Fabric(2, seed=SEED, append="cluster=test look=2000",
+                each={2: {"append": "cluster=test look=never"}}) as fabric:
+        one, two = fabric.nodes
+        assert "fabric: look= is not a number of microseconds up to 10000" in two.log()
+        assert "look=" not in one.log()
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        assert passed(one.run(f"remote hammer {two.mac} 300 {SEED}"))
+
+
 def test_replayed_frames(tmp_path):
     """Frames of before, sent again by somebody on the link, have no effect; nor have they
     in a node's next life."""

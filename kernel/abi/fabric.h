@@ -183,6 +183,16 @@ struct fabric_submit {
 	};
 };
 
+#define FABRIC_SUBMIT_HEAD offsetof(struct fabric_submit, clause)
+
+// Of the operations that are most frequent nothing behind the head is read.
+static inline bool
+fabric_has_operand(u32 op)
+{
+	return op != FABRIC_READ && op != FABRIC_WRITE && op != FABRIC_BLOCK_READ &&
+	       op != FABRIC_BLOCK_WRITE && op != FABRIC_SEND;
+}
+
 enum fabric_outcome {
 	FABRIC_DONE,		// it has run, once
 	FABRIC_NOT_DONE,	// it has not run and never will

@@ -19,6 +19,7 @@
 #include "kernel/fabric/state.h"
 #include "kernel/main/entropy.h"
 #include "kernel/main/kprintf.h"
+#include "kernel/main/words.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
@@ -112,6 +113,25 @@ start(const u8 key[32], bool small, bool untagged)
 	return true;
 }
 
+// `look=N`: a processor with nothing to do looks for frames that come soon, for N
+// microseconds at most, before it halts (look.h).
+static u64
+look_bound_ns(void)
+{
+	const char *at = boot_word("look=");
+	u32 us = 0;
+
+	if (!at)
+		return 0;
+	for (; *at >= '0' && *at <= '9' && us <= LOOK_MOST_US; at++)
+		us = 10 * us + (u32)(*at - '0');
+	if ((!*at || *at == ' ') && us <= LOOK_MOST_US)
+		return us * NS_PER_US;
+	kprintf("fabric: look= is not a number of microseconds up to %u\n",
+		LOOK_MOST_US);
+	return 0;
+}
+
 void
 fabric_init(char *cmdline, bool small)
 {
@@ -135,6 +155,7 @@ fabric_init(char *cmdline, bool small)
 	exports_init();
 	fabric_info.state = FABRIC_ON;
 	fabric.on = true;
+	fabric.look.bound_ns = look_bound_ns();
 	fabric.due = 0;
 }
 
@@ -160,6 +181,50 @@ keep_time(void)
 		sched_kick(0);
 }
 
+static void
+completed(const struct rcap_completion *c, u64 now)
+{
+	struct pending *p = &pendings[c->tag];
+
+	if (c->tag == PENDING_MAX) {
+		remotes_dropped();
+		return;
+	}
+	ASSERT(c->tag < PENDING_MAX && p->kind == PENDING_OPERATION);
+	held_count(p, c, now);
+	pending_end(p, &(struct fabric_complete){
+		.outcome = c->outcome,
+		.code = c->code,
+		.clause = c->clause,
+		.length = c->length,
+		.old = { c->old[0], c->old[1] },
+		.queue_ns = c->queue_ns,
+		.wire_ns = c->wire_ns,
+		.remote_ns = c->remote_ns,
+	});
+}
+
+// Tells environments what has ended. What that makes room for waits for a turn.
+static void
+complete_all(u64 now)
+{
+	filled_ struct rcap_completion c;
+
+	while (rcap_completion(fabric.rcap, &c))
+		completed(&c, now);
+}
+
+u64
+fabric_look_until(void)
+{
+	u64 now;
+
+	if (likely(!fabric.look.bound_ns))
+		return 0;
+	now = clock_ns();
+	return fabric_expects(now) ? look_until(&fabric.look, now) : 0;
+}
+
 void
 fabric_input(const u8 *frame, u32 len)
 {
@@ -171,9 +236,12 @@ fabric_input(const u8 *frame, u32 len)
 	}
 	now = clock_ns();
 	if (len > WIRE_BODY_AT && (frame[WIRE_ETHERNET + 1] == WIRE_REQUEST ||
-				   frame[WIRE_ETHERNET + 1] == WIRE_RESPONSE))
+				   frame[WIRE_ETHERNET + 1] == WIRE_RESPONSE)) {
 		fabric.busy_until = now + BUSY_NS;
+		look_frame(&fabric.look, now);
+	}
 	rcap_input(fabric.rcap, now, frame, len);
+	complete_all(now);
 	note_due();
 	if (fabric.due > now)		// else a turn follows
 		keep_time();
@@ -204,29 +272,6 @@ fabric_expects(u64 now)
 }
 
 static void
-completed(const struct rcap_completion *c, u64 now)
-{
-	struct pending *p = &pendings[c->tag];
-
-	if (c->tag == PENDING_MAX) {
-		remotes_dropped();
-		return;
-	}
-	ASSERT(c->tag < PENDING_MAX && p->kind == PENDING_OPERATION);
-	held_count(p, c, now);
-	pending_end(p, &(struct fabric_complete){
-		.outcome = c->outcome,
-		.code = c->code,
-		.clause = c->clause,
-		.length = c->length,
-		.old = { c->old[0], c->old[1] },
-		.queue_ns = c->queue_ns,
-		.wire_ns = c->wire_ns,
-		.remote_ns = c->remote_ns,
-	});
-}
-
-static void
 output(u64 now)
 {
 	u8 *buffer;
@@ -246,15 +291,13 @@ output(u64 now)
 void
 fabric_work(u64 now)
 {
-	filled_ struct rcap_completion c;
 	bool more;
 
 	if (!fabric.on)
 		return;
 	blocks_settle(now);
 	rcap_tick(fabric.rcap, now);
-	while (rcap_completion(fabric.rcap, &c))
-		completed(&c, now);
+	complete_all(now);
 	queues_resume();
 	more = exports_sweep_step();
 	more |= remotes_drop_step(now);

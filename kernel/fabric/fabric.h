@@ -46,6 +46,11 @@ fabric_input(const u8 *frame, u32 len);
 bool
 fabric_expects(u64 now);
 
+// A processor has nothing to do. Until when it is to look for frames before it halts,
+// since the last ones came soon after it had nothing to do; 0: it is to halt.
+u64
+fabric_look_until(void);
+
 // What time and frames have brought: answers, completions, clean-up, all bounded.
 void
 fabric_work(u64 now);

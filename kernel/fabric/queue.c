@@ -32,6 +32,8 @@ queue_complete(struct fabric_queue *queue, const struct fabric_complete *c)
 	__atomic_store_n(&queue->control->complete_head, queue->completed,
 			 __ATOMIC_RELEASE);
 	env_hint(queue->owner);
+	if (unlikely(stalled))
+		fabric.due = 0;		// there is room for what waits
 }
 
 // Room for one more, with the pool and in the completion ring, whose tail the
@@ -53,6 +55,19 @@ submit_head(const struct fabric_queue *queue)
 	return __atomic_load_n(&queue->control->submit_head, __ATOMIC_ACQUIRE);
 }
 
+// Once; the operand of an operation that has one.
+static void
+copy_out(struct fabric_submit *s, const struct fabric_submit *shared)
+{
+	__builtin_memcpy(s, shared, FABRIC_SUBMIT_HEAD);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (fabric_has_operand(s->op))
+		memcpy((u8 *)s + FABRIC_SUBMIT_HEAD,
+		       (const u8 *)shared + FABRIC_SUBMIT_HEAD,
+		       sizeof(*s) - FABRIC_SUBMIT_HEAD);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static void
 take_submissions(struct fabric_queue *queue, u32 head)
 {
@@ -66,10 +81,8 @@ take_submissions(struct fabric_queue *queue, u32 head)
 			queue->stalled = stalled = true;
 			break;
 		}
-		memcpy(&s, &queue->control->submit[queue->taken %
-						   FABRIC_SUBMIT_SLOTS],
-		       sizeof(s));
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		copy_out(&s, &queue->control->submit[queue->taken %
+						     FABRIC_SUBMIT_SLOTS]);
 		queue->taken++;
 		submit_one(queue, &s);
 	}

@@ -209,4 +209,6 @@ remotes_dropped(void)
 {
 	ASSERT(drops > 0);
 	drops--;
+	if (waiting)
+		fabric.due = 0;
 }

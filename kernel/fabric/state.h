@@ -17,6 +17,7 @@
 
 #include "kernel/abi/fabric.h"
 #include "kernel/fabric/fabric.h"
+#include "kernel/fabric/look.h"
 #include "net/rcap/rcap.h"
 
 #define NONE 0xffffffffu
@@ -30,6 +31,7 @@ struct fabric {
 	struct rcap *rcap;
 	u64 due;		// see fabric_deadline()
 	u64 busy_until;		// see fabric_expects()
+	struct look look;	// see fabric_look_until()
 };
 extern struct fabric fabric;
 

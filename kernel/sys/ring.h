@@ -62,6 +62,13 @@ ring_look_deadline(void);
 void
 ring_look(u64 now);
 
+// A processor looks for frames instead of halting, and asks nic_receive_waiting() again
+// and again: meanwhile they need not interrupt.
+void
+ring_look_begin(void);
+void
+ring_look_end(void);
+
 // Before a processor halts: takes what came and what was sent without an
 // interrupt. Two loads when there is nothing.
 void

@@ -265,6 +265,19 @@ ring_look_deadline(void)
 }
 
 void
+ring_look_begin(void)
+{
+	nic_receive_begin();
+}
+
+void
+ring_look_end(void)
+{
+	if (nic_receive_waiting() || nic_receive_end(!quiet))
+		ring_rx_poll();
+}
+
+void
 ring_rx_settle(void)
 {
 	if (!quiet || all_awake())

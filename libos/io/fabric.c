@@ -62,13 +62,15 @@ fabric_put(struct fabric_queue *queue, const struct fabric_submit *submit)
 {
 	u32 taken = __atomic_load_n(&queue->control->submit_tail,
 				    __ATOMIC_ACQUIRE);
+	struct fabric_submit *slot;
 
 	ASSERT(queue->open + queue->kept_count <= FABRIC_OPEN_MAX);
 	if (queue->open + queue->kept_count == FABRIC_OPEN_MAX ||
 	    queue->submit_head - taken == FABRIC_SUBMIT_SLOTS)
 		return false;
-	queue->control->submit[queue->submit_head % FABRIC_SUBMIT_SLOTS] =
-		*submit;
+	slot = &queue->control->submit[queue->submit_head % FABRIC_SUBMIT_SLOTS];
+	__builtin_memcpy(slot, submit, fabric_has_operand(submit->op)
+					       ? sizeof(*slot) : FABRIC_SUBMIT_HEAD);
 	queue->open++;
 	queue->submit_head++;
 	__atomic_store_n(&queue->control->submit_head, queue->submit_head,

@@ -143,13 +143,17 @@ void
 rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 {
 	filled_ struct link_event event;
+	bool more_comes;
 	u16 peer;
 
 	links_input(rcap->links, now, frame, len, &event);
 	peer = event.peer;
 	handle(rcap, now, &event);
+	// A part of an answer made no room for others yet.
+	more_comes = event.kind == LINK_RESPONSE &&
+		     rcap->op[event.cookie].state == OP_STATE_OPEN;
 	drain(rcap, now, &event);
-	if (peer != LINK_NONE && rcap->lanes[peer].waiting)
+	if (peer != LINK_NONE && rcap->lanes[peer].waiting && !more_comes)
 		peer_dispatch(rcap, now, peer);
 	landing_serve(rcap, now);
 }

@@ -290,6 +290,15 @@ cpu_halt_for_interrupt(void)
 	this_cpu()->halted = false;
 }
 
+// Handles the interrupts that have come by now, as if it had halted.
+static inline void
+cpu_let_interrupt(void)
+{
+	this_cpu()->halted = true;
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	this_cpu()->halted = false;
+}
+
 // For good: nothing but an NMI or a reset gets through.
 static inline noreturn_ void
 cpu_stop(void)

@@ -4,13 +4,12 @@
 // (harness/bench/remote.py calls it and reads its line):
 //
 //	remote-bench serve
-//	remote-bench ask NODE OPERATION BYTES FLIGHTS COUNT [halt]
+//	remote-bench ask NODE OPERATION BYTES FLIGHTS COUNT
 //
 // `serve` lends MEMORY_PAGES pages and the disk to whoever asks. `ask` runs COUNT
 // operations of BYTES each at random places, FLIGHTS at a time: read, write and cas
 // on the pages, block-read and block-write on the disk. An operation of several
-// blocks is that many of the fabric's, begun together, and ends with the last. With
-// `halt` it sleeps for each answer, also for a single one.
+// blocks is that many of the fabric's, begun together, and ends with the last.
 
 #include "libos/remote/far.h"
 
@@ -21,7 +20,6 @@
 struct plan {
 	enum fabric_op op;
 	bool blocks;		// of the disk
-	bool halts;
 	u32 bytes;		// of an operation
 	u32 parts;		// the fabric's operations in one
 	u32 part_bytes;

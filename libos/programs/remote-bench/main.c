@@ -101,15 +101,14 @@ number(const char *word, u64 most, u32 *value)
 	return true;
 }
 
-// Words: OPERATION BYTES FLIGHTS COUNT [halt]. False: not within the bounds.
+// Words: OPERATION BYTES FLIGHTS COUNT. False: not within the bounds.
 static bool
 plan_read(char **word, u32 count, struct plan *plan)
 {
 	u32 i = 0;
 
-	if (count < 4 || count > 5 || (count == 5 && strcmp(word[4], "halt")))
+	if (count != 4)
 		return false;
-	plan->halts = count == 5;
 	while (i < ARRAY_SIZE(operations) && strcmp(word[0], operations[i].name))
 		i++;
 	if (i == ARRAY_SIZE(operations) ||
@@ -157,7 +156,7 @@ usage(void)
 {
 	print("usage: remote-bench serve\n"
 	      "       remote-bench ask NODE read|write|cas|block-read|block-write "
-	      "BYTES FLIGHTS COUNT [halt]\n"
+	      "BYTES FLIGHTS COUNT\n"
 	      "       at most 4096 bytes (cas: 8) or whole blocks, %u blocks and "
 	      "operations under way, %u in all\n", OPEN_MAX, COUNT_MAX);
 	return STATUS_USAGE;

@@ -4,10 +4,9 @@
 // operations put before the queue is kicked, once. The first operations only warm
 // up: nothing of them is counted.
 //
-// With one of the fabric's operations under way the program looks at the completion
-// ring again and again, as perftest and the asking side of the floor do, unless it is
-// to halt; with several it sleeps, since under emulation a processor that looks takes time from
-// the device that brings the answers.
+// The program sleeps for each answer. Where frames come soon the kernel looks for them
+// before it halts, as perftest and the asking side of the floor do: it is nearer to the
+// interface than a program that looks at its completion ring.
 //
 // A swap expects what the flight's own last swap of that word left there, so each
 // is compared with a model.
@@ -145,8 +144,6 @@ wait(void)
 {
 	struct wait_set set;
 
-	if (plan->flights * plan->parts == 1 && !plan->halts)
-		return;
 	wait_begin(&set);
 	fabric_watch(&fabric, &set);
 	wait_sleep(&set);
