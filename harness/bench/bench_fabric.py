@@ -7,8 +7,8 @@ best median), and in rows called `halting` it sleeps; DEOS's program always slee
 its processors look for frames before they halt, but in those rows. ib_write_lat reports
 half of a ping-pong between two writers, which is no time of a write that is known to be
 done; so a write is ib_write_bw with one in flight, whose mean is all that it tells, and
-DEOS and the floor show means in that row too. `write 4KiB one way` has Linux's half
-ping-pong beside DEOS's whole write, acknowledged: its data arrive before that.
+DEOS and the floor show means in that row too. `write 4KiB one way` is that half of a
+ping-pong on all systems: DEOS's two programs write into each other's memory by turns.
 
 What is wanted of each row stands in wanted().
 """
@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from frames import SIZES
 from pair import LinuxPair, parse_latency, parse_rate
-from remote import BLOCK, MTUS, Figure, Operation, RemoteBench, Row
+from remote import BLOCK, MTUS, PING, Figure, Operation, RemoteBench, Row
 from session import Session
 from wanted import Wanted
 
@@ -41,7 +41,8 @@ OPERATIONS = (
 # Of DEOS, these with tags only.
 HALTING = tuple(replace(operation, name=operation.name + " halting", halts=True)
                 for operation in (READ_8, READ_PAGE, SWAP))
-ONE_WAY = Operation("write 4KiB one way", "write", BLOCK, "median", sent=BLOCK)
+ONE_WAY = Operation("write 4KiB one way", PING, BLOCK, "median", sent=BLOCK, answered=BLOCK,
+                    ways=2, halts=True)
 LATENCY_COUNT, RATE_COUNT = 500, 2000
 # Of a latency, times the floor: by the bytes of a read and the MTU; a swap is as a short read.
 OF_FLOOR = {(BLOCK, 9000): (1.35, 1.25), (BLOCK, 1500): (1.40, 1.30)}
@@ -67,7 +68,7 @@ class SoftRoce:
         if operation.value == "throughput":
             rate = parse_rate(pair.perftest("ib_read_bw", f"{size} -n {RATE_COUNT}"))
             figure = Figure(rate * operation.bytes / (1 << 20))
-        elif operation.name == ONE_WAY.name:
+        elif operation.verb == PING:
             figure = latency(pair.perftest("ib_write_lat", f"{size} {count}"))
         elif operation.verb == "write":
             words = f"{size} {count} -t 1 -Q 1"
@@ -81,7 +82,7 @@ class SoftRoce:
     def repeat(self, pair: LinuxPair, operation: Operation) -> bool:
         """With one operation in flight and a sleep for each; many in flight as they come.
         Writes cannot be waited for asleep (perftest has no events of them): not counted."""
-        if operation.verb == "write":
+        if operation.verb in ("write", PING):
             return False
         size, count = f"-s {operation.bytes}", f"-n {max(operation.count, 5)}"
         if operation.flights > 1:
@@ -99,8 +100,8 @@ def wanted(operation: Operation, mtu: int, tagged: bool) -> Wanted:
     if operation.value == "throughput":
         return Wanted((8 if mtu == 1500 else 6) if tagged else None, fewer=fewer,
                       rate=0.7 if tagged else 0.9)
-    if operation.verb == "write":
-        return Wanted(5 if operation.name == ONE_WAY.name and mtu == 1500 else None)
+    if operation.verb in ("write", PING):
+        return Wanted(5 if operation.verb == PING and mtu == 1500 else None)
     of_floor = OF_FLOOR[BLOCK, mtu] if page else OF_FLOOR_SHORT
     name = operation.name.removesuffix(" halting")
     return Wanted((3 if page else 2) if tagged else None,

@@ -19,6 +19,9 @@ halting) and are typed, when their prompts are there:
 
     remote-bench: serving
 
+For two writers in turn they are `remote-bench pong MAC` with the second node's, and
+`remote-bench ping MAC BYTES COUNT`.
+
 MAC is the first node's, OPERATION one of read, write, cas, block-read and block-write.
 `ask` runs COUNT operations of BYTES each, on random places, FLIGHTS at a time (a read
 of several blocks is one operation), after some that do not count. It prints one line
@@ -51,6 +54,7 @@ from wanted import Wanted
 
 PROGRAM = "remote-bench"
 VERBS = ("read", "write", "cas", "block-read", "block-write")
+PING = "ping"  # two writers in turn: another pair of programs
 MTUS = (1500, 9000)
 FIRST_HOST = 10
 BLOCK = 4096
@@ -80,6 +84,7 @@ class Operation:
     answered: int = 0
     flights: int = 1
     count: int = 1000
+    ways: int = 1  # of which one is told
     halts: bool = False  # processors halt until an answer comes, also for a single one
 
     @property
@@ -98,7 +103,7 @@ class Operation:
     def shape(self, mtu: int) -> str:
         """The frames of one block, as floor=ping takes them."""
         asks = frames("request", self.sent, mtu)
-        answers = frames("response", self.answered, mtu)
+        answers = frames("request" if self.ways > 1 else "response", self.answered, mtu)
         return f"{asks[0]}x{asks[1]},{answers[0]}x{answers[1]}"
 
     @property
@@ -118,6 +123,12 @@ class Operation:
     def looks(self) -> bool:
         """What a median may spin for; a mean and a rate are better halting."""
         return self.value == "median" and not self.halts
+
+    def asked(self, mac: str) -> str:
+        """The words for DEOS's program on the second node."""
+        if self.verb == PING:
+            return f"ping {mac} {self.bytes} {self.count}"
+        return f"ask {mac} {self.verb} {self.bytes} {self.flights} {self.count}"
 
     def floor_words(self, mac: str, mtu: int, count: int) -> str:
         spin = ",spin" if self.looks else ""
@@ -145,7 +156,8 @@ class Report:
     def figure(self, operation: Operation, bytes_each: int) -> Figure:
         """The row's value, of operations of so many bytes."""
         if operation.value == "median":
-            return Figure(self.median_ns / 1e3, self.p99_ns / 1e3)
+            each = 1e3 * operation.ways
+            return Figure(self.median_ns / each, self.p99_ns / each)
         if operation.value == "mean":
             return Figure(self.took_ns / self.operations / 1e3, self.p99_ns / 1e3)
         rate = self.operations * 1e9 / self.took_ns
@@ -217,11 +229,11 @@ class FloorPair:
 
 
 class DeosPair:
-    """Two DEOS nodes with PROGRAM, the first serving."""
+    """Two DEOS nodes with PROGRAM, the first serving, or answering writes by writes."""
 
     def __init__(self, session: Session, mtu: int, tagged: bool,
                  plugin: Path | None = None, ports: Sequence[str] = (),
-                 looks: bool = False) -> None:
+                 looks: bool = False, pongs: bool = False) -> None:
         words = (f"quiet agent=off cluster=bench{mtu}" + ("" if tagged else " fabric=untagged") +
                  (f" look={LOOK_US}" if looks else ""))
         nodes = [Node("deos", host, session.build.kernel, str(session.build.boot),
@@ -238,7 +250,7 @@ class DeosPair:
         self.machines = [Machine(node, hardware) for node in nodes]
         for machine in self.machines:
             machine.wait_for(PROMPT, BOOT_LIMIT_S)
-        self.machines[0].type(f"run {PROGRAM} serve")
+        self.machines[0].type(f"run {PROGRAM} " + (f"pong {nodes[1].mac}" if pongs else "serve"))
         self.machines[0].wait_for(SERVING, BOOT_LIMIT_S)
 
     def ask(self, operation: Operation) -> Report:
@@ -248,8 +260,7 @@ class DeosPair:
         text = ""
         for attempt in range(1, ATTEMPTS + 1):
             since = len(machine.log())
-            machine.type(f"run {PROGRAM} ask {self.owner} {operation.verb} {operation.bytes} "
-                         f"{operation.flights} {operation.count}")
+            machine.type(f"run {PROGRAM} {operation.asked(self.owner)}")
             text = machine.wait_for(PROMPT, RUN_LIMIT_S, since)
             if not LAPSED.search(text):
                 break
@@ -381,6 +392,8 @@ class Counted:
 
     def figures(self, row: Row) -> dict[str, float | None]:
         """What a report says of a row's instructions."""
+        if row.operation.verb == PING:
+            return {}
         found = {label: self.of(label, row) for label in self.session.systems}
         out: dict[str, float | None] = {
             ("" if label == "deos" else label + "_") + "instructions": costs.instructions
@@ -417,9 +430,10 @@ class RemoteBench:
         self.pairs: dict[tuple, LinuxPair | FloorPair | DeosPair] = {}
         self.counts: dict[str, dict] = {}
 
-    def pair(self, label: str, mtu: int, tagged: bool = True, looks: bool = False):
+    def pair(self, label: str, mtu: int, tagged: bool = True, looks: bool = False,
+             pongs: bool = False):
         """The pair of a system, booted when it is first wanted."""
-        key = (label, mtu, tagged, looks)
+        key = (label, mtu, tagged, looks, pongs)
         if key not in self.pairs:
             session = self.session
             session.progress(f"{self.name}: booting {label}, MTU {mtu}")
@@ -429,7 +443,7 @@ class RemoteBench:
             elif label == "floor":
                 self.pairs[key] = FloorPair(session, mtu)
             else:
-                self.pairs[key] = DeosPair(session, mtu, tagged, looks=looks)
+                self.pairs[key] = DeosPair(session, mtu, tagged, looks=looks, pongs=pongs)
             self.pairs[key].pause()
         return self.pairs[key]
 
@@ -440,7 +454,8 @@ class RemoteBench:
             self.tails.add(row.name, label, figure.p99_us)
 
     def measure_deos(self, row: Row) -> None:
-        pair = self.pair("deos", row.mtu, row.tagged, row.operation.looks)
+        pair = self.pair("deos", row.mtu, row.tagged, row.operation.looks,
+                         row.operation.verb == PING)
         pair.resume()
         report = pair.ask(row.operation)
         pair.pause()

@@ -41,6 +41,21 @@ def test_operations(pair):
         assert took >= least
 
 
+def test_two_writers_in_turn(pair):
+    """Twice, since who answers waits for the next who begins; and what it refuses."""
+    one, two = pair
+    two.background(f"remote-bench pong {one.mac}", "remote-bench: serving\n")
+    for words in ("4096 40", "8 20"):
+        said = one.run(f"remote-bench ping {two.mac} {words}")
+        report = REPORT.search(said)
+        assert report, (words, said)
+        count, took, median, least, p99 = (int(number) for number in report.groups())
+        assert count == int(words.split()[-1]) and 0 < least <= median <= p99, said
+        assert took >= least * count
+    for words in ("4100 9", "4104 9", "8 0", "8 8193", "8"):
+        assert "usage: remote-bench" in one.run(f"remote-bench ping {two.mac} {words}"), words
+
+
 def test_what_it_refuses(pair):
     """Arguments out of bounds, a node that serves nothing, a node that is none."""
     one, two = pair

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// When a processor looks for frames before it halts, and when it stops.
+// When a processor looks for frames before it halts, and when it stops: after waits
+// that were short, within the bound, until one was long. Times are chosen here, and
+// compared to the nanosecond.
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -22,12 +22,12 @@
 #include "kernel/base/assert.h"
 #include "kernel/dev/apic.h"
 #include "kernel/dev/disk.h"
-#include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/fpu.h"
+#include "kernel/sys/idle.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/revoke.h"
 #include "kernel/sys/ring.h"
@@ -39,7 +39,6 @@
 
 // Between two rounds of work that was cut in pieces, programs run so long.
 #define ROUND_PAUSE_NS (50 * NS_PER_US)
-#define LOOKS_A_TIME 16u		// between two looks at the clock
 
 void
 sched_init(struct cpu *cpu)
@@ -411,44 +410,6 @@ look_ns(void)
 	return MIN(fabric_deadline(), MIN(ring_look_deadline(), disk_look_ns));
 }
 
-// Waking from a halt takes longer than a frame and its answer: where frames come one
-// after the other, the processor looks for the next one for a bounded while. All else
-// interrupts it, and ends that. No PAUSE, with which an emulator takes its big lock.
-static __attribute__((noinline)) void
-look_for_frames(const struct cpu *cpu, u64 until)
-{
-	u64 locks = cpu->info->locks;		// an interrupt takes it
-
-	while (!cpu->reschedule && cpu->info->locks == locks) {
-		for (u32 i = 0; i < LOOKS_A_TIME; i++) {
-			if (nic_receive_waiting())
-				return;
-		}
-		if (clock_ns() >= until)
-			return;
-		cpu_let_interrupt();
-	}
-}
-
-// Until there may be something to do.
-static void
-halt(struct cpu *cpu)
-{
-	u64 until = cpu->index == 0 ? fabric_look_until() : 0;
-
-	if (until)
-		ring_look_begin();
-	kernel_unlock();
-	if (until)
-		look_for_frames(cpu, until);
-	// With interrupts off, and `sti; hlt` lets none in between.
-	else if (!cpu->reschedule)
-		cpu_halt_for_interrupt();
-	kernel_lock();
-	if (until)
-		ring_look_end();
-}
-
 static void
 idle(struct cpu *cpu)
 {
@@ -459,7 +420,7 @@ idle(struct cpu *cpu)
 		leave_space(cpu);
 	do {
 		ring_idle();
-		halt(cpu);
+		idle_halt(cpu);
 	} while (!cpu->reschedule && sys_info.frames_free == frames.free &&
 		 look_ns() >= cpu->timer_at_ns);	// else there is more to do
 	start = clock_ns() - start;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Lending: buffers for questions are always posted, each question is answered with
 // a grant or not at all, and grants that did not come about are told on the console.
+// What is granted is derived from what lies in an offer, never from more.
 
 #include "libos/remote/lend.h"
 #include "kernel/base/string.h"
@@ -15,21 +16,28 @@
 #define TAG_HANDLE 0xfffeull
 
 static i64
+offer_part(struct lend_offer *offer, u32 root, u32 rights, u64 base, u64 count)
+{
+	i64 result = sys_cap_derive(root, CAP_SLOT_SELF, rights | CAP_DERIVE, base,
+				    count);
+
+	*offer = (struct lend_offer){
+		.root = root,
+		.slot = result < 0 ? SLOT_NONE : (u32)result,
+		.rights = rights | CAP_DERIVE,
+		.base = base,
+		.count = count,
+	};
+	return MIN(result, 0);
+}
+
+static i64
 offer_open(struct lend_offer *offer, u32 root, u32 rights)
 {
 	struct cap_info info;
-	i64 result = sys_cap_inspect(CAP_SLOT_SELF, root, &info);
+	i64 error = sys_cap_inspect(CAP_SLOT_SELF, root, &info);
 
-	if (result)
-		return result;
-	offer->root = root;
-	offer->rights = rights | CAP_DERIVE;
-	offer->base = info.base;
-	offer->count = info.count;
-	result = sys_cap_derive(root, CAP_SLOT_SELF, offer->rights, info.base,
-				info.count);
-	offer->slot = result < 0 ? SLOT_NONE : (u32)result;
-	return MIN(result, 0);
+	return error ? error : offer_part(offer, root, rights, info.base, info.count);
 }
 
 static u8 *
@@ -119,18 +127,25 @@ answer(struct lend *lend, const struct fabric_complete *from)
 }
 
 i64
+lend_pages(struct lend *lend, const struct frame_run *run)
+{
+	return offer_part(&lend->pages, run->slot, CAP_READ | CAP_WRITE, run->frame,
+			  run->count);
+}
+
+i64
 lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 	  u32 block_rights)
 {
 	static const struct lend_offer none = { SLOT_NONE, SLOT_NONE, 0, 0, 0 };
 	u32 disk = block_rights ? startup_slot(ROLE_BLOCKS) : SLOT_NONE;
-	i64 result = sys_frame_alloc(FRAME_ANY, pages);
+	i64 result = pages ? sys_frame_alloc(FRAME_ANY, pages) : 0;
 
 	*lend = (struct lend){
 		.io = io, .buffers = buffers, .pages = none, .blocks = none,
 		.handler = none, .weighed = NODE_NONE,
 	};
-	if (result >= 0)
+	if (result > 0)
 		result = offer_open(&lend->pages, (u32)result,
 				    CAP_READ | CAP_WRITE);
 	if (!result && disk != SLOT_NONE)
@@ -168,25 +183,50 @@ lend_handler(struct lend *lend, u32 program)
 	return error;
 }
 
+// The next completion. False: it cannot go on, and *error says why.
+static bool
+step(struct lend *lend, i64 *error, bool *granted)
+{
+	struct fabric_complete complete;
+
+	*error = fabric_flush(lend->io->fabric);
+	if (*error)
+		return false;
+	if (!fabric_next(lend->io->fabric, &complete, NEVER))
+		return true;
+	if (complete.op == FABRIC_POST) {
+		if (complete.outcome != FABRIC_DONE)
+			return false;
+		answer(lend, &complete);
+		return post(lend, complete.tag);
+	}
+	if (complete.op != FABRIC_GRANT)
+		return true;		// the caller's, and nobody waits for it
+	*granted = complete.outcome == FABRIC_DONE;
+	if (!*granted)
+		print("%s: a grant ended: %s\n", program_name(),
+		      far_error_text(far_result(&complete)));
+	return true;
+}
+
 i64
 lend_run(struct lend *lend)
 {
-	struct fabric_complete complete;
+	bool granted;
 	i64 error;
 
-	while (!(error = fabric_flush(lend->io->fabric))) {
-		if (!fabric_next(lend->io->fabric, &complete, NEVER))
-			continue;
-		if (complete.op == FABRIC_POST) {
-			if (complete.outcome != FABRIC_DONE)
-				break;
-			answer(lend, &complete);
-			if (!post(lend, complete.tag))
-				break;
-		} else if (complete.outcome != FABRIC_DONE) {
-			print("%s: a grant ended: %s\n", program_name(),
-			      far_error_text(far_result(&complete)));
-		}
-	}
+	while (step(lend, &error, &granted))
+		;
 	return error;
+}
+
+i64
+lend_once(struct lend *lend)
+{
+	bool granted = false;
+	i64 error = 0;
+
+	while (!granted && step(lend, &error, &granted))
+		;
+	return granted ? 0 : error ? error : -E_STATE;
 }

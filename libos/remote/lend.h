@@ -33,12 +33,16 @@ struct lend {
 	u16 weighed;		// a node, or NODE_NONE
 };
 
-// Takes `pages` fresh pages and opens FAR_SERVICE; with block_rights the disk's
+// Takes `pages` fresh pages, if any, and opens FAR_SERVICE; with block_rights the disk's
 // blocks are offered too, where there is a disk. `buffers` are LEND_BUFFER_BYTES of
 // the region. Returns 0 or an error, and the program is to end.
 must_check i64
 lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 	  u32 block_rights);
+
+// Offers frames that the caller has, in place of fresh ones.
+must_check i64
+lend_pages(struct lend *lend, const struct frame_run *run);
 
 // Puts a verified program on the endpoint, with a fresh frame of its own, and offers
 // it. Before lend_run().
@@ -48,3 +52,7 @@ lend_handler(struct lend *lend, u32 program);
 // Answers until that cannot go on. Returns why; 0 when the endpoint ended.
 i64
 lend_run(struct lend *lend);
+
+// Answers until one grant has come about.
+must_check i64
+lend_once(struct lend *lend);

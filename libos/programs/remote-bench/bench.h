@@ -5,12 +5,19 @@
 //
 //	remote-bench serve
 //	remote-bench ask NODE OPERATION BYTES FLIGHTS COUNT
+//	remote-bench pong NODE
+//	remote-bench ping NODE BYTES COUNT
 //
 // `serve` lends MEMORY_PAGES pages and the disk to whoever asks. `ask` runs COUNT
 // operations of BYTES each at random places, FLIGHTS at a time: read, write and cas
 // on the pages, block-read and block-write on the disk. An operation of several
 // blocks is that many of the fabric's, begun together, and ends with the last.
+//
+// `ping` and `pong` lend each other a page. `ping` writes the first BYTES of the other's,
+// `pong` finds them in its memory and writes them back, COUNT times; then `pong` waits
+// for the next who pings from that node.
 
+#include "libos/remote/ask.h"
 #include "libos/remote/far.h"
 
 #define MEMORY_PAGES 1024u
@@ -28,7 +35,11 @@ struct plan {
 	u64 places;		// where it can be, `bytes` apart
 };
 
+#define PING_STEP 8u		// of BYTES: the last word says which exchange it is
+
 extern struct fabric_queue fabric;
+extern struct frame_run region;
+extern struct far_io io;
 extern struct far target;
 
 // Where part `part` of a flight has its data.
@@ -52,3 +63,25 @@ check(const struct plan *plan);
 // run.c: times it and prints the line.
 void
 run(const struct plan *plan);
+
+// What all take: a region, a fabric queue.
+void
+prepare(void);
+
+// What the node of that name grants becomes the target.
+void
+ask_target(const char *name, struct far_ask *ask, void *buffer);
+
+// A number from 1 to `most`.
+bool
+number(const char *word, u64 most, u32 *value);
+
+// run.c: prints the line of `count` samples, which are sorted.
+void
+report(u32 *sample, u32 count, u64 took_ns);
+
+// pong.c
+noreturn_ void
+pong(const char *name);
+void
+ping(const char *name, u32 bytes, u32 count);

@@ -24,8 +24,8 @@ STATIC_ASSERT(LEND_BUFFER_BYTES <= REGION_PAGES * PAGE_SIZE);
 
 struct fabric_queue fabric;
 struct far target;
-static struct frame_run region;
-static struct far_io io = { .fabric = &fabric, .region = &region };
+struct frame_run region;
+struct far_io io = { .fabric = &fabric, .region = &region };
 static struct prng prng;
 
 static const struct {
@@ -59,7 +59,7 @@ random_below(u64 bound)
 	return prng_below(&prng, bound);
 }
 
-static void
+void
 prepare(void)
 {
 	u32 slot = startup_slot(ROLE_FABRIC);
@@ -90,7 +90,7 @@ serve(void)
 	fail(far_error_text(lend_run(&lend)));
 }
 
-static bool
+bool
 number(const char *word, u64 most, u32 *value)
 {
 	u64 read;
@@ -128,24 +128,31 @@ plan_read(char **word, u32 count, struct plan *plan)
 	return plan->parts * plan->flights <= OPEN_MAX;
 }
 
-static void
-open_target(const char *name, struct plan *plan)
+void
+ask_target(const char *name, struct far_ask *ask, void *buffer)
 {
 	u16 node = node_wait(name, now_ns() + PATIENCE_NS);
-	struct far_ask ask = {
-		.kind = plan->blocks ? FAR_ASK_BLOCKS : FAR_ASK_PAGES,
-		.rights = CAP_READ | CAP_WRITE,
-	};
 	u32 slot = SLOT_NONE;
 	i64 error;
 
 	if (node == NODE_NONE)
 		fail("no session with that node");
-	error = far_ask(&io, node, &ask, direct_address(region.frame), &slot);
+	error = far_ask(&io, node, ask, buffer, &slot);
 	if (!error)
 		error = far_open(&target, &io, slot);
 	if (error)
 		fail(far_error_text(error));
+}
+
+static void
+open_target(const char *name, struct plan *plan)
+{
+	struct far_ask ask = {
+		.kind = plan->blocks ? FAR_ASK_BLOCKS : FAR_ASK_PAGES,
+		.rights = CAP_READ | CAP_WRITE,
+	};
+
+	ask_target(name, &ask, direct_address(region.frame));
 	plan->places = target.units * PAGE_SIZE / plan->bytes;
 	if (!plan->places)
 		fail("that node has less than one operation's bytes");
@@ -155,6 +162,8 @@ static int
 usage(void)
 {
 	print("usage: remote-bench serve\n"
+	      "       remote-bench pong NODE\n"
+	      "       remote-bench ping NODE BYTES COUNT\n"
 	      "       remote-bench ask NODE read|write|cas|block-read|block-write "
 	      "BYTES FLIGHTS COUNT\n"
 	      "       at most 4096 bytes (cas: 8) or whole blocks, %u blocks and "
@@ -169,6 +178,14 @@ main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve();
+	if (argc == 3 && !strcmp(argv[1], "pong"))
+		pong(argv[2]);
+	if (argc == 5 && !strcmp(argv[1], "ping") &&
+	    number(argv[3], PAGE_SIZE, &plan.bytes) && plan.bytes % PING_STEP == 0 &&
+	    number(argv[4], COUNT_MAX, &plan.count)) {
+		ping(argv[2], plan.bytes, plan.count);
+		return STATUS_OK;
+	}
 	if (argc < 3 || strcmp(argv[1], "ask") ||
 	    !plan_read(argv + 3, (u32)argc - 3, &plan))
 		return usage();

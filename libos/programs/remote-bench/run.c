@@ -149,14 +149,14 @@ wait(void)
 	wait_sleep(&set);
 }
 
-static void
-report(u64 took_ns)
+void
+report(u32 *sample, u32 count, u64 took_ns)
 {
-	sort_u32(sample_ns, plan->count);
+	sort_u32(sample, count);
 	print("remote-bench: operations=%u took_ns=%lu median_ns=%u min_ns=%u "
 	      "p99_ns=%u\n",
-	      plan->count, took_ns, sample_ns[plan->count / 2], sample_ns[0],
-	      sample_ns[(plan->count - 1) * 99 / 100]);
+	      count, took_ns, sample[count / 2], sample[0],
+	      sample[(count - 1) * 99 / 100]);
 }
 
 void
@@ -176,5 +176,5 @@ run(const struct plan *what)
 		if (!take_all())
 			wait();
 	}
-	report(now_ns() - counted_from_ns);
+	report(sample_ns, plan->count, now_ns() - counted_from_ns);
 }
