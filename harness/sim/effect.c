@@ -364,7 +364,8 @@ find_cause(struct model *model, u32 row, enum model_kind kind,
 		if (op->kind != kind || op->cap != row || untimely(model, op) ||
 		    unauthorised(model, op))
 			continue;
-		if (made && !(same_party(&op->to, &made->holder) &&
+		if (made && !((!made->holder.boot ||
+			       same_party(&op->to, &made->holder)) &&
 			      op->rights == made->rights && op->count == made->count &&
 			      from->base + op->base == made->base))
 			continue;
@@ -382,6 +383,13 @@ model_derived(struct model *model, u32 row)
 	struct authority_cap *made = &model->authority.cap[row];
 
 	ASSERT(made->parent != AUTHORITY_NONE);
+	find_cause(model, made->parent, DO_DERIVE, made);
+}
+
+void
+model_derived_away(struct model *model, const struct authority_cap *made)
+{
+	ASSERT(!made->holder.boot);
 	find_cause(model, made->parent, DO_DERIVE, made);
 }
 

@@ -2,7 +2,8 @@
 // The tree's side of net/rcap's host: derive, withdraw, clean up, receive.
 //
 // Revoking cuts the tree and bumps the era; nodes and entries go later, a few at
-// a time, so that stale entries are met by requests meanwhile.
+// a time, so that stale entries are met by requests meanwhile. A grant that ends in
+// the step in which its node was derived leaves no row.
 
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
@@ -368,6 +369,23 @@ rcap_host_revoke(void *host, u32 tree_node, bool self)
 	withdraw(node, tree_node, self);
 }
 
+// The grant ended in the step in which the node was derived.
+static void
+derived_away(struct sim_node *node, u32 tree_node)
+{
+	const struct cap *cap = &node->pool[tree_node];
+
+	for (u32 i = 0; i < node->fresh_count; i++) {
+		if (node->fresh[i] != tree_node)
+			continue;
+		node->fresh[i] = node->fresh[--node->fresh_count];
+		model_derived_away(&sim.model, &(struct authority_cap){
+			.parent = node->row[cap->parent], .rights = cap->rights,
+			.base = (u32)cap->base, .count = (u32)cap->count });
+		return;
+	}
+}
+
 void
 rcap_host_grant_ended(void *host, u32 entry, u32 tree_node, u32 generation,
 		      enum wire_code code)
@@ -378,6 +396,7 @@ rcap_host_grant_ended(void *host, u32 entry, u32 tree_node, u32 generation,
 	if (code == CODE_NONE || node->pool[tree_node].type == CAP_NONE ||
 	    node->pool[tree_node].generation != generation)
 		return;
+	derived_away(node, tree_node);
 	node->entry[tree_node] = RCAP_NONE;	// the core has freed it
 	if (node->row[tree_node] != AUTHORITY_NONE)
 		authority_revoke(&sim.model.authority, node->row[tree_node], true,

@@ -16,25 +16,19 @@
 #include "harness/sim/planted.h"
 #include "harness/sim/record.h"
 #include "harness/sim/run.h"
+#include "harness/sim/totals.h"
 
 struct command {
 	u64 first, last;
-	bool twice, hashes;
-	const char *record;
+	bool twice, hashes, marks;
+	const char *record, *totals;
 	struct run_options options;
-};
-
-struct totals {
-	u64 seeds;
-	struct run_result sum;
-	u64 settle_most;
-	u64 least_operations;
-	u64 together[FAULT_KINDS][FAULT_KINDS];	// seeds that had both kinds
 };
 
 static const char usage_text[] =
 	"usage: sim [--seeds A..B] [--nodes N | A..B] [--faults LIST] [--bug NAME]\n"
-	"           [--twice] [--hashes] [--trace] [--record FILE]\n"
+	"           [--idle] [--twice] [--hashes] [--trace] [--record FILE]\n"
+	"           [--marks] [--totals FILE]\n"
 	"\n"
 	"Runs the fabric's cores on simulated nodes, once for each seed.\n"
 	"  --seeds    which seeds, 1..100 if not said\n"
@@ -44,7 +38,10 @@ static const char usage_text[] =
 	"  --twice    runs each seed twice and compares\n"
 	"  --hashes   prints each seed's hash\n"
 	"  --trace    prints the time-line as it goes\n"
-	"  --record   writes what the cores of one seed do, for harness/trace\n";
+	"  --idle     nobody does anything: sessions alone\n"
+	"  --record   writes what the cores of one seed do, for harness/trace\n"
+	"  --marks    tells how often rare paths were taken; fails when one never was\n"
+	"  --totals   writes what was counted, for harness/sim/long.py\n";
 
 noreturn_ static void
 usage_error(const char *what, const char *text)
@@ -118,6 +115,8 @@ read_option(struct command *command, const char *name, const char *value)
 		read_faults(command, value);
 	else if (!strcmp(name, "--record"))
 		command->record = value;
+	else if (!strcmp(name, "--totals"))
+		command->totals = value;
 	else if (strcmp(name, "--bug"))
 		return false;
 	else if (!planted_find(value, &command->options.planted))
@@ -134,6 +133,10 @@ read_flag(struct command *command, const char *name)
 		command->twice = true;
 	else if (!strcmp(name, "--hashes"))
 		command->hashes = true;
+	else if (!strcmp(name, "--marks"))
+		command->marks = true;
+	else if (!strcmp(name, "--idle"))
+		command->options.idle = true;
 	else if (!strcmp(name, "--trace"))
 		command->options.live = true;
 	else
@@ -159,116 +162,6 @@ read_command(struct command *command, int argc, char **argv)
 }
 
 static void
-add_result(struct totals *totals, const struct run_result *result)
-{
-	u64 *to = (u64 *)&totals->sum.frames;
-	const u64 *from = (const u64 *)&result->frames;
-	struct run_result *sum = &totals->sum;
-
-	if (!totals->seeds || result->operations < totals->least_operations)
-		totals->least_operations = result->operations;
-	totals->seeds++;
-	totals->settle_most = MAX(totals->settle_most, result->settle_ns);
-	sum->events += result->events;
-	sum->virtual_ns += result->virtual_ns;
-	sum->operations += result->operations;
-	sum->effects += result->effects;
-	sum->histories += result->histories;
-	sum->history_ops += result->history_ops;
-	sum->history_longest = MAX(sum->history_longest, result->history_longest);
-	for (u32 i = 0; i <= ORPHAN; i++)
-		sum->outcome[i] += result->outcome[i];
-	for (u32 k = 0; k < DO_KINDS; k++) {
-		for (u32 i = 0; i <= ORPHAN; i++)
-			sum->answered[k][i] += result->answered[k][i];
-	}
-	for (u32 i = 0; i < WHY_COUNT; i++)
-		sum->refused[i] += result->refused[i];
-	for (u32 i = 0; i < FAULT_KINDS; i++)
-		sum->episodes[i] += result->episodes[i];
-	for (u32 i = 0; i < sizeof(result->frames) / sizeof(u64); i++)
-		to[i] += from[i];
-	for (u32 i = 0; i < FAULT_KINDS; i++) {
-		for (u32 j = 0; j < FAULT_KINDS; j++)
-			totals->together[i][j] += result->on >> i & result->on >> j & 1;
-	}
-}
-
-static void
-print_kinds(const struct run_result *sum)
-{
-	printf("%-12s %12s %12s %12s %12s\n", "operation", "DONE", "NOT_DONE",
-	       "UNKNOWN", "requester died");
-	for (u32 k = 0; k < DO_KINDS; k++) {
-		printf("%-12s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n",
-		       model_kind_word(k), sum->answered[k][DONE],
-		       sum->answered[k][NOT_DONE], sum->answered[k][UNKNOWN_FINAL],
-		       sum->answered[k][ORPHAN]);
-	}
-	printf("refused:");
-	for (u32 i = 1; i < WHY_COUNT; i++)
-		printf(" %s %" PRIu64, model_reason_word(i), sum->refused[i]);
-	putchar('\n');
-}
-
-static void
-print_faults(const struct run_result *sum)
-{
-	const struct network_counts *f = &sum->frames;
-
-	printf("frames: sent %" PRIu64 ", lost %" PRIu64 ", duplicated %" PRIu64
-	       ", reordered %" PRIu64 ", corrupted %" PRIu64 ", slowed %" PRIu64
-	       ", blocked %" PRIu64 ", clogged %" PRIu64 ", foreign %" PRIu64
-	       ", overrun %" PRIu64 ", replayed %" PRIu64 ", forged %" PRIu64 "\n",
-	       f->sent, f->lost, f->duplicated, f->reordered, f->corrupted, f->slowed,
-	       f->blocked, f->clogged, f->foreign, f->overrun, f->replayed, f->forged);
-	printf("episodes:");
-	for (u32 i = FAULT_DISK; i < FAULT_REPLAY; i++)
-		printf(" %s %" PRIu64, faults_word(i), sum->episodes[i]);
-	putchar('\n');
-}
-
-// How many seeds had the two kinds together that met least.
-static void
-print_pairs(const struct totals *totals)
-{
-	u32 a = 0, b = 1;
-
-	for (u32 i = 0; i < FAULT_KINDS; i++) {
-		for (u32 j = i + 1; j < FAULT_KINDS; j++) {
-			if (totals->together[i][j] < totals->together[a][b]) {
-				a = i;
-				b = j;
-			}
-		}
-	}
-	printf("%u kinds of faults; least together: %s and %s, in %" PRIu64 " seeds\n",
-	       FAULT_KINDS, faults_word(a), faults_word(b), totals->together[a][b]);
-}
-
-static void
-print_totals(const struct totals *totals, double seconds)
-{
-	const struct run_result *sum = &totals->sum;
-	double processor = (double)clock() / CLOCKS_PER_SEC;
-
-	print_kinds(sum);
-	print_faults(sum);
-	print_pairs(totals);
-	printf("%" PRIu64 " seeds, %" PRIu64 " operations (at least %" PRIu64
-	       " a seed), %" PRIu64 " effects, %" PRIu64 " events, longest settling %.3f s\n",
-	       totals->seeds, sum->operations, totals->least_operations, sum->effects,
-	       sum->events, (double)totals->settle_most / 1e9);
-	printf("%" PRIu64 " histories of words are linearizable, of %" PRIu64
-	       " operations, the longest of %" PRIu64 "\n", sum->histories,
-	       sum->history_ops, sum->history_longest);
-	printf("%.0f s of virtual time in %.1f s (%.1f s of processor time): %.0f times "
-	       "as fast; %.0f seeds fit five minutes\n", (double)sum->virtual_ns / 1e9,
-	       seconds, processor, (double)sum->virtual_ns / 1e9 / processor,
-	       300.0 * (double)totals->seeds / processor);
-}
-
-static void
 run_one(struct command *command, u64 seed, struct totals *totals)
 {
 	struct run_result result, again;
@@ -286,7 +179,7 @@ run_one(struct command *command, u64 seed, struct totals *totals)
 			exit(1);
 		}
 	}
-	add_result(totals, &result);
+	totals_add(totals, &result);
 }
 
 static double
@@ -296,6 +189,17 @@ seconds_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+// What else was asked for. False: something is wrong.
+static bool
+tell_more(const struct command *command, const struct totals *totals)
+{
+	if (command->totals && !totals_write(totals, command->totals)) {
+		fprintf(stderr, "sim: %s: %s\n", command->totals, strerror(errno));
+		return false;
+	}
+	return !command->marks || totals_marks(totals);
 }
 
 int
@@ -321,6 +225,6 @@ main(int argc, char **argv)
 	}
 	if (terminal)
 		fputs("\r", stderr);
-	print_totals(&totals, seconds_now() - began);
-	return 0;
+	totals_print(&totals, seconds_now() - began);
+	return tell_more(&command, &totals) ? 0 : 1;
 }

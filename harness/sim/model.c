@@ -441,6 +441,9 @@ judge_done(const struct model *model, u32 index, const struct model_answer *answ
 			model_failed(model, index, "done to another kind of object");
 		if (!model_in_range(model, op))
 			model_failed(model, index, "done out of range");
+		if (!is_aligned(op))
+			model_failed(model, index, "done to a word that does not lie "
+				     "as words must");
 		if (!authority_holds(&model->authority, op->cap, op->submitted))
 			model_failed(model, index, "done with a revoked capability");
 	}

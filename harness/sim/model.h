@@ -153,10 +153,12 @@ void
 model_row_made(struct model *model, u32 row);
 
 // A capability (the new row) was derived for a remote holder from one that a
-// remote holder has; what came from a row was revoked, or the row itself, by a
-// message.
+// remote holder has; or was and is gone already, since nobody could be told of it, and
+// is no row; what came from a row was revoked, or the row itself, by a message.
 void
 model_derived(struct model *model, u32 row);
+void
+model_derived_away(struct model *model, const struct authority_cap *made);
 void
 model_revoked(struct model *model, u32 row, bool self);
 

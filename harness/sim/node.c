@@ -140,10 +140,10 @@ make_links_config(struct sim_node *node)
 	struct links_config config = {
 		.incarnation = prng_u64(&sim.prng) | 1,
 		.mtu = sim.mtu,
-		.peers_max = (u16)(sim.nodes + 1 + MEMBERS_MORE),
+		.peers_max = sim.peers,
 		.windows_max = (u16)MIN(sim.nodes, 24u),
-		.handshakes_max = sim.nodes > LARGE ? 64 : 8,
-		.key_agreements_max = sim.nodes > LARGE ? 4000 : 100,
+		.handshakes_max = sim.handshakes,
+		.key_agreements_max = sim.agreements,
 		.grant_pool = sim.grant_pool,
 		.landing_pool = sim.landing_pool,
 		.rekey_bits = REKEY_BITS,
@@ -181,7 +181,7 @@ start_cores(struct sim_node *node)
 		.staging = node->staging[0],
 		.staging_count = STAGING,
 		.exports_max = EXPORTS,
-		.ops_max = OP_FRAMES,
+		.ops_max = OP_FRAMES - 1,	// so that there may be too many
 		.grants_max = 16,
 		.endpoints_max = ENVS,
 		.buffers_max = ENVS * 2,
@@ -230,6 +230,7 @@ note_registers(struct sim_node *node, u64 boot[ENVS])
 void
 node_end(struct sim_node *node)
 {
+	sim.result->sessions += links_counters(node->links)->sessions;
 	note_registers(node, node->register_last[node->boot]);
 }
 
@@ -296,8 +297,7 @@ node_pause(struct sim_node *node)
 void
 node_resume(struct sim_node *node)
 {
-	u32 count = node->backlog_count;
-	u32 backlog[BACKLOG];
+	u32 count = node->backlog_count, backlog[BACKLOG];
 
 	ASSERT(node->state == NODE_PAUSED);
 	node->state = NODE_UP;
@@ -406,10 +406,9 @@ static void
 take_frame(struct sim_node *node, const struct sim_frame *frame)
 {
 	bool must = must_be_dropped(node, frame);
-
-	node->asked |= frame->bytes[WIRE_ETHERNET + 1] == WIRE_REQUEST;
 	u64 before = frames_dropped(node);
 
+	node->asked |= frame->bytes[WIRE_ETHERNET + 1] == WIRE_REQUEST;
 	rcap_input(node->rcap, node_now(node), frame->bytes, frame->len);
 	if (frames_dropped(node) == before) {
 		if (must)
@@ -505,6 +504,7 @@ walk_invariants(struct sim_node *node)
 
 	if (sim.nodes > LARGE && !all)
 		return;
+	sim.result->checks++;
 	links_check(node->links);
 	rcap_check(node->rcap);
 	if (node->steps % CREDIT_EACH == 0)

@@ -22,6 +22,7 @@
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
 #include "harness/sim/planted.h"
+#include "harness/sim/points.h"
 #include "harness/sim/record.h"
 #include "harness/sim/registers.h"
 #include "harness/sim/seen.h"
@@ -69,6 +70,8 @@ print_again(void)
 	       o->nodes_text, o->faults_text);
 	if (o->planted)
 		printf(" BUG=%s", planted_name(o->planted));
+	if (o->idle)
+		printf(" IDLE=1");
 	printf(" TRACE=1\n");
 }
 
@@ -177,6 +180,29 @@ draw_pool(void)
 	return MAX(pools[sim_below(3)], pools[0]);
 }
 
+// Tables that everybody fits, or that can be full.
+static void
+draw_tables(void)
+{
+	bool large = sim.nodes > LARGE, few = sim.nodes <= 16;
+	bool few_peers = !sim_below(4) && few, few_handshakes = !sim_below(4) && few;
+	bool few_agreements = !sim_below(4) && few;
+
+	sim.peers = (u16)(sim.nodes + (few_peers ? 1 : 1 + MEMBERS_MORE));
+	sim.handshakes = large ? 64 : few_handshakes ? 3 : 8;
+	sim.agreements = large ? 4000 : few_agreements ? 12 : 100;
+}
+
+// Mostly so that a seed is soon over; one in 32 has much to do at a time.
+static u64
+draw_work(void)
+{
+	u64 pause = 30 + sim_below(60), busy = !sim_below(32);
+
+	return (sim.nodes > HUGE ? 2000 : sim.nodes > 16 ? 400 : busy ? 4 : pause) *
+	       NS_PER_MS;
+}
+
 // What the seed is like, before anything happens.
 static void
 draw_shape(void)
@@ -191,7 +217,8 @@ draw_shape(void)
 	sim.mtu = sim_below(4) ? 1500 : 9000;
 	sim.grant_pool = draw_pool();
 	sim.landing_pool = draw_pool();
-	sim.work_ns = (huge ? 2000 : large ? 400 : 30 + sim_below(60)) * NS_PER_MS;
+	draw_tables();
+	sim.work_ns = draw_work();
 	phases.heal = 3 * NS_PER_SECOND + sim_below(large ? 1 : 3 * NS_PER_SECOND);
 	phases.quiet = phases.heal + WORK_ON_NS;
 	phases.probe = phases.quiet + (huge ? SETTLE_HUGE_NS : SETTLE_NS);
@@ -223,6 +250,7 @@ start_seed(const struct run_options *options, struct run_result *result)
 	draw_shape();
 	faults_draw(&sim.faults, &sim.fault_prng, options->choice);
 	record_begin(sim.nodes);
+	points_draw(options->seed ^ 0x9017, sim.faults.rate[FAULT_CODE]);
 	network_init(&sim.network, &sim.heap, &sim.trace, sim.nodes, EVENT_FRAME,
 		     options->seed ^ 0x5eed);
 	sim.network.faults = sim.faults;
@@ -267,7 +295,7 @@ audit(void)
 static void
 work(struct sim_node *node, u32 boot)
 {
-	if (node->boot != boot || node->state == NODE_OFF ||
+	if (node->boot != boot || node->state == NODE_OFF || sim.options.idle ||
 	    sim.trace.now >= phases.quiet)
 		return;
 	if (node->state == NODE_UP)
@@ -425,6 +453,7 @@ fill_result(struct run_result *result)
 	result->nodes = sim.nodes;
 	result->operations = sim.model.ops;
 	result->frames = sim.network.count;
+	points_tell(result->points, result->marks);
 	memcpy(result->answered, sim.model.answered, sizeof(result->answered));
 	memcpy(result->refused, sim.model.refused, sizeof(result->refused));
 	for (u32 k = 0; k < DO_KINDS; k++) {
@@ -440,6 +469,7 @@ run_seed(const struct run_options *options, struct run_result *result)
 {
 	start_seed(options, result);
 	run_until(phases.heal);
+	points_stop();
 	adversary_heal();
 	run_until(phases.probe);
 	phases.probes_from = sim.model.ops;
@@ -450,6 +480,7 @@ run_seed(const struct run_options *options, struct run_result *result)
 	registers_judge();
 	record_end();
 	fill_result(result);
-	if (result->outcome[DONE] < (sim.nodes > HUGE ? 1 : DONE_LEAST_EACH) * sim.nodes)
+	if (!sim.options.idle &&
+	    result->outcome[DONE] < (sim.nodes > HUGE ? 1 : DONE_LEAST_EACH) * sim.nodes)
 		sim_failed(TRACE_NO_NODE, "too few operations were done to tell anything");
 }

@@ -6,6 +6,7 @@
 #include "harness/sim/faults.h"
 #include "harness/sim/model.h"
 #include "harness/sim/network.h"
+#include "net/wire/points.h"
 
 struct run_options {
 	u64 seed;
@@ -13,6 +14,7 @@ struct run_options {
 	struct fault_choice choice;
 	const char *nodes_text, *faults_text;	// as they were given
 	u32 planted;		// enum net_bug
+	bool idle;		// environments do nothing
 	bool live;		// print the time-line as it goes
 };
 
@@ -32,6 +34,10 @@ struct run_result {
 	u64 history_ops;	// ...and their operations
 	u64 history_longest;
 	u64 settle_ns;		// from the heal until all was answered
+	u64 sessions;		// begun, by either side
+	u64 checks;		// of all invariants of a node's cores
+	u64 marks[MARK_COUNT];	// how often each rare path was taken
+	u64 points[POINT_COUNT];	// how often each fault point fired
 	struct network_counts frames;
 };
 

@@ -72,7 +72,8 @@ landing_allows(const struct links *links, const struct link_plan *plan)
 	u32 pool = links->config.landing_pool;
 	u32 kept = plan_quick(plan) ? 0 : MIN(LANDING_QUICK, pool / 8);
 
-	return links->landing + plan->landing + kept <= pool;
+	return links->landing + plan->landing + kept <= pool &&
+	       !FAULT_POINT(LANDING_FULL);
 }
 
 enum link_open
@@ -91,13 +92,13 @@ links_open(struct links *links, u64 now, u16 peer_index,
 	if (peer->news & NEWS_DOWN)
 		return LINK_WAIT;	// what was open before is to be closed first
 	asker = asker_get(links, peer);
-	if (!asker)
+	if (SOMETIMES_IF(ASKER_NO_ROOM, !asker))
 		return LINK_NO_WINDOW;
-	if (peer->next - peer->done >= WIRE_WINDOW ||
+	if (SOMETIMES_IF(NUMBERS_OUT, peer->next - peer->done >= WIRE_WINDOW) ||
 	    !credit_allows(peer, asker, plan) ||
 	    !pace_allows(links, asker, peer->credit, plan))
 		return LINK_WAIT;
-	if (!landing_allows(links, plan))
+	if (SOMETIMES_IF(LANDING_WAITS, !landing_allows(links, plan)))
 		return LINK_WAIT_LANDING;
 	*number = peer->next++;
 	ask = &asker->at[*number % WIRE_WINDOW];
@@ -211,8 +212,10 @@ measure(struct links *links, struct link_peer *peer, const struct link_ask *ask,
 		// Sooner than can be: it is the answer to an earlier copy, for which
 		// we did not wait long enough. An answer that is kept comes again a
 		// little sooner than the first.
-		if (ask->flags & ASK_PACED && rtt < peer->base_us * 3u / 4 &&
-		    peer->rtt_us < RTT_MOST_US)
+		if (SOMETIMES_IF(TIMER_HASTY,
+				 ask->flags & ASK_PACED &&
+				 rtt < peer->base_us * 3u / 4 &&
+				 peer->rtt_us < RTT_MOST_US))
 			peer->rtt_us += peer->rtt_us / 4 + 1;
 		return;
 	}
@@ -261,7 +264,8 @@ overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 			continue;
 		if (ask->passed < PASSED_MAX)
 			ask->passed++;
-		if (ask->passed == PASSED_MAX && round_trip_ago(peer, ask, now))
+		if (SOMETIMES_IF(AGAIN_ANSWERED, ask->passed == PASSED_MAX &&
+						 round_trip_ago(peer, ask, now)))
 			ask_again(links, peer, ask->number);
 	}
 }
@@ -288,7 +292,9 @@ links_close(struct links *links, u64 now, u16 peer_index, u32 number)
 		asker->frames -= ask->frames;
 	links->landing -= ask->landing;
 	overtake(links, now, peer, number);
-	while (peer->done != peer->next && !(asker->open & number_bit(peer->done)))
+	while (peer->done != peer->next &&
+	       (!(asker->open & number_bit(peer->done)) ||
+		(PLANTED(BUG_DONE_EARLY) && peer->done != number + 1)))
 		peer->done++;
 	if (asker->frames <= peer->credit)
 		peer->turn_kept = peer->their_turn;
@@ -336,8 +342,10 @@ ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
 		    !round_trip_ago(peer, ask, now))
 			continue;
 		seen &= behind;
-		if (__builtin_popcountll(seen & number_mask(ask->after, later)) >=
-		    (int)PASSED_MAX)
+		if (SOMETIMES_IF(AGAIN_SEEN,
+				 __builtin_popcountll(seen & number_mask(ask->after,
+									 later)) >=
+				 (int)PASSED_MAX))
 			ask_again(links, peer, ask->number);
 	}
 }
@@ -349,8 +357,12 @@ timers_run_out(struct links *links, u64 now, struct link_peer *peer,
 	for (u64 open = asker->open & ~asker->resend; open; open &= open - 1) {
 		struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
 
-		if (now < ask->sent_at + rto_ns(peer, ask))
+		if (PLANTED(BUG_POSTPONED) && ask->flags & ASK_POSTPONED)
 			continue;
+		if (now < ask->sent_at + rto_ns(peer, ask) && !FAULT_POINT(EARLY_TIMER))
+			continue;
+		SOMETIMES_WHEN(TIMER_DOUBLED, ask->backoff > 1);
+		SOMETIMES_WHEN(AGAIN_PART, peer->lossy && ask->flags & ASK_PARTIAL);
 		links->counters.timeouts++;
 		counts_of(links, peer)->timeouts++;
 		if (ask->backoff < 255)
@@ -374,7 +386,8 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 	timers_run_out(links, now, peer, asker);
 	if (!lossy && peer->lossy)	// timers are shorter now
 		timers_run_out(links, now, peer, asker);
-	if (peer->timeouts >= TIMEOUTS_NARROW) {
+	if (SOMETIMES_IF(PATH_DOUBTED_HERE, peer->timeouts >= TIMEOUTS_NARROW) ||
+	    FAULT_POINT(PATH_DOUBTED)) {
 		peer->carries_here = peer->carries_there = 0;
 		peer->probes = peer->timeouts = 0;
 		if (path_probing(peer))
@@ -393,7 +406,8 @@ ask_due(const struct links *links, const struct link_peer *peer)
 	for (u64 open = asker->open & ~asker->resend; open; open &= open - 1) {
 		const struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
 
-		due = MIN(due, ask->sent_at + rto_ns(peer, ask));
+		if (!PLANTED(BUG_POSTPONED) || !(ask->flags & ASK_POSTPONED))
+			due = MIN(due, ask->sent_at + rto_ns(peer, ask));
 	}
 	return due;
 }

@@ -58,7 +58,7 @@ grant_set(struct links *links, struct link_peer *peer, u32 grant)
 {
 	ASSERT(grant <= GRANT_MAX);
 	if (grant < peer->grant) {
-		if (peer->kept > peer->grant)
+		if (SOMETIMES_IF(GRANT_LOWERING, peer->kept > peer->grant))
 			return;		// the last lowering is not acknowledged yet
 		peer->grant = (u8)grant;
 		peer->turn++;
@@ -89,6 +89,9 @@ grant_wanted(struct links *links, struct link_peer *peer, u8 want)
 
 	peer->their_want = want;
 	share = links->hungry ? fair_share(links) : links->config.grant_pool;
+	SOMETIMES_WHEN(GRANT_SHARED, peer->grant > share);
+	if (FAULT_POINT(CREDIT_LOWERED))
+		share = MIN(share, WIRE_PARTS_MAX);
 	if (peer->grant > share)
 		grant_set(links, peer, share);
 	if (wanted <= peer->grant) {
@@ -98,7 +101,10 @@ grant_wanted(struct links *links, struct link_peer *peer, u8 want)
 	grant = MIN(MIN(MAX(wanted, GRANT_START), share), peer->kept + room);
 	if (PLANTED(BUG_CREDIT_EXCESS))
 		grant = wanted;
+	if (FAULT_POINT(CREDIT_WITHHELD))
+		grant = MIN(grant, peer->grant);
 	hungry_set(links, peer, grant < wanted);
+	SOMETIMES_WHEN(GRANT_STARVES, starves(peer));
 	if (grant > peer->grant)
 		grant_set(links, peer, grant);
 }
@@ -116,7 +122,7 @@ grant_idle(struct links *links, struct link_peer *peer)
 {
 	u32 share = fair_share(links);
 
-	if (!peer->their_want && peer->grant)
+	if (SOMETIMES_IF(GRANT_IDLE, !peer->their_want && peer->grant))
 		grant_set(links, peer, 0);
 	else if (links->hungry && peer->grant > share)
 		grant_set(links, peer, share);
@@ -134,5 +140,7 @@ credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn)
 	if (peer->turn_kept != turn && (!asker || asker->frames <= grant)) {
 		peer->turn_kept = turn;
 		say_add(links, peer, SAY_IDLE);
+	} else {
+		SOMETIMES_WHEN(GRANT_KEPT_LATE, peer->turn_kept != turn);
 	}
 }

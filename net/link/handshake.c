@@ -47,7 +47,7 @@ budget_take(struct links *links, u64 now)
 		links->budget_at = now;
 		links->budget = links->config.key_agreements_max;
 	}
-	if (!links->budget)
+	if (SOMETIMES_IF(AGREEMENTS_OUT, !links->budget))
 		return false;
 	links->budget--;
 	links->counters.key_agreements++;
@@ -193,10 +193,13 @@ handshake_begin(struct links *links, u64 now, struct link_peer *peer,
 	}
 	if (under_way && now - h->begun_at < LINK_IDLE_NS)
 		return LINK_DROP_BUDGET;
-	if ((!under_way && links->handshakes_free == LINK_NONE) ||
-	    !budget_take(links, now))
+	if (!under_way && (SOMETIMES_IF(HANDSHAKE_NO_ROOM,
+					links->handshakes_free == LINK_NONE) ||
+			   FAULT_POINT(HANDSHAKES_FULL)))
 		return LINK_DROP_BUDGET;
-	if (under_way)
+	if (!budget_take(links, now))
+		return LINK_DROP_BUDGET;
+	if (SOMETIMES_IF(LIFE_REPLACED, under_way))
 		handshake_end(links, peer);
 	h = handshake_take(links, now, peer, caller);
 	if (!pair_keys(links, peer, h)) {
@@ -216,10 +219,10 @@ handshake_timer(struct links *links, u64 now, struct link_peer *peer)
 
 	if (!h)
 		return;
-	if (now >= h->give_up_at) {
+	if (SOMETIMES_IF(HANDSHAKE_ENDS, now >= h->give_up_at)) {
 		handshake_end(links, peer);
 	} else if (now >= h->next_at) {
-		h->next_at = now + HELLO_NS;
+		h->next_at = now + (FAULT_POINT(EARLY_HELLO) ? HELLO_NS / 64 : HELLO_NS);
 		say_add(links, peer, SAY_HELLO);
 	}
 }
@@ -247,8 +250,9 @@ hear_beacon(struct links *links, u64 now, const struct wire_beacon *beacon)
 	if (!peer)
 		return LINK_DROP_PEERS;
 	if (session_live(links, now, peer))
-		return peer->incarnation == beacon->incarnation
-			       ? LINK_DROP_COUNT : LINK_DROP_LIVE;
+		return SOMETIMES_IF(LIFE_REFUSED,
+				    peer->incarnation != beacon->incarnation)
+			       ? LINK_DROP_LIVE : LINK_DROP_COUNT;
 	return handshake_begin(links, now, peer, &caller);
 }
 
@@ -261,6 +265,7 @@ hear_again(struct links *links, struct link_peer *peer,
 	if (le32_load(hello->nonce) != peer->their_nonce ||
 	    le32_load(hello->nonce_seen) != peer->nonce)
 		return LINK_DROP_LIVE;
+	SOMETIMES(HELLO_AGAIN);
 	say_add(links, peer, SAY_IDLE);
 	return LINK_DROP_COUNT;
 }
@@ -299,9 +304,11 @@ hear_proven(struct links *links, u64 now, struct link_peer *peer,
 	}
 	// The nonce that answers a new one has to last until the peer's first frame
 	// under both has come.
-	if (changed && now - h->nonce_at >= NONCE_NS / 2)
+	if (SOMETIMES_IF(NONCE_FOR_ANSWER,
+			 changed && now - h->nonce_at >= NONCE_NS / 2))
 		nonce_renew(links, now, peer, h);
 	say_add(links, peer, SAY_HELLO);
+	SOMETIMES_WHEN(HELLO_STALE, named);
 	return named ? LINK_DROP_NONCE : LINK_DROP_COUNT;
 }
 
@@ -330,7 +337,7 @@ hear_hello(struct links *links, u64 now, const struct wire_frame *frame)
 	if (session_live(links, now, peer))
 		return peer->incarnation == hello->incarnation
 			       ? hear_again(links, peer, hello) : LINK_DROP_LIVE;
-	if (peer->held)
+	if (SOMETIMES_IF(HELLO_HELD, peer->held))
 		return LINK_DROP_LIVE;
 	drop = handshake_begin(links, now, peer, &caller);
 	if (drop != LINK_DROP_COUNT)
@@ -379,7 +386,7 @@ say_hello(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 	};
 
 	ASSERT(h->peer == index_of(links, peer));
-	if (now - h->nonce_at >= NONCE_NS)
+	if (SOMETIMES_IF(NONCE_RENEWED, now - h->nonce_at >= NONCE_NS))
 		nonce_renew(links, now, peer, h);
 	hello_fill(links, peer, h, &hello);
 	trace_put(links->trace, now, TRACE_OUT, index_of(links, peer), 0,

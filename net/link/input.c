@@ -24,13 +24,16 @@ sequence_fresh(const struct link_peer *peer, u64 sequence)
 		return false;
 	if (sequence > peer->rx_newest)
 		return true;
-	return age < REPLAY_WINDOW && !(peer->window[age / 64] >> age % 64 & 1);
+	if (SOMETIMES_IF(FRAME_TOO_OLD, age >= REPLAY_WINDOW))
+		return false;
+	return !(peer->window[age / 64] >> age % 64 & 1);
 }
 
 static void
 window_shift(u64 window[2], u64 by)
 {
 	if (by >= 64) {
+		SOMETIMES_WHEN(WINDOW_JUMPED, by >= REPLAY_WINDOW);
 		window[1] = by < 128 ? window[0] << (by - 64) : 0;
 		window[0] = 0;
 	} else {
@@ -46,11 +49,15 @@ sequence_mark(struct link_peer *peer, u64 sequence)
 	u64 age;
 
 	if (sequence > peer->rx_newest) {
-		window_shift(peer->window, sequence - peer->rx_newest);
+		window_shift(peer->window, PLANTED(BUG_WINDOW_CLEARED) &&
+							   sequence - peer->rx_newest > 1
+						   ? REPLAY_WINDOW
+						   : sequence - peer->rx_newest);
 		peer->rx_newest = sequence;
 		peer->window[0] |= 1;
 		return true;
 	}
+	SOMETIMES(FRAME_OVERTAKEN);
 	age = peer->rx_newest - sequence;
 	if (age < REPLAY_WINDOW)
 		peer->window[age / 64] |= 1ull << age % 64;
@@ -92,6 +99,8 @@ hear_echo(struct link_peer *peer, u64 now, u32 echo)
 
 	if (age < 1u << 31 && age <= us)
 		peer->proven_at = MAX(peer->proven_at, (us - age) * NS_PER_US);
+	else
+		SOMETIMES(ECHO_REFUSED);
 }
 
 static void
@@ -116,6 +125,7 @@ static void
 hear_carries(struct links *links, struct link_peer *peer, u16 carries)
 {
 	if (carries < WIRE_WHOLE_MTU && peer->carries_there >= WIRE_WHOLE_MTU) {
+		SOMETIMES(PATH_DOUBTED_THERE);
 		peer->carries_here = 0;
 		peer->probes = 0;
 		say_add(links, peer, SAY_PATH);
@@ -148,7 +158,8 @@ hear_request(struct links *links, struct link_peer *peer,
 	struct link_answerer *answerer;
 	struct link_slot *slot;
 
-	if (number - peer->their_done >= WIRE_WINDOW)
+	if (SOMETIMES_IF(NUMBER_OLD, number - peer->their_done >= WIRE_WINDOW) &&
+	    !PLANTED(BUG_LATE_REQUEST))
 		return LINK_DROP_NUMBER;
 	answerer = answerer_get(links, peer);
 	if (!answerer)
@@ -158,10 +169,12 @@ hear_request(struct links *links, struct link_peer *peer,
 		// Without a grant: one light one at a time.
 		if (!peer->kept &&
 		    (answerer->used || frame->payload_len > LINK_LIGHT_BYTES)) {
+			SOMETIMES(GRANTLESS_REFUSED);
 			if (!answerer->used)
 				answerer_put(links, peer);
 			return LINK_DROP_CREDIT;
 		}
+		SOMETIMES_WHEN(LIGHT_TAKEN, !peer->kept);
 		answerer->used |= number_bit(number);
 		*slot = (struct link_slot){
 			.number = number,
@@ -185,8 +198,9 @@ hear_response(struct links *links, struct link_peer *peer,
 	if (peer->asker == LINK_NONE)
 		return LINK_DROP_STRANGER;
 	asker = &links->asker[peer->asker];
-	if (!(asker->open & number_bit(number)) ||
-	    asker->at[number % WIRE_WINDOW].number != number)
+	if (SOMETIMES_IF(ANSWER_OLD,
+			 !(asker->open & number_bit(number)) ||
+			 asker->at[number % WIRE_WINDOW].number != number))
 		return LINK_DROP_STRANGER;
 	event->kind = LINK_RESPONSE;
 	event->number = number;
@@ -204,14 +218,17 @@ tag_right(const struct links *links, struct link_peer *peer,
 
 	if (likely(!ahead))
 		return session_tag(links, peer->rx_key, frame->tagged,
-				   frame->tagged_len) == frame->tag;
-	if (ahead != 1)
+				   frame->tagged_len) == frame->tag ||
+		       PLANTED(BUG_TAG);
+	if (SOMETIMES_IF(KEY_FAR, ahead != 1))
 		return false;
 	__builtin_memcpy(key, peer->rx_key, KEY_LEN);
 	rekey_next(key);
 	if (session_tag(links, key, frame->tagged, frame->tagged_len) != frame->tag)
 		return false;
-	__builtin_memcpy(peer->rx_key, key, KEY_LEN);
+	if (!PLANTED(BUG_KEY_STUCK))
+		__builtin_memcpy(peer->rx_key, key, KEY_LEN);
+	SOMETIMES(KEY_NEXT);
 	return true;
 }
 
@@ -230,11 +247,12 @@ session_opens(struct links *links, u64 now, struct link_peer *peer,
 		return peer->state == LINK_STATE_UP || (h && h->complete)
 			       ? LINK_DROP_INCARNATION : LINK_DROP_STATE;
 	if (ours && tag_right(links, peer, frame))
-		return session_live(links, now, peer) ? LINK_DROP_COUNT
-						      : LINK_DROP_LEASE;
+		return SOMETIMES_IF(LEASE_REFUSED, !session_live(links, now, peer))
+			       ? LINK_DROP_LEASE : LINK_DROP_COUNT;
 	if (!next || session_tag(links, h->rx_key, frame->tagged,
 				 frame->tagged_len) != frame->tag)
 		return LINK_DROP_TAG;
+	SOMETIMES(CONFIRMED_BY_FRAME);
 	session_confirm(links, now, peer);
 	return session_live(links, now, peer) ? LINK_DROP_COUNT : LINK_DROP_LEASE;
 }
@@ -417,6 +435,7 @@ links_forget(struct links *links, u16 peer_index, u32 number)
 	if (likely(links->answerers_used * 2 <= links->config.windows_max) ||
 	    peer->answerer == LINK_NONE)
 		return;
+	SOMETIMES(FORGOTTEN_EARLY);
 	answerer = &links->answerer[peer->answerer];
 	answerer->used &= ~number_bit(number);
 	if (!answerer->used)

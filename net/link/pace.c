@@ -92,8 +92,11 @@ pace_allows(const struct links *links, struct link_asker *asker, u32 credit,
 		return true;
 	if (plan->window)
 		return own_allows(links, asker, credit, plan);
-	if (!asker->flight || (asker->flight + cost_of(plan)) * PACE_UNIT <= asker->window)
+	if (!asker->flight ||
+	    ((asker->flight + cost_of(plan)) * PACE_UNIT <= asker->window &&
+	     !FAULT_POINT(WINDOW_NARROW)))
 		return true;
+	SOMETIMES(PACE_WAITS);
 	asker->narrow = true;
 	return false;
 }
@@ -184,8 +187,9 @@ round_end(struct links *links, struct link_peer *peer, struct link_asker *asker)
 		asker->window -= MIN(asker->window * over / 256, asker->window / 2);
 		asker->window = MAX(asker->window, LEAST);
 		asker->held = true;
+		SOMETIMES(PACE_SHRINKS);
 		links->counters.slowed++;
-	} else if (asker->narrow) {
+	} else if (SOMETIMES_IF(PACE_GROWS, asker->narrow)) {
 		asker->window = MIN(asker->window + MORE, MOST);
 	}
 	asker->narrow = false;
@@ -220,7 +224,7 @@ pace_measured(struct links *links, struct link_peer *peer, const struct link_ask
 void
 pace_silent(struct links *links, struct link_asker *asker)
 {
-	if (asker->window > LEAST)
+	if (SOMETIMES_IF(PACE_SILENT, asker->window > LEAST))
 		links->counters.slowed++;
 	asker->window = LEAST;
 	asker->narrow = false;

@@ -56,6 +56,7 @@ rekey_send(struct links *links, struct link_peer *peer)
 	if (likely(peer->tx_sequence & ((1ull << bits(links)) - 1)) || !turns(peer))
 		return;
 	rekey_next(peer->tx_key);
+	SOMETIMES(KEY_COUNTED);
 	links->counters.rekeys++;
 	counts_of(links, peer)->rekeys++;
 }
@@ -65,12 +66,16 @@ void
 rekey_some(struct links *links, u64 now)
 {
 	u64 rest = (1ull << bits(links)) - 1;
+	bool all = FAULT_POINT(REKEY_SOON);
 
-	for (u32 i = links->rekey_turn; i < links->peers_fresh; i += PEERS_A_TURN) {
+	for (u32 i = all ? 0 : links->rekey_turn; i < links->peers_fresh;
+	     i += all ? 1 : PEERS_A_TURN) {
 		struct link_peer *peer = &links->peer[i];
 
-		if (turns(peer) && session_live(links, now, peer))
-			peer->tx_sequence |= rest;
+		if (!turns(peer) || !session_live(links, now, peer))
+			continue;
+		SOMETIMES(KEY_SKIPPED);
+		peer->tx_sequence |= rest;
 	}
 	links->rekey_turn = (links->rekey_turn + 1) % PEERS_A_TURN;
 }

@@ -150,6 +150,7 @@ say_idle(struct links *links, u64 now, struct link_peer *peer, u8 *buffer)
 	};
 	u32 fixed = WIRE_HEADER + WIRE_LENGTH(idle) + WIRE_TAG, pad = 0;
 
+	SOMETIMES_WHEN(LEASE_DANGER, idle.answer);
 	if (path_probing(peer)) {
 		peer->probes++;
 		pad = WIRE_WHOLE_MTU - fixed;

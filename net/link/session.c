@@ -24,7 +24,8 @@ anything_open(const struct links *links, const struct link_peer *peer)
 static void
 owner_end(struct links *links, struct link_peer *peer)
 {
-	answerer_put(links, peer);
+	if (!PLANTED(BUG_OLD_SLOTS))
+		answerer_put(links, peer);
 	grant_end(links, peer);
 	peer->credit = 0;
 	peer->want = 0;
@@ -53,7 +54,8 @@ session_lapse(struct links *links, struct link_peer *peer)
 	if (peer->asker != LINK_NONE)
 		links->asker[peer->asker].resend = 0;
 	peer->news &= (u8)~NEWS_RESEND;
-	if (anything_open(links, peer) && !PLANTED(BUG_WAIT_SHORT))
+	if (SOMETIMES_IF(LAPSED_OPEN, anything_open(links, peer)) &&
+	    !PLANTED(BUG_WAIT_SHORT))
 		peer->state = LINK_STATE_LAPSED;
 	else
 		session_end(links, peer);
@@ -84,6 +86,7 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	const struct link_handshake *h = handshake_of(links, peer);
 
 	ASSERT(h && h->complete);
+	SOMETIMES_WHEN(CONFIRMED_OVER_LAPSED, peer->state == LINK_STATE_LAPSED);
 	if (peer->state == LINK_STATE_UP)
 		owner_end(links, peer);
 	if (peer->state != LINK_STATE_DOWN)
@@ -155,17 +158,22 @@ session_due(const struct links *links, const struct link_peer *peer)
 void
 session_timer(struct links *links, u64 now, struct link_peer *peer)
 {
+	bool was_up = peer->state == LINK_STATE_UP;
+
 	if (session_live(links, now, peer)) {
 		ask_timer(links, now, peer);
-		if (now >= peer->sent_at + LINK_IDLE_NS)
+		if (now >= peer->sent_at + LINK_IDLE_NS || FAULT_POINT(CREDIT_IDLE))
 			grant_idle(links, peer);
-		if (now >= session_idle_due(links, peer))
+		if (now >= session_idle_due(links, peer) || FAULT_POINT(EARLY_IDLE))
 			say_add(links, peer, SAY_IDLE);
 	}
 	// Who stood still finds it lapsed and over in one.
 	if (peer->state == LINK_STATE_LAPSED &&
-	    now >= peer->heard_at + LINK_LAPSE_NS)
+	    now >= peer->heard_at + LINK_LAPSE_NS &&
+	    !(was_up && PLANTED(BUG_LAPSE_LATE))) {
+		SOMETIMES_WHEN(LAPSED_AND_OVER, was_up);
 		session_end(links, peer);
+	}
 	handshake_timer(links, now, peer);
 	peer_due_changed(links, peer, session_due(links, peer));
 }

@@ -24,6 +24,7 @@
 #include "net/link/crypto.h"
 #include "net/link/link.h"
 #include "net/wire/planted.h"
+#include "net/wire/points.h"
 
 #define KEY_LEN 16u
 #define NONCE_LEN 16u

@@ -2,7 +2,8 @@
 // The links' memory: the table of peers with its hash by uuid, the heap of their
 // deadlines, the lists of peers with news or something to say, and the pools.
 // Everything is carved from the caller's block once; nothing is looked for by
-// walking a table but the peer that makes room for a new one.
+// walking a table but the peer that makes room for a new one. Every pool can be empty:
+// then nothing is taken, and the frame or request that asked is refused.
 
 #include "net/link/state.h"
 #include "kernel/base/assert.h"
@@ -263,13 +264,16 @@ peer_add(struct links *links, const u8 uuid[16])
 	u16 heap;
 
 	ASSERT(!peer_find(links, uuid));
+	if (FAULT_POINT(PEERS_FULL))
+		return NULL;
 	if (links->peers_fresh < links->config.peers_max) {
 		peer = &links->peer[links->peers_fresh++];
 		heap = links->heap_count++;
 	} else {
 		peer = peer_evict(links);
-		if (!peer)
+		if (SOMETIMES_IF(PEER_NO_ROOM, !peer))
 			return NULL;
+		SOMETIMES(PEER_EVICTED);
 		chain = chain_of(links, uuid);
 		heap = peer->heap;
 	}
@@ -336,7 +340,8 @@ say_add(struct links *links, struct link_peer *peer, u8 say)
 struct link_asker *
 asker_get(struct links *links, struct link_peer *peer)
 {
-	if (peer->asker == LINK_NONE && links->askers_free != LINK_NONE) {
+	if (peer->asker == LINK_NONE && links->askers_free != LINK_NONE &&
+	    !FAULT_POINT(ASKERS_FULL)) {
 		struct link_asker *asker = &links->asker[links->askers_free];
 
 		peer->asker = links->askers_free;
@@ -365,7 +370,8 @@ asker_put(struct links *links, struct link_peer *peer)
 struct link_answerer *
 answerer_get(struct links *links, struct link_peer *peer)
 {
-	if (peer->answerer == LINK_NONE && links->answerers_free != LINK_NONE) {
+	if (peer->answerer == LINK_NONE && links->answerers_free != LINK_NONE &&
+	    !FAULT_POINT(ANSWERERS_FULL)) {
 		struct link_answerer *answerer =
 			&links->answerer[links->answerers_free];
 

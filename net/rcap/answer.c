@@ -29,8 +29,9 @@ static bool
 run_joins(struct rcap_op *op, const struct wire_response *r)
 {
 	if (op->have && r->execution != op->execution && !PLANTED(BUG_MIXED)) {
-		if ((i32)(r->execution - op->execution) < 0)
+		if (SOMETIMES_IF(RUN_OLDER, (i32)(r->execution - op->execution) < 0))
 			return false;
+		SOMETIMES(RUN_NEWER);
 		op->have = 0;
 	}
 	op->execution = r->execution;
@@ -62,7 +63,8 @@ answer_done(struct rcap *rcap, u64 now, struct rcap_op *op,
 	op->remote_us = wire_time_unpack(r->held);
 	if (unlikely(r->held))
 		links_worked(rcap->links, op->peer, op->number);
-	if (op->have == (1u << r->parts) - 1)
+	if (op->have == (1u << r->parts) - 1 ||
+	    (PLANTED(BUG_LAST_ANSWER) && r->part + 1u == r->parts))
 		op_end(rcap, now, op, RCAP_DONE, CODE_NONE);
 	else
 		links_progress(rcap->links, now, op->peer, op->number);

@@ -32,11 +32,13 @@ tickets_sweep(struct rcap *rcap)
 		const struct rcap_ticket *t = &rcap->ticket[i];
 		const struct link_slot *slot;
 
-		if (t->state != TICKET_GATHER)
+		if (t->state != TICKET_GATHER &&
+		    !(t->state == TICKET_RUNNING && PLANTED(BUG_DEVICE_FREED)))
 			continue;
 		slot = links_session(rcap->links, t->peer) == t->session
 			       ? links_slot(rcap->links, t->peer, t->number) : NULL;
-		if (!slot || slot->state != LINK_SLOT_PARTS || slot->ticket != i)
+		if (SOMETIMES_IF(TICKET_SWEPT, !slot || slot->state != LINK_SLOT_PARTS ||
+					       slot->ticket != i))
 			ticket_drop(rcap, i);
 	}
 }
@@ -47,6 +49,8 @@ ticket_find(const struct rcap *rcap, u16 peer)
 {
 	u32 found = RCAP_NONE, theirs = 0;
 
+	if (FAULT_POINT(TICKETS_FULL))
+		return RCAP_NONE;
 	for (u32 i = 0; i < rcap->config.staging_count; i++) {
 		if (rcap->ticket[i].state == TICKET_FREE)
 			found = i;
@@ -65,7 +69,7 @@ ticket_take(struct rcap *rcap, const struct asked *asked)
 		tickets_sweep(rcap);
 		ticket = ticket_find(rcap, asked->peer);
 	}
-	if (ticket == RCAP_NONE)
+	if (SOMETIMES_IF(TICKETS_OUT, ticket == RCAP_NONE))
 		return ticket;
 	rcap->ticket[ticket] = (struct rcap_ticket){
 		.number = asked->slot->number,
@@ -88,8 +92,10 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 
 	t->block = asked->entry->base + (request->offset >> UNIT_BITS);
 	if (!rcap_host_block(rcap->host, ticket, (enum wire_op)request->op,
-			     t->block, page_of(rcap, ticket)))
+			     t->block, page_of(rcap, ticket))) {
+		SOMETIMES(DEVICE_BUSY);
 		return false;
+	}
 	t->state = TICKET_RUNNING;
 	owner_use(rcap, asked);
 	t->began = asked->now;
@@ -109,6 +115,10 @@ run_block(struct rcap *rcap, struct asked *asked)
 
 	if (code != CODE_NONE) {
 		owner_refuse(rcap, asked, code);
+		return;
+	}
+	if (PLANTED(BUG_FLUSH_EARLY) && asked->request->op == OP_BLOCK_FLUSH) {
+		owner_ran(rcap, asked, asked->payload, 0);
 		return;
 	}
 	ticket = ticket_take(rcap, asked);
@@ -147,7 +157,7 @@ run_block_write(struct rcap *rcap, struct asked *asked)
 	enum wire_code code = owner_check(rcap, asked);
 
 	if (code != CODE_NONE) {
-		if (slot->state == LINK_SLOT_PARTS)
+		if (SOMETIMES_IF(BLOCK_REVOKED, slot->state == LINK_SLOT_PARTS))
 			ticket_drop(rcap, slot->ticket);
 		slot->held = 0;
 		owner_refuse(rcap, asked, code);
@@ -185,6 +195,7 @@ finish(struct rcap *rcap, struct asked *asked, const struct rcap_ticket *t,
 		owner_done(rcap, asked, page, read ? BLOCK_BYTES : 0);
 		return;
 	}
+	SOMETIMES(BLOCK_FAILED);
 	// A write that failed may have reached the medium in part.
 	slot->status = read ? STATUS_NOT_DONE : STATUS_PARTIAL;
 	slot->code = CODE_DEVICE;
@@ -215,10 +226,12 @@ rcap_block_done(struct rcap *rcap, u64 now, u32 ticket, bool ok)
 	if (links_session(rcap->links, t->peer) == t->session)
 		asked.slot = links_slot(rcap->links, t->peer, t->number);
 	if (asked.slot && asked.slot->state == LINK_SLOT_RUNNING &&
-	    asked.slot->ticket == ticket)
+	    asked.slot->ticket == ticket) {
 		finish(rcap, &asked, t, page_of(rcap, ticket), ok);
-	else
+	} else {
+		SOMETIMES(TICKET_ORPHAN);
 		drop_count(rcap, now, RCAP_DROP_ORPHAN, t->peer, t->number);
+	}
 	ticket_drop(rcap, ticket);
 }
 

@@ -13,9 +13,11 @@
 static bool
 room_for_export(const struct rcap *rcap)
 {
-	return (rcap->exports_free != RCAP_NONE ||
-		rcap->exports_fresh < rcap->config.exports_max) &&
-	       rcap->grants_used < rcap->config.grants_max;
+	bool room = (rcap->exports_free != RCAP_NONE ||
+		     rcap->exports_fresh < rcap->config.exports_max) &&
+		    rcap->grants_used < rcap->config.grants_max;
+
+	return !SOMETIMES_IF(EXPORTS_OUT, !room) && !FAULT_POINT(EXPORTS_FULL);
 }
 
 static u32
@@ -30,6 +32,7 @@ entry_take(struct rcap *rcap)
 			rcap->sweep++;
 	} else {
 		rcap->exports_free = rcap->exports[index].next_free;
+		SOMETIMES(ENTRY_REUSED);
 	}
 	ASSERT(rcap->exports[index].type == TYPE_NONE);			// R1
 	return index;
@@ -47,7 +50,7 @@ entry_free(struct rcap *rcap, u32 index)
 	rcap->uses[index] = (struct fabric_export){ 0 };
 	if (generation == GENERATION_LAST)
 		return;
-	entry->generation++;
+	entry->generation += !PLANTED(BUG_SLOT_REUSED);
 	entry->next_free = rcap->exports_free;
 	rcap->exports_free = index;
 }
@@ -139,9 +142,10 @@ grant_ended(struct rcap *rcap, struct rcap_op *op)
 						      : (enum wire_code)op->code;
 	u32 node = entry->node, node_generation = entry->node_generation;
 
-	if (entry->type == TYPE_NONE || entry->generation != op->entry_generation)
+	if (SOMETIMES_IF(GRANT_OVERTAKEN, entry->type == TYPE_NONE ||
+					  entry->generation != op->entry_generation))
 		return;
-	if (code != CODE_NONE)
+	if (SOMETIMES_IF(GRANT_UNWANTED, code != CODE_NONE) && !PLANTED(BUG_GRANT_STAYS))
 		entry_free(rcap, index);
 	rcap_host_grant_ended(rcap->host, index, node, node_generation, code);
 }
@@ -150,7 +154,8 @@ grant_ended(struct rcap *rcap, struct rcap_op *op)
 void
 exports_sweep(struct rcap *rcap)
 {
-	u32 end = MIN(rcap->sweep + SWEEP_STEP, rcap->exports_fresh);
+	u32 step = FAULT_POINT(SWEEP_SLOW) ? 1 : SWEEP_STEP;
+	u32 end = MIN(rcap->sweep + step, rcap->exports_fresh);
 
 	for (; rcap->sweep < end; rcap->sweep++) {
 		const struct rcap_export *entry = &rcap->exports[rcap->sweep];
@@ -159,8 +164,10 @@ exports_sweep(struct rcap *rcap)
 		    links_session(rcap->links, entry->peer) &&
 		    links_incarnation(rcap->links, entry->peer) !=
 			    entry->incarnation &&
-		    !PLANTED(BUG_HOLDER_LIFE))
+		    !PLANTED(BUG_HOLDER_LIFE)) {
+			SOMETIMES(HOLDER_DEAD);
 			rcap_host_revoke(rcap->host, entry->node, true);
+		}
 	}
 }
 

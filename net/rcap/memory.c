@@ -81,8 +81,9 @@ run_write(struct rcap *rcap, struct asked *asked)
 			   slot->number);
 		return;
 	}
-	fresh &= ~(u32)slot->held;
-	if (!fresh) {
+	if (!PLANTED(BUG_PLACED_AGAIN))
+		fresh &= ~(u32)slot->held;
+	if (SOMETIMES_IF(PART_AGAIN, !fresh)) {
 		owner_say(rcap, asked, STATUS_PENDING, CODE_NONE);
 		return;
 	}
@@ -94,7 +95,8 @@ run_write(struct rcap *rcap, struct asked *asked)
 	parts_place(rcap, asked, fresh);
 	slot->state = LINK_SLOT_PARTS;
 	slot->held |= (u8)fresh;
-	if (slot->held == all)
+	if (slot->held == all ||
+	    (PLANTED(BUG_LAST_PART) && all >> (request->part + 1) == 0))
 		owner_ran(rcap, asked, asked->payload, 0);
 }
 
@@ -206,6 +208,8 @@ compare_and_swap(struct rcap *rcap, struct asked *asked, u64 *at)
 		       wide ? __atomic_load_n(at + 1, __ATOMIC_SEQ_CST) : 0 };
 	u64 next[2];
 
+	if (FAULT_POINT(SWAP_LOST))
+		return false;
 	for (u32 tries = 0; tries < CAS_TRIES; tries++) {
 		u32 clause = clause_find(asked, old, next);
 

@@ -146,7 +146,7 @@ room_check(struct rcap *rcap, u32 index, u32 length)
 
 	if (!endpoint)
 		return CODE_SERVICE;
-	if (endpoint->head == RCAP_NONE ||
+	if (SOMETIMES_IF(MESSAGE_NO_BUFFER, endpoint->head == RCAP_NONE) ||
 	    rcap->buffer[endpoint->head].size < length)
 		return CODE_BUFFER;
 	return CODE_NONE;
@@ -163,7 +163,8 @@ deliver(struct rcap *rcap, u32 index, const u8 *bytes,
 	u64 word;
 
 	ASSERT(endpoint);
-	buffer = &rcap->buffer[buffer_take(rcap, endpoint)];
+	buffer = &rcap->buffer[PLANTED(BUG_BUFFER_STAYS) ? endpoint->head
+							 : buffer_take(rcap, endpoint)];
 	message.endpoint = index;
 	word = buffer->word;
 	message.tag = buffer->tag;

@@ -25,11 +25,17 @@ holder_is(const struct rcap *rcap, const struct rcap_export *entry,
 static bool
 era_holds(struct rcap *rcap, struct rcap_export *entry)
 {
-	if (likely(entry->era == rcap->era) || PLANTED(BUG_ERA))
+	if ((likely(entry->era == rcap->era) && !FAULT_POINT(ALWAYS_WALK)) ||
+	    PLANTED(BUG_ERA))
 		return true;
 	rcap->counters.walks++;
-	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation))
+	if (PLANTED(BUG_ERA_EARLY))
+		entry->era = rcap->era;
+	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation)) {
+		SOMETIMES(WALK_REVOKED);
 		return false;
+	}
+	SOMETIMES(WALK_PASSED);
 	entry->era = rcap->era;
 	return true;
 }
@@ -84,7 +90,7 @@ owner_check(struct rcap *rcap, struct asked *asked)
 		return CODE_HOLDER;
 	if (!era_holds(rcap, entry))
 		return CODE_REVOKED;
-	if (info->type != TYPE_ANY && info->type != entry->type)
+	if (info->type != TYPE_ANY && info->type != entry->type && !PLANTED(BUG_TYPE))
 		return CODE_TYPE;
 	if ((entry->rights & info->rights) != info->rights &&
 	    !PLANTED(BUG_RIGHTS))
@@ -92,7 +98,7 @@ owner_check(struct rcap *rcap, struct asked *asked)
 	if (entry->type != TYPE_ENDPOINT && info->type != TYPE_ANY &&
 	    !range_holds(entry, request->offset, request->length))
 		return CODE_RANGE;
-	if (!aligned(request))
+	if (!aligned(request) && !PLANTED(BUG_ALIGNMENT))
 		return CODE_ALIGNMENT;
 	asked->entry = entry;
 	return CODE_NONE;
@@ -192,6 +198,7 @@ owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code)
 	bool placed = slot->state == LINK_SLOT_PARTS && slot->held &&
 		      asked->request->op == OP_WRITE;
 
+	SOMETIMES_WHEN(WRITE_CUT_OFF, placed);
 	ASSERT(code != CODE_NONE && code < CODE_COUNT);
 	count_refused(rcap, asked, code);
 	links_taken(rcap->links, asked->peer, slot->number);
@@ -215,15 +222,23 @@ tell_again(struct rcap *rcap, struct asked *asked)
 	u32 length = 0;
 
 	rcap->counters.repeated++;
+	SOMETIMES(TOLD_AGAIN);
 	if (slot->status != STATUS_DONE) {
 		owner_say(rcap, asked, (enum wire_status)slot->status,
 			  (enum wire_code)slot->code);
 		return;
 	}
+	if (PLANTED(BUG_OLD_NOW) && slot->op == OP_FETCH_ADD &&
+	    owner_check(rcap, asked) == CODE_NONE)
+		__builtin_memcpy(asked->slot->old, rcap->config.memory +
+						   (asked->entry->base << UNIT_BITS) +
+						   asked->request->offset, 8);
 	if (slot->op == OP_MCAS && slot->clause != WIRE_CLAUSE_NONE &&
 	    asked->payload_len) {
+		SOMETIMES(CHAIN_AGAIN);
 		code = owner_check(rcap, asked);
 		if (code != CODE_NONE) {
+			SOMETIMES(CHAIN_WITHDRAWN);
 			owner_say(rcap, asked, STATUS_PARTIAL, code);
 			return;
 		}
@@ -237,6 +252,7 @@ run_cancel(struct rcap *rcap, struct asked *asked)
 {
 	struct link_slot *slot = asked->slot;
 
+	SOMETIMES_WHEN(CANCEL_CUT_OFF, slot->state == LINK_SLOT_PARTS);
 	if (slot->state == LINK_SLOT_PARTS && slot->op == OP_BLOCK_WRITE) {
 		ticket_drop(rcap, slot->ticket);
 		slot->held = 0;
@@ -384,7 +400,7 @@ owner_request(struct rcap *rcap, u64 now, const struct link_event *event)
 	}
 	if (slot->state == LINK_SLOT_ANSWERED)
 		tell_again(rcap, &asked);
-	else if (slot->state == LINK_SLOT_RUNNING)
+	else if (SOMETIMES_IF(PENDING_SAID, slot->state == LINK_SLOT_RUNNING))
 		owner_say(rcap, &asked, STATUS_PENDING, CODE_NONE);
 	else if (request->flags & WIRE_FLAG_CANCEL)
 		run_cancel(rcap, &asked);

@@ -75,16 +75,19 @@ op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
 	u32 data, parts, missing;
 
 	ASSERT(op->state == OP_STATE_OPEN);
+	SOMETIMES_WHEN(PARTED_LATER, !whole && !op->parted && op->sent_at != now);
 	op->parted = !whole;
 	body_fill(op, whole, &body);
 	data = wire_request_data(&body);
 	parts = op->cancelled ? 1 : wire_parts(data, whole);
 	missing = ((1u << parts) - 1) & ~(u32)op->held;
-	if (!missing)
+	if (SOMETIMES_IF(HELD_ALL_ASKED, !missing) && !PLANTED(BUG_ASK_NO_MORE))
 		missing = 1;		// it has all of it: any part asks how it is
-	for (u32 part = 0; part < parts; part++) {
-		body.part = (u8)part;
-		if (missing >> part & 1)
+	if (FAULT_POINT(PARTS_ALL))
+		missing = (1u << parts) - 1;
+	for (u32 i = 0, last = FAULT_POINT(PARTS_BACKWARD) ? parts - 1 : 0; i < parts; i++) {
+		body.part = (u8)(last ? last - i : i);
+		if (missing >> body.part & 1)
 			part_send(rcap, now, op, &body, data);
 	}
 	links_sent(rcap->links, now, op->peer, op->number);
@@ -235,15 +238,18 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_PEER);
 		return true;
 	}
-	if (links_incarnation(rcap->links, op->peer) != op->incarnation) {
+	if (links_incarnation(rcap->links, op->peer) != op->incarnation &&
+	    !PLANTED(BUG_OTHER_LIFE)) {
+		SOMETIMES(OWNER_REBORN);
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_INCARNATION);
 		return true;
 	}
-	if (peer_lacks(rcap, op)) {
+	if (SOMETIMES_IF(VERSION_OLDER, peer_lacks(rcap, op))) {
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_VERSION);
 		return true;
 	}
-	if (fence_holds(rcap, op) || landing_queued(rcap, op))
+	if (SOMETIMES_IF(FENCE_HELD, fence_holds(rcap, op)) ||
+	    SOMETIMES_IF(LANDING_TURN, landing_queued(rcap, op)))
 		return false;
 	plan_fill(rcap, op, &plan);
 	switch (links_open(rcap->links, now, op->peer, &plan, &number)) {
@@ -309,7 +315,9 @@ peer_dispatch(struct rcap *rcap, u64 now, u16 peer)
 void
 landing_serve(struct rcap *rcap, u64 now)
 {
-	for (u32 turn = 0; turn < LANDING_TURNS && rcap->landing_head != NIL16; turn++) {
+	u32 turns = FAULT_POINT(LANDING_SLOW) ? 1 : LANDING_TURNS;
+
+	for (u32 turn = 0; turn < turns && rcap->landing_head != NIL16; turn++) {
 		u16 peer = rcap->landing_head;
 		u32 went;
 

@@ -17,6 +17,7 @@
 #include "net/link/link.h"
 #include "net/rcap/rcap.h"
 #include "net/wire/planted.h"
+#include "net/wire/points.h"
 
 #define NIL16 0xffffu
 #define LANES LINK_LANES	// environments take turns by this many lists

@@ -52,7 +52,13 @@ lane_append(struct rcap *rcap, struct rcap_op *op)
 	bool last = place == NIL16 || op->fenced || !op_quick(op) ||
 		    !passable(&rcap->op[place]);
 
-	if (!last) {
+	if (FAULT_POINT(LANES_STRICT))
+		last = true;
+	if (PLANTED(BUG_FENCE_PASSES) && place != NIL16 && op_quick(op))
+		last = !passable(&rcap->op[place]);
+	SOMETIMES_WHEN(QUICK_STOPPED, place != NIL16 && op_quick(op) &&
+					      rcap->op[place].number == OVERTAKEN_MAX);
+	if (SOMETIMES_IF(QUICK_PASSED, !last)) {
 		place = quick_place(rcap, place);
 		rcap->op[rcap->op[place].next].number++;
 	}
@@ -372,7 +378,8 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	u32 id;
 
 	if (!rcap_sensible(s) || s->remote.peer >= links_peers_max(rcap->links) ||
-	    rcap->ops_used == rcap->config.ops_max)
+	    SOMETIMES_IF(OPS_OUT, rcap->ops_used == rcap->config.ops_max) ||
+	    FAULT_POINT(OPS_FULL))
 		return RCAP_NONE;
 	op = op_take(rcap);
 	rcap->ops_used++;
@@ -440,8 +447,14 @@ static void
 cancel(struct rcap *rcap, u64 now, struct rcap_op *op)
 {
 	if (op->state == OP_STATE_WAITING) {
+		SOMETIMES(CANCEL_WAITING);
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_CANCELLED);
 	} else if (op->state == OP_STATE_OPEN && !op->cancelled) {
+		SOMETIMES(CANCEL_OPEN);
+		if (PLANTED(BUG_CANCEL_HASTE)) {
+			op_end(rcap, now, op, RCAP_NOT_DONE, CODE_CANCELLED);
+			return;
+		}
 		op->cancelled = true;
 		op_send(rcap, now, op);
 	}
