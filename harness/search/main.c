@@ -12,19 +12,22 @@
 
 #include "harness/search/search.h"
 
-static const struct world *const worlds[] = { &world_fabric };
+static const struct world *const worlds[] = { &world_fabric, &world_pages, &world_members,
+					      &world_published, &world_few };
 
 static const char usage_text[] =
-	"usage: search [--world NAME] [--states N] [--depth N] [--settle N] [--bug NAME]\n"
-	"              [--way A.B.C]\n"
+	"usage: search [--world NAME] [--states N] [--depth N] [--layer N] [--settle N]\n"
+	"              [--bug NAME] [--from A.B.C] [--way A.B.C]\n"
 	"\n"
 	"Tries everything that can happen to the real cores on three nodes, from every\n"
 	"state that was not met before.\n"
 	"  --world    which cores; fabric if not said\n"
 	"  --states   stop after so many distinct ones; 100000 if not said\n"
-	"  --depth    stop after so many steps; 64 if not said\n"
+	"  --depth    stop after so many steps; 200 if not said\n"
+	"  --layer    go on from so many states of each depth; 0 if not said: from all\n"
 	"  --settle   let one state in so many come to its end; 64 if not said, 0: none\n"
 	"  --bug      plants a bug in the cores; the search has to find it\n"
+	"  --from     begins where these steps lead\n"
 	"  --way      takes these steps, and tells them\n";
 
 struct command {
@@ -84,10 +87,14 @@ read_option(struct command *command, const char *name, const char *value)
 		command->plan.states = read_number(value, 1ull << 31);
 	else if (!strcmp(name, "--depth"))
 		command->plan.depth = (u32)read_number(value, SEARCH_DEPTH_MAX);
+	else if (!strcmp(name, "--layer"))
+		command->plan.layer = (u32)read_number(value, 1u << 31);
 	else if (!strcmp(name, "--settle"))
 		command->plan.settle_each = (u32)read_number(value, 1u << 31);
 	else if (!strcmp(name, "--bug"))
 		command->plan.bug = value;
+	else if (!strcmp(name, "--from"))
+		command->plan.from = value;
 	else if (!strcmp(name, "--way"))
 		command->way = value;
 	else
@@ -126,13 +133,14 @@ main(int argc, char **argv)
 			usage_error("there is no such way", command.way);
 		return 0;
 	}
-	search(&command.plan, &result);
+	if (!search(&command.plan, &result))
+		usage_error("there is no such way", command.plan.from);
 	seconds = (double)clock() / CLOCKS_PER_SEC;
-	printf("%s: %" PRIu64 " distinct states, %s within %u steps; %" PRIu64
-	       " steps taken, %" PRIu64 " states settled; nothing was wrong\n",
+	printf("%s: %" PRIu64 " distinct states, %s within %u steps, the last behind %u; %"
+	       PRIu64 " steps taken, %" PRIu64 " states settled; nothing was wrong\n",
 	       command.plan.world->name, result.states,
 	       result.all ? "which are all there are," : "among them all", result.depth,
-	       result.steps, result.settled);
+	       result.deepest, result.steps, result.settled);
 	printf("%.1f s of processor time, %.0f states in a second\n", seconds,
 	       (double)result.states / seconds);
 	return 0;

@@ -3,9 +3,9 @@
 # can happen to them. `make search` is the long one.
 
 SEARCH_C := $(wildcard harness/search/*.c) $(filter-out %_test.c %_fuzz.c %_rig.c \
-	net/sodium/%,$(wildcard net/*/*.c)) \
+	net/sodium/%,$(wildcard net/*/*.c dsm/core/*.c)) \
 	kernel/base/siphash.c
-SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED $(SIM_WARN) -I. -MMD -MP
+SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED -DDSM_PLANTED $(SIM_WARN) -I. -MMD -MP
 SEARCH_O := $(SEARCH_C:%.c=$(B)/harness/search.o/%.o)
 
 ALL += $(B)/harness/search
@@ -21,10 +21,12 @@ $(B)/harness/search: $(SEARCH_O)
 
 STATES ?= 10000000
 SEARCH_EACH = $(B)/harness/search --world $(1) --states $(STATES) \
+	$(if $(LAYER),--layer $(LAYER)) $(if $(FROM),--from $(FROM)) \
 	$(if $(BUG),--bug $(BUG)) $(if $(WAY),--way $(WAY))
 
 .PHONY: search
-search: $(B)/harness/search ## all that can happen on three nodes: WORLD= STATES=10000000 BUG= WAY=
-	@$(foreach world,$(or $(WORLD),fabric),$(call SEARCH_EACH,$(world)) &&) :
+search: $(B)/harness/search ## all that can happen: WORLD= STATES=10000000 LAYER= FROM= BUG= WAY=
+	@$(foreach world,$(or $(WORLD),fabric pages members published few), \
+		$(call SEARCH_EACH,$(world)) &&) :
 
 -include $(SEARCH_O:.o=.d)

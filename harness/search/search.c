@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The search itself: a table of hashes, a list of states in the order in which they
 // were met, and the saved bytes of the states on the present way. Neighbours in that
-// list mostly share all but the last steps of their ways, so that few are taken twice.
+// list mostly share all but the last steps of their ways, so that few are taken twice. A
+// layer is what is met in so many steps: its states stand side by side in the list.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,46 +244,103 @@ expand(u32 index, struct search_result *result)
 	}
 }
 
-void
+// The next choice of a way as printed. False: there is none, or what stands there is
+// no choice.
+static bool
+read_choice(const char **way, u32 *choice)
+{
+	char *end;
+	u64 number = strtoull(*way, &end, 10);
+
+	if (end == *way || (*end && *end != '.') ||
+	    number >= s.plan->world->choices())
+		return false;
+	*choice = (u32)number;
+	*way = *end ? end + 1 : end;
+	return true;
+}
+
+// The states on the way to where the search begins.
+static bool
+go_from(const char *way, struct search_result *result)
+{
+	u32 choice;
+
+	while (way && *way) {
+		u32 last = (u32)result->states - 1;
+
+		go_to(last);
+		if (s.depth == SEARCH_DEPTH_MAX || !read_choice(&way, &choice))
+			return false;
+		take(choice);
+		s.state[result->states++] = (struct state){
+			.before = last, .choice = (u8)choice,
+			.depth = (u8)(s.depth + 1) };
+		result->deepest++;
+	}
+	result->depth = result->deepest;
+	return true;
+}
+
+// Goes on from the states of a layer, or from as many as are wanted, evenly spread.
+static bool
+expand_layer(u32 first, u32 end, struct search_result *result)
+{
+	const struct search_plan *plan = s.plan;
+	u32 count = end - first;
+	u32 most = plan->layer ? MIN(count, plan->layer) : count;
+
+	for (u32 i = 0; i < most && result->states < plan->states; i++)
+		expand(first + (u32)((u64)i * count / most), result);
+	return most == count;
+}
+
+bool
 search(const struct search_plan *plan, struct search_result *result)
 {
-	u32 next = 0;
+	bool all = true;
+	u32 first;
 
 	*result = (struct search_result){ 0 };
 	start(plan);
 	ASSERT(plan->depth <= SEARCH_DEPTH_MAX && plan->states < NONE);
 	plan->world->begin();
 	plan->world->save(saved_at(0));
-	(void)is_new(plan->world->hash());
 	s.state[result->states++] = (struct state){ .before = 0 };
-	while (next < result->states && s.state[next].depth < plan->depth &&
+	if (!go_from(plan->from, result))
+		return false;
+	first = (u32)result->states - 1;
+	go_to(first);
+	(void)is_new(plan->world->hash());
+	while (first < result->states && result->deepest < plan->depth &&
 	       result->states < plan->states) {
-		result->depth = s.state[next].depth;
-		expand(next++, result);
+		u32 end = (u32)result->states;
+
+		all &= expand_layer(first, end, result);
+		first = end;
+		result->deepest++;
+		if (all && result->states < plan->states)
+			result->depth = result->deepest;
 	}
-	result->all = next == result->states;
-	if (next < result->states && s.state[next].depth == plan->depth)
-		result->depth = plan->depth;
+	result->all = all && first == result->states;
 	stop();
+	return true;
 }
 
 bool
 search_follow(const struct search_plan *plan, const char *way)
 {
-	char *end;
-	u64 choice;
+	u32 choice;
 
 	start(plan);
 	s.telling = true;
 	plan->world->begin();
 	for (; *way && s.depth < SEARCH_DEPTH_MAX; s.depth++) {
-		choice = strtoull(way, &end, 10);
-		if (end == way || (*end && *end != '.') || choice >= plan->world->choices())
+		if (!read_choice(&way, &choice))
 			return false;
-		s.choice[s.depth] = (u32)choice;
+		s.choice[s.depth] = choice;
 		tell_step(s.depth);
-		plan->world->take((u32)choice);
-		way = *end ? end + 1 : end;
+		plan->world->take(choice);
 	}
 	const char *what = plan->world->settle();
 

@@ -8,10 +8,13 @@
 // million are taken for one in about one search of four hundred thousand. Kept of each
 // is the way to it, a choice from the state before; its bytes are made again by going
 // that way from the last state on it whose bytes are still there.
+//
+// What matters may need more steps than a search of everything can go. Then a sample of
+// each layer is gone on from, evenly spread over it, and layers are as many as one likes.
 
 #include "kernel/base/types.h"
 
-#define SEARCH_DEPTH_MAX 64u
+#define SEARCH_DEPTH_MAX 200u
 #define SEARCH_CHOICES_MAX 96u
 
 struct world {
@@ -37,25 +40,30 @@ struct world {
 	bool (*plant)(const char *bug);
 };
 
-extern const struct world world_fabric;
+extern const struct world world_fabric, world_pages, world_members, world_published,
+	world_few;
 
 struct search_plan {
 	const struct world *world;
 	u64 states;		// to stop after
 	u32 depth;		// to stop at
+	u32 layer;		// so many states of each depth are gone on from; 0: all
 	u32 settle_each;	// one state in so many is settled; 0: none
 	const char *bug;	// planted, or NULL
+	const char *from;	// the way to where the search begins; NULL: the first state
 };
 
 struct search_result {
 	u64 states, steps, settled;
 	u32 depth;		// all states within so many steps were met
-	bool all;		// there are no more
+	u32 deepest;		// steps to the last
+	bool all;		// there are no more behind `from`
 };
 
 // Searches. Returns when nothing was wrong; else prints what, the steps that lead
 // there and the command that takes them again, and ends the process with status 1.
-void
+// False: there is no such way to `from`.
+must_check bool
 search(const struct search_plan *plan, struct search_result *result);
 
 // Takes a way as printed, "3.0.1", and tells each step. False: there is no such choice.

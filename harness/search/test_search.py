@@ -14,13 +14,19 @@ BUILD = Path(os.environ.get("DEOS_BUILD", "build"))
 SEARCH = BUILD / "harness" / "search"
 STATES = 100000         # of each world, in every test run; `make search` has ten million
 
-# Those that show within so few steps of three nodes; harness/sim finds every one.
+# Those that show within so few steps of three nodes; harness/sim and harness/dsmsim find
+# every one.
 BUGS = {
     "fabric": ["REPLAY", "SESSION_KEY", "LEASE", "TWICE", "FORGET", "CANCEL_RUNS", "ERA",
                "HOLDER", "GENERATION", "RANGE", "RIGHTS", "NOT_DONE_LATE", "FENCE",
                "HELLO_ECHO"],
+    "pages": ["EARLY_ACK", "CLAIM_LOOSE", "LATE_WRITEBACK", "NO_ABSENT_ACK", "ONE_ACK",
+              "UNKNOWN_DONE", "UNMAP_LATE", "NO_WRITEBACK", "PLAIN_ORDER", "BARRIER_REUSE"],
+    "members": ["BUSY_STAYS", "DEAD_SHARER", "SILENT_LOSS", "UNHEARD_DEAD", "NO_PROMISE"],
+    "published": [],
+    "few": [],
 }
-MORE = {"SESSION_KEY": 4}       # times as many states
+MORE = {"SESSION_KEY": 4, "NO_PROMISE": 2}      # times as many states
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,8 +69,16 @@ def test_planted_bug_is_found(world, bug):
     assert fine.returncode in (0, 2), "it is wrong without the bug too"
 
 
+def test_a_sample_of_each_layer_goes_further():
+    """All within a few steps is met, and what lies many steps behind them."""
+    done = run("--world", "members", "--states", str(STATES), "--layer", "300")
+    met = re.search(r"all within (\d+) steps, the last behind (\d+);", done.stdout)
+    assert done.returncode == 0 and int(met[1]) >= 4 and int(met[2]) >= 25
+
+
 @pytest.mark.parametrize("arguments", [
-    ["--world"], ["--world", "flat"], ["--states", "0"], ["--states", "x"], ["--depth", "99"],
+    ["--world"], ["--world", "flat"], ["--states", "0"], ["--states", "x"], ["--depth", "999"],
+    ["--layer", "x"],
     ["--bug", "nosuch"], ["--way", "9999"], ["--rain", "1"]])
 def test_usage_errors(arguments):
     done = run(*arguments)
