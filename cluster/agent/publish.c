@@ -300,29 +300,19 @@ remember(struct status *own, const struct status *s)
 	own->virtual_gateway = s->virtual_gateway;
 }
 
-static bool
-is_set_up(const struct view *v, u16 index)
+// Those of whom it is heard that they know the virtual address.
+static u64
+who_knows(const struct view *v)
 {
-	const struct status *s = status_of_member(v, index);
+	u64 knows = 0;
 
-	return v->member[index].life != VIEW_DEAD && s && s->virtual_address;
-}
-
-// The lowest of the living who know the virtual address. Who has just started learns it
-// with the state of the holder, its instances among it: a holder that knows of no instance
-// would refuse what clients have open. Before anybody knows one: the lowest.
-static u16
-choose_holder(const struct view *v)
-{
 	for (u16 i = 0; i < v->member_count; i++) {
-		if (is_set_up(v, i))
-			return i;
+		const struct status *s = status_of_member(v, i);
+
+		if (s && s->virtual_address)
+			knows |= 1ull << i;
 	}
-	for (u16 i = 0; i < v->self; i++) {
-		if (v->member[i].life != VIEW_DEAD)
-			return i;
-	}
-	return (u16)v->self;	// this node lives
+	return knows;
 }
 
 // The virtual address as its holder tells it, or, before a new holder has one, as
@@ -336,7 +326,7 @@ add_addresses(struct view *v)
 	v->api_port = API_PORT;
 	v->mask = own->mask;
 	v->gateway = own->gateway;
-	v->holder = choose_holder(v);
+	v->holder = view_holder(v, who_knows(v));
 	s = status_of_member(v, v->holder);
 	if (s && s != own && s->virtual_address)
 		remember(own, s);

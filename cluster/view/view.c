@@ -81,14 +81,20 @@ view_find(const struct view *view, u16 job, u16 number)
 }
 
 u16
-view_holder(const struct view *view)
+view_holder(const struct view *view, u64 knows)
 {
+	u16 lowest = (u16)view->self;
+
+	STATIC_ASSERT(VIEW_MEMBERS_MAX <= 64);
 	ASSERT(view->member_count <= VIEW_MEMBERS_MAX);
-	for (u32 i = 0; i < view->member_count; i++) {
-		if (view->member[i].life != VIEW_DEAD)
-			return (u16)i;
+	for (u16 i = 0; i < view->member_count; i++) {
+		if (view->member[i].life == VIEW_DEAD)
+			continue;
+		if (knows >> i & 1)
+			return i;
+		lowest = MIN(lowest, i);
 	}
-	return VIEW_NONE;
+	return lowest;
 }
 
 u16

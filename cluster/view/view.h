@@ -124,10 +124,13 @@ view_write_end(volatile struct view *shared);
 u16
 view_find(const struct view *view, u16 job, u16 number);
 
-// Who holds the virtual address: the live member with the lowest UUID; VIEW_NONE if
-// none lives. A suspect counts as live.
+// Who holds the virtual address, as far as this node can tell: of the living the one with
+// the lowest UUID that knows the address (`knows`: those, by their place in the view).
+// Who has just started learns it with the state of the holder, its instances among it: a
+// holder that knows of no instance would refuse what clients have open. Before anybody
+// knows it: the lowest that lives. A suspect counts as live, and this node does.
 u16
-view_holder(const struct view *view);
+view_holder(const struct view *view, u64 knows);
 
 // Who proposes placements and voters: the live member with the lowest UUID that
 // reaches a majority of the voters; VIEW_NONE if none does.
