@@ -13,8 +13,6 @@
 
 #define ENVIRONMENT 7u
 #define WARM_UP 1000u		// tag of a read that only gets credit
-#define LINKS_ROOM 24576u
-#define RCAP_ROOM 12288u
 
 const struct script script[OPS] = {
 	{ 1, OP_MCAS, WORD_SWAPPED, false, 0x11 },

@@ -18,6 +18,8 @@
 #define BAG 10u			// frames on the way; one more is lost
 #define BAG_FULL 6u		// from here on they come before anything else happens
 #define FRAME_ROOM 384u
+#define LINKS_ROOM 24576u	// for a core's memory
+#define RCAP_ROOM 32768u
 #define OPS 6u
 #define FORGED 1001u		// tag of an operation that must be refused
 #define POISON 0xa5a5a5a5a5a5a5a5ull

@@ -26,7 +26,7 @@ struct choice {
 	u8 which;
 };
 
-extern u8 fabric_links_room[NODES][24576], fabric_rcap_room[NODES][12288];
+extern u8 fabric_links_room[NODES][LINKS_ROOM], fabric_rcap_room[NODES][RCAP_ROOM];
 extern u64 fabric_links_size, fabric_rcap_size;
 
 void
@@ -360,7 +360,7 @@ const struct world world_fabric = {
 	.text = "net/link and net/rcap: 3 nodes, 2 pages, 1 crash",
 	.bugs = names,
 	.size = sizeof(struct fabric) +
-		NODES * (24576 + 12288 + (PAGES + 1) * WORDS_KEPT * 8),
+		NODES * (LINKS_ROOM + RCAP_ROOM + (PAGES + 1) * WORDS_KEPT * 8),
 	.begin = begin, .choices = choices, .take = take, .tell = tell, .hash = hash,
 	.save = save, .load = load, .settle = settle, .plant = plant,
 };
