@@ -79,8 +79,8 @@ serve_link_send(struct serve_link *link, u64 now_ns)
 		ASSERT(packet.span_count == 0);		// nothing is lent
 		part = (struct ring_part){ packet.header, packet.header_len };
 		placed = ring_put(&link->ring, &part, 1,
-				  (struct ring_checksum){ packet.checksum_start,
-							  packet.checksum_offset });
+				  (struct ring_offload){ packet.checksum_start,
+							 packet.checksum_offset, 0 });
 		ASSERT(placed);
 	}
 	ring_flush(&link->ring);

@@ -23,6 +23,7 @@ from clusters.rig import (COMMAND, DIRECT, FRONT_PAGE, SECONDS, Cluster, Termina
                           wait_for)
 
 WHOLE_PAGE = 4184   # bytes behind the Ethernet header of a page's frame
+SEGMENT = 1448      # bytes of TCP payload in a frame
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
@@ -76,6 +77,28 @@ def test_long_frames(net, tmp_path):
         wait_for(lambda: re.search(line, cluster.run("console", 1, input="links\n").stdout),
                  "a page in one frame")
     assert "is not a number from 1500 to 9000" in one_line(run("up", "--mtu", "1499"), 2)
+
+
+def test_segments(tmp_path):
+    """Where the device can, it cuts what TCP sends into segments: a file takes far fewer
+    packets than frames, and arrives whole, from memory and from a disk's blocks."""
+    needs_tap("bridge")
+    site = tmp_path / "site"
+    site.mkdir()
+    body = random.Random(7).randbytes(3 << 20)
+    (site / "large").write_bytes(body)
+    for more in (("--standalone",), ()):
+        with Cluster(tmp_path / "state", "-n", 1, "--net", "bridge", "--boot", "direct",
+                     "--site", site, *more) as cluster:
+            sent = packets_sent(cluster)
+            assert page(cluster.url, "/large") == body
+            assert 0 < packets_sent(cluster) - sent < len(body) / SEGMENT / 3
+
+
+def packets_sent(cluster: Cluster) -> int:
+    """What node 1 has given to its network card."""
+    shown = cluster.run("console", 1, input="run net\n").stdout
+    return int(re.findall(r"interface .* sent (\d+)", shown)[-1])
 
 
 @pytest.mark.parametrize("net, boot", [("socket", "pxe"), ("tap", "direct")])

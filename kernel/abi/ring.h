@@ -25,6 +25,10 @@
 // A frame for the address of a ring of the same node, checked like any other, does
 // not go to the wire: the kernel copies it to the ring of that address whose filter
 // takes it, the checksum completed. No switch would bring it back.
+//
+// Where sys_info says that the device can (nic_segments), one descriptor may be many
+// TCP segments: a packet of at most RING_LONG_MAX bytes, which the device cuts into
+// frames of `segment` bytes of payload, each with the header that was checked.
 
 #include "kernel/abi/layout.h"
 
@@ -36,6 +40,8 @@
 		     RING_SLOTS * RING_BUFFER_SIZE / (u32)PAGE_SIZE)
 #define RING_MTU_MAX 1514u	// bytes of a frame, without checksum; longer ones are
 				// dropped, and counted in sys_info
+#define RING_LONG_MAX 65535u	// bytes of what is to be cut into segments
+#define RING_SEGMENT_MIN 512u	// of payload
 #define RING_PIECES_MAX 3u
 #define RING_HEADER_COPY 96u	// leading bytes of piece 0 copied and checked
 #define RING_REGIONS_MAX 4u
@@ -112,19 +118,26 @@ enum ring_tx_status {
 	RING_TX_FORGED,		// refused: header
 	RING_TX_OUTSIDE,	// refused: a piece outside the ring's regions
 	RING_TX_MALFORMED,	// refused: lengths
+	RING_TX_LOCAL,		// refused: segments for a ring of this node; send them
+				// one by one
 };
 
 // One frame to send. The TCP or UDP checksum is completed by the device when
 // checksum_start is not 0 and sys_info says that it can: the environment puts
 // the sum of the pseudo header at checksum_start + checksum_offset, which must
 // lie behind the EtherType and its tags and every byte that an atom looks at.
+//
+// With `segment` it is one IPv4 packet with TCP and no options of IP, whose headers
+// lie in the bytes that are copied, the checksum as above. The device changes lengths,
+// checksums, the sequence number and the flags: no atom of the ring may look at them.
 struct ring_tx {
 	struct ring_piece piece[RING_PIECES_MAX];
 	u8 piece_count;
 	u8 status;		// enum ring_tx_status; the kernel writes
 	u8 checksum_start;	// bytes from the frame's start; 0: none
 	u8 checksum_offset;	// start + offset is below RING_CHECKSUM_END
-	u32 reserved;
+	u16 segment;		// bytes, from RING_SEGMENT_MIN on; 0: this is one frame
+	u16 reserved;
 };
 
 struct ring_control {

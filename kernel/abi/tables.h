@@ -53,7 +53,7 @@ struct sys_info {
 	u8 nic_mac[6];
 	u16 nic_mtu;		// payload bytes of a ring's frame, at most 1500
 	u32 nic_checksum;	// not 0: the device completes checksums
-	u32 reserved;
+	u32 nic_segments;	// not 0: it cuts TCP segments (struct ring_tx)
 	u64 disk_blocks;	// 0: no disk
 	u64 nic_rx_frames;
 	u64 nic_rx_unclaimed;	// no filter took them

@@ -31,6 +31,7 @@ struct nic_facts {
 	u8 mac[6];
 	u16 mtu;		// payload bytes: 68..NIC_MTU_MAX
 	bool checksum;		// the device completes TCP and UDP checksums
+	bool segments;		// and cuts TCP over IPv4 into segments
 };
 
 struct nic_piece {
@@ -45,6 +46,9 @@ struct nic_frame {
 	u16 checksum_start;	// 0: none (else facts->checksum must be set)
 	u16 checksum_offset;	// from checksum_start; lies inside the frame, and
 				// start + offset is below NIC_CHECKSUM_END
+	u16 segment;		// bytes of payload in each segment; 0: one frame (else
+				// facts->segments and checksum_start must be set)
+	u16 segment_header;	// bytes that each begins with, within header_len
 };
 
 struct nic_received {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The virtio network driver behind nic.h (virtio 1.2, section 5.1): one receive
 // and one transmit queue, one interrupt vector, no offload that would make
-// frames larger than the wire's.
+// received frames larger than the wire's.
 //
 // A receive buffer is one descriptor for the virtio header and the frame, as long
 // as the MTU that the device tells makes it: 256 of them are 384 KiB with 1500
@@ -29,6 +29,7 @@
 #define FEATURE_CHECKSUM (1ull << 0)
 #define FEATURE_MTU (1ull << 3)
 #define FEATURE_MAC (1ull << 5)
+#define FEATURE_SEGMENTS (1ull << 11)	// of TCP over IPv4, on transmit
 #define FEATURE_STATUS (1ull << 16)
 
 #define CONFIG_MAC 0u
@@ -43,10 +44,11 @@
 #define SLOT_LEN 128u
 
 #define HEADER_NEEDS_CHECKSUM 1u
+#define OFFLOAD_TCP4 1u
 
 struct net_header {
 	u8 flags;
-	u8 offload;		// 0: no segmentation
+	u8 offload;		// OFFLOAD_TCP4, or 0: no segmentation
 	u16 header_len;
 	u16 segment_len;
 	u16 checksum_start;
@@ -99,6 +101,7 @@ read_facts(void)
 		kprintf("nic: the link is down\n");
 	net.facts.mtu = MIN(mtu, (u16)NIC_MTU_MAX);
 	net.facts.checksum = (v->features & FEATURE_CHECKSUM) != 0;
+	net.facts.segments = net.facts.checksum && v->features & FEATURE_SEGMENTS;
 	return true;
 }
 
@@ -249,6 +252,13 @@ net_send(const struct nic_frame *frame, u32 cookie)
 		header.checksum_start = frame->checksum_start;
 		header.checksum_offset = frame->checksum_offset;
 	}
+	if (frame->segment) {
+		ASSERT(net.facts.segments && frame->checksum_start &&
+		       frame->segment_header <= frame->header_len);
+		header.offload = OFFLOAD_TCP4;
+		header.header_len = frame->segment_header;
+		header.segment_len = frame->segment;
+	}
 	__builtin_memcpy(net.slots + offset, &header, sizeof(header));
 	piece[0].physical = net.slots_physical + offset;
 	piece[0].len = (u32)sizeof(header) + frame->header_len;
@@ -315,8 +325,8 @@ net_init(void (*interrupt)(u32 argument), u32 buffers, u32 mtu)
 	ASSERT(!net.present && buffers > 0 && buffers <= VIRTQUEUE_SIZE_MAX);
 	net.facts.mtu = (u16)mtu;
 	if (!virtio_find(v, VIRTIO_NET, 0, "nic") ||
-	    !virtio_negotiate(v, FEATURE_CHECKSUM | FEATURE_MTU | FEATURE_MAC |
-				 FEATURE_STATUS))
+	    !virtio_negotiate(v, FEATURE_CHECKSUM | FEATURE_SEGMENTS | FEATURE_MTU |
+				 FEATURE_MAC | FEATURE_STATUS))
 		return false;
 	if (!read_facts()) {
 		net.stopped = virtio_stop(v);

@@ -11,6 +11,14 @@
 #define SOURCE_OFFSET 6u
 #define TYPE_OFFSET 12u
 #define TAG_LEN 4u
+#define ETHERTYPE_IPV4 0x0800u
+#define IP_AT EGRESS_LEN_MIN
+#define IP_PLAIN 0x45u			// version 4, no options
+#define IP_PROTOCOL_TCP 6u
+#define IP_FRAGMENT 0x3fffu		// more of them, or where it belongs
+#define TCP_AT (IP_AT + 20u)
+#define TCP_LEN_MIN 20u
+#define TCP_CHECKSUM 16u
 #define ETHERTYPE_VLAN 0x8100u
 #define ETHERTYPE_SERVICE_VLAN 0x88a8u
 #define ETHERTYPE_OLD_SERVICE_VLAN 0x9100u
@@ -34,7 +42,11 @@ lengths_hold(const struct egress *e, const struct ring_tx *t, u32 *total)
 			return false;
 		*total += t->piece[i].len;
 	}
-	if (t->piece[0].len < EGRESS_LEN_MIN || *total > e->len_max)
+	if (t->segment && (!e->segments || t->segment < RING_SEGMENT_MIN ||
+			   t->checksum_start == 0))
+		return false;
+	if (t->piece[0].len < EGRESS_LEN_MIN ||
+	    *total > (t->segment ? RING_LONG_MAX : e->len_max))
 		return false;
 	if (t->checksum_start == 0)
 		return true;
@@ -80,7 +92,7 @@ egress_descriptor(const struct egress *e, const struct ring_tx *t, u32 *total)
 	}
 	if (rewrites_header(e, t))
 		return RING_TX_FORGED;
-	ASSERT(*total >= EGRESS_LEN_MIN && *total <= e->len_max);
+	ASSERT(*total >= EGRESS_LEN_MIN && *total <= MAX(e->len_max, RING_LONG_MAX));
 	return RING_TX_SENT;
 }
 
@@ -121,4 +133,43 @@ egress_header(const struct egress *e, const u8 *header, u32 len, u32 total)
 		return false;
 	filter_load(&window, header, len);
 	return filter_accepts(&e->narrowed, &window);
+}
+
+// What a device changes from segment to segment, of a frame with IPv4 and TCP: lengths
+// and checksum of IP, sequence number, flags, checksum of TCP.
+static const struct {
+	u8 from, to;
+} changed[] = { { 16, 20 }, { 24, 26 }, { 38, 42 }, { 47, 48 }, { 50, 52 } };
+
+static bool
+looks_at_changed(const struct egress *e)
+{
+	const u8 *mask = (const u8 *)e->narrowed.mask;
+
+	for (u32 i = 0; i < ARRAY_SIZE(changed); i++) {
+		for (u32 at = changed[i].from; at < changed[i].to; at++) {
+			if (mask[at])
+				return true;
+		}
+	}
+	return false;
+}
+
+u32
+egress_segments(const struct egress *e, const struct ring_tx *t, const u8 *header, u32 len)
+{
+	u32 header_len;
+
+	ASSERT(e->segments && t->segment >= RING_SEGMENT_MIN);
+	if (len < TCP_AT + TCP_LEN_MIN ||
+	    be16_load(header + TYPE_OFFSET) != ETHERTYPE_IPV4 ||
+	    header[IP_AT] != IP_PLAIN || header[IP_AT + 9] != IP_PROTOCOL_TCP ||
+	    be16_load(header + IP_AT + 6) & IP_FRAGMENT ||
+	    t->checksum_start != TCP_AT || t->checksum_offset != TCP_CHECKSUM)
+		return 0;
+	header_len = TCP_AT + (u32)(header[TCP_AT + 12] >> 4) * 4;
+	if (header_len < TCP_AT + TCP_LEN_MIN || header_len > len ||
+	    header_len + t->segment > e->len_max || looks_at_changed(e))
+		return 0;
+	return header_len;
 }

@@ -13,6 +13,10 @@
 // narrowing, whose bytes must all lie in the copy (or past the frame's end). A
 // ring that may forge is held only to its atoms.
 //
+// A packet that the device cuts into segments has its header in each of them, with
+// other lengths, checksums, sequence number and flags: no atom may look there, and the
+// kernel knows the header for what it is, since the device goes by it.
+//
 // A device that completes a checksum writes two bytes of the frame after it was
 // judged, and the sender can choose their value. So they must lie behind every
 // byte that decided.
@@ -36,6 +40,7 @@ struct egress {
 	u64 mac;			// source address: egress_mac()
 	bool forges;			// any header that the atoms allow
 	bool checksum;			// the device completes checksums
+	bool segments;			// and cuts TCP segments
 	u32 len_max;			// bytes of a frame
 	struct filter narrowed;		// set by egress_narrow()
 	u32 extent;			// bytes that it looks at
@@ -73,3 +78,8 @@ egress_descriptor(const struct egress *e, const struct ring_tx *t, u32 *total);
 // EGRESS_LEN_MIN and at most `total`, are at `header`?
 must_check bool
 egress_header(const struct egress *e, const u8 *header, u32 len, u32 total);
+
+// May it besides be cut into segments, as t->segment says? Returns the bytes of header
+// that each begins with, or 0.
+must_check u32
+egress_segments(const struct egress *e, const struct ring_tx *t, const u8 *header, u32 len);

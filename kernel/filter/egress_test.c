@@ -44,6 +44,7 @@ random_egress(struct egress *e)
 		.mac = egress_mac(own_mac),
 		.forges = below(8) == 0,
 		.checksum = below(2),
+		.segments = below(2),
 		.len_max = LEN_MAX,
 	};
 	e->narrowed = (struct filter){ 0 };
@@ -102,7 +103,9 @@ oracle_lengths(const struct egress *e, const struct ring_tx *t)
 		if (t->piece[p].offset > 4095 || t->piece[p].len == 0)
 			return false;
 	}
-	if (t->piece[0].len < 14 || total > e->len_max)
+	if (t->piece[0].len < 14 || total > (t->segment ? 65535 : e->len_max))
+		return false;
+	if (t->segment && (!e->segments || !t->checksum_start || t->segment < 512))
 		return false;
 	return !t->checksum_start ||
 	       (e->checksum && t->checksum_start >= 14 &&
@@ -142,6 +145,7 @@ test_descriptors(void **state)
 		}
 		t.checksum_start = (u8)PICK(0, 0, 0, 13, 14, 14, 34, 255);
 		t.checksum_offset = (u8)PICK(0, 6, 7, 8, 16, 255);
+		t.segment = (u16)PICK(0, 0, 0, 1, 511, 512, 1448, 65535);
 
 		enum ring_tx_status got = egress_descriptor(&e, &t, &total);
 		enum ring_tx_status want =
@@ -327,6 +331,108 @@ test_narrowed_past_the_copy(void **state)
 	assert_false(egress_header(&e, frame, 42, 43));
 }
 
+#define SEGMENT_HEADER 66u	// with a timestamp, say
+
+// A header of a packet that may be cut, and what says so.
+static struct ring_tx
+long_packet(u8 header[RING_HEADER_COPY])
+{
+	memset(header, 0, RING_HEADER_COPY);
+	memcpy(header + 6, own_mac, 6);
+	be16_store(header + 12, 0x0800);
+	header[14] = 0x45;
+	be16_store(header + 20, 0x4000);	// do not fragment
+	header[23] = 6;
+	header[46] = (SEGMENT_HEADER - 34) / 4 << 4;
+	return (struct ring_tx){ .segment = 1448, .checksum_start = 34,
+				 .checksum_offset = 16 };
+}
+
+static struct egress
+cutting(void)
+{
+	return (struct egress){ .mac = egress_mac(own_mac), .checksum = true,
+				.segments = true, .len_max = LEN_MAX };
+}
+
+static void
+test_segments_are_of_tcp(void **state)
+{
+	static const struct {
+		u8 at, value;
+	} wrong[] = {
+		{ 12, 0x86 },		// not IPv4
+		{ 14, 0x46 },		// with options
+		{ 14, 0x65 },		// version 6
+		{ 20, 0x20 },		// fragments follow
+		{ 21, 1 },		// a fragment itself
+		{ 23, 17 },		// UDP
+		{ 46, 0x40 },		// no whole header
+		{ 46, 0xf0 },		// longer than the copy below
+	};
+	struct egress e = cutting();
+	u8 header[RING_HEADER_COPY];
+	struct ring_tx t = long_packet(header);
+
+	(void)state;
+	assert_int_equal(egress_segments(&e, &t, header, 90), SEGMENT_HEADER);
+	assert_int_equal(egress_segments(&e, &t, header, SEGMENT_HEADER - 1), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		t = long_packet(header);
+		header[wrong[i].at] = wrong[i].value;
+		assert_int_equal(egress_segments(&e, &t, header, 90), 0);
+	}
+	t = long_packet(header);
+	t.segment = LEN_MAX - SEGMENT_HEADER;
+	assert_int_equal(egress_segments(&e, &t, header, 90), SEGMENT_HEADER);
+	t.segment++;			// longer than a frame
+	assert_int_equal(egress_segments(&e, &t, header, 90), 0);
+	t = long_packet(header);
+	t.checksum_start++;
+	assert_int_equal(egress_segments(&e, &t, header, 90), 0);
+	t = long_packet(header);
+	t.checksum_offset++;
+	assert_int_equal(egress_segments(&e, &t, header, 90), 0);
+}
+
+// What a device makes of the header of a packet for its third segment, with all that
+// it may change.
+static void
+third_segment(u8 *header)
+{
+	for (u32 i = 0; i < 2; i++) {
+		header[16 + i] ^= 0xff;		// length
+		header[18 + i] ^= 0xff;		// identification
+		header[24 + i] ^= 0xff;
+		header[50 + i] ^= 0xff;		// checksums
+	}
+	for (u32 i = 0; i < 4; i++)
+		header[38 + i] ^= 0xff;		// sequence number
+	header[47] ^= 0xff;			// flags
+}
+
+// Atoms look at nothing that differs between the packet and its segments, and may
+// look at all else.
+static void
+test_segments_keep_what_was_judged(void **state)
+{
+	u8 header[RING_HEADER_COPY], segment[RING_HEADER_COPY];
+	struct ring_tx t = long_packet(header);
+
+	(void)state;
+	memcpy(segment, header, sizeof(header));
+	third_segment(segment);
+	for (u32 at = 0; at < FILTER_WINDOW; at++) {
+		struct egress e = cutting();
+		u32 offset = MIN(at, 60u), mask = 0x80000000u >> 8 * (at - offset);
+		struct ring_atom atom = { offset, mask, be32_load(header + offset) & mask };
+
+		assert_true(narrow(&e, &atom, 1));
+		assert_int_equal(egress_segments(&e, &t, header, RING_HEADER_COPY),
+				 header[at] == segment[at] ? SEGMENT_HEADER : 0);
+	}
+}
+
 // Whatever two bytes the device writes as a checksum, the frame on the wire
 // still meets the rules.
 static void
@@ -371,6 +477,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_segments_are_of_tcp),
+		cmocka_unit_test(test_segments_keep_what_was_judged),
 		cmocka_unit_test(test_smuggling),
 		cmocka_unit_test(test_narrowed_past_the_copy),
 		cmocka_unit_test(test_completed_checksums),

@@ -59,6 +59,7 @@ ring_init(void)
 	memcpy(sys_info.nic_mac, nic->mac, sizeof(sys_info.nic_mac));
 	sys_info.nic_mtu = ring_mtu();
 	sys_info.nic_checksum = nic->checksum;
+	sys_info.nic_segments = nic->segments;
 	sys_info.nic_count = 1;
 	ring_tx_init();
 }
@@ -203,6 +204,7 @@ bind_egress(struct ring *ring, const struct bind_checked *c)
 		.mac = egress_mac(ring->info->mac),
 		.forges = c->rights & CAP_FORGE,
 		.checksum = nic_facts()->checksum,
+		.segments = nic_facts()->segments,
 		.len_max = ring_mtu() + NIC_ETHERNET_LEN,
 	};
 	egress_narrow(e, &c->send.wish.filter);

@@ -177,13 +177,19 @@ put_together(const struct ring_tx *t, const u8 *header, u32 header_len)
 }
 
 bool
+ring_is_here(const u8 *header)
+{
+	return !(header[0] & 1) && has_mac(egress_mac(header)) &&
+	       be16_load(header + ETHERTYPE_OFFSET) != ETHERTYPE_FABRIC;
+}
+
+bool
 ring_loop(const struct ring_tx *t, const u8 *header, u32 header_len)
 {
 	u32 total;
 
 	ASSERT(header_len >= NIC_ETHERNET_LEN && header_len <= RING_HEADER_COPY);
-	if (header[0] & 1 || !has_mac(egress_mac(header)) ||
-	    be16_load(header + ETHERTYPE_OFFSET) == ETHERTYPE_FABRIC)
+	if (!ring_is_here(header))
 		return false;
 	total = put_together(t, header, header_len);
 	if (t->checksum_start)

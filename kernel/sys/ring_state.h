@@ -105,6 +105,10 @@ ring_rx_list(void);
 void
 ring_rx_poll(void);
 
+// Is the frame that begins so for a ring of this node?
+must_check bool
+ring_is_here(const u8 *header);
+
 // A frame that was judged, its first `header_len` bytes at `header` in
 // the kernel's memory. True: its address is a ring's of this node, which has it, or
 // had no room; false: it is for the wire.

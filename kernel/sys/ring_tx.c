@@ -157,8 +157,17 @@ send_one(struct ring *ring, const struct ring_tx *t, u32 flight_index)
 	memcpy(header, source + t->piece[0].offset, frame.header_len);
 	if (!egress_header(&ring->egress, header, frame.header_len, total))
 		return RING_TX_FORGED;
-	if (ring_loop(t, header, frame.header_len))
+	if (t->segment) {
+		frame.segment = t->segment;
+		frame.segment_header = (u16)egress_segments(&ring->egress, t, header,
+							    frame.header_len);
+		if (!frame.segment_header)
+			return RING_TX_MALFORMED;
+		if (ring_is_here(header))
+			return RING_TX_LOCAL;
+	} else if (ring_loop(t, header, frame.header_len)) {
 		return RING_TX_SENT;
+	}
 	*f = (struct flight){ .open = true };
 	f->ring = (u32)(ring - rings);
 	f->sequence = ring->tx_taken;

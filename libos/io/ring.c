@@ -8,6 +8,7 @@
 
 #include "libos/io/ring.h"
 #include "kernel/base/assert.h"
+#include "libos/crt/clock.h"
 #include "libos/crt/syscall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
@@ -118,7 +119,7 @@ ring_room(const struct ring *ring)
 
 bool
 ring_put(struct ring *ring, const struct ring_part *parts, u32 count,
-	 struct ring_checksum checksum)
+	 struct ring_offload offload)
 {
 	struct ring_tx *tx = &ring->tx[ring->tx_head % RING_SLOTS];
 
@@ -126,7 +127,7 @@ ring_put(struct ring *ring, const struct ring_part *parts, u32 count,
 	for (u32 i = 0; i < count; i++) {
 		struct place place;
 
-		ASSERT(parts[i].len > 0 && parts[i].len <= RING_MTU_MAX);
+		ASSERT(parts[i].len > 0 && parts[i].len <= RING_LONG_MAX);
 		if (!locate(parts[i].at, parts[i].len, &place)) {
 			ring->unplaced++;
 			return false;
@@ -139,12 +140,30 @@ ring_put(struct ring *ring, const struct ring_part *parts, u32 count,
 	}
 	tx->piece_count = (u8)count;
 	tx->status = RING_TX_OPEN;
-	tx->checksum_start = checksum.start;
-	tx->checksum_offset = checksum.offset;
+	tx->checksum_start = offload.start;
+	tx->checksum_offset = offload.offset;
+	tx->segment = offload.segment;
+	tx->reserved = 0;
 	ring->tx_head++;
 	__atomic_store_n(&ring->control->tx_head, ring->tx_head,
 			 __ATOMIC_RELEASE);
 	return true;
+}
+
+bool
+ring_is_near(const u8 mac[6])
+{
+	const volatile struct ring_info *info = ring_table();
+
+	for (u32 i = 0; i < RINGS_MAX; i++) {
+		u32 same = 0;
+
+		for (u32 b = 0; b < 6; b++)
+			same += info[i].mac[b] == mac[b];
+		if (info[i].owner && same == 6)
+			return true;
+	}
+	return false;
 }
 
 i64

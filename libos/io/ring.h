@@ -44,10 +44,12 @@ struct ring_part {
 	u32 len;
 };
 
-// A checksum for the device to complete; start 0: none (struct ring_tx).
-struct ring_checksum {
+// What the device is to do with a frame (struct ring_tx): a checksum to complete,
+// start 0: none; bytes of each segment to cut it into, 0: none.
+struct ring_offload {
 	u8 start;
 	u8 offset;
+	u16 segment;
 };
 
 // Takes the memory and binds the ring. Returns 0 or an error, with nothing left
@@ -82,7 +84,11 @@ ring_room(const struct ring *ring);
 // part lies where locate() finds no place.
 must_check bool
 ring_put(struct ring *ring, const struct ring_part *parts, u32 count,
-	 struct ring_checksum checksum);
+	 struct ring_offload offload);
+
+// Does a ring of this node have that address now? The device cuts no segments for it.
+must_check bool
+ring_is_near(const u8 mac[6]);
 
 // Frames that were put, and of them those that are done with, counted modulo
 // 2^32: memory of frame number n may be reused when (i32)(sent - n) > 0.

@@ -83,7 +83,8 @@ ip_header(const struct net *net, u8 *frame, const u8 mac[6], u32 source,
 {
 	u8 *ip = frame + ETHERNET_LEN;
 
-	ASSERT(IPV4_LEN + payload_len <= net->config.mtu);
+	ASSERT(IPV4_LEN + payload_len <=
+	       (net->config.cut_max ? 0xffffu : net->config.mtu));
 	memcpy(frame, mac, 6);
 	memcpy(frame + 6, net->config.mac, 6);
 	be16_store(frame + 12, ETHERTYPE_IPV4);

@@ -53,6 +53,7 @@ config_ok(const struct net_config *c)
 	return c->conn_max >= 1 && c->conn_max <= 65535 && c->mtu >= 576 &&
 	       c->mtu <= 1500 && c->receive_size >= 2048 &&
 	       c->receive_size <= 1 << 20 && c->mode <= NET_GUEST &&
+	       c->cut_max <= NET_CUT_MAX && (!c->cut_max || c->checksum_offload) &&
 	       (c->mode != NET_REMEMBERED || c->address) &&
 	       (c->mode != NET_GUEST || !c->address);
 }

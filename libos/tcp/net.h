@@ -28,6 +28,7 @@
 
 #define NET_HEADER_MAX 1600u	// room that net_output() needs for one packet
 #define NET_SPANS_MAX 2u
+#define NET_CUT_MAX 65000u	// an IPv4 packet ends at 65,535 bytes
 #define NET_SECRET_LEN 16u
 #define NET_FRAME_HEADROOM 14u	// Ethernet
 #define NET_OWN_MAX 4u		// addresses of a guest
@@ -52,6 +53,8 @@ struct net_config {
 	u8 mac[6];
 	u16 mtu;		// IPv4 packet bytes: 576..1500
 	bool checksum_offload;	// the device completes the TCP checksum
+	u32 cut_max;		// bytes of TCP payload that the device cuts into segments
+				// (with checksum_offload; at most NET_CUT_MAX); 0: none
 	u32 conn_max;		// TCP connections, 1..65535
 	u32 receive_size;	// receive buffer of each, bytes
 	u8 secret[NET_SECRET_LEN];	// random: initial sequence numbers, hashing
@@ -70,7 +73,8 @@ struct net_span {
 // A frame to send: `header_len` bytes in the caller's buffer, then the spans,
 // which lie in memory that the application lent. checksum_start != 0: the
 // device adds up from there to the end of the frame and stores the result at
-// checksum_start + checksum_offset.
+// checksum_start + checksum_offset. segment != 0: it is longer than a frame; the
+// device makes TCP segments with so many bytes each of it, or net_cut() does.
 struct net_packet {
 	u8 *header;		// in: NET_HEADER_MAX bytes
 	u32 header_len;
@@ -78,6 +82,7 @@ struct net_packet {
 	struct net_span span[NET_SPANS_MAX];
 	u8 checksum_start;
 	u8 checksum_offset;
+	u16 segment;
 };
 
 enum net_drop {
@@ -132,6 +137,12 @@ net_next_deadline(const struct net *net);
 // Makes the next frame to send. Returns false when there is none.
 must_check bool
 net_output(struct net *net, u64 now_ns, struct net_packet *packet);
+
+// Makes the next segment of a packet whose `segment` is not 0. `*done` says how many
+// bytes of its payload were taken, 0 at first. `part->header` is another buffer of
+// NET_HEADER_MAX bytes. False, and nothing is made, when there are no more.
+must_check bool
+net_cut(const struct net_packet *whole, u32 *done, struct net_packet *part);
 
 // Own address, 0 while there is none yet; its network's mask, and the gateway, 0 if
 // there is none.

@@ -6,7 +6,7 @@
 // prints how fast the downloads went.
 //
 // links: libos/tcp/address.c libos/tcp/arp.c libos/tcp/check.c
-// links: libos/tcp/checksum.c libos/tcp/dhcp.c
+// links: libos/tcp/checksum.c libos/tcp/cut.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c
@@ -44,10 +44,13 @@ random_config(struct sim *sim, struct net_config *config)
 {
 	static const u16 mtus[] = { 576, 1006, 1500, 1500 };
 	static const u32 sizes[] = { 2048, 8192, 32768, 262144 };
+	static const u32 cuts[] = { 0, 3000, 20000, NET_CUT_MAX };
 
 	config->mtu = mtus[prng_below(&sim->prng, ARRAY_SIZE(mtus))];
 	config->receive_size = sizes[prng_below(&sim->prng, ARRAY_SIZE(sizes))];
 	config->checksum_offload = prng_below(&sim->prng, 2);
+	if (config->checksum_offload)
+		config->cut_max = cuts[prng_below(&sim->prng, ARRAY_SIZE(cuts))];
 	config->conn_max = 16;
 }
 

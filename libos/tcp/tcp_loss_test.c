@@ -4,7 +4,7 @@
 // adds up; here each rule stands alone.
 //
 // links: libos/tcp/address.c libos/tcp/arp.c libos/tcp/check.c
-// links: libos/tcp/checksum.c libos/tcp/dhcp.c
+// links: libos/tcp/checksum.c libos/tcp/cut.c libos/tcp/dhcp.c
 // links: libos/tcp/ip.c libos/tcp/net.c libos/tcp/tcp_ack.c libos/tcp/tcp_api.c
 // links: libos/tcp/tcp_close.c libos/tcp/tcp_input.c libos/tcp/tcp_loss.c
 // links: libos/tcp/tcp_open.c libos/tcp/tcp_output.c libos/tcp/tcp_path.c

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a connection sends next, one segment a call, by urgency: its SYN, an
+// What a connection sends next, one packet a call, by urgency: its SYN, an
 // acknowledgement that reports holes, what was lost, new bytes, a probe, a bare
 // acknowledgement. The window, the congestion window and the silly window rules
 // (RFC 9293, 3.8.6.2.1) decide how much. There is no Nagle delay: applications
@@ -16,6 +16,7 @@
 #define ROUTE_RETRY_NS (20 * NS_PER_MS)
 #define LIMITED_SEGMENTS 2u		// RFC 3042
 #define IDLE_CWND_SEGMENTS 10u
+#define CUT_SEGMENT_MIN 512u		// kernel/abi/ring.h, RING_SEGMENT_MIN
 
 static void
 acknowledgement_sent(struct tcp_conn *conn, const struct tcp_header *t)
@@ -113,6 +114,7 @@ build(struct net *net, struct tcp_conn *conn, struct net_packet *packet,
 		t->flags &= (u8)~FLAG_FIN;	// cut short
 		h[13] = t->flags;
 	}
+	packet->segment = (u16)(len > conn->mss ? conn->mss : 0);
 	ip_header(net, packet->header, conn->peer_mac, conn->tuple.local,
 		  conn->tuple.peer, IPPROTO_TCP, header_len + len);
 	put_checksum(net, packet, &conn->tuple, header_len + len);
@@ -218,30 +220,54 @@ output_lost(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 	return true;
 }
 
+static u32
+whole_segments(const struct tcp_conn *conn, u32 len)
+{
+	return len / conn->mss * conn->mss;
+}
+
+// How many of `len` new bytes (0: a FIN alone) may join what is in the network, which
+// always holds one segment. False: nothing may.
 static bool
-congested(const struct tcp_conn *conn, u32 len)
+congestion_allows(const struct tcp_conn *conn, u32 *len)
 {
 	u32 pipe = loss_pipe(conn);
 	u32 cwnd = conn->cwnd;
 
 	if (conn->recovery == RECOVERY_NONE)
 		cwnd += MIN(conn->dup_acks, LIMITED_SEGMENTS) * conn->mss;
-	return pipe && pipe + len > cwnd;
+	if (!pipe)
+		cwnd = MAX(cwnd, conn->mss);
+	if (pipe + *len <= cwnd)
+		return true;
+	*len = cwnd > pipe ? whole_segments(conn, MIN(*len, cwnd - pipe)) : 0;
+	return *len > 0;
 }
 
-// How many of the waiting bytes the window lets go now: a whole segment, the
-// last one, or as much as it ever takes.
+// How many of the waiting bytes may be one packet: the device cuts it.
 static u32
-window_allows(const struct tcp_conn *conn, u32 waiting)
+packet_max(const struct net *net, const struct tcp_conn *conn)
+{
+	if (conn->mss < CUT_SEGMENT_MIN)
+		return conn->mss;
+	return MAX(conn->mss, whole_segments(conn, net->config.cut_max));
+}
+
+// How many of the waiting bytes, at most `most`, the window lets go now: whole
+// segments, the last one, or as much as it ever takes.
+static u32
+window_allows(const struct tcp_conn *conn, u32 waiting, u32 most)
 {
 	i32 window = seq_diff(conn->snd_una + conn->snd_wnd, conn->snd_nxt);
-	u32 len = MIN(waiting, conn->mss);
+	u32 len = MIN(waiting, most);
 
 	if (window <= 0)
 		return 0;
 	if (len <= (u32)window)
 		return len;
 	len = (u32)window;
+	if (len >= conn->mss)
+		return whole_segments(conn, len);
 	return len >= conn->snd_wnd_max / 2 || conn->probe_now ? len : 0;
 }
 
@@ -263,11 +289,12 @@ output_new(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 		return false;
 	restart_after_idle(net, conn);
 	if (!fin_only) {
-		len = window_allows(conn, conn->data_end - conn->snd_nxt);
+		len = window_allows(conn, conn->data_end - conn->snd_nxt,
+				    packet_max(net, conn));
 		if (!len)
 			return false;
 	}
-	if (congested(conn, len))
+	if (!congestion_allows(conn, &len))
 		return false;
 	sent(net, conn, conn->snd_nxt,
 	     send_range(net, conn, packet, conn->snd_nxt, len));
@@ -286,7 +313,7 @@ output_tail(struct net *net, struct tcp_conn *conn, struct net_packet *packet)
 	if (!conn_flight(conn))
 		return false;
 	if (seq_diff(conn->data_end, seq) > 0)
-		len = window_allows(conn, conn->data_end - seq);
+		len = window_allows(conn, conn->data_end - seq, conn->mss);
 	conn->tail_resent = !len;
 	if (conn->tail_resent) {
 		loss_tail(conn, &seq, &len);

@@ -144,15 +144,16 @@ copy_out(const struct tcp_conn *conn, u32 ring_offset, u8 *to, u32 len)
 	memcpy(to + to_end, conn->copy, len - to_end);
 }
 
-// Adds one stretch of a piece to the packet. False: it has no place there.
+// Adds one stretch of a piece to the packet, whose header has room for so much of it.
+// False: it has no place there.
 static bool
 gather_part(const struct tcp_conn *conn, struct net_packet *packet,
-	    const struct cursor *c, u32 len)
+	    const struct cursor *c, u32 len, u32 room)
 {
 	const struct piece *piece = piece_at(conn, c->index);
 	u8 *to = packet->header + packet->header_len;
 
-	if (piece->at && (len > SMALL_LEN || packet->span_count)) {
+	if (piece->at && (len > SMALL_LEN || packet->span_count || len > room)) {
 		if (packet->span_count == NET_SPANS_MAX)
 			return false;
 		packet->span[packet->span_count++] =
@@ -161,13 +162,27 @@ gather_part(const struct tcp_conn *conn, struct net_packet *packet,
 	}
 	if (packet->span_count)
 		return false;
-	ASSERT(packet->header_len + len <= NET_HEADER_MAX);
+	ASSERT(len <= room && packet->header_len + len <= NET_HEADER_MAX);
 	if (piece->at)
 		memcpy(to, piece->at + c->offset, len);
 	else
 		copy_out(conn, c->copy_at, to, len);
 	packet->header_len += len;
 	return true;
+}
+
+// A packet that had to end before all of it was gathered ends with a whole segment.
+static u32
+end_whole(const struct tcp_conn *conn, struct net_packet *packet, u32 done)
+{
+	u32 excess = done > conn->mss ? done % conn->mss : 0;
+	struct net_span *last = packet->span_count ?
+				&packet->span[packet->span_count - 1] : NULL;
+
+	if (!last || last->len <= excess)
+		return done;
+	last->len -= excess;
+	return done - excess;
 }
 
 u32
@@ -184,8 +199,14 @@ pieces_gather(const struct tcp_conn *conn, struct net_packet *packet, u32 seq,
 	while (done < len) {
 		const struct piece *piece = piece_at(conn, c.index);
 		u32 part = MIN(len - done, piece->len - c.offset);
+		u32 room = conn->mss - MIN(done, conn->mss);
 
-		if (!gather_part(conn, packet, &c, part))
+		// What is copied fills one segment at most.
+		if (!piece->at && part > room) {
+			part = room;
+			len = done + part;
+		}
+		if (!part || !gather_part(conn, packet, &c, part, room))
 			break;
 		done += part;
 		if (!piece->at)
@@ -194,5 +215,5 @@ pieces_gather(const struct tcp_conn *conn, struct net_packet *packet, u32 seq,
 		c.index++;
 	}
 	ASSERT(done > 0);
-	return done;
+	return done < len ? end_whole(conn, packet, done) : done;
 }

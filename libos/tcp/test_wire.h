@@ -68,28 +68,102 @@ wire_complete(const struct net_packet *packet, u8 *frame, u32 len)
 	be16_store(frame + start + packet->checksum_offset, sum);
 }
 
+static inline u32
+wire_flatten(const struct net *net, const struct net_packet *packet,
+	     u8 frame[WIRE_FRAME_MAX])
+{
+	u32 len = packet->header_len;
+
+	ASSERT(len <= NET_HEADER_MAX);
+	memcpy(frame, packet->header, len);
+	for (u32 i = 0; i < packet->span_count; i++) {
+		ASSERT(len + packet->span[i].len <= WIRE_FRAME_MAX);
+		memcpy(frame + len, packet->span[i].at, packet->span[i].len);
+		len += packet->span[i].len;
+	}
+	ASSERT(len <= ETHERNET_LEN + net->config.mtu);
+	wire_complete(packet, frame, len);
+	return len;
+}
+
+// A packet that is being cut, as it lies in a device that has read all of it: the
+// stack may already forget what it lent.
+struct wire_long {
+	const struct net *net;
+	struct net_packet packet;
+	u32 done;
+	u8 header[NET_HEADER_MAX];
+	u8 bytes[NET_CUT_MAX];
+};
+
+static inline struct wire_long *
+wire_long_of(const struct net *net)
+{
+	static struct wire_long longs[2];
+
+	for (u32 i = 0; i < ARRAY_SIZE(longs); i++) {
+		if (longs[i].net == net)
+			return &longs[i];
+	}
+	return NULL;
+}
+
+// Takes a long packet in; there are at most two at a time.
+static inline void
+wire_read_long(const struct net *net, const struct net_packet *packet)
+{
+	struct wire_long *l = wire_long_of(NULL);
+	u32 len = 0;
+
+	ASSERT(l && packet->header_len <= NET_HEADER_MAX);
+	l->net = net;
+	l->done = 0;
+	l->packet = *packet;
+	l->packet.header = l->header;
+	memcpy(l->header, packet->header, packet->header_len);
+	for (u32 i = 0; i < packet->span_count; i++) {
+		ASSERT(len + packet->span[i].len <= sizeof(l->bytes));
+		memcpy(l->bytes + len, packet->span[i].at, packet->span[i].len);
+		l->packet.span[i].at = l->bytes + len;
+		len += packet->span[i].len;
+	}
+	ASSERT(packet->header_len + len <= ETHERNET_LEN + 0xffff);
+}
+
+// The next segment of a long packet that was begun. Returns its length, or 0.
+static inline u32
+wire_cut(const struct net *net, u8 *header, u8 frame[WIRE_FRAME_MAX])
+{
+	struct wire_long *l = wire_long_of(net);
+	struct net_packet part = { .header = header };
+
+	if (!l)
+		return 0;
+	if (net_cut(&l->packet, &l->done, &part))
+		return wire_flatten(net, &part, frame);
+	l->net = NULL;
+	return 0;
+}
+
 // Takes the next frame that the stack wants to send. Returns its length, or 0.
 static inline u32
 wire_take(struct net *net, u64 now_ns, u8 frame[WIRE_FRAME_MAX])
 {
 	u8 *header = malloc(NET_HEADER_MAX);
 	struct net_packet packet = { .header = header };
-	u32 len = 0;
+	u32 len;
 
 	if (!header)
 		abort();
-	if (net_output(net, now_ns, &packet)) {
-		len = packet.header_len;
-		ASSERT(len <= NET_HEADER_MAX);
-		memcpy(frame, header, len);
-		for (u32 i = 0; i < packet.span_count; i++) {
-			ASSERT(len + packet.span[i].len <= WIRE_FRAME_MAX);
-			memcpy(frame + len, packet.span[i].at,
-			       packet.span[i].len);
-			len += packet.span[i].len;
+	len = wire_cut(net, header, frame);
+	packet.header = header;
+	if (!len && net_output(net, now_ns, &packet)) {
+		if (packet.segment) {
+			wire_read_long(net, &packet);
+			len = wire_cut(net, header, frame);
+		} else {
+			len = wire_flatten(net, &packet, frame);
 		}
-		ASSERT(len <= ETHERNET_LEN + net->config.mtu);
-		wire_complete(&packet, frame, len);
 	}
 	free(header);
 	return len;

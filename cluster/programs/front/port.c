@@ -133,7 +133,7 @@ pass_on(struct port *port, u8 *frame, u32 len, const u8 *mac)
 	memcpy(frame + 6, port->mac, 6);
 	port->sequence[slot] = port->ring.tx_head;
 	port->flying[slot] = true;
-	placed = ring_put(&port->ring, &part, 1, (struct ring_checksum){ 0 });
+	placed = ring_put(&port->ring, &part, 1, (struct ring_offload){ 0 });
 	ASSERT(placed);
 	port->passed++;
 }
@@ -210,7 +210,7 @@ put_buffer(struct port *port, const u8 *buffer, u32 len)
 
 	port->out_sequence[port->out_head % PORT_OUT_MAX] = port->ring.tx_head;
 	port->out_head++;
-	placed = ring_put(&port->ring, &part, 1, (struct ring_checksum){ 0 });
+	placed = ring_put(&port->ring, &part, 1, (struct ring_offload){ 0 });
 	ASSERT(placed);
 }
 

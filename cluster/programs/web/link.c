@@ -46,6 +46,14 @@ link_open(struct link *link, u32 nic_slot, u32 mac_index,
 	return error;
 }
 
+// Of the descriptor that comes next.
+static u8 *
+header_buffer(const struct link *link)
+{
+	return (u8 *)direct_address(link->headers.frame) +
+	       link->ring.tx_head % RING_SLOTS * HEADER_SIZE;
+}
+
 // A segment of a connection that another instance may have: sends it on, or resets
 // it when nobody can know it. What finds no room in the ring is lost, like any frame.
 static void
@@ -64,13 +72,12 @@ pass_on(struct link *link, u64 now_ns, const u8 *frame, u32 len)
 	}
 	if (!ring_room(&link->ring) || len > HEADER_SIZE)
 		return;
-	copy = (u8 *)direct_address(link->headers.frame) +
-	       link->ring.tx_head % RING_SLOTS * HEADER_SIZE;
+	copy = header_buffer(link);
 	memcpy(copy, frame, len);
 	if (!balance_pass_on(copy, place->mac, own))
 		return;
 	part = (struct ring_part){ copy, len };
-	if (ring_put(&link->ring, &part, 1, (struct ring_checksum){ 0 }))
+	if (ring_put(&link->ring, &part, 1, (struct ring_offload){ 0 }))
 		link->passed_on++;
 }
 
@@ -91,7 +98,7 @@ link_receive(struct link *link, u64 now_ns)
 }
 
 static void
-put(struct link *link, const struct net_packet *packet)
+put_frame(struct link *link, const struct net_packet *packet)
 {
 	struct ring_part parts[RING_PIECES_MAX] = {
 		{ packet->header, packet->header_len },
@@ -105,10 +112,37 @@ put(struct link *link, const struct net_packet *packet)
 		};
 	}
 	placed = ring_put(&link->ring, parts, packet->span_count + 1,
-			  (struct ring_checksum){ packet->checksum_start,
-						  packet->checksum_offset });
+			  (struct ring_offload){ packet->checksum_start,
+						 packet->checksum_offset,
+						 packet->segment });
 	// All that is lent lies in the archive, the index or the image.
 	ASSERT(placed);
+}
+
+// For a program of this node, which no device reaches: each segment is a frame. What
+// finds no room in the ring is lost, like any frame.
+static void
+put_cut(struct link *link, struct net_packet *whole)
+{
+	static u8 header[NET_HEADER_MAX];
+	struct net_packet part = { .header = header_buffer(link) };
+	u32 done = 0;
+
+	memcpy(header, whole->header, whole->header_len);
+	whole->header = header;
+	while (ring_room(&link->ring) && net_cut(whole, &done, &part)) {
+		put_frame(link, &part);
+		part.header = header_buffer(link);
+	}
+}
+
+static void
+put(struct link *link, struct net_packet *packet)
+{
+	if (unlikely(packet->segment && ring_is_near(packet->header)))
+		put_cut(link, packet);
+	else
+		put_frame(link, packet);
 }
 
 // A refusal is a bug of this program or a capability taken away: said once.
@@ -126,12 +160,10 @@ void
 link_send(struct link *link, u64 now_ns)
 {
 	struct net_packet packet;
-	u8 *headers = direct_address(link->headers.frame);
 
 	link->starved = true;
 	while (ring_room(&link->ring)) {
-		packet.header = headers +
-			link->ring.tx_head % RING_SLOTS * HEADER_SIZE;
+		packet.header = header_buffer(link);
 		if (!net_output(link->net, now_ns, &packet)) {
 			link->starved = false;
 			break;

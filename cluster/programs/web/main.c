@@ -202,6 +202,7 @@ open_stack(void)
 	struct net_config config = {
 		.mtu = (u16)MIN((u32)sys_info()->nic_mtu, MTU_MAX),
 		.checksum_offload = sys_info()->nic_checksum,
+		.cut_max = sys_info()->nic_segments ? NET_CUT_MAX : 0,
 		.receive_size = RECEIVE_SIZE,
 		.mode = job ? NET_GUEST : NET_HOST,
 		.address = options.address,

@@ -202,6 +202,14 @@ bad_lengths(void)
 	tx.checksum_start = 60;
 	tx.checksum_offset = 255;
 	malformed("a checksum behind the end", tx);
+	tx = whole_frame();
+	tx.segment = RING_SEGMENT_MIN;
+	malformed("segments without a checksum", tx);
+	tx.checksum_start = 34;
+	tx.checksum_offset = 16;
+	malformed("segments of what is not TCP", tx);
+	tx.segment = RING_SEGMENT_MIN - 1;
+	malformed("segments that are too short", tx);
 }
 
 static void

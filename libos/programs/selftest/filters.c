@@ -77,7 +77,7 @@ send(struct ring *ring, u16 from_port, u16 to_port)
 	bytes[23] = 17;
 	be16_store(bytes + SOURCE_PORT, from_port);
 	be16_store(bytes + TARGET_PORT, to_port);
-	if (!check(ring_put(ring, &part, 1, (struct ring_checksum){ 0 }), "put"))
+	if (!check(ring_put(ring, &part, 1, (struct ring_offload){ 0 }), "put"))
 		return RING_TX_OPEN;
 	must(ring_flush(ring), "kick");
 	return ring->tx[at].status;

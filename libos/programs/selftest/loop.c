@@ -13,6 +13,7 @@
 
 #define FROM_INDEX 3u
 #define TO_INDEX 4u
+#define ETHERTYPE_IPV4 0x0800u
 #define SOME_TYPE 0x88b6u		// local experimental, not the fabric's
 #define OTHER_TYPE 0x88b7u
 #define CHECKSUM_START 34u
@@ -64,10 +65,10 @@ send(u32 first, u32 second, u32 third, bool checksum)
 		{ bytes + first + second, third },
 	};
 	u32 at = from.tx_head % RING_SLOTS;
-	struct ring_checksum c = { 0 };
+	struct ring_offload c = { 0 };
 
 	if (checksum)
-		c = (struct ring_checksum){ CHECKSUM_START, CHECKSUM_OFFSET };
+		c = (struct ring_offload){ CHECKSUM_START, CHECKSUM_OFFSET, 0 };
 	if (!check(ring_put(&from, parts, third ? 3 : second ? 2 : 1, c), "put"))
 		return RING_TX_OPEN;
 	must(ring_flush(&from), "kick");
@@ -143,8 +144,30 @@ checksums_are_completed(void)
 	      "with nothing changed but the checksum");
 	// What stood in its place counts as the sum of the pseudo header.
 	check(sum(frame + CHECKSUM_START, len - CHECKSUM_START) ==
-	      sum(bytes + CHECKSUM_START + CHECKSUM_OFFSET, 2), "which is right");
+	      0xffff - sum(bytes + CHECKSUM_START + CHECKSUM_OFFSET, 2), "which is right");
 	ring_consume(&to);
+}
+
+// A device cannot cut what never reaches it.
+static void
+segments_are_for_the_wire(void)
+{
+	struct ring_part part = { bytes, 2000 };
+	u32 at = from.tx_head % RING_SLOTS;
+
+	if (!sys_info()->nic_segments)
+		return;
+	make_frame(&to, ETHERTYPE_IPV4, part.len);
+	bytes[14] = 0x45;
+	be16_store(bytes + 20, 0);
+	bytes[23] = 6;
+	bytes[46] = 0x50;
+	if (!check(ring_put(&from, &part, 1, (struct ring_offload){
+			CHECKSUM_START, CHECKSUM_OFFSET, 1000 }), "put"))
+		return;
+	must(ring_flush(&from), "kick");
+	check(from.tx[at].status == RING_TX_LOCAL && nothing_arrived(),
+	      "segments for a ring of this node are refused");
 }
 
 static void
@@ -202,6 +225,7 @@ test_loop(void)
 	open_rings();
 	what_is_sent_arrives();
 	checksums_are_completed();
+	segments_are_for_the_wire();
 	filters_decide();
 	checks_hold_here_too();
 	a_full_ring_drops();

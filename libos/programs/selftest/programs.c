@@ -308,7 +308,7 @@ send_number(u16 type, u32 number)
 	be16_store(frame + 12, type);
 	frame[14] = 1;
 	be32_store(frame + 16, number);
-	if (!check(ring_put(&from, &part, 1, (struct ring_checksum){ 0 }), "put"))
+	if (!check(ring_put(&from, &part, 1, (struct ring_offload){ 0 }), "put"))
 		return;
 	must(ring_flush(&from), "kick");
 }
