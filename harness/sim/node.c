@@ -20,6 +20,7 @@
 
 #define STEPS_APART (3 * NS_PER_SECOND / 2)	// of clocks, longer than a lease
 #define CREDIT_EACH 4u
+#define LOOK_EACH 8u
 #define REKEY_BITS 8u		// so that every session goes through several keys
 #define BATCH_ONE_IN 8u
 #define BATCH_NS (20 * NS_PER_US)
@@ -363,9 +364,9 @@ tell_model(struct sim_node *node)
 	struct rcap_completion completion;
 
 	export_record(node);
-	// Among very many nodes most frames ask for nothing: what one of those changes is
-	// seen when the next request has come.
-	if (sim.nodes <= LARGE || node->asked)
+	// Most frames ask for nothing: what one of those changes, and none may, is seen a few
+	// steps later; among very many nodes, when the next request has come.
+	if (node->asked || (sim.nodes <= LARGE && node->steps % LOOK_EACH == 0))
 		model_look(&sim.model, node_index(node), STORE_PAGES, sim.trace.now);
 	node->asked = false;
 	while (rcap_completion(node->rcap, &completion))
@@ -485,8 +486,7 @@ node_timer(struct sim_node *node)
 static void
 set_timer(struct sim_node *node)
 {
-	u64 deadline = rcap_deadline(node->rcap);
-	u64 at;
+	u64 deadline = rcap_deadline(node->rcap), at;
 
 	if (deadline == NEVER)
 		return;
