@@ -234,6 +234,19 @@ begin(struct sim_node *node, u32 env, const struct target *target,
 	o->submit.remote = target->remote;
 }
 
+// The same bytes, asked for in two pieces: what no older version understands.
+static void
+read_in_pieces(struct operation *o)
+{
+	u32 first = 1 + (u32)sim_below(o->op.len - 1);
+
+	o->submit.op = OP_READV;
+	o->submit.pieces = 2;
+	o->submit.piece[0] = (struct rcap_piece){ .offset = 0, .length = first };
+	o->submit.piece[1] = (struct rcap_piece){ .offset = first,
+						  .length = o->op.len - first };
+}
+
 static void
 finish(struct operation *o)
 {
@@ -244,6 +257,8 @@ finish(struct operation *o)
 	o->submit.length = o->op.len;
 	if (o->op.kind == DO_ADD)
 		o->submit.addend = o->op.add;
+	if (o->op.kind == DO_READ && o->op.len > 1 && sim_below(4) == 0)
+		read_in_pieces(o);
 }
 
 // The register page, if it is among the capability's: then it is the last.

@@ -188,9 +188,9 @@ draw_tables(void)
 	bool few_peers = !sim_below(4) && few, few_handshakes = !sim_below(4) && few;
 	bool few_agreements = !sim_below(4) && few;
 
-	sim.peers = (u16)(sim.nodes + (few_peers ? 1 : 1 + MEMBERS_MORE));
+	sim.peers = (u16)(few_peers ? sim.nodes - 1 : sim.nodes + 1 + MEMBERS_MORE);
 	sim.handshakes = large ? 64 : few_handshakes ? 3 : 8;
-	sim.agreements = large ? 4000 : few_agreements ? 12 : 100;
+	sim.agreements = large ? 4000 : few_agreements ? 4 : 100;
 }
 
 // Mostly so that a seed is soon over; one in 32 has much to do at a time.

@@ -94,7 +94,8 @@ links_open(struct links *links, u64 now, u16 peer_index,
 	asker = asker_get(links, peer);
 	if (SOMETIMES_IF(ASKER_NO_ROOM, !asker))
 		return LINK_NO_WINDOW;
-	if (SOMETIMES_IF(NUMBERS_OUT, peer->next - peer->done >= WIRE_WINDOW) ||
+	if (SOMETIMES_IF(NUMBERS_OUT, peer->next - peer->done >=
+				      (FAULT_POINT(NUMBERS_FEW) ? 4 : WIRE_WINDOW)) ||
 	    !credit_allows(peer, asker, plan) ||
 	    !pace_allows(links, asker, peer->credit, plan))
 		return LINK_WAIT;

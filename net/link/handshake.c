@@ -337,7 +337,7 @@ hear_hello(struct links *links, u64 now, const struct wire_frame *frame)
 	if (session_live(links, now, peer))
 		return peer->incarnation == hello->incarnation
 			       ? hear_again(links, peer, hello) : LINK_DROP_LIVE;
-	if (SOMETIMES_IF(HELLO_HELD, peer->held))
+	if (peer->held || FAULT_POINT(HELLO_HELD))
 		return LINK_DROP_LIVE;
 	drop = handshake_begin(links, now, peer, &caller);
 	if (drop != LINK_DROP_COUNT)

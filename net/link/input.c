@@ -169,7 +169,6 @@ hear_request(struct links *links, struct link_peer *peer,
 		// Without a grant: one light one at a time.
 		if (!peer->kept &&
 		    (answerer->used || frame->payload_len > LINK_LIGHT_BYTES)) {
-			SOMETIMES(GRANTLESS_REFUSED);
 			if (!answerer->used)
 				answerer_put(links, peer);
 			return LINK_DROP_CREDIT;
