@@ -39,6 +39,7 @@ struct flow_setup {
 	u16 hub_windows;	// peers that one of them talks to at a time
 	u16 grant_pool, landing_pool;
 	u32 pages;		// of memory, each node
+	u8 cluster_key[32];
 	u64 seed;
 };
 

@@ -187,7 +187,6 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 		.incarnation = prng_u64(&flow.prng) | 1,
 		.mac = { 2, 0, 0, 0, (u8)(index >> 8), (u8)index },
 		.mtu = s->mtu,
-		.cluster_key = "the flow rig's",
 		.peers_max = (u16)(hub ? s->nodes : s->hub + 1),
 		.windows_max = hub ? s->hub_windows : (u16)s->hub,
 		.handshakes_max = 32,
@@ -196,6 +195,7 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 		.landing_pool = s->landing_pool,
 	};
 	uuid_of(index, lc->uuid);
+	memcpy(lc->cluster_key, s->cluster_key, sizeof(lc->cluster_key));
 	for (u32 i = 0; i < 32; i++) {
 		lc->secret_key[i] = (u8)prng_u64(&flow.prng);
 		lc->entropy[i] = (u8)prng_u64(&flow.prng);
@@ -203,7 +203,7 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 	*rc = (struct rcap_config){
 		.memory = flow.node[index].memory,
 		.exports_max = hub ? s->nodes + 1 : 32,
-		.ops_max = 512,
+		.ops_max = hub ? 512 : 64,
 		.grants_max = (u32)(hub ? s->nodes : 32),
 		.endpoints_max = 1,
 		.buffers_max = 1,
