@@ -165,7 +165,8 @@ rcap_tick(struct rcap *rcap, u64 now)
 
 	drain(rcap, now, &event);
 	landing_serve(rcap, now);
-	serve_some(rcap, now);
+	if (unlikely(rcap->serve.count))
+		serve_some(rcap, now);
 	if (rcap->sweep < rcap->exports_fresh)
 		exports_sweep(rcap);
 }
