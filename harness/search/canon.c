@@ -14,7 +14,10 @@
 
 #define CANON_WORDS 1024u
 
-STATIC_ASSERT(sizeof(struct coh_holding) == 40 || sizeof(struct coh_holding) == 32);
+STATIC_ASSERT(sizeof(struct coh_tx) == 96 && sizeof(struct coh_serve) == 24);
+STATIC_ASSERT(sizeof(struct coh_holding) == 32 && sizeof(struct coh_page) == 32);
+STATIC_ASSERT(sizeof(struct coh_gather) == 64 && sizeof(struct coh_peer) == 20);
+STATIC_ASSERT(sizeof(struct coh_message) == 40);
 
 static u64 word[CANON_WORDS];
 static u32 words;
@@ -63,6 +66,7 @@ put_epoch(const struct coh_epoch *epoch)
 static void
 put_tx(const struct coh_tx *tx)
 {
+	static const struct coh_word none;
 	bool tries = tx->stage == 0;	// and what was seen may be old
 
 	put(pair(tx->kind | tx->stage << 8 | tx->target << 16 | (u32)tx->bind << 24,
@@ -71,8 +75,8 @@ put_tx(const struct coh_tx *tx)
 	put(pair(tries && !tx->open ? 0 : tx->version, tx->offset << 16 | tx->length));
 	put(tx->send);
 	put(tx->wait);
-	put_word(tries && !tx->known ? (struct coh_word){ 0 } : tx->seen);
-	put_word(tx->open ? tx->next : (struct coh_word){ 0 });
+	put_word(tries && !tx->known ? none : tx->seen);
+	put_word(tx->open ? tx->next : none);
 }
 
 static void

@@ -12,7 +12,7 @@
 
 #define ROUNDS_MAX 64u
 #define ACTIONS_MAX 400u
-#define AGE_MAX (2 * TICK_NS + 1)	// older than that is nothing
+#define AGE_MAX (3 * TICK_NS)	// older than that is nothing
 
 struct shared shared;
 
@@ -24,10 +24,11 @@ pause_left(u64 due, u64 now)
 	return due > now ? CLOCK_NS + PAUSE_NS : 0;
 }
 
+// In ticks: pauses do not count.
 static u64
 begun_at(u64 since, u64 now)
 {
-	return CLOCK_NS - MIN(now - since, (u64)AGE_MAX);
+	return CLOCK_NS - MIN((now - since) / TICK_NS * TICK_NS, (u64)AGE_MAX);
 }
 
 // The same core, whose clock stands at CLOCK_NS.

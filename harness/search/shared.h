@@ -47,14 +47,16 @@ struct step {
 };
 
 struct budget {
-	u8 crashes, cuts, lapses, losses, copies, ticks, reserved[2];
+	u8 crashes, cuts, lapses, losses, copies, ticks, boots;
+	u8 victims;		// nodes that a crash or cut may befall
 };
 
 struct start {
 	const char *name, *text;
 	struct budget budget;
 	u32 first_version, flags;
-	u8 late;		// a node that comes in late: 1 + its number
+	u8 late;		// a node that comes in late: 1 + its number...
+	bool joins;		// ...and has come when the programs begin
 	struct step before[NODES][STEPS];	// done one after another
 	struct step program[NODES][STEPS];
 };

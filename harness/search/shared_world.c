@@ -28,7 +28,7 @@ struct choice {
 
 u32 dsm_planted;
 
-#define B(...) { __VA_ARGS__, { 0 } }
+#define B(...) { __VA_ARGS__ }
 #define S(...) { __VA_ARGS__ }
 #define N(...) { __VA_ARGS__ }
 #define R(page) { STEP_READ, page }
@@ -43,8 +43,8 @@ static const struct {
 	enum kind kind;
 	struct start start;
 } starts[] = {
-#define X(world, name, text, budget, version, flags, late, before, program) \
-	{ world, { #name, text, budget, version, flags, late, before, program } },
+#define X(world, name, text, budget, version, flags, late, joins, before, program) \
+	{ world, { #name, text, budget, version, flags, late, joins, before, program } },
 #include "harness/search/starts.def"
 #undef X
 };
@@ -107,7 +107,7 @@ list_nodes(void)
 		const struct node *n = &shared.node[i];
 
 		if (!n->up) {
-			if (shared.late != i + 1)
+			if (shared.late != i + 1 && (shared.left.boots || shared.settling))
 				add(BOOT, i, 0);
 			continue;
 		}
@@ -133,9 +133,11 @@ list_faults(void)
 	bool all = is_there(0) && is_there(1) && is_there(2);
 
 	for (u32 i = 0; i < NODES; i++) {
-		if (all && shared.left.crashes)
+		bool victim = all && shared.left.victims >> i & 1;
+
+		if (victim && shared.left.crashes)
 			add(CRASH, i, 0);
-		if (all && shared.left.cuts)
+		if (victim && shared.left.cuts)
 			add(CUT, i, 0);
 		if (shared.node[i].cut)
 			add(HEAL, i, 0);
@@ -211,8 +213,12 @@ befall(const struct choice *c)
 	case HEAL:
 		node_cut(c->which, false);
 		break;
+	case BOOT:
+		shared.left.boots -= !shared.settling;
+		node_boot(c->which);
+		break;
 	default:
-		ASSERT(c->what == BOOT || c->what == RENEW);
+		ASSERT(c->what == RENEW);
 		node_boot(c->which);
 	}
 }
@@ -459,10 +465,12 @@ begin_at(const struct start *start)
 		if (shared.late != i + 1)
 			node_boot(i);
 	}
-	for (shared.only = 0; shared.only < NODES; shared.only++) {
+	for (shared.only = 0; shared.only <= NODES; shared.only++) {
 		bool rests = rest();
 
 		ASSERT(rests);
+		if (start->joins)
+			shared.late *= shared.only < NODES - 1;
 	}
 	while (!is_empty())
 		go_on();

@@ -107,7 +107,8 @@ void
 witness_store(u32 node, u32 page)
 {
 	struct node *n = &shared.node[node];
-	u64 value = is_published() ? ++shared.stores : node * 16u + n->at + 1u;
+	u64 own = node * 16u + (shared.before ? STEPS : 0) + n->at + 1u;
+	u64 value = is_published() ? ++shared.stores : own;
 	u64 *last = is_zombie(node) ? n->own[page] : shared.last[page];
 
 	if (n->mapped[page] != COH_BIND_WRITE)
@@ -188,15 +189,16 @@ static void
 look_at_word(u32 node, u32 page)
 {
 	const struct node *n = &shared.node[node];
-	struct coh_entry e = coh_word_unpack(n->words[page]);
+	struct coh_word word = n->words[page];
+	bool lost = word.low & COH_WORD_LOST;
 
-	if (!n->up || n->coh.phase != COH_OPEN || n->zombie || !n->words[page].low)
+	if (!n->up || n->coh.phase != COH_OPEN || n->zombie || !word.low)
 		return;
-	if (e.lost && shared.left_alone)
+	if (lost && shared.left_alone)
 		search_wrong("a page is lost, and nobody has died");
-	if (e.lost && somebody_has(&n->coh, page))
+	if (lost && somebody_has(&n->coh, page))
 		search_wrong("a page is lost that a member has");
-	if (is_published() || e.lost || e.state == COH_M || e.state == COH_B)
+	if (is_published() || lost || coh_word_unpack(word).state >= COH_M)
 		return;
 	if (memcmp(n->frames[page], shared.last[page], sizeof(n->frames[page])) != 0)
 		search_wrong("a home speaks for a page, and has not what was written last");
