@@ -43,12 +43,14 @@ struct call {
 		return 0; \
 	}
 
-// The first index `i` below `count` of which a condition holds; `count`: there is none.
-#define FIRST_INDEX(i, count, condition) \
-	({ u32 i = 0; \
-	   while (i < (count) && !(condition)) \
-		i++; \
-	   i; })
+// Sets `i` to the first index below `count` of which a condition holds; to `count`: there is
+// none.
+#define FIND_FIRST(i, count, condition) \
+	do { \
+		(i) = 0; \
+		while ((i) < (count) && !(condition)) \
+			(i)++; \
+	} while (0)
 
 // Copies from an environment's memory. Returns 0 or -E_ADDRESS.
 must_check i64

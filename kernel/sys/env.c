@@ -284,7 +284,7 @@ check_env_create(struct call *call)
 		return -E_QUOTA;
 	if (SCARCE(frames.free < PAGING_CREATE_FRAMES))
 		return -E_FRAMES;
-	index = FIRST_INDEX(i, ENVS_MAX, env_table[i].state == ENV_FREE);
+	FIND_FIRST(index, ENVS_MAX, env_table[index].state == ENV_FREE);
 	if (SCARCE(index == ENVS_MAX || last_id == ID_LAST ||
 		   caps.pool_size - caps.used - caps.retired < 2))
 		return -E_TABLE;

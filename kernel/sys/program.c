@@ -103,7 +103,7 @@ check_code_load(struct call *call)
 	if (!is_readable(call->env, c->spec.text, bytes))
 		return -E_ADDRESS;
 	c->frame_count = frames_for(bytes) + frames_for(code_verifier_size());
-	c->index = FIRST_INDEX(i, KERNEL_PROGRAMS_MAX, programs[i].state == PROGRAM_FREE);
+	FIND_FIRST(c->index, KERNEL_PROGRAMS_MAX, programs[c->index].state == PROGRAM_FREE);
 	if (SCARCE(c->index == KERNEL_PROGRAMS_MAX))
 		return -E_TABLE;
 	return check_new_frames(call, FRAME_ANY, c->frame_count, &c->frame);

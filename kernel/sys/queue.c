@@ -405,7 +405,7 @@ check_queue_bind(struct call *call)
 		error = check_authority(call->env, &spec, &c->queue);
 	if (error)
 		return error;
-	c->index = FIRST_INDEX(i, QUEUES_MAX, !queues[i].bound);
+	FIND_FIRST(c->index, QUEUES_MAX, !queues[c->index].bound);
 	return SCARCE(c->index == QUEUES_MAX) ? -E_TABLE : check_ring_room(call);
 }
 

@@ -45,7 +45,10 @@ static const u32 keeps[KINDS] = {
 static u32
 kind_of(u64 type)
 {
-	return FIRST_INDEX(i, KINDS, type_of[i] == type);
+	u32 kind;
+
+	FIND_FIRST(kind, KINDS, type_of[kind] == type);
+	return kind;
 }
 
 // Something is new in the uarea: for a sleeper on its words, and for the upcall.

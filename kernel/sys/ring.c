@@ -186,7 +186,7 @@ check_ring_bind(struct call *call)
 		error = check_mac(c);
 	if (error)
 		return error;
-	c->index = FIRST_INDEX(i, RINGS_MAX, !rings[i].bound);
+	FIND_FIRST(c->index, RINGS_MAX, !rings[c->index].bound);
 	if (SCARCE(c->index == RINGS_MAX))
 		return -E_TABLE;
 	error = check_claims(call->env, c);

@@ -80,8 +80,8 @@ check_slice_alloc(struct call *call)
 	if (SCARCE(info->used.slices >= info->quota.slices))
 		return -E_QUOTA;
 	if (index == SLICE_ANY)
-		index = FIRST_INDEX(i, SLICES_PER_CPU,
-				    slice_table[cpu][i].owner == OWNER_NONE);
+		FIND_FIRST(index, SLICES_PER_CPU,
+			   slice_table[cpu][index].owner == OWNER_NONE);
 	if (index == SLICES_PER_CPU || slice_table[cpu][index].owner != OWNER_NONE)
 		return -E_TAKEN;
 	*number = cpu * SLICES_PER_CPU + index;

@@ -292,8 +292,9 @@ static struct env *
 callee_of(const struct cap *cap)
 {
 	u32 id = (u32)(cap->base >> ENTRY_BADGE_BITS);
-	u32 index = FIRST_INDEX(i, ENVS_MAX, env_table[i].id == id);
+	u32 index;
 
+	FIND_FIRST(index, ENVS_MAX, env_table[index].id == id);
 	return index < ENVS_MAX ? &envs[index] : NULL;
 }
 

@@ -156,7 +156,7 @@ check_volume_open(struct call *call)
 		error = check_extent(call->env, c);
 	if (error)
 		return error;
-	c->volume = FIRST_INDEX(i, VOLUMES_MAX, volume_table[i].stage == VOLUME_CLOSED);
+	FIND_FIRST(c->volume, VOLUMES_MAX, volume_table[c->volume].stage == VOLUME_CLOSED);
 	if (SCARCE(c->volume == VOLUMES_MAX))
 		return -E_TABLE;
 	return check_new_frames(call, FRAME_ANY, c->spec.cache_count + CATALOGUE_FRAMES,
