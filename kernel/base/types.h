@@ -26,6 +26,13 @@ typedef int64_t i64;
 #define CONTAINER_OF(pointer, type, field) \
 	((type *)((char *)(pointer) - offsetof(type, field)))
 
+// The lesser of what takes work to find: MIN() would find the one that it takes twice.
+static inline u64
+min_u64(u64 a, u64 b)
+{
+	return MIN(a, b);
+}
+
 // `align` must be a power of two.
 #define ALIGN_DOWN(value, align) ((value) & ~((__typeof__(value))(align) - 1))
 #define ALIGN_UP(value, align) ALIGN_DOWN((value) + (align) - 1, align)

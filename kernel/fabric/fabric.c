@@ -168,9 +168,10 @@ fabric_on(void)
 // What a frame or a submission has brought may be more than the frames that went out
 // for it: something ended, or time plays a part. Then a turn is due.
 static void
-note_due(void)
+note_due(u64 wants)
 {
-	fabric.due = MIN(fabric.due, MIN(rcap_wants(fabric.rcap), show_due()));
+	fabric.due = MIN(fabric.due, wants);
+	fabric.due = min_u64(fabric.due, show_due());
 }
 
 // The boot processor's timer keeps the time.
@@ -228,7 +229,7 @@ fabric_look_until(void)
 void
 fabric_input(const u8 *frame, u32 len)
 {
-	u64 now;
+	u64 now, wants;
 
 	if (!fabric.on) {
 		fabric_info.lost[FABRIC_LOST_OFF]++;
@@ -241,8 +242,12 @@ fabric_input(const u8 *frame, u32 len)
 		look_frame(&fabric.look, now);
 	}
 	rcap_input(fabric.rcap, now, frame, len);
-	complete_all(now);
-	note_due();
+	wants = rcap_wants(fabric.rcap);
+	if (!wants) {
+		complete_all(now);
+		wants = rcap_wants(fabric.rcap);
+	}
+	note_due(wants);
 	if (fabric.due > now)		// else a turn follows
 		keep_time();
 }
@@ -256,7 +261,7 @@ fabric_push(void)
 void
 fabric_submitted(u64 now)
 {
-	note_due();
+	note_due(rcap_wants(fabric.rcap));
 	if (fabric.due <= now) {
 		fabric_work(now);
 		return;
@@ -307,7 +312,7 @@ fabric_work(u64 now)
 	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
-	fabric.due = MIN(fabric.due, show_links(now));
+	fabric.due = min_u64(fabric.due, show_links(now));
 	keep_time();
 }
 

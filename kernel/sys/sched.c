@@ -407,7 +407,7 @@ set_timer(struct cpu *cpu, u64 at, u64 now)
 static u64
 look_ns(void)
 {
-	return MIN(fabric_deadline(), MIN(ring_look_deadline(), disk_look_ns));
+	return min_u64(fabric_deadline(), min_u64(ring_look_deadline(), disk_look_ns));
 }
 
 static void
@@ -459,7 +459,7 @@ turn_aside(const struct cpu *cpu, u64 now)
 	if (now >= disk_look_ns)
 		queue_look();
 
-	u64 device = MIN(ring_look_deadline(), disk_look_ns);
+	u64 device = min_u64(ring_look_deadline(), disk_look_ns);
 	u64 revoke = MAX(revoke_due_ns, now + ROUND_PAUSE_NS);
 
 	return MIN(revoke, MIN(fabric, device));

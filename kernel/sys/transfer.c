@@ -136,7 +136,7 @@ return_call(struct env *caller, i64 result, const struct context *reply)
 }
 
 u32
-transfer_tail(u32 index)
+transfer_far_tail(u32 index)
 {
 	for (u32 steps = 0; index < ENVS_MAX &&
 	     env_table[index].state == ENV_CALLING; steps++) {

@@ -14,6 +14,7 @@
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/sys/env.h"
+#include "kernel/sys/tables.h"
 
 // An environment was made: closes its door.
 void
@@ -27,7 +28,13 @@ transfer_settle(struct cpu *cpu);
 // The environment that runs when it is the turn of `index`: that one, or at whom its
 // call has arrived.
 u32
-transfer_tail(u32 index);
+transfer_far_tail(u32 index);
+static inline u32
+transfer_tail(u32 index)
+{
+	return index < ENVS_MAX && env_table[index].state == ENV_CALLING
+		       ? transfer_far_tail(index) : index;
+}
 
 // An environment that waits in entry_wait() goes on with `result`: the door closes.
 void

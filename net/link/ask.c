@@ -156,7 +156,7 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 		counts_of(links, peer)->resends++;
 	}
 	links->asker[peer->asker].resend &= ~number_bit(number);
-	peer_due_changed(links, peer, MIN(peer->due, now + rto_ns(peer, ask)));
+	peer_due_changed(links, peer, min_u64(peer->due, now + rto_ns(peer, ask)));
 }
 
 void
@@ -246,7 +246,7 @@ links_progress(struct links *links, u64 now, u16 peer_index, u32 number)
 	if (!peer->lossy)
 		return;
 	ask->sent_at = now;
-	peer_due_changed(links, peer, MIN(peer->due, now + rto_ns(peer, ask)));
+	peer_due_changed(links, peer, min_u64(peer->due, now + rto_ns(peer, ask)));
 }
 
 // Those that were sent before `number`, and are open while it is answered: the
@@ -408,7 +408,7 @@ ask_due(const struct links *links, const struct link_peer *peer)
 		const struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
 
 		if (!PLANTED(BUG_POSTPONED) || !(ask->flags & ASK_POSTPONED))
-			due = MIN(due, ask->sent_at + rto_ns(peer, ask));
+			due = min_u64(due, ask->sent_at + rto_ns(peer, ask));
 	}
 	return due;
 }

@@ -212,9 +212,12 @@ static bool
 tag_right(const struct links *links, struct link_peer *peer,
 	  const struct wire_frame *frame)
 {
-	u64 ahead = rekey_ahead(links, peer, frame->header.sequence);
+	u64 sequence = frame->header.sequence;
+	u64 ahead = (sequence ^ peer->rx_newest) & ~links->turn_mask;
 	u8 key[KEY_LEN];
 
+	if (unlikely(ahead))
+		ahead = rekey_ahead(links, peer, sequence);
 	if (likely(!ahead))
 		return session_tag(links, peer->rx_key, frame->tagged,
 				   frame->tagged_len) == frame->tag ||

@@ -23,10 +23,10 @@ turns(const struct link_peer *peer)
 	return peer->minor >= 1;
 }
 
-static u32
-bits(const struct links *links)
+u32
+rekey_bits(const struct links_config *config)
 {
-	return links->config.rekey_bits ? links->config.rekey_bits : WIRE_REKEY_BITS;
+	return config->rekey_bits ? config->rekey_bits : WIRE_REKEY_BITS;
 }
 
 u64
@@ -34,7 +34,8 @@ rekey_ahead(const struct links *links, const struct link_peer *peer, u64 sequenc
 {
 	if (unlikely(!turns(peer)))
 		return 0;
-	return (sequence >> bits(links)) - (peer->rx_newest >> bits(links));
+	return (sequence >> rekey_bits(&links->config)) -
+	       (peer->rx_newest >> rekey_bits(&links->config));
 }
 
 void
@@ -49,11 +50,12 @@ rekey_next(u8 key[KEY_LEN])
 	__builtin_memset(next, 0, KEY_LEN);
 }
 
-// The next frame has the sequence number tx_sequence, already counted.
+// The next frame has the sequence number tx_sequence, already counted: a turn's first.
 void
 rekey_send(struct links *links, struct link_peer *peer)
 {
-	if (likely(peer->tx_sequence & ((1ull << bits(links)) - 1)) || !turns(peer))
+	ASSERT(!(peer->tx_sequence & links->turn_mask));
+	if (!turns(peer))
 		return;
 	rekey_next(peer->tx_key);
 	SOMETIMES(KEY_COUNTED);
@@ -65,7 +67,6 @@ rekey_send(struct links *links, struct link_peer *peer)
 void
 rekey_some(struct links *links, u64 now)
 {
-	u64 rest = (1ull << bits(links)) - 1;
 	bool all = FAULT_POINT(REKEY_SOON);
 
 	for (u32 i = all ? 0 : links->rekey_turn; i < links->peers_fresh;
@@ -75,7 +76,7 @@ rekey_some(struct links *links, u64 now)
 		if (!turns(peer) || !session_live(links, now, peer))
 			continue;
 		SOMETIMES(KEY_SKIPPED);
-		peer->tx_sequence |= rest;
+		peer->tx_sequence |= links->turn_mask;
 	}
 	links->rekey_turn = (links->rekey_turn + 1) % PEERS_A_TURN;
 }

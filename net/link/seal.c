@@ -84,12 +84,15 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 {
 	u8 *at = buffer + WIRE_ETHERNET;
 	u32 tagged = WIRE_HEADER + body_len + len;
+	bool again, said = peer->say & SAY_IDLE;
 
 	STATIC_ASSERT(WIRE_HEADER % 8 == 0 && WIRE_LENGTH(request) % 8 == 0);
 	STATIC_ASSERT(WIRE_LENGTH(response) % 8 == 0 && WIRE_LENGTH(idle) % 8 == 0);
 	ASSERT(WIRE_ETHERNET + tagged + WIRE_TAG <= WIRE_FRAME_MAX);
 	peer->tx_sequence++;
-	rekey_send(links, peer);
+	if (unlikely(!(peer->tx_sequence & links->turn_mask)))
+		rekey_send(links, peer);
+	again = peer->sent_at == now;
 	peer->sent_at = now;
 	peer->say &= (u8)~SAY_IDLE;
 	links->counters.sent++;
@@ -97,8 +100,9 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	ethernet_store(buffer, peer->mac, links->config.mac);
 	header_store(links, now, peer, kind, tagged + WIRE_TAG, at);
 	close_frame(links, peer->tx_key, at, WIRE_HEADER + body_len, payload, len);
-	peer_due_changed(links, peer,
-			 MIN(peer->due, session_idle_due(links, peer)));
+	if (!again || said)	// else the frame before has seen to it
+		peer_due_changed(links, peer,
+				 min_u64(peer->due, session_idle_due(links, peer)));
 	return WIRE_ETHERNET + tagged + WIRE_TAG;
 }
 

@@ -68,7 +68,7 @@ session_over(struct links *links, struct link_peer *peer)
 		return;
 	session_lapse(links, peer);
 	peer_due_changed(links, peer,
-			 MIN(peer->due, session_due(links, peer)));
+			 min_u64(peer->due, session_due(links, peer)));
 }
 
 bool
@@ -147,11 +147,11 @@ session_due(const struct links *links, const struct link_peer *peer)
 	if (peer->state == LINK_STATE_LAPSED)
 		due = peer->heard_at + LINK_LAPSE_NS;
 	if (peer->state == LINK_STATE_UP) {
-		due = MIN(lapse, ask_due(links, peer));
+		due = min_u64(lapse, ask_due(links, peer));
 		if (!(peer->say & SAY_IDLE))
-			due = MIN(due, session_idle_due(links, peer));
+			due = min_u64(due, session_idle_due(links, peer));
 	}
-	return MIN(due, handshake_due(handshake_of(links, peer)));
+	return min_u64(due, handshake_due(handshake_of(links, peer)));
 }
 
 // What time has brought to this peer.

@@ -204,6 +204,7 @@ struct links {
 	u32 landing;		// frames of answers asked for
 	u32 answerers_used;
 	u32 rekey_turn;		// whose keys are next
+	u64 turn_mask;		// of a sequence number: its place in its turn
 	u16 handshakes_free, askers_free, answerers_free;
 	u16 peers_fresh;	// from here on, never used
 	u16 heap_count;
@@ -380,6 +381,8 @@ plan_quick(const struct link_plan *plan)
 }
 
 // rekey.c
+u32
+rekey_bits(const struct links_config *config);
 u64
 rekey_ahead(const struct links *links, const struct link_peer *peer, u64 sequence);
 void

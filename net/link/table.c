@@ -128,6 +128,7 @@ links_init(void *memory, u64 size, const struct links_config *config, u64 now)
 	carve(&at, sizeof(*links));
 	links->config = *config;
 	links->hash_mask = hash_size(config) - 1;
+	links->turn_mask = (1ull << rekey_bits(config)) - 1;
 	links->peer = carve(&at, config->peers_max * sizeof(*links->peer));
 	links->handshake =
 		carve(&at, config->handshakes_max * sizeof(*links->handshake));

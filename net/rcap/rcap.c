@@ -155,7 +155,8 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 	drain(rcap, now, &event);
 	if (peer != LINK_NONE && rcap->lanes[peer].waiting && !more_comes)
 		peer_dispatch(rcap, now, peer);
-	landing_serve(rcap, now);
+	if (unlikely(rcap->landing_head != NIL16))
+		landing_serve(rcap, now);
 }
 
 void

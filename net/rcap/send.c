@@ -104,8 +104,9 @@ static u32
 request_data(const struct rcap_op *op)
 {
 	struct wire_request body = { .op = op->op, .length = op->length };
+	u32 data = wire_request_data(&body);
 
-	return MAX(wire_request_data(&body), op->operand_len);
+	return MAX(data, op->operand_len);
 }
 
 // Frames of the request.
