@@ -141,7 +141,7 @@ make_links_config(struct sim_node *node)
 	struct links_config config = {
 		.incarnation = prng_u64(&sim.prng) | 1,
 		.mtu = sim.mtu,
-		.peers_max = sim.peers,
+		.peers_max = (u16)(sim.nodes + 1 + MEMBERS_MORE),
 		.windows_max = (u16)MIN(sim.nodes, 24u),
 		.handshakes_max = sim.handshakes,
 		.key_agreements_max = sim.agreements,

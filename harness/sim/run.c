@@ -185,10 +185,8 @@ static void
 draw_tables(void)
 {
 	bool large = sim.nodes > LARGE, few = sim.nodes <= 16;
-	bool few_peers = !sim_below(4) && few, few_handshakes = !sim_below(4) && few;
-	bool few_agreements = !sim_below(4) && few;
+	bool few_handshakes = !sim_below(4) && few, few_agreements = !sim_below(4) && few;
 
-	sim.peers = (u16)(few_peers ? sim.nodes - 1 : sim.nodes + 1 + MEMBERS_MORE);
 	sim.handshakes = large ? 64 : few_handshakes ? 3 : 8;
 	sim.agreements = large ? 4000 : few_agreements ? 4 : 100;
 }

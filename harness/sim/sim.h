@@ -181,7 +181,7 @@ struct sim {
 	u32 nodes;
 	u16 mtu;
 	u16 grant_pool, landing_pool;
-	u16 peers, handshakes, agreements;	// that a node has room for
+	u16 handshakes, agreements;	// that a node has room for
 	u64 work_ns;		// mean time between a node's bursts
 	bool healed;
 	u64 heard[SIM_NODES_MAX][SIM_NODES_MAX];	// by the first, of the second

@@ -272,9 +272,8 @@ peer_add(struct links *links, const u8 uuid[16])
 		heap = links->heap_count++;
 	} else {
 		peer = peer_evict(links);
-		if (SOMETIMES_IF(PEER_NO_ROOM, !peer))
+		if (!peer)
 			return NULL;
-		SOMETIMES(PEER_EVICTED);
 		chain = chain_of(links, uuid);
 		heap = peer->heap;
 	}
