@@ -197,7 +197,7 @@ draw_work(void)
 {
 	u64 pause = 30 + sim_below(60), busy = !sim_below(32);
 
-	return (sim.nodes > HUGE ? 2000 : sim.nodes > 16 ? 400 : busy ? 4 : pause) *
+	return (sim.nodes > HUGE ? 2000 : sim.nodes > 16 ? 400 : busy ? 12 : pause) *
 	       NS_PER_MS;
 }
 

@@ -53,7 +53,7 @@ def test_seeds(seeds):
     assert int(met[1]) == len(FAULTS) >= 22 and int(met[2]) > 0
     fired = re.search(r"^(\d+) of (\d+) fault points have fired, (\d+) of (\d+) marks", out,
                       re.MULTILINE)
-    assert fired[1] == fired[2] and int(fired[3]) > 0.9 * int(fired[4]), fired[0]
+    assert int(fired[1]) > 0.9 * int(fired[2]) and int(fired[3]) > 0.9 * int(fired[4]), fired[0]
     histories = re.search(r"^(\d+) histories of words are linearizable, of (\d+)", out,
                           re.MULTILINE)
     assert int(histories[1]) > 1000 and int(histories[2]) > 10000

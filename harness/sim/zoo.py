@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 200         # within these each is found
+SEEDS = 600         # within these each is found, most in the first few
 CUT = "oneway,pause,delay"
 # What shows only under some faults: when a session ends with requests on their way, or
 # where none may end at all.

@@ -92,7 +92,7 @@ links_open(struct links *links, u64 now, u16 peer_index,
 	if (peer->news & NEWS_DOWN)
 		return LINK_WAIT;	// what was open before is to be closed first
 	asker = asker_get(links, peer);
-	if (SOMETIMES_IF(ASKER_NO_ROOM, !asker))
+	if (!asker)
 		return LINK_NO_WINDOW;
 	if (SOMETIMES_IF(NUMBERS_OUT, peer->next - peer->done >=
 				      (FAULT_POINT(NUMBERS_FEW) ? 4 : WIRE_WINDOW)) ||

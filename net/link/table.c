@@ -340,8 +340,7 @@ say_add(struct links *links, struct link_peer *peer, u8 say)
 struct link_asker *
 asker_get(struct links *links, struct link_peer *peer)
 {
-	if (peer->asker == LINK_NONE && links->askers_free != LINK_NONE &&
-	    !FAULT_POINT(ASKERS_FULL)) {
+	if (peer->asker == LINK_NONE && links->askers_free != LINK_NONE) {
 		struct link_asker *asker = &links->asker[links->askers_free];
 
 		peer->asker = links->askers_free;
