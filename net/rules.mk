@@ -3,7 +3,7 @@
 # fetched once, and of it only X25519 and BLAKE2b are compiled, for the kernel and
 # for host tests. NET_O is what a kernel links.
 
-NET_C := $(filter-out %_test.c %_fuzz.c %/test_rig.c,$(wildcard net/wire/*.c net/link/*.c \
+NET_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/wire/*.c net/link/*.c \
 	net/rcap/*.c net/sodium/*.c))
 SODIUM := $(B)/sodium
 SODIUM_STAMP := $(SODIUM)/fetched

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What kernel/fabric is on a machine, without disks, endpoints and revocation: the
 // cases of this rig move memory. A node's name and address are its number; every
-// node's pages may be granted, and a capability that comes stands in `held`.
+// node's pages may be granted, and a capability that comes stands in `held`. What is
+// not here is net/rcap/default_rig.c.
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,51 +15,6 @@
 static u8 buffer[WIRE_FRAME_MAX];
 
 // ---- what the core asks for
-
-bool
-rcap_host_walk(void *host, u32 node, u32 node_generation)
-{
-	(void)host;
-	(void)node;
-	(void)node_generation;
-	return true;
-}
-
-bool
-rcap_host_below(void *host, u32 node, u32 above)
-{
-	(void)host, (void)node, (void)above;
-	return false;
-}
-
-enum wire_code
-rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
-{
-	(void)host, (void)message, (void)bytes, (void)result;
-	return CODE_HANDLER;
-}
-
-enum wire_code
-rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count, u32 *node,
-		 u32 *node_generation)
-{
-	(void)host;
-	(void)parent;
-	(void)rights;
-	(void)base;
-	(void)count;
-	*node = *node_generation = 0;
-	return CODE_TABLE;
-}
-
-void
-rcap_host_revoke(void *host, u32 node, bool self)
-{
-	(void)host;
-	(void)node;
-	(void)self;
-}
 
 enum wire_code
 rcap_host_granted(void *host, const struct rcap_remote *remote,
@@ -82,42 +38,6 @@ rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
 	(void)node;
 	(void)node_generation;
 	ASSERT(code == CODE_NONE);
-}
-
-void
-rcap_host_message(void *host, const struct rcap_message *message)
-{
-	(void)host;
-	(void)message;
-}
-
-void
-rcap_host_changed(void *host, u64 local, u32 len)
-{
-	(void)host;
-	(void)local;
-	(void)len;
-}
-
-bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
-{
-	(void)host;
-	(void)ticket;
-	(void)op;
-	(void)block;
-	(void)page;
-	return false;
-}
-
-bool
-rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
-{
-	(void)host;
-	(void)at;
-	(void)expected;
-	(void)desired;
-	return false;
 }
 
 u8 *

@@ -187,6 +187,46 @@ def test_program_at_the_owner():
         assert f"remote: apples is {total}\n" in one.run(f"remote count {two.mac} apples 0")
 
 
+def test_pool():
+    """Frames of another node are taken out of its pool and given back, through loss; those
+    of a node that dies come back, whether it begins another life or stays away."""
+    with Fabric(3, seed=SEED, faults=FAULTS) as fabric:
+        one, two, three = fabric.nodes
+        two.background("remote serve 4 ro pool 12", "remote: serving 4 pages\n")
+        for node in (one, three):
+            said = node.run(f"remote pool {two.mac}")
+            assert "remote: PASS 12 pages were taken, given back and taken again\n" in said, said
+        for back in (True, False):
+            three.background(f"remote pool {two.mac} 12", "remote: keeps 12 pages\n")
+            assert "FAIL" in one.run(f"remote pool {two.mac}")      # nothing is left
+            since = len(two.log())
+            three.kill()
+            if back:
+                three.start()
+                three.wait_prompt()
+            else:
+                two.wait_for("pages come back from a silent node", since=since)
+            wait_for(lambda: passed(one.run(f"remote pool {two.mac}")), PATIENCE_S)
+
+
+@pytest.mark.parametrize("bus", ["virtio", "ahci"])
+def test_blocks_for_good(disk, bus):
+    """Blocks of another node's disk are written for good, zeroed and trimmed; what its
+    disk cannot do is refused, and says so."""
+    path = disk("disk", b"")
+    with Fabric(2, each={2: {"disk": path, "disk_bus": bus}}) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 4 rw", "and the disk\n")
+        said = one.run(f"remote blocks {two.mac} 40")
+        assert passed(said), said
+        assert "remote: trim: done\n" in said, said
+        zero = "done" if bus == "virtio" else "the owner's disk cannot do that"
+        assert f"remote: zero: {zero}\n" in said, said
+    content = path.read_bytes()
+    assert content[40 * BLOCK:48 * BLOCK] == b"\x33" * (8 * BLOCK)
+    assert content[:40 * BLOCK].strip(b"\0") == content[48 * BLOCK:].strip(b"\0") == b""
+
+
 @pytest.mark.parametrize("how", ["", " expel"], ids=["revoke", "expel"])
 def test_derived_for_a_third_node(how):
     """A holder has the owner derive a part for a third node, sees it among the holders,

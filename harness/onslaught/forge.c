@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Frames that no honest kernel sends. Alterations know the structures: they come from
 // net/wire/frames.def, so every field of every frame is hit by values at its ends and
-// between; others cut, lengthen, splice and flip without knowing anything.
+// between; others cut, lengthen, splice and flip without knowing anything. Requests begin
+// as well formed as an honest kernel makes them, whatever the operation: what stands
+// behind the body is drawn within its bounds, and altered afterwards or not.
 // A frame that is sealed afterwards is what only a member of the cluster can send.
 
 #include <string.h>
@@ -234,41 +236,191 @@ seal(struct onslaught *o, u8 *frame, u32 len)
 	return len;
 }
 
+// ---- operations, well formed
+
+// Pieces behind each other in the payload, of `most` bytes in all. Returns how many bytes
+// they are of.
+static u32
+draw_pieces(struct onslaught *o, struct wire_request *body, u8 *at, u32 most)
+{
+	u32 sum = 0;
+
+	body->pieces = (u8)(1 + below(o, WIRE_PIECES_MAX));
+	for (u32 i = 0; i < body->pieces; i++, at += WIRE_LENGTH(piece)) {
+		struct wire_piece piece = {
+			.offset = below(o, 8) ? below(o, 2 * 4096) : below(o, ~0ull >> 8),
+			.length = 1 + (u32)below(o, most / WIRE_PIECES_MAX - 1),
+		};
+
+		wire_piece_store(at, &piece);
+		sum += piece.length;
+	}
+	return sum;
+}
+
+static u32
+draw_clauses(struct onslaught *o, struct wire_request *body, u8 *payload)
+{
+	u32 data = 0;
+
+	body->length = below(o, 2) ? 8 : 16;
+	body->pieces = (u8)(1 + below(o, WIRE_CLAUSES_MAX));
+	for (u32 i = 0; i < body->pieces; i++) {
+		struct wire_clause c = {
+			.compare_mask_low = below(o, 2), .swap_mask_low = ~0ull,
+			.swap_low = prng_u64(&o->prng),
+			.chain = (u32)below(o, CHAIN_COUNT),
+			.chain_offset = below(o, 4096) * 4,
+			.chain_length = (u32)below(o, 200),
+		};
+
+		if (c.chain == CHAIN_NOTIFY)
+			c.chain_length = 4;
+		if (c.chain == CHAIN_WRITE)
+			data = MAX(data, c.chain_length);
+		wire_clause_store(payload + (u64)i * WIRE_LENGTH(clause), &c);
+	}
+	return body->pieces * WIRE_LENGTH(clause) + data;
+}
+
+static u32
+draw_change(struct onslaught *o, struct wire_request *body, u8 *payload)
+{
+	struct wire_change change = {
+		.compare_mask = below(o, 2), .compare = below(o, 2), .add = 1,
+	};
+
+	wire_change_store(payload, &change);
+	return draw_pieces(o, body, payload + WIRE_LENGTH(change), WIRE_SEND_MAX) +
+	       WIRE_LENGTH(change) + body->pieces * WIRE_LENGTH(piece);
+}
+
+// Who is named: an entry that there is, if the guess is good; whose is the question.
+static u32
+draw_name(struct onslaught *o, const struct wire_request *body, u8 *payload)
+{
+	struct wire_protect name = {
+		.slot = (u32)below(o, RIG_EXPORTS),
+		.generation = 1 + (u32)below(o, 3),
+		.rights = (u8)below(o, WIRE_RIGHTS + 1),
+	};
+	struct wire_expel expel = { name.slot, name.generation };
+
+	if (body->op == OP_PROTECT) {
+		wire_protect_store(payload, &name);
+		return WIRE_LENGTH(protect);
+	}
+	wire_expel_store(payload, &expel);
+	return WIRE_LENGTH(expel);
+}
+
+static u32
+draw_alloc(struct onslaught *o, u8 *payload)
+{
+	struct wire_alloc alloc = {
+		.base = below(o, 8) ? below(o, POOL) : prng_u64(&o->prng),
+		.count = 1 + (u32)below(o, below(o, 4) ? 2 : WIRE_ALLOC_MAX),
+		.rights = (u8)below(o, below(o, 4) ? 4 : 16),
+	};
+
+	alloc.range = alloc.count + (u32)below(o, below(o, 4) ? 2 : 4000);
+	wire_alloc_store(payload, &alloc);
+	return WIRE_LENGTH(alloc);
+}
+
+// What stands behind the body of an operation that has fields of its own there; else its
+// length alone, drawn from the table.
+static u32
+draw_operand(struct onslaught *o, struct wire_request *body, u8 *payload)
+{
+	u32 shortest = wire_op_info[body->op].shortest;
+	u32 most = MIN(wire_op_longest[body->op], 4 * WIRE_DATA_MAX);
+
+	body->length = shortest + (u32)below(o, (u64)most - shortest + 1);
+	switch (body->op) {
+	case OP_MCAS:
+		return draw_clauses(o, body, payload);
+	case OP_READV:
+		body->length = draw_pieces(o, body, payload, WIRE_DATA_MAX);
+		return body->pieces * WIRE_LENGTH(piece);
+	case OP_PUTV:
+		return draw_change(o, body, payload);
+	case OP_EXPEL:
+	case OP_PROTECT:
+		return draw_name(o, body, payload);
+	case OP_ALLOC:
+		return draw_alloc(o, payload);
+	case OP_HOLDERS:
+		body->offset = below(o, 8) ? 0 : below(o, RIG_EXPORTS);
+		body->length = WIRE_LENGTH(holders) +
+			       (1 + (u32)below(o, WIRE_HOLDERS_MAX)) * WIRE_LENGTH(holder);
+		return 0;
+	case OP_BLOCK_TRIM:
+	case OP_BLOCK_ZERO:
+		body->offset &= ~4095ull;
+		body->length = 4096 * (1 + (u32)below(o, 4));
+		return 0;
+	default:
+		return wire_request_data(body);
+	}
+}
+
+// What the operation works on, three times of four; else anything.
+static u32
+draw_place(struct onslaught *o, u8 op)
+{
+	const u32 places[] = { o->frames_place, o->frames_place, o->read_place,
+			       o->blocks_place, o->endpoint_place, o->pool_place };
+
+	switch (below(o, 4) ? wire_op_info[op].type : TYPE_NONE) {
+	case TYPE_BLOCKS:
+		return o->blocks_place;
+	case TYPE_ENDPOINT:
+		return o->endpoint_place;
+	case TYPE_POOL:
+		return o->pool_place;
+	case TYPE_FRAMES:
+		return o->frames_place;
+	default:
+		return places[below(o, ARRAY_SIZE(places))];
+	}
+}
+
+static u8
+draw_op(struct onslaught *o)
+{
+	u8 op = (u8)(1 + below(o, OP_COUNT - 1));
+
+	// These change what a round stands on.
+	return op == OP_DROP || op == OP_GRANT || op == OP_DERIVE ? OP_WRITE : op;
+}
+
+// Data of several parts go one part a frame.
 static u32
 base_request(struct onslaught *o, u8 *frame)
 {
-	const u32 places[] = { o->frames_place, o->frames_place, o->read_place,
-			       o->blocks_place, o->endpoint_place };
-	const struct rig_place *place =
-		&o->rig.node[INTRUDER].place[places[below(o, ARRAY_SIZE(places))]];
-	static u8 payload[WIRE_DATA_MAX];
+	static u8 payload[WIRE_OPERAND_MAX + 4 * WIRE_DATA_MAX];
 	struct wire_request body = {
 		.number = next_number(o),
-		.op = (u8)(1 + below(o, OP_COUNT - 1)),
+		.op = draw_op(o),
 		.flags = (u8)(below(o, 4) ? WIRE_FLAG_WHOLE * below(o, 2)
 					  : below(o, WIRE_FLAGS + 1)),
 		.environment = ENV,
-		.slot = place->remote.slot,
-		.generation = place->remote.generation,
 		.offset = below(o, 4) ? below(o, (LENT + 1) * 512u) * 8 : below(o, 20000),
 	};
-	const struct wire_op_info *info = &wire_op_info[body.op];
+	const struct rig_place *place =
+		&o->rig.node[INTRUDER].place[draw_place(o, body.op)];
 	u32 len;
 
-	if (body.op == OP_DROP || body.op == OP_GRANT || body.op == OP_DERIVE)
-		body.op = OP_WRITE;	// these change what a round stands on
-	body.length = info->shortest +
-		      (u32)below(o, (u64)info->longest - info->shortest + 1);
-	if (body.op == OP_MCAS)
-		body.length = below(o, 2) ? 8 : 16;
-	len = body.op == OP_MCAS ? (u32)(1 + below(o, 3)) * WIRE_LENGTH(clause)
-				 : wire_request_data(&body);
-	if (body.op != OP_MCAS && len <= WIRE_DATA_MAX) {
+	body.slot = place->remote.slot;
+	body.generation = place->remote.generation;
+	fill_random(o, payload, 128);
+	len = draw_operand(o, &body, payload);
+	if (len && len == wire_request_data(&body)) {
 		body.part = (u8)below(o, wire_parts(len, body.flags & WIRE_FLAG_WHOLE));
 		len = wire_part_len(len, body.flags & WIRE_FLAG_WHOLE, body.part);
 	}
 	len = body.flags & WIRE_FLAG_CANCEL ? 0 : MIN(len, WIRE_DATA_MAX);
-	fill_random(o, payload, MIN(len, 128u));
 	return links_request(own_links(o), o->rig.now,
 			     rig_peer(&o->rig, INTRUDER, VICTIM), frame, &body, payload,
 			     len);

@@ -108,6 +108,7 @@ onslaught_begin(struct onslaught *o, u64 seed)
 	rig->capture = true;
 	rig_connect(rig);
 	ASSERT(rcap_endpoint_open(rig->node[VICTIM].rcap, 0, 3));
+	rig->node[VICTIM].handles = true;
 	fill_memory(o);
 	o->frames_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES, WIRE_RIGHTS,
 				     LENT_AT, LENT);
@@ -117,6 +118,8 @@ onslaught_begin(struct onslaught *o, u64 seed)
 				       WIRE_RIGHT_WRITE, 0, 1);
 	o->read_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES,
 				   WIRE_RIGHT_READ, READ_AT, READ_PAGES);
+	o->pool_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_POOL, WIRE_RIGHTS,
+				   POOL_AT, POOL);
 	o->honest_place = rig_export(rig, VICTIM, HONEST, ENV_HONEST, TYPE_FRAMES, 3,
 				     HONEST_AT, HONEST_PAGES);
 	converse(o);
@@ -147,7 +150,7 @@ judge_memory(struct onslaught *o)
 
 	memcpy(o->shadow + HONEST_AT * 4096, &o->added, sizeof(o->added));
 	for (u32 page = 0; page < RIG_PAGES; page++) {
-		if (page == LANDS_AT || page - LENT_AT < LENT)
+		if (page == LANDS_AT || page - LENT_AT < LENT || page - POOL_AT < POOL)
 			continue;
 		at = page * 4096ull;
 		if (memcmp(n->memory + at, o->shadow + at, 4096))

@@ -27,6 +27,8 @@
 #define LENT 4u
 #define READ_AT 24u		// lent to it for reading
 #define READ_PAGES 2u
+#define POOL_AT 28u		// a pool: it takes pages out of it
+#define POOL 3u
 #define HONEST_AT 16u
 #define HONEST_PAGES 4u
 #define BLOCKS_AT 4u		// of its disk, lent to the intruder
@@ -40,6 +42,7 @@ struct onslaught {
 	u64 seed;
 	u32 frames_place, blocks_place, endpoint_place;	// of the intruder
 	u32 read_place;		// frames that it may only read
+	u32 pool_place;
 	u32 honest_place;
 	u32 honest_session;	// the victim's, with the honest node
 	u64 added;		// that the honest node has added to its word

@@ -461,7 +461,7 @@ fabric_begin(void)
 	go_on(all_warm);
 }
 
-// ---- what net/rcap asks of its host
+// ---- what net/rcap asks of its host; the rest is net/rcap/default_rig.c
 
 static u32
 node_of(const void *host)
@@ -470,34 +470,11 @@ node_of(const void *host)
 }
 
 bool
-rcap_host_walk(void *host, u32 node, u32 generation)
+rcap_host_walk(void *host, u32 node, u32 generation, u8 *rights)
 {
+	(void)rights;
 	ASSERT(node_of(host) == OWNER && node < NODES && generation == 1);
 	return fabric.live[node];
-}
-
-bool
-rcap_host_below(void *host, u32 node, u32 above)
-{
-	(void)host, (void)node, (void)above;
-	return false;
-}
-
-enum wire_code
-rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
-{
-	(void)host, (void)message, (void)bytes, (void)result;
-	return CODE_HANDLER;
-}
-
-enum wire_code
-rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count, u32 *node,
-		 u32 *generation)
-{
-	(void)host, (void)parent, (void)rights, (void)base, (void)count;
-	*node = *generation = 0;
-	return CODE_TABLE;
 }
 
 void
@@ -548,20 +525,6 @@ rcap_host_changed(void *host, u64 local, u32 len)
 {
 	if (node_of(host) != OWNER || len > PAGES * PAGE || local > PAGES * PAGE - len)
 		search_wrong("memory that is not exported was changed");
-}
-
-bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
-{
-	(void)host, (void)ticket, (void)op, (void)block, (void)page;
-	return false;
-}
-
-bool
-rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
-{
-	(void)host, (void)at, (void)expected, (void)desired;
-	return false;
 }
 
 u8 *

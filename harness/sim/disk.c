@@ -18,12 +18,13 @@ latency(void)
 }
 
 bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
+rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u32 count,
+		u8 *page)
 {
 	struct sim_node *node = host;
 	u32 place = 0;
 
-	if (block >= BLOCKS && op != OP_BLOCK_FLUSH)
+	if (count && block + count > BLOCKS)
 		sim_failed(node_index(node), "a block beyond the disk's end");
 	while (place < DISK_QUEUE && node->disk_op[place].used)
 		place++;
@@ -35,6 +36,7 @@ rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
 	}
 	node->disk_op[place] = (struct disk_op){
 		.used = true, .ticket = ticket, .op = op, .block = (u32)block,
+		.count = count,
 		.page = page, .began = sim.trace.now };
 	sim_event(sim.trace.now + latency(), EVENT_DISK, node_index(node), place,
 		  node->boot);

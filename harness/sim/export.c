@@ -3,7 +3,8 @@
 //
 // Revoking cuts the tree and bumps the era; nodes and entries go later, a few at
 // a time, so that stale entries are met by requests meanwhile. A grant that ends in
-// the step in which its node was derived leaves no row.
+// the step in which its node was derived leaves no row. Rights that are taken away
+// stand beside the tree, and every walk to the root collects them.
 
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
@@ -33,6 +34,7 @@ mint(struct sim_node *node, u32 env, enum model_store store)
 	ASSERT(slot == (i64)store + 1);
 	root = root_node(node, env, store);
 	node->entry[root] = RCAP_NONE;
+	node->lost[root] = 0;
 	node->row[root] = authority_add(&sim.model.authority, &(struct authority_cap){
 		.holder = { node_index(node), node->boot, 0 },
 		.owner = node_index(node), .owner_boot = node->boot,
@@ -206,6 +208,7 @@ export_grant(struct sim_node *node, u32 env, const struct authority_cap *wanted)
 			    wanted->base, wanted->count);
 	derived = node->lists[REMOTE_LIST].node[remote];
 	node->entry[derived] = RCAP_NONE;
+	node->lost[derived] = 0;
 	node->row[derived] = AUTHORITY_NONE;
 	grant.node = derived;
 	grant.node_generation = node->pool[derived].generation;
@@ -287,7 +290,7 @@ export_check(const struct sim_node *node)
 		e = rcap_entry(node->rcap, node->entry[i]);
 		ASSERT(e && e->node == i && e->node_generation == cap->generation);
 		ASSERT(e->base == cap->base && e->count == cap->count);
-		ASSERT(e->rights == cap->rights);
+		ASSERT(!(e->rights & ~cap->rights));
 		used++;
 	}
 	for (u32 i = 0; i < EXPORTS; i++)
@@ -298,11 +301,24 @@ export_check(const struct sim_node *node)
 // ---- what net/rcap asks of its host
 
 bool
-rcap_host_walk(void *host, u32 tree_node, u32 generation)
+rcap_host_walk(void *host, u32 tree_node, u32 generation, u8 *rights)
 {
 	struct sim_node *node = host;
 
-	return cap_is_live(&node->tree, tree_node, generation);
+	if (!cap_is_live(&node->tree, tree_node, generation))
+		return false;
+	for (u32 at = tree_node; at != CAP_NIL; at = node->pool[at].parent)
+		*rights &= (u8)~node->lost[at];
+	return true;
+}
+
+void
+rcap_host_protect(void *host, u32 tree_node, u8 rights)
+{
+	struct sim_node *node = host;
+
+	node->lost[tree_node] |= (u8)~rights;
+	rcap_revoked(node->rcap);
 }
 
 bool
@@ -350,6 +366,7 @@ rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
 	*tree_node = node->lists[REMOTE_LIST].node[slot];
 	*generation = node->pool[*tree_node].generation;
 	node->entry[*tree_node] = RCAP_NONE;
+	node->lost[*tree_node] = 0;
 	node->row[*tree_node] = AUTHORITY_NONE;
 	ASSERT(node->fresh_count < ARRAY_SIZE(node->fresh));
 	node->fresh[node->fresh_count++] = *tree_node;

@@ -97,7 +97,7 @@ struct disk_op {
 	bool used;
 	u32 ticket;
 	enum wire_op op;
-	u32 block;
+	u32 block, count;
 	u8 *page;
 	u64 began;
 	bool landed;		// it has ended; the node was not told
@@ -149,6 +149,7 @@ struct sim_node {
 	struct cap_list lists[ENVS + 1];
 	u32 entry[TREE_NODES];		// in the export table, or RCAP_NONE
 	u32 row[TREE_NODES];		// in the model
+	u8 lost[TREE_NODES];		// rights that were taken away
 	u32 fresh[8], fresh_count;	// nodes derived in this step
 	struct clean clean[CLEANS];
 

@@ -67,6 +67,12 @@ enum fabric_op {
 	FABRIC_EXPEL,		// takes back from one of them
 	FABRIC_INVOKE,		// local, length -> the program of an endpoint
 	FABRIC_HANDLE,		// that program for an ENDPOINT of this queue
+	FABRIC_PROTECT,		// takes rights away from one of them, or from a REMOTE one
+	FABRIC_POOL,		// as GRANT, of own frames: for the other to ALLOC from
+	FABRIC_ALLOC,		// frames out of a pool of another node
+	FABRIC_BLOCK_FUA,	// local -> offset, length 4096; done when it is durable
+	FABRIC_BLOCK_TRIM,	// offset, length: 1 to 256 blocks, not wanted any more
+	FABRIC_BLOCK_ZERO,	// likewise: zeroes, without sending them
 	FABRIC_OP_COUNT
 };
 
@@ -136,6 +142,38 @@ struct fabric_expel {
 	u32 generation;
 };
 
+// PROTECT: what a holder that HOLDERS told of may do from now on; with slot
+// FABRIC_SLOT_OWN and generation 0 the REMOTE capability itself. Rights only go: those
+// that it has not got already are refused. All that came from it loses them too.
+#define FABRIC_SLOT_OWN 0xffffffffu
+
+struct fabric_protect {
+	u32 slot;
+	u32 generation;
+	u8 rights;		// CAP_READ, CAP_WRITE, CAP_DERIVE
+	u8 reserved0;
+	u16 reserved1;
+};
+
+// ALLOC: the first `count` units in a row that nobody has of those from `base` on, which
+// is counted from the start of the pool; zeroed. The capability comes into a place that
+// was posted (ACCEPT), old[0] of the completion is the first unit. Dropping it gives them
+// back; so do the death of the environment or the next life of its node, the pool's
+// going, and an ACCEPT that was not there.
+#define FABRIC_ALLOC_MAX 16u
+#define FABRIC_ALLOC_RANGE 4096u
+
+struct fabric_alloc {
+	u64 base;
+	u64 word;		// shown with the capability
+	u32 range;		// units that may be taken, 1 to FABRIC_ALLOC_RANGE
+	u32 count;		// 1 to FABRIC_ALLOC_MAX
+	u8 rights;
+	u8 reserved0;
+	u16 reserved1;
+	u32 reserved2;
+};
+
 // GRANT and DERIVE: who gets it, and what. `base` is in units of the capability:
 // for GRANT as in its range, for DERIVE from the start of it.
 struct fabric_target {
@@ -177,6 +215,8 @@ struct fabric_submit {
 		struct fabric_piece piece[FABRIC_PIECES_MAX];
 		struct fabric_change change;
 		struct fabric_expel expel;
+		struct fabric_protect protect;
+		struct fabric_alloc alloc;
 		struct fabric_handler handler;
 		struct fabric_target target;
 		u64 addend;
@@ -209,7 +249,8 @@ struct fabric_complete {
 	u8 op;
 	u32 length;		// bytes that came to `local`
 	u64 old[2];		// MCAS, FETCH_ADD, PUTV: what was there. SEND: the word of
-				// the buffer. INVOKE: results. ACCEPT: units
+				// the buffer. INVOKE: results. ACCEPT: units. ALLOC: the
+				// first unit
 	union {
 		// POST: who sent the message. ACCEPT: who gave the capability.
 		struct {
@@ -238,6 +279,7 @@ enum fabric_type {
 	FABRIC_FRAMES = 1,
 	FABRIC_BLOCKS = 2,
 	FABRIC_ENDPOINT = 3,
+	FABRIC_POOLED = 4,	// frames, to be taken by ALLOC
 };
 
 struct fabric_control {

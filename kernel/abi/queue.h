@@ -14,12 +14,15 @@
 #define QUEUE_SLOTS 32u
 #define BLOCK_SIZE 4096u
 #define QUEUE_BLOCKS_MAX 32u	// blocks in one operation
+#define QUEUE_CLEAR_MAX 256u	// in one TRIM or ZERO
 
 enum queue_op {
 	QUEUE_READ,
 	QUEUE_WRITE,
 	QUEUE_FLUSH,		// what completed before is durable
 	QUEUE_STORE,		// of a volume: one block of metadata, as it is in memory
+	QUEUE_TRIM,		// what the blocks hold is not wanted any more (of no volume)
+	QUEUE_ZERO,		// they hold zeroes (of no volume)
 };
 
 // Blocks lie in the queue's extent; frames in its region (consecutive frames). On a
@@ -29,7 +32,7 @@ enum queue_op {
 struct queue_submit {
 	u64 block;
 	u32 frame;
-	u16 count;		// blocks, and frames; 0 for FLUSH
+	u16 count;		// blocks, and frames; 0 for FLUSH; TRIM, ZERO: blocks alone
 	u8 op;			// enum queue_op
 	u8 root;		// of a volume; else nothing
 	u64 tag;

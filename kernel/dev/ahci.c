@@ -31,6 +31,7 @@
 #include "kernel/arch/x86_64/irq.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/ahci_registers.h"
 #include "kernel/dev/ahci_slots.h"
@@ -81,6 +82,7 @@ static struct {
 	struct ahci_slots slots;
 	volatile struct header *list;
 	volatile struct table *tables;
+	u8 *ranges;		// DATA_SET_LEN of each slot, for a trim
 	struct disk_op op[AHCI_SLOTS_MAX];
 	u64 issued_ns[AHCI_SLOTS_MAX];	// of an active one
 	u32 late;		// waits since the disk ended something
@@ -231,6 +233,7 @@ take_memory(void)
 		return;
 	disk.list = boot_frames(1);
 	disk.tables = boot_frames(tables_len / PAGE_SIZE);
+	disk.ranges = boot_frames(AHCI_SLOTS_MAX * DATA_SET_LEN / PAGE_SIZE);
 	for (u32 i = 0; i < AHCI_SLOTS_MAX; i++)
 		disk.list[i].table = physical_of((const void *)&disk.tables[i]);
 }
@@ -262,8 +265,10 @@ prepare(u32 slot, u8 command, u64 sector, u32 count, u64 physical, u32 len)
 {
 	volatile struct table *t = &disk.tables[slot];
 	bool queued = command == ATA_READ_QUEUED || command == ATA_WRITE_QUEUED;
-	bool writes = command == ATA_WRITE || command == ATA_WRITE_QUEUED;
-	u32 features = queued ? count : 0, number = queued ? slot << 3 : count;
+	bool writes = command == ATA_WRITE || command == ATA_WRITE_QUEUED ||
+		      command == ATA_DATA_SET;
+	u32 features = queued ? count : command == ATA_DATA_SET ? DATA_SET_TRIM : 0;
+	u32 number = queued ? slot << 3 : count;
 	const u8 fis[] = {
 		FIS_TO_DISK, FIS_COMMAND, command, (u8)features,
 		(u8)sector, (u8)(sector >> 8), (u8)(sector >> 16), DEVICE_LBA,
@@ -320,6 +325,8 @@ read_facts(const u16 *id)
 	}
 	disk.sectors_a_block = (u32)(BLOCK_SIZE / sector_len);
 	disk.facts.blocks = sectors / disk.sectors_a_block;
+	disk.facts.trims = (id[ID_DATA_SET] & ID_DATA_SET_TRIM) &&
+			   id[ID_DATA_SET] != 0xffff;
 	disk.flushes = id[ID_CACHE] & ID_CACHE_ON;
 	if (queued)
 		slots = MIN(slots, (id[ID_QUEUE_DEPTH] & 0x1fu) + 1);
@@ -429,7 +436,8 @@ ahci_start(const struct disk_op *op, u32 cookie)
 	ASSERT(ahci_room() > 0);
 	ASSERT(op->block + op->count <= disk.facts.blocks);
 	ASSERT((op->kind == QUEUE_FLUSH) == (op->count == 0));
-	if (kind == AHCI_FLUSH && !disk.flushes)
+	ASSERT(op->kind <= QUEUE_FLUSH || (op->kind == QUEUE_TRIM && disk.facts.trims));
+	if (op->kind == QUEUE_FLUSH && !disk.flushes)
 		return false;
 	disk.op[ahci_slots_add(&disk.slots, kind, cookie)] = *op;
 	return true;
@@ -439,8 +447,22 @@ static u8
 command_of(const struct disk_op *op, bool queued)
 {
 	return op->kind == QUEUE_FLUSH ? ATA_FLUSH
+	     : op->kind == QUEUE_TRIM ? ATA_DATA_SET
 	     : op->kind == QUEUE_READ ? (queued ? ATA_READ_QUEUED : ATA_READ)
 	     : queued ? ATA_WRITE_QUEUED : ATA_WRITE;
+}
+
+// A trim's sectors are data of the command, a range of them.
+static void
+prepare_trim(u32 slot, const struct disk_op *op)
+{
+	u8 *range = disk.ranges + slot * DATA_SET_LEN;
+	u64 sectors = (u64)op->count * disk.sectors_a_block;
+
+	ASSERT(sectors <= 0xffff);
+	memset(range, 0, DATA_SET_LEN);
+	le64_store(range, op->block * disk.sectors_a_block | sectors << 48);
+	prepare(slot, ATA_DATA_SET, 0, 1, physical_of(range), DATA_SET_LEN);
 }
 
 // Gives the disk what may go now: at most AHCI_SLOTS_MAX commands.
@@ -456,9 +478,13 @@ ahci_push(void)
 
 		disk.issued_ns[slot] = now;
 
-		prepare(slot, command_of(op, queued), op->block * disk.sectors_a_block,
-			op->count * disk.sectors_a_block, op->physical,
-			op->count * BLOCK_SIZE);
+		if (op->kind == QUEUE_TRIM)
+			prepare_trim(slot, op);
+		else
+			prepare(slot, command_of(op, queued),
+				op->block * disk.sectors_a_block,
+				op->count * disk.sectors_a_block, op->physical,
+				op->count * BLOCK_SIZE);
 		issued |= 1u << slot;
 	}
 	__atomic_thread_fence(__ATOMIC_RELEASE);

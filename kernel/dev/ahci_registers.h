@@ -63,6 +63,9 @@
 #define ATA_READ_QUEUED 0x60u
 #define ATA_WRITE_QUEUED 0x61u
 #define ATA_FLUSH 0xeau
+#define ATA_DATA_SET 0x06u
+#define DATA_SET_TRIM 1u
+#define DATA_SET_LEN 512u		// 64 ranges: 48 bits of sector, 16 of count
 
 // Words of what a disk says of itself.
 #define IDENTIFY_LEN 512u
@@ -79,3 +82,5 @@
 #define ID_SECTOR_VALID 0x4000u
 #define ID_SECTOR_LONG (1u << 12)
 #define ID_SECTOR_WORDS 117u
+#define ID_DATA_SET 169u
+#define ID_DATA_SET_TRIM (1u << 0)

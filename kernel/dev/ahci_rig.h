@@ -46,6 +46,7 @@ static struct {
 	u32 resets;
 	u32 comresets;
 	u32 flushed;
+	u32 trimmed;		// ranges
 	u32 queued;
 	u32 alone;
 	u32 fail_at;		// block whose commands fail
@@ -134,6 +135,21 @@ hangs(u32 number, u32 slot)
 						   BLOCK_SIZE == hba.hang_at);
 }
 
+// Each range that is not empty.
+static void
+trim(const u8 *range)
+{
+	for (u32 at = 0; at < DATA_SET_LEN; at += 8) {
+		u64 entry = le64_load(range + at), sector = entry << 16 >> 16;
+		u64 count = entry >> 48;
+
+		assert_true((sector + count) * hba.sector_len <= DISK_LEN);
+		memset(hba.content + sector * hba.sector_len, 0xee,
+		       count * hba.sector_len);
+		hba.trimmed += count != 0;
+	}
+}
+
 // Does a command. Returns whether it succeeded.
 static bool
 execute(u32 number, u32 slot)
@@ -143,7 +159,8 @@ execute(u32 number, u32 slot)
 	const volatile u8 *f = t->command;
 	u64 sector = sector_of(f);
 	u32 features = f[3] | (u32)f[11] << 8, count = f[12] | (u32)f[13] << 8;
-	bool write = f[2] == ATA_WRITE || f[2] == ATA_WRITE_QUEUED;
+	bool write = f[2] == ATA_WRITE || f[2] == ATA_WRITE_QUEUED ||
+		     f[2] == ATA_DATA_SET;
 
 	assert_int_equal(f[0], FIS_TO_DISK);
 	assert_int_equal(f[1], FIS_COMMAND);
@@ -160,6 +177,12 @@ execute(u32 number, u32 slot)
 		break;
 	case ATA_FLUSH:
 		hba.flushed++;
+		break;
+	case ATA_DATA_SET:
+		assert_int_equal(features, DATA_SET_TRIM);
+		assert_int_equal(count, 1);
+		assert_int_equal(t->data_len, DATA_SET_LEN - 1);
+		trim((const u8 *)(uintptr_t)t->data);
 		break;
 	case ATA_READ:
 	case ATA_WRITE:

@@ -5,7 +5,8 @@
 // Command tables and registers are the host's (ahci.c).
 //
 // A disk with native command queuing takes reads and writes together, up to one a slot, and
-// answers in any order; a flush, and everything on a disk without it, it takes alone. The
+// answers in any order; a flush, a trim (the same to this core), and everything on a
+// disk without it, it takes alone. The
 // rest waits in the order in which it came, so that a flush waits for what was before it
 // and is not passed for ever by what comes after.
 //

@@ -129,6 +129,36 @@ test_queued(void **state)
 	assert_int_equal(hba.flushed, 1);
 }
 
+// What a disk with sectors of either length is told to forget; one that says that it
+// cannot is not asked.
+static void
+test_trim(void **state)
+{
+	static u8 out[4 * BLOCK_SIZE];
+
+	for (u32 sector_len = 512; sector_len <= 4096; sector_len *= 8) {
+		describe_disk(sector_len, true);
+		hba.id[ID_DATA_SET] = ID_DATA_SET_TRIM;
+		start();
+		assert_true(ahci_driver.facts()->trims);
+		assert_false(ahci_driver.facts()->zeroes);
+		memset(hba.content + 8 * BLOCK_SIZE, 0x11, 6 * BLOCK_SIZE);
+		assert_true(put(QUEUE_WRITE, 9, out, 4, 1));
+		assert_true(put(QUEUE_TRIM, 10, NULL, 2, 2));
+		assert_true(put(QUEUE_WRITE, 13, out, 1, 3));
+		assert_int_equal(finish(3), 0);
+		assert_int_equal(hba.trimmed, 1);
+		assert_int_equal(hba.content[10 * BLOCK_SIZE - 1], 0);
+		assert_int_equal(hba.content[10 * BLOCK_SIZE], 0xee);
+		assert_int_equal(hba.content[12 * BLOCK_SIZE - 1], 0xee);
+		assert_int_equal(hba.content[12 * BLOCK_SIZE], 0);
+		power_off(state);
+		power_on(state);
+	}
+	start();
+	assert_false(ahci_driver.facts()->trims);
+}
+
 static void
 test_kinds_of_disk(void **state)
 {
@@ -380,6 +410,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_queued, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_trim, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_kinds_of_disk, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_failing_block, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_link_dies, power_on, power_off),

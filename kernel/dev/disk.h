@@ -10,17 +10,21 @@
 #include "kernel/base/types.h"
 
 #define DISK_FLIGHTS_MAX 85u	// operations with the device at any time
+#define DISK_CLEAR_MAX 256u	// blocks of one TRIM or ZERO
 
 struct disk_facts {
 	u64 blocks;		// whole blocks of BLOCK_SIZE
 	bool read_only;
+	bool trims;		// takes a TRIM
+	bool zeroes;		// takes a ZERO
 };
 
 struct disk_op {
 	enum queue_op kind;
-	u32 count;		// blocks: 1..QUEUE_BLOCKS_MAX; 0 for a flush
+	u32 count;		// blocks: 1..QUEUE_BLOCKS_MAX, or ..DISK_CLEAR_MAX for TRIM and
+				// ZERO; 0 for a flush
 	u64 block;		// block + count is at most facts->blocks
-	u64 physical;		// of `count` consecutive frames
+	u64 physical;		// of `count` consecutive frames; TRIM, ZERO: nothing
 };
 
 // What a driver implements, each function as its namesake below says.
@@ -55,6 +59,16 @@ static inline const struct disk_facts *
 disk_facts(void)
 {
 	return disk_driver->facts();
+}
+
+// Does it take operations of that kind?
+must_check static inline bool
+disk_can(enum queue_op kind)
+{
+	const struct disk_facts *facts = disk_facts();
+
+	return facts && (kind != QUEUE_TRIM || facts->trims) &&
+	       (kind != QUEUE_ZERO || facts->zeroes);
 }
 
 // A device that broke the rules is stopped; what it held comes back through

@@ -20,9 +20,13 @@
 #define FEATURE_SIZE_MAX (1ull << 1)
 #define FEATURE_READ_ONLY (1ull << 5)
 #define FEATURE_FLUSH (1ull << 9)
+#define FEATURE_DISCARD (1ull << 13)
+#define FEATURE_WRITE_ZEROES (1ull << 14)
 
 #define CONFIG_SECTORS 0u
 #define CONFIG_SIZE_MAX 8u
+#define CONFIG_DISCARD_SECTORS 36u
+#define CONFIG_ZEROES_SECTORS 48u
 
 #define SECTORS_A_BLOCK (BLOCK_SIZE / 512u)
 #define DESCRIPTORS_AN_OP 3u
@@ -30,6 +34,8 @@
 #define REQUEST_IN 0u
 #define REQUEST_OUT 1u
 #define REQUEST_FLUSH 4u
+#define REQUEST_DISCARD 11u
+#define REQUEST_WRITE_ZEROES 13u
 #define STATUS_OK 0u
 #define STATUS_UNWRITTEN 0xffu
 
@@ -37,14 +43,20 @@ struct blk_slot {
 	u32 type;
 	u32 reserved;
 	u64 sector;
+	u64 clear_sector;	// of TRIM and ZERO
+	u32 clear_count;	// sectors
+	u32 clear_flags;	// 0: blocks that are zeroed stay allocated
 	volatile u8 status;	// the device writes
-	u8 padding[15];
+	u8 padding[31];
 };
 
 #define HEADER_LEN 16u
+#define CLEAR_LEN 16u
 
-STATIC_ASSERT(sizeof(struct blk_slot) == 32);
-STATIC_ASSERT(offsetof(struct blk_slot, status) == HEADER_LEN);
+STATIC_ASSERT(sizeof(struct blk_slot) == 64);
+STATIC_ASSERT(offsetof(struct blk_slot, clear_sector) == HEADER_LEN);
+STATIC_ASSERT(offsetof(struct blk_slot, status) == HEADER_LEN + CLEAR_LEN);
+STATIC_ASSERT(QUEUE_CLEAR_MAX == DISK_CLEAR_MAX);
 STATIC_ASSERT(DISK_FLIGHTS_MAX * DESCRIPTORS_AN_OP <= VIRTQUEUE_SIZE_MAX);
 
 static struct {
@@ -58,6 +70,17 @@ static struct {
 	bool failed;		// the device broke the rules
 	bool stopped;		// and has confirmed its reset
 } disk;
+
+// May it be asked so, for as many blocks at once as anybody may ask for?
+static bool
+clears(u64 feature, u32 config)
+{
+	u32 sectors = 0;
+
+	return (disk.device.features & feature) &&
+	       virtio_config(&disk.device, config, &sectors, 4) &&
+	       sectors >= DISK_CLEAR_MAX * SECTORS_A_BLOCK;
+}
 
 static bool
 read_facts(void)
@@ -80,6 +103,8 @@ read_facts(void)
 	}
 	disk.facts.blocks = sectors / SECTORS_A_BLOCK;
 	disk.facts.read_only = (v->features & FEATURE_READ_ONLY) != 0;
+	disk.facts.trims = clears(FEATURE_DISCARD, CONFIG_DISCARD_SECTORS);
+	disk.facts.zeroes = clears(FEATURE_WRITE_ZEROES, CONFIG_ZEROES_SECTORS);
 	disk.flushes = (v->features & FEATURE_FLUSH) != 0;
 	return true;
 }
@@ -92,7 +117,7 @@ blk_init(void (*interrupt)(u32 argument))
 	ASSERT(!disk.present);
 	if (!virtio_find(v, VIRTIO_BLOCK, 0, "disk") ||
 	    !virtio_negotiate(v, FEATURE_SIZE_MAX | FEATURE_READ_ONLY |
-				 FEATURE_FLUSH))
+				 FEATURE_FLUSH | FEATURE_DISCARD | FEATURE_WRITE_ZEROES))
 		return false;
 	if (!read_facts()) {
 		disk.stopped = virtio_stop(v);
@@ -131,9 +156,24 @@ blk_room(void)
 	return virtqueue_room(&disk.queue.ring) / DESCRIPTORS_AN_OP;
 }
 
+// What follows a request's header: the data, or which sectors. None of a flush.
+static struct virtqueue_piece
+operand(const struct disk_op *op, u64 slot)
+{
+	return op->kind == QUEUE_TRIM || op->kind == QUEUE_ZERO
+		       ? (struct virtqueue_piece){ slot + HEADER_LEN, CLEAR_LEN }
+		       : (struct virtqueue_piece){ op->physical,
+						   op->count * BLOCK_SIZE };
+}
+
 static bool
 blk_start(const struct disk_op *op, u32 cookie)
 {
+	static const u8 type[] = {
+		[QUEUE_READ] = REQUEST_IN, [QUEUE_WRITE] = REQUEST_OUT,
+		[QUEUE_FLUSH] = REQUEST_FLUSH, [QUEUE_TRIM] = REQUEST_DISCARD,
+		[QUEUE_ZERO] = REQUEST_WRITE_ZEROES,
+	};
 	u32 head = virtqueue_next_head(&disk.queue.ring);
 	u64 physical = disk.slots_physical + head * sizeof(struct blk_slot);
 	struct virtqueue_piece piece[DESCRIPTORS_AN_OP];
@@ -142,21 +182,24 @@ blk_start(const struct disk_op *op, u32 cookie)
 	ASSERT(blk_room() > 0);					// B1
 	ASSERT(op->block + op->count <= disk.facts.blocks);
 	ASSERT((op->kind == QUEUE_FLUSH) == (op->count == 0));
+	ASSERT(op->kind <= QUEUE_FLUSH ||
+	       (op->kind == QUEUE_TRIM ? disk.facts.trims : disk.facts.zeroes));
 	if (op->kind == QUEUE_FLUSH && !disk.flushes)
 		return false;
 	disk.slots[head] = (struct blk_slot){
-		.type = op->kind == QUEUE_READ ? REQUEST_IN
-		      : op->kind == QUEUE_WRITE ? REQUEST_OUT : REQUEST_FLUSH,
-		.sector = op->block * SECTORS_A_BLOCK,
+		.type = type[op->kind],
+		.sector = op->kind < QUEUE_STORE ? op->block * SECTORS_A_BLOCK : 0,
+		.clear_sector = op->block * SECTORS_A_BLOCK,
+		.clear_count = op->count * SECTORS_A_BLOCK,
 		.status = STATUS_UNWRITTEN,				// B2
 	};
 	piece[count++] = (struct virtqueue_piece){ physical, HEADER_LEN };
 	if (op->count)
-		piece[count++] = (struct virtqueue_piece){
-			op->physical, op->count * BLOCK_SIZE,
-		};
+		piece[count++] = operand(op, physical);
 	readable = op->kind == QUEUE_READ ? 1 : count;
-	piece[count++] = (struct virtqueue_piece){ physical + HEADER_LEN, 1 };
+	piece[count++] = (struct virtqueue_piece){
+		physical + HEADER_LEN + CLEAR_LEN, 1
+	};
 	virtqueue_add(&disk.queue.ring, piece, readable, count - readable, cookie);
 	return true;
 }

@@ -6,22 +6,34 @@
 // Granting derives a node below the environment's capability. When a capability
 // is removed, what was granted from it is removed before it, as with any other
 // (sys/removal.c), and its entry is freed in the same operation. What a peer
-// revokes is cut off in O(1) and swept away later, a bounded number at a time.
+// revokes is cut off in O(1) and swept away later, a bounded number at a time. What is
+// taken away of its rights stands with its place: below it are only places, and who
+// uses one walks through all that are above it.
+//
+// Frames that a peer has taken out of a pool are their owner's as before; a place says
+// that they are taken, and they are free to be taken again when the place is.
 
 #include "kernel/abi/errors.h"
 #include "kernel/arch/x86_64/clock.h"
+#include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/string.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/wait.h"
 
 #define SWEEP_STEP 64u
 
 static struct place {
 	u32 entry;		// in the export table, or NONE
 	u32 pending;		// of the environment that granted it, or NONE
+	u8 rights;		// that were not taken away
+	bool taken;		// out of a pool
 } places[PLACES_MAX];
+
+#define PLACE_NEW ((struct place){ NONE, NONE, WIRE_RIGHTS, false })
 
 static u32 sweep = PLACES_MAX;	// next place to look at
 static bool sweep_again;
@@ -30,7 +42,7 @@ void
 exports_init(void)
 {
 	for (u32 i = 0; i < PLACES_MAX; i++)
-		places[i] = (struct place){ NONE, NONE };
+		places[i] = PLACE_NEW;
 	fabric_info.exports_max = FABRIC_LISTS * (CAP_LIST_SLOTS - 1);
 }
 
@@ -80,7 +92,7 @@ derive(u32 list, u32 slot, u32 target, u32 rights, u64 base, u64 count)
 	u32 got = cap_derive(&caps, list, slot, target, rights, base, count);
 	const struct cap *cap = cap_at(&caps, target, got);
 
-	places[place_of(cap)] = (struct place){ NONE, NONE };
+	places[place_of(cap)] = PLACE_NEW;
 	fabric_info.exports++;
 	return cap;
 }
@@ -93,11 +105,12 @@ undo(const struct cap *cap)
 	struct cap removed;
 	u32 node;
 
-	places[place_of(cap)] = (struct place){ NONE, NONE };
+	places[place_of(cap)].entry = places[place_of(cap)].pending = NONE;
 	if (cap->child != CAP_NIL) {
 		rcap_host_revoke(NULL, cap_node(&caps, cap), true);
 		return;
 	}
+	places[place_of(cap)] = PLACE_NEW;
 	node = cap_remove_step(&caps, cap->list, cap->slot, true, &removed);
 	ASSERT(node != CAP_NIL);
 	fabric_info.exports--;
@@ -155,12 +168,18 @@ grant_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 		return CODE_RIGHTS;
 	if (t->weight > FABRIC_WEIGHT_MAX)
 		return CODE_SHAPE;
+	if (s->op == FABRIC_POOL && (cap->type != CAP_FRAMES ||
+				     s->node == FABRIC_NODE_SELF))
+		return CODE_TYPE;
 	if (s->node == FABRIC_NODE_SELF)
 		return CODE_NONE;
 	if (s->node >= FABRIC_LINKS_MAX || !links_session(fabric.links, s->node))
 		return CODE_PEER;
 	if (links_incarnation(fabric.links, s->node) != t->incarnation)
 		return CODE_INCARNATION;
+	if (s->op == FABRIC_POOL &&
+	    links_version(fabric.links, s->node)->ops < OP_ALLOC)
+		return CODE_VERSION;
 	if (list == NONE)
 		return CODE_TABLE;
 	return wire_code_of(cap_check_derive(&caps, queue->owner, s->slot, list,
@@ -188,7 +207,7 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 	p->id = place = place_of(cap);
 	places[place].pending = (u32)(p - pendings);
 	entry = rcap_export(fabric.rcap, clock_ns(), &(struct rcap_grant){
-		.type = wire_type(cap->type),
+		.type = s->op == FABRIC_POOL ? TYPE_POOL : wire_type(cap->type),
 		.rights = (u8)t->rights,
 		.peer = s->node,
 		.incarnation = t->incarnation,
@@ -253,10 +272,88 @@ rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
 }
 
 bool
-rcap_host_walk(void *host, u32 node, u32 node_generation)
+rcap_host_walk(void *host, u32 node, u32 node_generation, u8 *rights)
+{
+	const struct cap *cap = &caps.pool[node];
+
+	(void)host;
+	if (!cap_is_live(&caps, node, node_generation))
+		return false;
+	for (; cap->list >= FABRIC_LIST_FIRST; cap = &caps.pool[cap->parent])
+		*rights &= places[place_of(cap)].rights;
+	return true;
+}
+
+void
+rcap_host_protect(void *host, u32 node, u8 rights)
 {
 	(void)host;
-	return cap_is_live(&caps, node, node_generation);
+	places[place_of(&caps.pool[node])].rights &= rights;
+	rcap_revoked(fabric.rcap);
+}
+
+// ---- frames out of a pool
+
+// Marks of the `range` units from `base` on, a bit each, those that are taken.
+static void
+mark_taken(u64 base, u32 range, u64 *taken)
+{
+	memset(taken, 0, WIRE_ALLOC_RANGE / 8);
+	for (u32 i = 0; i < PLACES_MAX; i++) {
+		const struct cap *cap;
+		u64 end;
+
+		if (!places[i].taken)
+			continue;
+		cap = cap_at(&caps, FABRIC_LIST_FIRST + i / CAP_LIST_SLOTS,
+			     i % CAP_LIST_SLOTS);
+		ASSERT(cap && cap->type == CAP_FRAMES);
+		end = MIN(cap->base + cap->count, base + range);
+		for (u64 unit = MAX(cap->base, base); unit < end; unit++)
+			taken[(unit - base) / 64] |= 1ull << (unit - base) % 64;
+	}
+}
+
+// The first of `count` units in a row that are not taken, or `range`.
+static u32
+find_free(const u64 *taken, u32 range, u32 count)
+{
+	u32 run = 0;
+
+	for (u32 unit = 0; unit < range; unit++) {
+		run = taken[unit / 64] >> unit % 64 & 1 ? 0 : run + 1;
+		if (run == count)
+			return unit + 1 - count;
+	}
+	return range;
+}
+
+// Looks at PLACES_MAX places and at most at WIRE_ALLOC_RANGE units, and clears
+// WIRE_ALLOC_MAX frames.
+enum wire_code
+rcap_host_alloc(void *host, u32 parent, const struct wire_alloc *wanted,
+		struct rcap_taken *got)
+{
+	u64 taken[WIRE_ALLOC_RANGE / 64];
+	enum wire_code code;
+	u32 unit;
+
+	ASSERT(wanted->range <= WIRE_ALLOC_RANGE && wanted->count <= WIRE_ALLOC_MAX);
+	mark_taken(wanted->base, wanted->range, taken);
+	unit = find_free(taken, wanted->range, wanted->count);
+	if (unit == wanted->range) {
+		got->later = sweep_again || sweep < PLACES_MAX;
+		return CODE_FRAMES;
+	}
+	got->base = wanted->base + unit;
+	code = rcap_host_derive(host, parent, wanted->rights, got->base, wanted->count,
+				&got->node, &got->node_generation);
+	if (code != CODE_NONE)
+		return code;
+	places[place_of(&caps.pool[got->node])].taken = true;
+	memset(frame_memory(got->base), 0, (u64)wanted->count << PAGE_SHIFT);
+	wait_hint_memory(got->base << PAGE_SHIFT, wanted->count << PAGE_SHIFT);
+	return CODE_NONE;
 }
 
 void
@@ -285,7 +382,7 @@ fabric_export_gone(const struct cap *removed, u32 node)
 	struct place was = *place;
 
 	(void)node;
-	*place = (struct place){ NONE, NONE };
+	*place = PLACE_NEW;
 	fabric_info.exports--;
 	rcap_revoked(fabric.rcap);
 	if (removed->type == CAP_BLOCKS)

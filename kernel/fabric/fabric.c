@@ -296,11 +296,12 @@ output(u64 now)
 void
 fabric_work(u64 now)
 {
+	u64 blocks_due;
 	bool more;
 
 	if (!fabric.on)
 		return;
-	blocks_settle(now);
+	blocks_due = blocks_settle(now);
 	rcap_tick(fabric.rcap, now);
 	complete_all(now);
 	queues_resume();
@@ -312,7 +313,7 @@ fabric_work(u64 now)
 	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
-	fabric.due = min_u64(fabric.due, show_links(now));
+	fabric.due = min_u64(min_u64(fabric.due, blocks_due), show_links(now));
 	keep_time();
 }
 

@@ -2,7 +2,8 @@
 // Who holds on other nodes what an environment here has granted: asked by itself, for
 // a capability of its own. The answer has the same bytes as that of another owner
 // (OP_HOLDERS), so there is one format to read. Taking one holder's back is what a
-// holder's REVOKE is: a cut in O(1), and clean-up later.
+// holder's REVOKE is: a cut in O(1), and clean-up later; taking rights away from one is
+// what a PROTECT is.
 //
 // A call looks at RCAP_LOOKED entries of the export table at most.
 
@@ -70,6 +71,28 @@ expel(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
 	return CODE_NONE;
 }
 
+// What is taken away of an entry is taken from all that came from it.
+static enum wire_code
+protect(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
+{
+	u32 entry = rcap_entry_below(fabric.rcap, node, s->protect.slot,
+				     s->protect.generation);
+	const struct rcap_export *e;
+	u8 rights;
+
+	if (entry == RCAP_NONE)
+		return CODE_ENTRY;
+	e = rcap_entry(fabric.rcap, entry);
+	rights = e->rights;
+	if (!rcap_host_walk(NULL, e->node, e->node_generation, &rights))
+		return CODE_ENTRY;
+	if (s->protect.rights & ~(u32)rights)
+		return CODE_RIGHTS;
+	rcap_host_protect(NULL, e->node, s->protect.rights);
+	done(queue, s, 0);
+	return CODE_NONE;
+}
+
 bool
 holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
 	      enum wire_code *code)
@@ -84,6 +107,8 @@ holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
 		*code = CODE_RIGHTS;
 	else if (s->op == FABRIC_EXPEL)
 		*code = expel(queue, s, cap_node(&caps, cap));
+	else if (s->op == FABRIC_PROTECT)
+		*code = protect(queue, s, cap_node(&caps, cap));
 	else
 		*code = tell(queue, s, cap_node(&caps, cap));
 	return true;

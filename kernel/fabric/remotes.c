@@ -67,8 +67,18 @@ narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit 
 	}
 	// The whole of it is not the part's to give up or to take back.
 	if (s->op == FABRIC_REVOKE || s->op == FABRIC_DROP ||
-	    s->op == FABRIC_HOLDERS || s->op == FABRIC_EXPEL)
+	    s->op == FABRIC_HOLDERS || s->op == FABRIC_EXPEL ||
+	    s->op == FABRIC_PROTECT)
 		return CODE_RIGHTS;
+	if (s->op == FABRIC_ALLOC) {
+		if (r->alloc.rights & ~(u32)cap->rights)
+			return CODE_RIGHTS;
+		if (r->alloc.base >= cap->count ||
+		    r->alloc.range > cap->count - r->alloc.base)
+			return CODE_RANGE;
+		r->alloc.base += REMOTE_UNIT(cap->base);
+		return CODE_NONE;
+	}
 	if (s->offset > unit_bytes(cap) ||
 	    s->length > unit_bytes(cap) - s->offset)
 		return CODE_RANGE;

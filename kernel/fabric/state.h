@@ -159,8 +159,8 @@ endpoints_queue_gone(u32 queue);
 void
 endpoints_cap_gone(u32 node);
 
-// blocks.c
-bool
+// blocks.c: tells the core what has ended; when it wants to be called again
+u64
 blocks_settle(u64 now);
 
 // transmit.c

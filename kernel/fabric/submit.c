@@ -20,6 +20,10 @@ STATIC_ASSERT(FABRIC_CHAIN_READ == (int)CHAIN_READ &&
 	      FABRIC_CHAIN_NOTIFY == (int)CHAIN_NOTIFY);
 STATIC_ASSERT(FABRIC_WEIGHT == RCAP_WEIGHT && FABRIC_WEIGHT_MAX == RCAP_WEIGHT_MAX);
 STATIC_ASSERT(FABRIC_CLAUSE_NONE == WIRE_CLAUSE_NONE);
+STATIC_ASSERT(FABRIC_SLOT_OWN == WIRE_SLOT_NONE);
+STATIC_ASSERT(FABRIC_ALLOC_MAX == WIRE_ALLOC_MAX);
+STATIC_ASSERT(FABRIC_ALLOC_RANGE == WIRE_ALLOC_RANGE);
+STATIC_ASSERT(FABRIC_POOLED == (int)TYPE_POOL);
 STATIC_ASSERT(FABRIC_DONE == (int)RCAP_DONE);
 STATIC_ASSERT(FABRIC_NOT_DONE == (int)RCAP_NOT_DONE);
 STATIC_ASSERT(FABRIC_UNKNOWN_FINAL == (int)RCAP_UNKNOWN_FINAL);
@@ -31,7 +35,10 @@ wire_op_of(u32 op)
 	static const u8 later[FABRIC_OP_COUNT] = {
 		[FABRIC_READV] = OP_READV, [FABRIC_PUTV] = OP_PUTV,
 		[FABRIC_HOLDERS] = OP_HOLDERS, [FABRIC_EXPEL] = OP_EXPEL,
-		[FABRIC_INVOKE] = OP_INVOKE,
+		[FABRIC_INVOKE] = OP_INVOKE, [FABRIC_PROTECT] = OP_PROTECT,
+		[FABRIC_ALLOC] = OP_ALLOC, [FABRIC_BLOCK_FUA] = OP_BLOCK_FUA,
+		[FABRIC_BLOCK_TRIM] = OP_BLOCK_TRIM,
+		[FABRIC_BLOCK_ZERO] = OP_BLOCK_ZERO,
 	};
 
 	ASSERT(op < FABRIC_OP_COUNT);
@@ -61,6 +68,7 @@ local_bytes(const struct fabric_submit *s)
 	case FABRIC_SEND:
 	case FABRIC_BLOCK_READ:
 	case FABRIC_BLOCK_WRITE:
+	case FABRIC_BLOCK_FUA:
 	case FABRIC_POST:
 	case FABRIC_READV:
 	case FABRIC_HOLDERS:
@@ -168,6 +176,18 @@ operand_copy(const struct fabric_submit *s, struct rcap_submit *r)
 	case FABRIC_EXPEL:
 		r->expel = (struct wire_expel){ s->expel.slot, s->expel.generation };
 		return CODE_NONE;
+	case FABRIC_PROTECT:
+		r->protect = (struct wire_protect){
+			s->protect.slot, s->protect.generation, s->protect.rights, 0, 0,
+		};
+		return CODE_NONE;
+	case FABRIC_ALLOC:
+		r->alloc = (struct wire_alloc){
+			.base = s->alloc.base, .word = s->alloc.word,
+			.range = s->alloc.range, .count = s->alloc.count,
+			.rights = s->alloc.rights,
+		};
+		return CODE_NONE;
 	case FABRIC_DERIVE:
 		return target_copy(s, r);
 	default:
@@ -271,7 +291,7 @@ operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 	p->held = record;
 	if (record != NONE)
 		p->held_serial = held_serial(record);
-	if (!wire_op_info[s->op].answers_data)
+	if (!wire_op_info[r.op].answers_data)
 		p->bytes_out = s->length;
 	r.tag = (u64)(p - pendings);
 	p->id = rcap_submit(fabric.rcap, p->began, &r);
@@ -325,6 +345,7 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		return CODE_RANGE;
 	switch (s->op) {
 	case FABRIC_GRANT:
+	case FABRIC_POOL:
 		return export_grant(queue, s);
 	case FABRIC_POST:
 		return endpoint_post(queue, s);
@@ -336,6 +357,7 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		return endpoint_handle(queue, s);
 	case FABRIC_HOLDERS:
 	case FABRIC_EXPEL:
+	case FABRIC_PROTECT:
 		if (holders_local(queue, s, &code))
 			return code;
 		return operation_submit(queue, s);

@@ -66,7 +66,8 @@ struct operation {
 	u32 queue;		// QUEUE_NONE: an orphan; QUEUE_FABRIC: a peer's
 	u32 count;		// blocks and frames
 	u64 block;
-	u64 frame;		// of a queue's: pinned
+	u32 pinned;		// frames of a queue's, from `frame` on
+	u64 frame;
 	u64 tag;		// of a peer's: its ticket
 	struct volume_flight flight;
 };
@@ -92,6 +93,12 @@ complete(struct queue *q, u64 tag, i64 status)
 	env_hint(q->owner);
 }
 
+static bool
+clears(u32 op)
+{
+	return op == QUEUE_TRIM || op == QUEUE_ZERO;
+}
+
 // What is wrong with a submission, or 0.
 static i64
 judge(const struct queue *q, const struct queue_submit *s)
@@ -102,8 +109,11 @@ judge(const struct queue *q, const struct queue_submit *s)
 		return -E_RANGE;
 	if (s->op == QUEUE_FLUSH)
 		return s->count == 0 ? 0 : -E_ARGUMENT;
-	if (s->op > (raw ? QUEUE_WRITE : QUEUE_STORE) || s->count == 0 ||
-	    s->count > QUEUE_BLOCKS_MAX)
+	if (raw && clears(s->op) ? s->count > QUEUE_CLEAR_MAX
+				 : s->op > (raw ? QUEUE_WRITE : QUEUE_STORE) ||
+				   s->count > QUEUE_BLOCKS_MAX)
+		return -E_ARGUMENT;
+	if (s->count == 0)
 		return -E_ARGUMENT;
 	if (s->op == QUEUE_READ ? !q->reads
 				: !q->writes || disk_facts()->read_only)
@@ -117,6 +127,8 @@ judge(const struct queue *q, const struct queue_submit *s)
 		return -E_TAKEN;
 	if (s->op == QUEUE_STORE)
 		return s->count == 1 ? 0 : -E_ARGUMENT;
+	if (clears(s->op))
+		return disk_can(s->op) ? 0 : -E_ABSENT;
 	if (s->frame < q->region_first ||
 	    s->frame - q->region_first >= q->region_count ||
 	    s->count > q->region_count - (s->frame - q->region_first))
@@ -158,10 +170,13 @@ opened(const struct disk_op *op, u32 queue, u64 tag, struct volume_flight flight
 		.queue = queue,
 		.count = op->count,
 		.block = op->block,
+		.pinned = queue == QUEUE_FABRIC || clears(op->kind) ? 0 : op->count,
 		.frame = op->physical >> PAGE_SHIFT,
 		.tag = tag,
 		.flight = flight,
 	};
+	if (o->pinned)
+		own_pin(&frames, o->frame, o->pinned);			// U3
 }
 
 static void
@@ -187,8 +202,6 @@ start(struct queue *q, const struct queue_submit *s)
 		complete(q, s->tag, MIN(status, 0));
 		return;
 	}
-	if (op.count)
-		own_pin(&frames, op.physical >> PAGE_SHIFT, op.count);	// U3
 	opened(&op, (u32)(q - queues), s->tag, flight);
 	q->open++;
 }
@@ -267,8 +280,8 @@ finish(u32 index, bool succeeded)
 		fabric_block_done((u32)o->tag, succeeded);
 		return;
 	}
-	if (o->count)
-		own_unpin(&frames, o->frame, o->count);
+	if (o->pinned)
+		own_unpin(&frames, o->frame, o->pinned);
 	volume_finish(&o->flight, succeeded, o->queue != QUEUE_NONE);
 	if (o->queue == QUEUE_NONE) {
 		orphans--;
@@ -519,16 +532,16 @@ queue_volume_gone(u32 volume)
 }
 
 enum queue_fabric
-queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical)
+queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u32 count, u64 physical)
 {
-	u32 count = op != QUEUE_FLUSH;
 	struct disk_op disk = { op, count, count ? block : 0, physical };
 
 	if (!disk_works() || (op != QUEUE_READ && disk_facts()->read_only) ||
-	    (count && (block >= disk_facts()->blocks || volume_covers(block, 1))))
+	    disk.block + count > disk_facts()->blocks ||
+	    (count && volume_covers(block, count)))
 		return QUEUE_FABRIC_FAILED;
 	if (!free_count || !disk_room() || fabric_open >= share() ||
-	    (count && orphans && queue_works_on(block, 1, true)))
+	    (count && orphans && queue_works_on(block, count, true)))
 		return QUEUE_FABRIC_FULL;
 	if (!disk_start(&disk, free_operations[free_count - 1]))
 		return QUEUE_FABRIC_DONE;
@@ -544,7 +557,8 @@ queue_fabric_withdrawn(u64 block, u64 count)
 		struct operation *o = &operations[i];
 
 		if (!o->open || o->queue != QUEUE_FABRIC || o->withdrawn ||
-		    !o->count || o->block - block >= count)
+		    !o->count || o->block >= block + count ||
+		    block >= o->block + o->count)
 			continue;
 		o->withdrawn = true;
 		orphans++;
@@ -564,7 +578,7 @@ queue_pins(void)
 			continue;
 		open++;
 		ownerless += o->queue == QUEUE_NONE || o->withdrawn;
-		pins += o->queue == QUEUE_FABRIC ? 0 : o->count;	// U3
+		pins += o->pinned;					// U3
 	}
 	ASSERT(ownerless == orphans);
 	ASSERT(!sys_info.disk_blocks || open + free_count == DISK_FLIGHTS_MAX);

@@ -54,10 +54,10 @@ enum queue_fabric {
 	QUEUE_FABRIC_FAILED,	// the disk does not do that
 };
 
-// Starts one on a block (none for a flush). The device learns of it by
+// Starts one on `count` blocks (none for a flush). The device learns of it by
 // queue_push().
 must_check enum queue_fabric
-queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u64 physical);
+queue_fabric_start(u32 ticket, enum queue_op op, u64 block, u32 count, u64 physical);
 
 // A peer's capability for these blocks is gone: what it had begun counts as an
 // orphan's from now on.

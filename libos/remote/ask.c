@@ -79,8 +79,7 @@ wait_for_grant(struct far_io *io, u64 *tag, u64 word, u32 *slot)
 i64
 far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot)
 {
-	bool wants = ask->kind == FAR_ASK_PAGES || ask->kind == FAR_ASK_BLOCKS ||
-		     ask->kind == FAR_ASK_HANDLER;
+	bool wants = ask->kind != FAR_ASK_REVOKE && ask->kind != FAR_ASK_FREE;
 	u64 tag = 0;
 	i64 error = sys_entropy_read(&ask->word, sizeof(ask->word));
 

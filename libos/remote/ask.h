@@ -14,6 +14,7 @@ enum far_asked {
 	FAR_ASK_REVOKE,		// take back everything that was granted
 	FAR_ASK_FREE,		// and give the pages back to the kernel
 	FAR_ASK_HANDLER,	// an endpoint with a program: FABRIC_INVOKE
+	FAR_ASK_POOL,		// a pool of pages: far_alloc()
 };
 
 struct far_ask {
@@ -25,6 +26,6 @@ struct far_ask {
 };
 
 // Asks a node; `buffer` lies in the region. *slot is that of the capability (for
-// PAGES and BLOCKS). Returns 0 or an error; -E_TIMEOUT when nothing came.
+// all but REVOKE and FREE). Returns 0 or an error; -E_TIMEOUT when nothing came.
 must_check i64
 far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot);

@@ -254,3 +254,42 @@ far_block_flush(struct far *far)
 {
 	return block_op(far, FABRIC_BLOCK_FLUSH, QUEUE_FLUSH, 0, NULL);
 }
+
+i64
+far_block_keep(struct far *far, u64 block, const void *buffer)
+{
+	i64 error = block_op(far, FABRIC_BLOCK_FUA, QUEUE_WRITE, block, buffer);
+
+	return error || far->kind == FAR_REMOTE ? error : far_block_flush(far);
+}
+
+static i64
+clear(struct far *far, enum fabric_op op, enum queue_op local_op, u64 block, u32 count)
+{
+	struct fabric_submit s = {
+		.op = (u8)op, .offset = block * BLOCK_SIZE,
+		.length = count * BLOCK_SIZE,
+	};
+	struct fabric_complete complete;
+
+	if (count < 1 || count > QUEUE_CLEAR_MAX)
+		return -E_RANGE;
+	if (far->kind == FAR_REMOTE)
+		return run(far, &s, &complete);
+	if (far->kind != FAR_BLOCKS)
+		return -E_TYPE;
+	return queue_run(&far->queue, local_op, far->first_block + block, 0, count,
+			 NEVER);
+}
+
+i64
+far_block_trim(struct far *far, u64 block, u32 count)
+{
+	return clear(far, FABRIC_BLOCK_TRIM, QUEUE_TRIM, block, count);
+}
+
+i64
+far_block_zero(struct far *far, u64 block, u32 count)
+{
+	return clear(far, FABRIC_BLOCK_ZERO, QUEUE_ZERO, block, count);
+}

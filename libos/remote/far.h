@@ -80,6 +80,17 @@ far_block_write(struct far *far, u64 block, const void *buffer);
 must_check i64
 far_block_flush(struct far *far);
 
+// Writes one, and returns once it is durable.
+must_check i64
+far_block_keep(struct far *far, u64 block, const void *buffer);
+
+// What up to 256 blocks hold is not wanted any more; or they hold zeroes. Not every disk
+// can: CODE_UNABLE, or -E_ABSENT of one here.
+must_check i64
+far_block_trim(struct far *far, u64 block, u32 count);
+must_check i64
+far_block_zero(struct far *far, u64 block, u32 count);
+
 // Who holds what came from a capability, in a buffer of a page: from `next` on, 0 at
 // first. Of a capability of the caller's own, or of a REMOTE one.
 must_check i64
@@ -88,6 +99,21 @@ far_holders(struct far_io *io, u32 slot, u32 next, struct fabric_holders *holder
 // Takes back from one of them, and all that came from that.
 must_check i64
 far_expel(struct far_io *io, u32 slot, const struct fabric_holder *holder);
+
+// Takes away all rights of one of them but these, and of all that came from it; of the
+// REMOTE capability itself without a holder.
+must_check i64
+far_protect(struct far_io *io, u32 slot, const struct fabric_holder *holder, u8 rights);
+
+// Takes `count` frames in a row out of a pool that another node lends (FAR_ASK_POOL):
+// the first that are left. *slot is the capability for them.
+must_check i64
+far_alloc(struct far_io *io, u32 pool, u32 count, u32 *slot);
+
+// Gives them back: from here on the pool has them again. Dropping the capability does so
+// too, only later.
+must_check i64
+far_free(struct far_io *io, u32 slot);
 
 const char *
 far_error_text(i64 result);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Lending: buffers for questions are always posted, each question is answered with
 // a grant or not at all, and grants that did not come about are told on the console.
-// What is granted is derived from what lies in an offer, never from more.
+// What is granted is derived from what lies in an offer, never from more. Of a pool, what
+// silent nodes hold is taken back once a second.
 
 #include "libos/remote/lend.h"
 #include "kernel/base/string.h"
+#include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
@@ -14,6 +16,7 @@
 
 #define TAG_GRANT 0xffffull
 #define TAG_HANDLE 0xfffeull
+#define TEND_NS NS_PER_SECOND
 
 static i64
 offer_part(struct lend_offer *offer, u32 root, u32 rights, u64 base, u64 count)
@@ -66,7 +69,7 @@ give(struct lend *lend, const struct lend_offer *offer, const struct far_ask *as
 {
 	struct fabric_submit s = {
 		.tag = TAG_GRANT,
-		.op = FABRIC_GRANT,
+		.op = offer == &lend->pool ? FABRIC_POOL : FABRIC_GRANT,
 		.slot = offer->slot,
 		.node = from->node,
 		.target = {
@@ -112,7 +115,11 @@ answer(struct lend *lend, const struct fabric_complete *from)
 	case FAR_ASK_HANDLER:
 		give(lend, &lend->handler, &ask, from);
 		break;
+	case FAR_ASK_POOL:
+		give(lend, &lend->pool, &ask, from);
+		break;
 	case FAR_ASK_REVOKE:
+		take_back(&lend->pool);
 		take_back(&lend->handler);
 		take_back(&lend->pages);
 		take_back(&lend->blocks);
@@ -143,7 +150,7 @@ lend_open(struct lend *lend, struct far_io *io, u8 *buffers, u32 pages,
 
 	*lend = (struct lend){
 		.io = io, .buffers = buffers, .pages = none, .blocks = none,
-		.handler = none, .weighed = NODE_NONE,
+		.handler = none, .pool = none, .weighed = NODE_NONE,
 	};
 	if (result > 0)
 		result = offer_open(&lend->pages, (u32)result,
@@ -183,17 +190,54 @@ lend_handler(struct lend *lend, u32 program)
 	return error;
 }
 
+i64
+lend_pool(struct lend *lend, u32 pages, void *buffer)
+{
+	i64 result = sys_frame_alloc(FRAME_ANY, pages);
+
+	if (result < 0)
+		return result;
+	lend->holders = buffer;
+	return offer_open(&lend->pool, (u32)result, CAP_READ | CAP_WRITE);
+}
+
+// Takes back what nodes hold that are silent: the rest of the cluster has use for it.
+static void
+tend_pool(struct lend *lend)
+{
+	u32 next = 0;
+
+	do {
+		if (far_holders(lend->io, lend->pool.slot, next, lend->holders))
+			return;
+		next = lend->holders->next;
+		for (u32 i = 0; i < lend->holders->count; i++) {
+			const struct fabric_holder *h = &lend->holders->holder[i];
+
+			if (h->alive || far_expel(lend->io, lend->pool.slot, h))
+				continue;
+			print("%s: %lu pages come back from a silent node\n",
+			      program_name(), h->count);
+		}
+	} while (next);
+}
+
 // The next completion. False: it cannot go on, and *error says why.
 static bool
 step(struct lend *lend, i64 *error, bool *granted)
 {
+	bool pool = lend->pool.slot != SLOT_NONE;
 	struct fabric_complete complete;
 
 	*error = fabric_flush(lend->io->fabric);
 	if (*error)
 		return false;
-	if (!fabric_next(lend->io->fabric, &complete, NEVER))
+	if (!fabric_next(lend->io->fabric, &complete,
+			 pool ? now_ns() + TEND_NS : NEVER)) {
+		if (pool)
+			tend_pool(lend);
 		return true;
+	}
 	if (complete.op == FABRIC_POST) {
 		if (complete.outcome != FABRIC_DONE)
 			return false;

@@ -31,6 +31,8 @@ struct lend {
 	struct lend_offer handler;	// the endpoint, for who wants its program run
 	u32 weight;		// of what is granted to `weighed`, among all that is
 	u16 weighed;		// a node, or NODE_NONE
+	struct lend_offer pool;		// pages that others take frames out of
+	struct fabric_holders *holders;	// of the pool, in a page of the region
 };
 
 // Takes `pages` fresh pages, if any, and opens FAR_SERVICE; with block_rights the disk's
@@ -48,6 +50,12 @@ lend_pages(struct lend *lend, const struct frame_run *run);
 // it. Before lend_run().
 must_check i64
 lend_handler(struct lend *lend, u32 program);
+
+// Takes `pages` more, and offers them as a pool: others allocate there without asking
+// again. What nodes hold that have been silent for longer than a lease comes back, once a
+// second. `buffer` is a page of the region. Before lend_run().
+must_check i64
+lend_pool(struct lend *lend, u32 pages, void *buffer);
 
 // Answers until that cannot go on. Returns why; 0 when the endpoint ended.
 i64

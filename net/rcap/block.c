@@ -91,8 +91,9 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 	struct rcap_ticket *t = &rcap->ticket[ticket];
 
 	t->block = asked->entry->base + (request->offset >> UNIT_BITS);
+	t->count = request->length >> UNIT_BITS;
 	if (!rcap_host_block(rcap->host, ticket, (enum wire_op)request->op,
-			     t->block, page_of(rcap, ticket))) {
+			     t->block, (u32)t->count, page_of(rcap, ticket))) {
 		SOMETIMES(DEVICE_BUSY);
 		return false;
 	}
@@ -106,13 +107,17 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 	return true;
 }
 
-// BLOCK_READ and BLOCK_FLUSH.
+// What has no data to gather: BLOCK_READ, BLOCK_FLUSH, BLOCK_TRIM, BLOCK_ZERO.
 void
 run_block(struct rcap *rcap, struct asked *asked)
 {
+	enum wire_op op = (enum wire_op)asked->request->op;
 	enum wire_code code = owner_check(rcap, asked);
 	u32 ticket;
 
+	if (code == CODE_NONE && (op == OP_BLOCK_TRIM || op == OP_BLOCK_ZERO) &&
+	    !rcap_host_able(rcap->host, op))
+		code = CODE_UNABLE;
 	if (code != CODE_NONE) {
 		owner_refuse(rcap, asked, code);
 		return;
@@ -241,7 +246,8 @@ rcap_blocks_busy(const struct rcap *rcap, u64 base, u64 count)
 	for (u32 i = 0; i < rcap->config.staging_count; i++) {
 		const struct rcap_ticket *t = &rcap->ticket[i];
 
-		if (t->state == TICKET_RUNNING && t->block - base < count)
+		if (t->state == TICKET_RUNNING && t->block < base + count &&
+		    base < t->block + t->count)
 			return true;
 	}
 	return false;

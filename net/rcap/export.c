@@ -189,7 +189,7 @@ run_grant(struct rcap *rcap, struct asked *asked)
 	};
 	code = CODE_SHAPE;
 	if (grant.slot < RCAP_EXPORTS_MAX && grant.type > TYPE_NONE &&
-	    grant.type <= TYPE_ENDPOINT && !(grant.rights & ~WIRE_RIGHTS) &&
+	    grant.type <= TYPE_POOL && !(grant.rights & ~WIRE_RIGHTS) &&
 	    grant.count)
 		code = rcap_host_granted(rcap->host, &remote, &grant);
 	if (code != CODE_NONE)
@@ -213,6 +213,9 @@ check_derive(const struct rcap *rcap, const struct asked *asked,
 	if (*target == LINK_NONE || !links_live(rcap->links, asked->now, *target) ||
 	    links_incarnation(rcap->links, *target) != d->incarnation)
 		return CODE_NODE;
+	if (entry->type == TYPE_POOL &&
+	    links_version(rcap->links, *target)->ops < OP_ALLOC)
+		return CODE_VERSION;
 	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;
 }
 
@@ -299,10 +302,15 @@ rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
 	for (; at < end && *count < most; at++) {
 		const struct rcap_export *entry = &rcap->exports[at];
 
-		if (entry->type != TYPE_NONE &&
-		    rcap_host_below(rcap->host, entry->node, node) &&
-		    rcap_host_walk(rcap->host, entry->node, entry->node_generation))
-			holder_fill(rcap, at, &holders[(*count)++]);
+		u8 rights = entry->rights;
+
+		if (entry->type == TYPE_NONE ||
+		    !rcap_host_below(rcap->host, entry->node, node) ||
+		    !rcap_host_walk(rcap->host, entry->node, entry->node_generation,
+				    &rights))
+			continue;
+		holder_fill(rcap, at, &holders[*count]);
+		holders[(*count)++].rights = rights;
 	}
 	return at < rcap->exports_fresh ? at : 0;
 }
@@ -365,4 +373,106 @@ run_expel(struct rcap *rcap, struct asked *asked)
 	}
 	rcap_host_revoke(rcap->host, rcap->exports[entry].node, true);
 	owner_ran(rcap, asked, asked->payload, 0);
+}
+
+// ---- fewer rights
+
+// The entry whose rights change: the sender's own, or one that came from it.
+static enum wire_code
+protect_find(struct rcap *rcap, const struct asked *asked,
+	     const struct wire_protect *protect, struct rcap_export **entry)
+{
+	u32 index;
+
+	*entry = asked->entry;
+	if (protect->slot == WIRE_SLOT_NONE)
+		return protect->generation ? CODE_ENTRY : CODE_NONE;
+	if (!(asked->entry->rights & WIRE_RIGHT_DERIVE))
+		return CODE_RIGHTS;
+	index = rcap_entry_below(rcap, asked->entry->node, protect->slot,
+				 protect->generation);
+	if (index == RCAP_NONE)
+		return CODE_ENTRY;
+	*entry = &rcap->exports[index];
+	return era_holds(rcap, *entry) ? CODE_NONE : CODE_ENTRY;
+}
+
+// From the answer on no frame uses a right that went: the era has counted on, so the
+// next use of each entry walks to its root, and finds what is left there.
+void
+run_protect(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct rcap_export *entry = NULL;
+	struct wire_protect protect;
+
+	wire_protect_load(&protect, asked->payload);
+	if (code == CODE_NONE)
+		code = protect_find(rcap, asked, &protect, &entry);
+	if (code == CODE_NONE && (protect.rights & ~(u32)entry->rights))
+		code = CODE_RIGHTS;		// rights only go
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	rcap_host_protect(rcap->host, entry->node, protect.rights);
+	owner_ran(rcap, asked, asked->payload, 0);
+}
+
+// ---- frames out of a pool
+
+static enum wire_code
+check_alloc(const struct rcap *rcap, const struct asked *asked,
+	    const struct wire_alloc *a)
+{
+	const struct rcap_export *pool = asked->entry;
+
+	if (a->rights & ~(u32)pool->rights)
+		return CODE_RIGHTS;
+	if (a->base >= pool->count || a->range > pool->count - a->base)
+		return CODE_RANGE;
+	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;
+}
+
+// Recorded below the pool, so that taking the pool back takes this along; answered at
+// once. The GRANT goes its own way, and if it does not arrive the frames come back.
+void
+run_alloc(struct rcap *rcap, struct asked *asked)
+{
+	enum wire_code code = owner_check(rcap, asked);
+	struct rcap_taken taken = { 0 };
+	struct wire_alloc alloc;
+
+	wire_alloc_load(&alloc, asked->payload);
+	if (code == CODE_NONE)
+		code = check_alloc(rcap, asked, &alloc);
+	if (code == CODE_NONE) {
+		alloc.base += asked->entry->base;
+		code = rcap_host_alloc(rcap->host, asked->entry->node, &alloc, &taken);
+	}
+	if (code == CODE_FRAMES && taken.later) {
+		owner_say(rcap, asked, STATUS_BUSY, CODE_NONE);
+		return;
+	}
+	if (code != CODE_NONE) {
+		owner_refuse(rcap, asked, code);
+		return;
+	}
+	ASSERT(taken.base >= alloc.base &&
+	       taken.base + alloc.count <= alloc.base + alloc.range);	// R2
+	entry_add(rcap, &(struct rcap_grant){
+		.type = TYPE_FRAMES,
+		.rights = alloc.rights,
+		.peer = asked->peer,
+		.incarnation = links_incarnation(rcap->links, asked->peer),
+		.environment = asked->request->environment,
+		.node = taken.node,
+		.node_generation = taken.node_generation,
+		.base = taken.base,
+		.count = alloc.count,
+		.word = alloc.word,
+	}, asked->entry);
+	asked->slot->old[0] = taken.base - asked->entry->base;
+	owner_ran(rcap, asked, asked->payload, 0);
+	peer_dispatch(rcap, asked->now, asked->peer);
 }

@@ -22,22 +22,29 @@ holder_is(const struct rcap *rcap, const struct rcap_export *entry,
 		PLANTED(BUG_HOLDER_LIFE));
 }
 
+// What has changed since an entry was looked at last.
 static bool
-era_holds(struct rcap *rcap, struct rcap_export *entry)
+entry_walk(struct rcap *rcap, struct rcap_export *entry)
 {
-	if ((likely(entry->era == rcap->era) && !FAULT_POINT(ALWAYS_WALK)) ||
-	    PLANTED(BUG_ERA))
-		return true;
 	rcap->counters.walks++;
 	if (PLANTED(BUG_ERA_EARLY))
 		entry->era = rcap->era;
-	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation)) {
+	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation,
+			    &entry->rights)) {
 		SOMETIMES(WALK_REVOKED);
 		return false;
 	}
 	SOMETIMES(WALK_PASSED);
+	rcap->uses[entry - rcap->exports].rights = entry->rights;
 	entry->era = rcap->era;
 	return true;
+}
+
+bool
+era_holds(struct rcap *rcap, struct rcap_export *entry)
+{
+	return (likely(entry->era == rcap->era) && !FAULT_POINT(ALWAYS_WALK)) ||
+	       PLANTED(BUG_ERA) || entry_walk(rcap, entry);
 }
 
 static bool
@@ -60,7 +67,11 @@ aligned(const struct wire_request *request)
 	case OP_PUTV:
 	case OP_BLOCK_READ:
 	case OP_BLOCK_WRITE:
+	case OP_BLOCK_FUA:
 		return !(request->offset & (request->length - 1));
+	case OP_BLOCK_TRIM:
+	case OP_BLOCK_ZERO:
+		return !(request->offset & (BLOCK_BYTES - 1));
 	default:
 		return true;
 	}
@@ -253,7 +264,7 @@ run_cancel(struct rcap *rcap, struct asked *asked)
 	struct link_slot *slot = asked->slot;
 
 	SOMETIMES_WHEN(CANCEL_CUT_OFF, slot->state == LINK_SLOT_PARTS);
-	if (slot->state == LINK_SLOT_PARTS && slot->op == OP_BLOCK_WRITE) {
+	if (slot->state == LINK_SLOT_PARTS && slot->op != OP_WRITE) {
 		ticket_drop(rcap, slot->ticket);
 		slot->held = 0;
 	}
@@ -301,9 +312,12 @@ owner_run(struct rcap *rcap, struct asked *asked)
 		break;
 	case OP_BLOCK_READ:
 	case OP_BLOCK_FLUSH:
+	case OP_BLOCK_TRIM:
+	case OP_BLOCK_ZERO:
 		run_block(rcap, asked);
 		break;
 	case OP_BLOCK_WRITE:
+	case OP_BLOCK_FUA:
 		run_block_write(rcap, asked);
 		break;
 	case OP_GRANT:
@@ -321,6 +335,12 @@ owner_run(struct rcap *rcap, struct asked *asked)
 		break;
 	case OP_EXPEL:
 		run_expel(rcap, asked);
+		break;
+	case OP_PROTECT:
+		run_protect(rcap, asked);
+		break;
+	case OP_ALLOC:
+		run_alloc(rcap, asked);
 		break;
 	case OP_COUNT:
 		ASSERT(false);

@@ -127,6 +127,8 @@ struct rcap_submit {
 		u64 addend;					// FETCH_ADD
 		struct wire_derive derive;			// DERIVE
 		struct wire_expel expel;			// EXPEL
+		struct wire_protect protect;			// PROTECT
+		struct wire_alloc alloc;			// ALLOC
 	};
 };
 
@@ -147,7 +149,8 @@ struct rcap_completion {
 	u8 op;
 	u32 length;		// bytes that came to `local`
 	u64 old[2];		// SEND: the word of the buffer that it went to. INVOKE: what
-				// the program returned, and its second result
+				// the program returned, and its second result. ALLOC: the
+				// first unit, from the start of the pool
 	// What it took: until it was sent for the first time; on the way, copies and
 	// waiting for the peer's turn included; at work at the owner, as that says.
 	u64 queue_ns, wire_ns, remote_ns;
@@ -290,9 +293,10 @@ rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from,
 // ---- what the host does for the core; `host` is the pointer of rcap_init()
 
 // True when neither the node nor an ancestor is revoked, and it is still the
-// same node. At most 16 steps.
+// same node; *rights loses those that were taken away from one of them. At most 16
+// steps.
 must_check bool
-rcap_host_walk(void *host, u32 node, u32 node_generation);
+rcap_host_walk(void *host, u32 node, u32 node_generation, u8 *rights);
 
 // True when `node` hangs below `above`, at any depth. At most 16 steps.
 must_check bool
@@ -309,6 +313,25 @@ rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
 // rcap_revoked() before it returns.
 void
 rcap_host_revoke(void *host, u32 node, bool self);
+
+// Takes from a node, and from what was derived from it, all rights but these. It calls
+// rcap_revoked() before it returns.
+void
+rcap_host_protect(void *host, u32 node, u8 rights);
+
+// Takes `count` units in a row out of a pool: the first that nobody has of those from
+// `base` on, `range` of them. They are zero then. Derives a node for them from `parent`,
+// the pool's: with it they come back. CODE_FRAMES: there are not so many; `later`: but
+// what was given up is yet to be cleaned up.
+struct rcap_taken {
+	u64 base;
+	u32 node, node_generation;
+	bool later;
+};
+
+must_check enum wire_code
+rcap_host_alloc(void *host, u32 parent, const struct wire_alloc *wanted,
+		struct rcap_taken *taken);
 
 // A peer gives a capability to an environment here. Returns CODE_NONE,
 // CODE_PLACE or CODE_ENVIRONMENT.
@@ -338,10 +361,16 @@ rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes
 void
 rcap_host_changed(void *host, u64 local, u32 len);
 
-// Starts an operation on a block, or returns false when the device's queue is
-// full. rcap_block_done() follows.
+// Starts an operation on blocks (one, but for BLOCK_TRIM and BLOCK_ZERO), or returns
+// false when the device's queue is full. rcap_block_done() follows; after BLOCK_FUA
+// once it is durable.
 must_check bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page);
+rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u32 count,
+		u8 *page);
+
+// Does the device do that? Asked for BLOCK_TRIM and BLOCK_ZERO.
+must_check bool
+rcap_host_able(void *host, enum wire_op op);
 
 // Compares and swaps 16 aligned bytes in one step; leaves in `expected` what was
 // there.

@@ -170,7 +170,7 @@ say_request(struct input *input, struct link_peer *peer, u8 *frame)
 
 	take(input, &body.offset, 2);
 	body.length = info->shortest + (u32)(take8(input) * 16 %
-					     (info->longest - info->shortest + 1));
+					     (wire_op_longest[body.op] - info->shortest + 1));
 	len = body.op == OP_MCAS
 		      ? (1 + take8(input) % 3u) * WIRE_LENGTH(clause)
 		      : wire_request_data(&body);

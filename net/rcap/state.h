@@ -102,6 +102,7 @@ enum ticket_state {
 // A block operation, and a page of `staging`.
 struct rcap_ticket {
 	u64 block;
+	u64 count;		// blocks
 	u64 began;		// when the device got it
 	u32 number;
 	u32 session;
@@ -270,6 +271,10 @@ owner_check(struct rcap *rcap, struct asked *asked);
 // Runs the request of a fresh slot, or one that is gathering parts.
 void
 owner_run(struct rcap *rcap, struct asked *asked);
+// Neither the entry nor what it was derived from is revoked; its rights are those that
+// are left.
+bool
+era_holds(struct rcap *rcap, struct rcap_export *entry);
 void
 owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
 void
@@ -334,6 +339,10 @@ void
 run_holders(struct rcap *rcap, struct asked *asked);
 void
 run_expel(struct rcap *rcap, struct asked *asked);
+void
+run_protect(struct rcap *rcap, struct asked *asked);
+void
+run_alloc(struct rcap *rcap, struct asked *asked);
 void
 grant_ended(struct rcap *rcap, struct rcap_op *op);
 void

@@ -254,6 +254,13 @@ operand_sensible(const struct rcap_submit *s)
 				       &sum);
 	case OP_HOLDERS:
 		return (s->length - WIRE_LENGTH(holders)) % WIRE_LENGTH(holder) == 0;
+	case OP_ALLOC:
+		return s->alloc.count >= 1 && s->alloc.count <= WIRE_ALLOC_MAX &&
+		       s->alloc.count <= s->alloc.range &&
+		       s->alloc.range <= WIRE_ALLOC_RANGE;
+	case OP_BLOCK_TRIM:
+	case OP_BLOCK_ZERO:
+		return s->length % BLOCK_BYTES == 0;
 	default:
 		return true;
 	}
@@ -267,7 +274,7 @@ rcap_sensible(const struct rcap_submit *s)
 	if (s->op == 0 || s->op >= OP_COUNT || s->op == OP_GRANT)
 		return false;
 	if (s->length < wire_op_info[s->op].shortest ||
-	    s->length > wire_op_info[s->op].longest ||
+	    s->length > wire_op_longest[s->op] ||
 	    s->offset > ~0ull - WIRE_DATA_MAX)
 		return false;
 	if (service ? s->op != OP_SEND : s->remote.slot >> WIRE_SLOT_BITS)
@@ -364,6 +371,14 @@ operand_store(struct rcap_op *op, const struct rcap_submit *s)
 	case OP_EXPEL:
 		wire_expel_store(op->operand, &s->expel);
 		op->operand_len = WIRE_LENGTH(expel);
+		break;
+	case OP_PROTECT:
+		wire_protect_store(op->operand, &s->protect);
+		op->operand_len = WIRE_LENGTH(protect);
+		break;
+	case OP_ALLOC:
+		wire_alloc_store(op->operand, &s->alloc);
+		op->operand_len = WIRE_LENGTH(alloc);
 		break;
 	default:
 		return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The rig of test_rig.h: hosts, link, time.
+// The rig of test_rig.h: link, time, nodes; their hosts are test_host.h.
 //
 // Every frame that a core sends goes through queue(), where the seed decides
 // what becomes of it; every frame that arrives lies in memory of exactly its
@@ -11,169 +11,7 @@
 
 #include "kernel/base/assert.h"
 #include "net/rcap/test_rig.h"
-
-#define NODE(host) ((struct rig_node *)(host))
-
-// ---- the host
-
-bool
-rcap_host_walk(void *host, u32 node, u32 node_generation)
-{
-	const struct rig_tree_node *tree = NODE(host)->tree;
-
-	NODE(host)->walks++;
-	if (!tree[node].used || tree[node].generation != node_generation)
-		return false;
-	for (; node != RCAP_NONE; node = tree[node].parent) {
-		if (tree[node].revoked)
-			return false;
-	}
-	return true;
-}
-
-bool
-rcap_host_below(void *host, u32 node, u32 above)
-{
-	while (node != RCAP_NONE && (node = NODE(host)->tree[node].parent) != above)
-		;
-	return node == above;
-}
-
-static u32
-tree_add(struct rig_node *n, u32 parent)
-{
-	for (u32 i = 0; i < RIG_TREE; i++) {
-		if (n->tree[i].used)
-			continue;
-		n->tree[i] = (struct rig_tree_node){
-			true, false, parent, n->tree[i].generation + 1, RCAP_NONE
-		};
-		return i;
-	}
-	return RCAP_NONE;
-}
-
-enum wire_code
-rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
-		 u32 *node, u32 *node_generation)
-{
-	(void)rights, (void)base, (void)count;
-	*node = tree_add(host, parent);
-	if (*node == RCAP_NONE)
-		return CODE_TABLE;
-	*node_generation = NODE(host)->tree[*node].generation;
-	return CODE_NONE;
-}
-
-void
-rcap_host_revoke(void *host, u32 node, bool self)
-{
-	struct rig_node *n = host;
-
-	n->tree[node].revoked |= self;
-	for (u32 i = 0; i < RIG_TREE; i++) {
-		if (n->tree[i].used && n->tree[i].parent == node)
-			n->tree[i].revoked = true;
-	}
-	rcap_revoked(n->rcap);
-}
-
-enum wire_code
-rcap_host_granted(void *host, const struct rcap_remote *remote,
-		  const struct wire_grant *grant)
-{
-	struct rig_node *n = host;
-
-	if (grant->environment == 0)
-		return CODE_ENVIRONMENT;
-	if (n->places == n->places_max)
-		return CODE_PLACE;
-	n->place[n->places++] = (struct rig_place){ *remote, *grant };
-	return CODE_NONE;
-}
-
-void
-rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
-		      enum wire_code code)
-{
-	struct rig_node *n = host;
-
-	ASSERT(n->tree[node].generation == node_generation);
-	n->grants_ended++;
-	n->grant_code = code;
-	n->tree[node].entry = entry;
-	if (code != CODE_NONE)
-		n->tree[node].used = false;
-}
-
-void
-rcap_host_message(void *host, const struct rcap_message *message)
-{
-	NODE(host)->message[NODE(host)->messages++ % RIG_PLACES] = *message;
-}
-
-// A program that counts its runs and sums the bytes of its messages.
-enum wire_code
-rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
-{
-	struct rig_node *n = host;
-
-	if (!n->handles)
-		return CODE_HANDLER;
-	for (u32 i = 0; i < message->length; i++)
-		n->invoked_sum += bytes[i];
-	result[0] = ++n->invoked;
-	result[1] = n->invoked_sum;
-	return CODE_NONE;
-}
-
-void
-rcap_host_changed(void *host, u64 local, u32 len)
-{
-	ASSERT(local + len <= RIG_PAGES * 4096u);
-	NODE(host)->changed++;
-}
-
-bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u8 *page)
-{
-	struct rig_node *n = host;
-
-	for (u32 i = 0; i < ARRAY_SIZE(n->block) && !n->block_full; i++) {
-		if (n->block[i].used)
-			continue;
-		n->block[i] = (struct rig_block){
-			true, ticket, op, block, page, n->rig->now + n->block_ns
-		};
-		return true;
-	}
-	return false;
-}
-
-bool
-rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
-{
-	bool same = at[0] == expected[0] && at[1] == expected[1];
-
-	(void)host;
-	memcpy(expected, at, 16);
-	if (same)
-		memcpy(at, desired, 16);
-	return same;
-}
-
-u8 *
-rcap_host_buffer(void *host)
-{
-	return NODE(host)->starved ? NULL : NODE(host)->buffer;
-}
-
-bool
-rcap_host_room(void *host)
-{
-	return !NODE(host)->starved;
-}
+#include "net/rcap/test_host.h"
 
 // ---- the link
 
@@ -369,6 +207,31 @@ rig_end(struct rig *rig)
 // ---- time
 
 static void
+land(struct rig_node *n, const struct rig_block *b)
+{
+	u8 *at = n->disk + b->block * 4096;
+
+	switch (b->op) {
+	case OP_BLOCK_READ:
+		memcpy(b->page, at, 4096);
+		break;
+	case OP_BLOCK_WRITE:
+	case OP_BLOCK_FUA:
+		memcpy(at, b->page, 4096);
+		n->flushed += b->op == OP_BLOCK_FUA;
+		break;
+	case OP_BLOCK_TRIM:
+		memset(at, 0xee, b->count * 4096ull);
+		break;
+	case OP_BLOCK_ZERO:
+		memset(at, 0, b->count * 4096ull);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
 blocks_due(struct rig_node *n)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(n->block); i++) {
@@ -377,13 +240,9 @@ blocks_due(struct rig_node *n)
 		if (!b->used || b->at > n->rig->now)
 			continue;
 		b->used = false;
-		ASSERT(b->block < RIG_BLOCKS);
-		if (n->block_fails)
-			;
-		else if (b->op == OP_BLOCK_READ)
-			memcpy(b->page, n->disk + b->block * 4096, 4096);
-		else if (b->op == OP_BLOCK_WRITE)
-			memcpy(n->disk + b->block * 4096, b->page, 4096);
+		ASSERT(b->block + MAX(b->count, 1u) <= RIG_BLOCKS);
+		if (!n->block_fails)
+			land(n, b);
 		rcap_block_done(n->rcap, n->rig->now, b->ticket, !n->block_fails);
 	}
 }

@@ -21,6 +21,9 @@ struct rig_tree_node {
 	u32 parent;		// RCAP_NONE: a root
 	u32 generation;
 	u32 entry;		// in the export table, or RCAP_NONE
+	u8 rights;		// that were not taken away
+	bool taken;		// units out of a pool, whose first is `base`
+	u64 base, count;
 };
 
 struct rig_place {
@@ -33,6 +36,7 @@ struct rig_block {
 	u32 ticket;
 	enum wire_op op;
 	u64 block;
+	u32 count;
 	u8 *page;
 	u64 at;
 };
@@ -59,6 +63,9 @@ struct rig_node {
 	struct rig_block block[16];
 	u64 block_ns;		// what the disk takes
 	bool block_full, block_fails;
+	bool unable;		// its disk neither trims nor zeroes
+	bool unclean;		// what was given up of a pool is yet to come back
+	u32 flushed;		// writes that were made durable as such
 	u32 changed;		// calls
 	u64 sent;		// frames
 	u64 walks;		// from nodes to their roots

@@ -37,6 +37,11 @@ local ops = {
 	[16] = "HOLDERS",
 	[17] = "EXPEL",
 	[18] = "INVOKE",
+	[19] = "PROTECT",
+	[20] = "ALLOC",
+	[21] = "BLOCK_FUA",
+	[22] = "BLOCK_TRIM",
+	[23] = "BLOCK_ZERO",
 }
 
 local statuses = {
@@ -74,12 +79,15 @@ local codes = {
 	[23] = "CODE_VERSION",
 	[24] = "CODE_ENTRY",
 	[25] = "CODE_HANDLER",
+	[26] = "CODE_FRAMES",
+	[27] = "CODE_UNABLE",
 }
 
 local types = {
 	[1] = "FRAMES",
 	[2] = "BLOCKS",
 	[3] = "ENDPOINT",
+	[4] = "POOL",
 }
 
 local bodies = {
@@ -97,6 +105,8 @@ local operands = {
 	[14] = "piece",
 	[15] = "change",
 	[17] = "expel",
+	[19] = "protect",
+	[20] = "alloc",
 }
 local structs = {}
 
@@ -481,6 +491,51 @@ field("expel", "slot", 0, 4, true,
 field("expel", "generation", 4, 4, true,
 	ProtoField.uint32("deos.expel.generation", "generation", base.HEX, nil, nil,
 		"of that slot"))
+
+structs.protect = { size = 12 }
+field("protect", "slot", 0, 4, true,
+	ProtoField.uint32("deos.protect.slot", "slot", base.DEC, nil, nil,
+		"of the capability, in the owner's export table; 2^32 - 1: the sender's " ..
+		"own"))
+field("protect", "generation", 4, 4, true,
+	ProtoField.uint32("deos.protect.generation", "generation", base.HEX, nil, nil,
+		"of that slot; 0 for the sender's own"))
+field("protect", "rights", 8, 1, true,
+	ProtoField.uint8("deos.protect.rights", "rights", base.DEC, nil, nil,
+		"that it keeps: READ 1, WRITE 2, DERIVE 8"),
+	{ ProtoField.bool("deos.protect.rights.read", "READ", 8, nil, 1),
+	  ProtoField.bool("deos.protect.rights.write", "WRITE", 8, nil, 2),
+	  ProtoField.bool("deos.protect.rights.derive", "DERIVE", 8, nil, 8) })
+field("protect", "reserved", 9, 1, true,
+	ProtoField.uint8("deos.protect.reserved", "reserved", base.DEC, nil, nil,
+		"0"))
+field("protect", "reserved2", 10, 2, true,
+	ProtoField.uint16("deos.protect.reserved2", "reserved2", base.DEC, nil, nil,
+		"0"))
+
+structs.alloc = { size = 28 }
+field("alloc", "base", 0, 8, true,
+	ProtoField.uint64("deos.alloc.base", "base", base.DEC, nil, nil,
+		"first unit that may be taken, counted from the start of the sender's " ..
+		"range"))
+field("alloc", "word", 8, 8, true,
+	ProtoField.uint64("deos.alloc.word", "word", base.HEX, nil, nil,
+		"shown with the capability, as with a GRANT"))
+field("alloc", "range", 16, 4, true,
+	ProtoField.uint32("deos.alloc.range", "range", base.DEC, nil, nil,
+		"units from there that may be taken, 1 to 4096"))
+field("alloc", "count", 20, 4, true,
+	ProtoField.uint32("deos.alloc.count", "count", base.DEC, nil, nil,
+		"units in a row that are taken, 1 to 16"))
+field("alloc", "rights", 24, 1, true,
+	ProtoField.uint8("deos.alloc.rights", "rights", base.DEC, nil, nil,
+		"of the new capability: no others than the pool's"))
+field("alloc", "reserved", 25, 1, true,
+	ProtoField.uint8("deos.alloc.reserved", "reserved", base.DEC, nil, nil,
+		"0"))
+field("alloc", "reserved2", 26, 2, true,
+	ProtoField.uint16("deos.alloc.reserved2", "reserved2", base.DEC, nil, nil,
+		"0"))
 local other = {
 	tag = ProtoField.uint64("deos.tag", "tag", base.HEX, nil, nil,
 		"SipHash-2-4 of all from the header up to here"),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Payloads that say themselves how long they are: what the parser takes of clauses
-// with chains, of pieces and of questions about holders, and every way in which it
-// does not. And the byte that tells how long an owner worked.
+// with chains, of pieces, of questions about holders, of what is wanted of a pool and of
+// blocks that are cleared, and every way in which it does not. And the byte that tells
+// how long an owner worked.
 //
 // links: net/wire/wire.c harness/testing/host_assert.c
 
@@ -198,6 +199,49 @@ holders_are_asked_for_by_number(void **state)
 	refuses(&r, NULL, 0);
 }
 
+static void
+allocations_are_bounded(void **state)
+{
+	static const struct { u32 range, count; bool fine; } asked[] = {
+		{ 1, 1, true }, { 4096, 16, true }, { 16, 16, true },
+		{ 4097, 1, false }, { 4096, 17, false }, { 4096, 0, false },
+		{ 0, 0, false }, { 3, 4, false },
+	};
+	struct wire_request r = { .op = OP_ALLOC };
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(asked); i++) {
+		struct wire_alloc a = { .base = ~0ull, .range = asked[i].range,
+					.count = asked[i].count };
+
+		wire_alloc_store(bytes, &a);
+		if (asked[i].fine)
+			takes(&r, bytes, WIRE_LENGTH(alloc));
+		else
+			refuses(&r, bytes, WIRE_LENGTH(alloc));
+	}
+	refuses(&r, bytes, 0);
+}
+
+static void
+blocks_are_cleared_whole(void **state)
+{
+	struct wire_request r = { .op = OP_BLOCK_TRIM };
+
+	(void)state;
+	for (u32 i = 0; i < 2; i++, r.op = OP_BLOCK_ZERO) {
+		for (u32 count = 1; count <= 256; count++) {
+			r.length = count * WIRE_DATA_MAX;
+			takes(&r, NULL, 0);
+			refuses(&r, bytes, 1);
+			r.length -= 8;
+			refuses(&r, NULL, 0);
+		}
+		r.length = 257 * WIRE_DATA_MAX;
+		refuses(&r, NULL, 0);
+	}
+}
+
 // Within a sixteenth, never longer than it was, and never a step back.
 static void
 a_time_fits_a_byte(void **state)
@@ -226,6 +270,8 @@ main(void)
 		cmocka_unit_test(putv_brings_what_its_pieces_take),
 		cmocka_unit_test(chains_are_of_three_kinds),
 		cmocka_unit_test(holders_are_asked_for_by_number),
+		cmocka_unit_test(allocations_are_bounded),
+		cmocka_unit_test(blocks_are_cleared_whole),
 		cmocka_unit_test(a_time_fits_a_byte),
 	};
 

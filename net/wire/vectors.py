@@ -184,6 +184,8 @@ def operand_of(kind: str) -> tuple[str, dict]:
     """A structure behind a request, each field another value, within its bounds."""
     bounded = {"type": 2, "rights": 3, "chain_length": 24, "flags": 1,
                "chain": 0}
+    if kind == "alloc":
+        bounded |= {"range": 0x201, "count": 9}
     fields, start = {}, 0xb0
     for field in STRUCTS[kind].fields:
         value = pattern(field.size, start)

@@ -282,7 +282,7 @@ operands_are_what_the_table_says(void **state)
 	(void)state;
 	for (u8 op = 1; op < OP_COUNT; op++) {
 		struct wire_request request = {
-			.op = op, .length = wire_op_info[op].longest,
+			.op = op, .length = wire_op_longest[op],
 		};
 
 		assert_int_equal(wire_request_data(&request),

@@ -15,7 +15,14 @@
 
 const struct wire_op_info wire_op_info[OP_COUNT] = {
 #define X(name, number, type, rights, shortest, longest, repeat, sentence) \
-	[OP_##name] = { TYPE_##type, rights, repeat, repeat, shortest, longest },
+	[OP_##name] = { TYPE_##type, rights, repeat, repeat, shortest, 0 },
+#include "net/wire/ops.def"
+#undef X
+};
+
+const u32 wire_op_longest[OP_COUNT] = {
+#define X(name, number, type, rights, shortest, longest, repeat, sentence) \
+	[OP_##name] = longest,
 #include "net/wire/ops.def"
 #undef X
 };
@@ -82,6 +89,7 @@ wire_request_data(const struct wire_request *request)
 	case OP_SEND:
 	case OP_INVOKE:
 	case OP_BLOCK_WRITE:
+	case OP_BLOCK_FUA:
 		return request->length;
 	case OP_FETCH_ADD:
 		return WIRE_LENGTH(addend);
@@ -91,6 +99,10 @@ wire_request_data(const struct wire_request *request)
 		return WIRE_LENGTH(derive);
 	case OP_EXPEL:
 		return WIRE_LENGTH(expel);
+	case OP_PROTECT:
+		return WIRE_LENGTH(protect);
+	case OP_ALLOC:
+		return WIRE_LENGTH(alloc);
 	default:
 		return 0;
 	}
@@ -195,6 +207,18 @@ putv_fits(const struct wire_request *request, const u8 *payload, u32 len)
 	       len == head + sum;
 }
 
+static bool
+alloc_fits(const u8 *payload, u32 len)
+{
+	struct wire_alloc alloc;
+
+	if (len != WIRE_LENGTH(alloc))
+		return false;
+	wire_alloc_load(&alloc, payload);
+	return alloc.count >= 1 && alloc.count <= WIRE_ALLOC_MAX &&
+	       alloc.count <= alloc.range && alloc.range <= WIRE_ALLOC_RANGE;
+}
+
 // What belongs to one operation's payload only.
 static bool
 payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
@@ -214,6 +238,11 @@ payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
 	case OP_HOLDERS:
 		return !len && (request->length - WIRE_LENGTH(holders)) %
 				       WIRE_LENGTH(holder) == 0;
+	case OP_ALLOC:
+		return alloc_fits(payload, len);
+	case OP_BLOCK_TRIM:
+	case OP_BLOCK_ZERO:
+		return !len && !(request->length & (WIRE_DATA_MAX - 1));
 	default:
 		return len == wire_part_len(data, whole, request->part);
 	}
@@ -228,7 +257,7 @@ request_fits(const struct wire_request *request, const u8 *payload, u32 len)
 
 	const struct wire_op_info *info = &wire_op_info[request->op];
 
-	if (request->length < info->shortest || request->length > info->longest ||
+	if (request->length < info->shortest || request->length > wire_op_longest[request->op] ||
 	    request->offset > ~0ull - WIRE_DATA_MAX)
 		return false;
 	if (request->slot != WIRE_SLOT_NONE && request->slot >> WIRE_SLOT_BITS)

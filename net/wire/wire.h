@@ -25,6 +25,8 @@
 #define WIRE_CLAUSES_MAX 3u
 #define WIRE_CLAUSE_NONE 255u
 #define WIRE_PIECES_MAX 13u	// so that PUTV's fit where three clauses do
+#define WIRE_ALLOC_MAX 16u	// units that one ALLOC takes
+#define WIRE_ALLOC_RANGE 4096u	// units that it looks for them in
 #define WIRE_HOLDERS_MAX 24u	// of one answer, which is one part
 #define WIRE_WINDOW 64u		// requests open at a time, of one direction
 #define WIRE_REKEY_BITS 28u	// of the sequence, after which a direction's key changes
@@ -113,10 +115,11 @@ struct wire_op_info {
 	u8 again;		// run it again when it is asked again
 	u8 answers_data;	// `length` bytes come back
 	u16 shortest;
-	u16 longest;
+	u16 reserved;		// eight bytes, so that an index is a scale
 };
 
 extern const struct wire_op_info wire_op_info[OP_COUNT];
+extern const u32 wire_op_longest[OP_COUNT];	// bound of `length`
 
 // The structures, with natural alignment.
 typedef u64 u48;

@@ -122,13 +122,15 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *arguments;
 } commands[] = {
-	{ "serve", 2, serve, "PAGES [ro|rw [NODE WEIGHT]]" },
+	{ "serve", 2, serve, "PAGES [ro|rw [NODE WEIGHT | pool POOL]]" },
 	{ "read", 3, read, "NODE PAGE [BYTES]" },
 	{ "write", 4, write, "NODE PAGE TEXT" },
 	{ "cat", 3, cat, "NODE FILE" },
 	{ "hammer", 2, hammer, "NODE [OPERATIONS [SEED]]" },
 	{ "count", 3, count, "NODE NAME [ADD]" },
 	{ "every", 2, every, "NODE" },
+	{ "pool", 2, use_pool, "NODE [PAGES]" },
+	{ "blocks", 3, use_blocks, "NODE BLOCK" },
 	{ "refuse", 2, refuse, "NODE" },
 	{ "pulse", 2, pulse, "NODE" },
 	{ "told", 2, told, "NODE [ADDS]" },

@@ -6,12 +6,17 @@
 //						offers PAGES fresh pages, and the disk's
 //						blocks to read or to write too; NODE is
 //						served by WEIGHT, others by 16
+//	remote serve PAGES ro|rw pool POOL	and POOL pages that others take frames out of
 //	remote read NODE PAGE [BYTES]
 //	remote write NODE PAGE TEXT
 //	remote cat NODE FILE			of a cpio archive on NODE's disk
 //	remote hammer NODE [OPERATIONS [SEED]]
 //	remote count NODE NAME [ADD]		a counter that a program in NODE's kernel keeps
 //	remote every NODE			each operation once, and its time
+//	remote pool NODE [PAGES]		takes frames out of its pool, all that there
+//						are, and gives them back; with PAGES, takes
+//						so many and keeps them
+//	remote blocks NODE BLOCK		writes, keeps, zeroes and trims from BLOCK on
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
 //	remote told NODE [ADDS]			adds to words of it by upcalls alone
@@ -52,6 +57,10 @@ int
 count(int argc, char **argv);
 int
 every(int argc, char **argv);
+int
+use_pool(int argc, char **argv);
+int
+use_blocks(int argc, char **argv);
 int
 refuse(int argc, char **argv);
 int

@@ -29,27 +29,33 @@ open_counters(struct lend *lend)
 		print("remote: no counters\n");
 }
 
+#define POOL_PAGE 4u		// of the region, behind the buffers
+
 int
 serve(int argc, char **argv)
 {
 	static struct lend lend;
 	u32 block_rights = 0;
-	u64 count, weight = 0;
+	bool pool;
+	u64 count, number = 0;
 	i64 error;
 
 	if (!string_to_u64(argv[2], &count) || count < 1 ||
 	    count > LEND_PAGES_MAX)
 		return STATUS_USAGE;
-	if (argc > 4 && (argc < 6 || !string_to_u64(argv[5], &weight) || !weight ||
-			 weight > FABRIC_WEIGHT_MAX))
+	pool = argc > 4 && !strcmp(argv[4], "pool");
+	if (argc > 4 && (argc < 6 || !string_to_u64(argv[5], &number) || !number ||
+			 number > (pool ? LEND_PAGES_MAX : FABRIC_WEIGHT_MAX)))
 		return STATUS_USAGE;
 	if (argc > 3)
 		block_rights = !strcmp(argv[3], "rw") ? CAP_READ | CAP_WRITE
 						      : CAP_READ;
 	error = lend_open(&lend, &io, region_page(0), (u32)count, block_rights);
+	if (!error && pool)
+		error = lend_pool(&lend, (u32)number, region_page(POOL_PAGE));
 	if (!error) {
-		if (weight) {
-			lend.weight = (u32)weight;
+		if (number && !pool) {
+			lend.weight = (u32)number;
 			lend.weighed = node_or_exit(argv[4]);
 		}
 		open_counters(&lend);
