@@ -86,7 +86,7 @@ virtio_rng_read(void *target, u32 len)
 	while (len && rng.present) {
 		ask();
 
-		u32 part = MIN(answer(deadline_ns), len);
+		u32 came = answer(deadline_ns), part = MIN(came, len);
 
 		if (part == 0)
 			break;
