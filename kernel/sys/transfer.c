@@ -48,8 +48,11 @@ transfer_make(struct env *env)
 		.index = env->index,
 		.id = env->info->id,
 	};
-	for (u32 i = 0; i < DOOR_GATES; i++)
+	// No epoch is the last one: a gate that was not set holds for no slot (T3).
+	for (u32 i = 0; i < DOOR_GATES; i++) {
 		door->gate[i].slot = SLOT_NONE;
+		door->gate[i].epoch = ~0ull;
+	}
 }
 
 void
