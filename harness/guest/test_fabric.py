@@ -247,6 +247,26 @@ def test_derived_for_a_third_node(how):
         counted(two, ", 0 of ")
 
 
+def test_ticket_of_a_holder():
+    """A holder makes a ticket without the owner; whom it names redeems it there, once."""
+    with Fabric(3) as fabric:
+        one, two, three = fabric.nodes
+        two.background("remote serve 4", "remote: serving 4 pages\n")
+        since = len(three.log())
+        three.type("remote redeem")
+        number = three.wait_for(r"redeems as environment (\d+)", since=since)[1]
+        said = one.run(f"remote hand {two.mac} {three.mac} {number}")
+        assert "ticket 1 handed on" in said and f"environment {number} holds 1 from 1" in said, said
+        assert "remote: taken back" in said, said
+        three.wait_for("altered: the ticket is not as its maker made it", since=since)
+        three.wait_for("redeemed 1 pages, its bytes are 5a; again: the ticket was redeemed before",
+                       since=since)
+        three.wait_for("beyond it: outside the range.*; to write: .*lacks a right", since=since)
+        three.wait_for("it is refused: (the capability was revoked|no capability|the slot holds)",
+                       since=since)
+        counted(two, ", 0 of ")
+
+
 @pytest.mark.parametrize("mtu", [1500, 9000])
 def test_whole_pages_where_the_path_carries_them(mtu):
     """A page goes in one frame where interfaces and switch take it, in parts elsewhere."""

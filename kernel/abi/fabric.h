@@ -73,6 +73,10 @@ enum fabric_op {
 	FABRIC_BLOCK_FUA,	// local -> offset, length 4096; done when it is durable
 	FABRIC_BLOCK_TRIM,	// offset, length: 1 to 256 blocks, not wanted any more
 	FABRIC_BLOCK_ZERO,	// likewise: zeroes, without sending them
+	FABRIC_TICKET,		// a part of a REMOTE capability for somebody of `node` ->
+				// local; `offset`: for how many ns. Without a word to anybody
+	FABRIC_REDEEM,		// such a ticket at `node`, its owner's; `offset` comes back
+				// as the word of the capability, which needs a place
 	FABRIC_OP_COUNT
 };
 
@@ -174,8 +178,8 @@ struct fabric_alloc {
 	u32 reserved2;
 };
 
-// GRANT and DERIVE: who gets it, and what. `base` is in units of the capability:
-// for GRANT as in its range, for DERIVE from the start of it.
+// GRANT, DERIVE and TICKET: who gets it, and what. `base` is in units of the capability:
+// for GRANT as in its range, else from the start of it.
 struct fabric_target {
 	u64 incarnation;	// of `node`
 	u32 environment;	// id there
@@ -187,6 +191,29 @@ struct fabric_target {
 				// what this environment has granted, 1 to FABRIC_WEIGHT_MAX; 0:
 				// FABRIC_WEIGHT. DERIVE: 0, it is served with what it comes from
 	u32 reserved;
+};
+
+// TICKET, REDEEM: what a ticket is, wherever it passes. Its bytes confer nothing: the
+// owner gives what it says to the environment that it names, once, and takes nothing in
+// it for true that the maker's kernel has not signed.
+struct fabric_ticket {
+	u8 owner[16];		// UUID of the node to redeem it at
+	u64 owner_incarnation;
+	u8 maker[16];
+	u64 maker_incarnation;
+	u32 maker_environment;
+	u32 slot;
+	u32 generation;
+	u32 serial;
+	u8 uuid[16];		// of the node of the one who may redeem it
+	u64 incarnation;
+	u32 environment;
+	u8 rights;
+	u8 reserved[3];
+	u64 base;
+	u64 count;
+	u64 expires;		// us since the owner's boot
+	u8 tag[16];
 };
 
 // HANDLE: a verified program (PROGRAM_INVOKE of kernel/abi/program.h) and a frame that
@@ -203,7 +230,7 @@ struct fabric_submit {
 	u8 op;			// enum fabric_op
 	u8 fenced;		// not before all earlier ones to that node
 	u16 node;		// index in the table of links: SEND to a service, GRANT,
-				// DERIVE
+				// DERIVE, TICKET, REDEEM
 	u32 slot;		// the capability: REMOTE; FABRIC for SEND to a service;
 				// ENDPOINT for POST; what is granted for GRANT
 	u64 offset;		// as above; a service's number
@@ -219,6 +246,7 @@ struct fabric_submit {
 		struct fabric_alloc alloc;
 		struct fabric_handler handler;
 		struct fabric_target target;
+		struct fabric_ticket ticket;
 		u64 addend;
 	};
 };
@@ -297,6 +325,7 @@ struct fabric_control {
 STATIC_ASSERT(sizeof(struct fabric_submit) == 280);
 STATIC_ASSERT(sizeof(struct fabric_complete) == 64);
 STATIC_ASSERT(sizeof(struct fabric_holder) == 56);
+STATIC_ASSERT(sizeof(struct fabric_ticket) == 136);
 STATIC_ASSERT(sizeof(struct fabric_control) <=
 	      FABRIC_QUEUE_FRAMES * PAGE_SIZE);
 

@@ -23,7 +23,10 @@ enum { REMOTE_FREE, REMOTE_HELD, REMOTE_DROPPING };
 static struct remote {
 	struct rcap_remote name;
 	u32 environment;	// id of whom it was granted to
+	u32 tickets;		// that were made from it
 	u8 state;
+	bool secret_known;
+	struct rcap_secret secret;
 } remotes[REMOTES_MAX];
 static u32 waiting;		// records that are to tell their owner
 static u32 drops;		// on their way
@@ -56,7 +59,7 @@ narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit 
 
 	if ((cap->rights & info->rights) != info->rights)
 		return CODE_RIGHTS;
-	if (s->op == FABRIC_DERIVE) {
+	if (r->op == OP_DERIVE) {
 		if (r->derive.rights & ~(u32)cap->rights)
 			return CODE_RIGHTS;
 		if (r->derive.base >= cap->count || !r->derive.count ||
@@ -120,6 +123,36 @@ remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	return cap->depth ? narrow(cap, s, r) : CODE_NONE;
 }
 
+enum wire_code
+remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
+	    struct rcap_submit *r, struct rcap_ticket_terms *terms)
+{
+	struct remote *remote;
+	const struct cap *cap;
+	i64 error = cap_lookup(&caps, queue->owner, s->slot, CAP_REMOTE, 0, &cap);
+	enum wire_code code;
+
+	if (error)
+		return wire_code_of(error);
+	remote = &remotes[cap->base >> REMOTE_UNIT_BITS];
+	ASSERT(remote->state == REMOTE_HELD && r->op == OP_DERIVE);
+	code = narrow(cap, s, r);
+	if (code != CODE_NONE)
+		return code;
+	if (!remote->secret_known)
+		return CODE_VERSION;
+	if (remote->tickets == ~0u)
+		return CODE_TABLE;
+	*terms = (struct rcap_ticket_terms){
+		.remote = &remote->name,
+		.secret = &remote->secret,
+		.to = &r->derive,
+		.environment = remote->environment,
+		.serial = ++remote->tickets,
+	};
+	return CODE_NONE;
+}
+
 static u32
 record_find(void)
 {
@@ -147,6 +180,7 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 		  const struct wire_grant *grant)
 {
 	u32 env = fabric_env_of(grant->environment), record = record_find();
+	const struct rcap_secret *secret = rcap_granted(fabric.rcap);
 	struct pending *place;
 	i64 slot;
 
@@ -161,8 +195,12 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 	slot = cap_mint(&caps, env, SLOT_NONE, CAP_REMOTE, grant->rights,
 			(u64)record << REMOTE_UNIT_BITS, grant->count);
 	ASSERT(slot > 0);
-	remotes[record] = (struct remote){ *remote, grant->environment,
-					   REMOTE_HELD };
+	remotes[record] = (struct remote){
+		.name = *remote, .environment = grant->environment,
+		.state = REMOTE_HELD, .secret_known = secret != NULL,
+	};
+	if (secret)
+		remotes[record].secret = *secret;
 	held_begin(record, remote, grant);
 	pending_end(place, &(struct fabric_complete){
 		.outcome = FABRIC_DONE,

@@ -106,6 +106,15 @@ queues_resume(void);
 // submit.c
 void
 submit_one(struct fabric_queue *queue, const struct fabric_submit *s);
+// What a third party is called on the wire.
+enum wire_code
+target_copy(const struct fabric_submit *s, struct rcap_submit *r);
+
+// tickets.c; what they say is the end, or CODE_NONE: it is told
+enum wire_code
+ticket_make(struct fabric_queue *queue, const struct fabric_submit *s);
+enum wire_code
+ticket_redeem(struct fabric_queue *queue, const struct fabric_submit *s);
 
 // exports.c
 enum wire_code
@@ -137,6 +146,10 @@ local_grant(struct fabric_queue *queue, const struct fabric_submit *s, u8 type);
 enum wire_code
 remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	     struct rcap_submit *r, u32 *record);
+// As for a DERIVE, whoever made the part; and the terms of one more ticket.
+enum wire_code
+remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
+	    struct rcap_submit *r, struct rcap_ticket_terms *terms);
 // Index of an environment by its id, or NONE.
 u32
 fabric_env_of(u32 id);

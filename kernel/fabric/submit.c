@@ -73,6 +73,7 @@ local_bytes(const struct fabric_submit *s)
 	case FABRIC_READV:
 	case FABRIC_HOLDERS:
 	case FABRIC_INVOKE:
+	case FABRIC_TICKET:
 		return s->length;
 	case FABRIC_PUTV:
 		return pieces_bytes(s);
@@ -133,8 +134,7 @@ change_copy(const struct fabric_submit *s, struct rcap_submit *r)
 	pieces_copy(s->change.piece, s->clause_count, r->change.piece);
 }
 
-// What the third party is called on the wire.
-static enum wire_code
+enum wire_code
 target_copy(const struct fabric_submit *s, struct rcap_submit *r)
 {
 	const struct fabric_target *t = &s->target;
@@ -355,6 +355,10 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		return cancel(queue, s);
 	case FABRIC_HANDLE:
 		return endpoint_handle(queue, s);
+	case FABRIC_TICKET:
+		return ticket_make(queue, s);
+	case FABRIC_REDEEM:
+		return ticket_redeem(queue, s);
 	case FABRIC_HOLDERS:
 	case FABRIC_EXPEL:
 	case FABRIC_PROTECT:

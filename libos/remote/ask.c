@@ -6,6 +6,7 @@
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/syscall.h"
+#include "libos/remote/node.h"
 
 #define PATIENCE_NS (3 * NS_PER_SECOND)
 
@@ -92,6 +93,57 @@ far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slo
 		return error;
 	if (!error)
 		error = wait_for_grant(io, &tag, ask->word, slot);
+	if (error)
+		withdraw(io, tag);
+	return error;
+}
+
+i64
+far_ticket(struct far_io *io, u32 slot, u16 node, const struct fabric_target *target,
+	   u64 lifetime_ns, struct fabric_ticket *ticket)
+{
+	struct fabric_submit s = {
+		.tag = --io->tags, .op = FABRIC_TICKET, .slot = slot, .node = node,
+		.offset = lifetime_ns, .local = fabric_local(ticket),
+		.length = sizeof(*ticket), .target = *target,
+	};
+	struct fabric_complete complete;
+	i64 error = fabric_run(io->fabric, &s, &complete);
+
+	return error ? error : far_result(&complete);
+}
+
+static i64
+redeem(struct far_io *io, const struct fabric_ticket *ticket, u64 word)
+{
+	struct fabric_submit s = {
+		.tag = --io->tags, .op = FABRIC_REDEEM, .offset = word,
+		.ticket = *ticket,
+	};
+	struct fabric_complete complete;
+	char uuid[37];
+	i64 error;
+
+	node_uuid_text(ticket->owner, uuid);
+	s.node = node_find(uuid);
+	error = fabric_run(io->fabric, &s, &complete);
+	return error ? error : far_result(&complete);
+}
+
+i64
+far_redeem(struct far_io *io, const struct fabric_ticket *ticket, u32 *slot)
+{
+	u64 word, tag;
+	i64 error = sys_entropy_read(&word, sizeof(word));
+
+	word >>= 1;		// an offset on the wire
+	if (!error)
+		error = place(io, &tag);
+	if (error)
+		return error;
+	error = redeem(io, ticket, word);
+	if (!error)
+		error = wait_for_grant(io, &tag, word, slot);
 	if (error)
 		withdraw(io, tag);
 	return error;

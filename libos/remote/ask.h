@@ -29,3 +29,18 @@ struct far_ask {
 // all but REVOKE and FREE). Returns 0 or an error; -E_TIMEOUT when nothing came.
 must_check i64
 far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot);
+
+// Tickets (docs/remote-capabilities.md). Writes one, in the region, for a part of a
+// REMOTE capability: who `target` says, on the node of link `node`, may redeem it within
+// `lifetime_ns`. The owner is not asked; how it gets to whom it is for is anybody's
+// choice: here a message to FAR_TICKETS, or a file, or a line of text.
+#define FAR_TICKETS 0x66617202ull
+
+must_check i64
+far_ticket(struct far_io *io, u32 slot, u16 node, const struct fabric_target *target,
+	   u64 lifetime_ns, struct fabric_ticket *ticket);
+
+// Redeems one; *slot is that of the capability. -E_TIMEOUT when it was granted and did
+// not come: the ticket is spent then.
+must_check i64
+far_redeem(struct far_io *io, const struct fabric_ticket *ticket, u32 *slot);

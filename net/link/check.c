@@ -110,6 +110,13 @@ links_whole_now(const struct links *links, u16 index)
 	       (peer->asker == LINK_NONE || !links->asker[peer->asker].slices);
 }
 
+u64
+links_self(const struct links *links, u8 uuid[16])
+{
+	__builtin_memcpy(uuid, links->config.uuid, 16);
+	return links->config.incarnation;
+}
+
 const struct links_counters *
 links_counters(const struct links *links)
 {

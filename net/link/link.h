@@ -315,6 +315,25 @@ links_whole(const struct links *links, u16 peer);
 bool
 links_whole_now(const struct links *links, u16 peer);
 
+// This node's life, and its uuid.
+u64
+links_self(const struct links *links, u8 uuid[16]);
+
+// A secret of this boot's that nobody else knows: what others are derived from.
+#define LINKS_SECRET 32u
+void
+links_secret(const struct links *links, u8 secret[LINKS_SECRET]);
+
+// What hides 16 bytes of a frame from who hears it on the way: of the next frame to a
+// peer that has a session, and of one that has just come from it. Each frame's is
+// another, and follows from the key that its tag is under.
+#define LINKS_MASK 16u
+void
+links_mask_next(const struct links *links, u16 peer, u8 mask[LINKS_MASK]);
+void
+links_mask_heard(const struct links *links, u16 peer, u64 sequence,
+		 u8 mask[LINKS_MASK]);
+
 const struct links_counters *
 links_counters(const struct links *links);
 

@@ -63,6 +63,47 @@ rekey_send(struct links *links, struct link_peer *peer)
 	counts_of(links, peer)->rekeys++;
 }
 
+void
+links_secret(const struct links *links, u8 secret[LINKS_SECRET])
+{
+	static const u8 label[16] = "deos fabric slot";
+
+	crypto_hash(secret, LINKS_SECRET, links->config.secret_key, label,
+		    sizeof(label));
+}
+
+static void
+mask_make(const u8 key[KEY_LEN], u64 sequence, u8 mask[LINKS_MASK])
+{
+	u8 text[24] = "deos fabric mask";
+
+	STATIC_ASSERT(SIPHASH128_LEN == LINKS_MASK);
+	le64_store(text + 16, sequence);
+	siphash128(key, text, sizeof(text), mask);
+}
+
+void
+links_mask_next(const struct links *links, u16 index, u8 mask[LINKS_MASK])
+{
+	const struct link_peer *peer = &links->peer[index];
+	u64 sequence = peer->tx_sequence + 1;
+	u8 key[KEY_LEN];
+
+	__builtin_memcpy(key, peer->tx_key, KEY_LEN);
+	if (!(sequence & links->turn_mask) && turns(peer))
+		rekey_next(key);
+	mask_make(key, sequence, mask);
+}
+
+// The newest key that was shown is the one that the frame was under: what came under
+// an older one was dropped.
+void
+links_mask_heard(const struct links *links, u16 index, u64 sequence,
+		 u8 mask[LINKS_MASK])
+{
+	mask_make(links->peer[index].rx_key, sequence, mask);
+}
+
 // Called once for each beacon: leaves the rest of their turn out for some peers.
 void
 rekey_some(struct links *links, u64 now)

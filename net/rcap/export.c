@@ -48,6 +48,7 @@ entry_free(struct rcap *rcap, u32 index)
 	rcap->weighted -= entry->weight != RCAP_WEIGHT;
 	*entry = (struct rcap_export){ .generation = generation };
 	rcap->uses[index] = (struct fabric_export){ 0 };
+	rcap->spent[index] = (struct rcap_spent){ 0 };
 	if (generation == GENERATION_LAST)
 		return;
 	entry->generation += !PLANTED(BUG_SLOT_REUSED);
@@ -178,6 +179,7 @@ run_grant(struct rcap *rcap, struct asked *asked)
 {
 	struct wire_grant grant;
 	struct rcap_remote remote;
+	struct rcap_secret secret;
 	enum wire_code code;
 
 	wire_grant_load(&grant, asked->payload);
@@ -187,11 +189,15 @@ run_grant(struct rcap *rcap, struct asked *asked)
 		.generation = grant.generation,
 		.peer = asked->peer,
 	};
+	if (secret_find(rcap, asked, &secret))
+		rcap->granted = &secret;
 	code = CODE_SHAPE;
 	if (grant.slot < RCAP_EXPORTS_MAX && grant.type > TYPE_NONE &&
 	    grant.type <= TYPE_POOL && !(grant.rights & ~WIRE_RIGHTS) &&
 	    grant.count)
 		code = rcap_host_granted(rcap->host, &remote, &grant);
+	rcap->granted = NULL;
+	__builtin_memset(&secret, 0, sizeof(secret));
 	if (code != CODE_NONE)
 		owner_refuse(rcap, asked, code);
 	else
@@ -216,7 +222,24 @@ check_derive(const struct rcap *rcap, const struct asked *asked,
 	if (entry->type == TYPE_POOL &&
 	    links_version(rcap->links, *target)->ops < OP_ALLOC)
 		return CODE_VERSION;
-	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;
+	return CODE_NONE;
+}
+
+enum wire_code
+export_part(struct rcap *rcap, const struct rcap_export *entry,
+	    struct rcap_grant *grant)
+{
+	enum wire_code code;
+
+	if (!room_for_export(rcap))
+		return CODE_TABLE;
+	grant->type = entry->type;
+	grant->base += entry->base;
+	code = rcap_host_derive(rcap->host, entry->node, grant->rights, grant->base,
+				grant->count, &grant->node, &grant->node_generation);
+	if (code == CODE_NONE)
+		entry_add(rcap, grant, entry);
+	return code;
 }
 
 // Recorded in the tree below the holder's, answered at once; the GRANT to the
@@ -231,22 +254,19 @@ run_derive(struct rcap *rcap, struct asked *asked)
 	wire_derive_load(&d, asked->payload);
 	if (code == CODE_NONE)
 		code = check_derive(rcap, asked, &d, &grant.peer);
-	if (code == CODE_NONE)
-		code = rcap_host_derive(rcap->host, asked->entry->node, d.rights,
-					asked->entry->base + d.base, d.count,
-					&grant.node, &grant.node_generation);
+	if (code == CODE_NONE) {
+		grant.rights = d.rights;
+		grant.incarnation = d.incarnation;
+		grant.environment = d.environment;
+		grant.base = d.base;
+		grant.count = d.count;
+		grant.word = d.word;
+		code = export_part(rcap, asked->entry, &grant);
+	}
 	if (code != CODE_NONE) {
 		owner_refuse(rcap, asked, code);
 		return;
 	}
-	grant.type = asked->entry->type;
-	grant.rights = d.rights;
-	grant.incarnation = d.incarnation;
-	grant.environment = d.environment;
-	grant.base = asked->entry->base + d.base;
-	grant.count = d.count;
-	grant.word = d.word;
-	entry_add(rcap, &grant, asked->entry);
 	owner_ran(rcap, asked, asked->payload, 0);
 	peer_dispatch(rcap, asked->now, grant.peer);
 }

@@ -23,7 +23,7 @@ holder_is(const struct rcap *rcap, const struct rcap_export *entry,
 }
 
 // What has changed since an entry was looked at last.
-static bool
+bool
 entry_walk(struct rcap *rcap, struct rcap_export *entry)
 {
 	rcap->counters.walks++;
@@ -341,6 +341,9 @@ owner_run(struct rcap *rcap, struct asked *asked)
 		break;
 	case OP_ALLOC:
 		run_alloc(rcap, asked);
+		break;
+	case OP_REDEEM:
+		run_redeem(rcap, asked);
 		break;
 	case OP_COUNT:
 		ASSERT(false);

@@ -129,6 +129,8 @@ struct rcap_submit {
 		struct wire_expel expel;			// EXPEL
 		struct wire_protect protect;			// PROTECT
 		struct wire_alloc alloc;			// ALLOC
+		u8 ticket[WIRE_LENGTH(ticket)];			// REDEEM; `offset` is
+								// shown with the grant
 	};
 };
 
@@ -179,7 +181,41 @@ rcap_cancel_all(struct rcap *rcap, u64 now, u32 environment);
 must_check bool
 rcap_completion(struct rcap *rcap, struct rcap_completion *completion);
 
+// ---- tickets (docs/remote-capabilities.md)
+
+// What a holder's kernel keeps of a capability to make tickets with: never shown to
+// an environment.
+struct rcap_secret {
+	u8 key[LINKS_MASK];
+	u64 clock;		// the owner's, in microseconds, when the grant came
+	u64 at;			// our own, in nanoseconds
+};
+
+// What came with the grant, inside rcap_host_granted(); NULL: the owner speaks a
+// version without tickets.
+const struct rcap_secret *
+rcap_granted(const struct rcap *rcap);
+
+// Writes the ticket number `serial` of a capability, for whom and of what `to` says,
+// base counted from the start of its range. Nobody is told, and nothing is checked but
+// by the owner. A serial serves once.
+struct rcap_ticket_terms {
+	const struct rcap_remote *remote;
+	const struct rcap_secret *secret;
+	const struct wire_derive *to;
+	u64 lifetime_ns;
+	u32 environment;	// the maker
+	u32 serial;		// from 1
+};
+
+void
+rcap_ticket_write(const struct rcap *rcap, u64 now,
+		  const struct rcap_ticket_terms *terms, u8 *ticket);
+
 // ---- owner
+
+// How many tickets of one capability may be out at a time.
+#define RCAP_TICKETS 32u
 
 struct rcap_export {
 	u8 type;		// enum wire_type; TYPE_NONE: free

@@ -24,14 +24,17 @@ body_fill(const struct rcap_op *op, bool whole, struct wire_request *body)
 	};
 }
 
-// The operand and the data behind it, in one piece.
+// The operand and the data behind it, in one piece; a GRANT's are a secret.
 static const u8 *
-joined(struct rcap *rcap, const struct rcap_op *op)
+joined(struct rcap *rcap, u64 now, const struct rcap_op *op)
 {
 	ASSERT(op->operand_len + op->data_len <= WIRE_PART);
 	__builtin_memcpy(rcap->scratch, op->operand, op->operand_len);
-	__builtin_memcpy(rcap->scratch + op->operand_len,
-			 rcap->config.memory + op->local, op->data_len);
+	if (op->op == OP_GRANT)
+		secret_hide(rcap, now, op, rcap->scratch + op->operand_len);
+	else
+		__builtin_memcpy(rcap->scratch + op->operand_len,
+				 rcap->config.memory + op->local, op->data_len);
 	return rcap->scratch;
 }
 
@@ -51,7 +54,7 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 	if (op->cancelled) {
 		len = 0;
 	} else if (op->data_len) {
-		payload = joined(rcap, op);
+		payload = joined(rcap, now, op);
 		len += op->data_len;
 	} else if (!len && data) {
 		payload = rcap->config.memory + op->local +

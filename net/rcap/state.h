@@ -99,7 +99,7 @@ enum ticket_state {
 	TICKET_RUNNING,		// the device has it
 };
 
-// A block operation, and a page of `staging`.
+// A block operation, and a page of `staging`. (What is redeemed is a wire_ticket.)
 struct rcap_ticket {
 	u64 block;
 	u64 count;		// blocks
@@ -132,6 +132,12 @@ struct rcap_share {
 	u16 granter;
 	u8 weight;
 	u8 reserved;
+};
+
+// Of an export: tickets that were redeemed.
+struct rcap_spent {
+	u32 newest;		// serial
+	u32 seen;		// bit n: that one less n
 };
 
 struct rcap_buffer {
@@ -168,9 +174,12 @@ struct rcap {
 	struct fabric_export *uses;	// by export
 	struct trace_ring *trace;	// the links'
 	struct rcap_ticket *ticket;
+	struct rcap_spent *spent;	// by export
 	struct rcap_endpoint *endpoint;
 	struct rcap_buffer *buffer;
 	struct rcap_service *service;
+	const struct rcap_secret *granted;	// see rcap_granted()
+	u8 secret[LINKS_SECRET];	// what those of the slots are derived from
 	u64 era;
 	u32 executions;
 	u32 weighted;		// exports with a weight of their own; 0: nobody waits
@@ -268,6 +277,10 @@ void
 owner_request(struct rcap *rcap, u64 now, const struct link_event *event);
 enum wire_code
 owner_check(struct rcap *rcap, struct asked *asked);
+// The slow path of the check: false when the entry is revoked; its rights are then what
+// is left of them.
+bool
+entry_walk(struct rcap *rcap, struct rcap_export *entry);
 // Runs the request of a fresh slot, or one that is gathering parts.
 void
 owner_run(struct rcap *rcap, struct asked *asked);
@@ -299,7 +312,7 @@ serve_some(struct rcap *rcap, u64 now);
 void
 serve_check(const struct rcap *rcap);
 
-// memory.c, block.c, message.c, export.c: one function an operation
+// memory.c, block.c, message.c, export.c, ticket.c: one function an operation
 void
 run_read(struct rcap *rcap, struct asked *asked);
 void
@@ -345,5 +358,18 @@ void
 run_alloc(struct rcap *rcap, struct asked *asked);
 void
 grant_ended(struct rcap *rcap, struct rcap_op *op);
+// A part of an entry for whom the grant names, its base counted from the entry's.
+enum wire_code
+export_part(struct rcap *rcap, const struct rcap_export *entry,
+	    struct rcap_grant *grant);
+
+// ticket.c
+void
+run_redeem(struct rcap *rcap, struct asked *asked);
+void
+secret_hide(struct rcap *rcap, u64 now, const struct rcap_op *op, u8 *at);
+bool
+secret_find(const struct rcap *rcap, const struct asked *asked,
+	    struct rcap_secret *secret);
 void
 exports_sweep(struct rcap *rcap);

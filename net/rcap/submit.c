@@ -277,7 +277,8 @@ rcap_sensible(const struct rcap_submit *s)
 	    s->length > wire_op_longest[s->op] ||
 	    s->offset > ~0ull - WIRE_DATA_MAX)
 		return false;
-	if (service ? s->op != OP_SEND : s->remote.slot >> WIRE_SLOT_BITS)
+	if (service ? s->op != OP_SEND && s->op != OP_REDEEM
+		    : s->op == OP_REDEEM || s->remote.slot >> WIRE_SLOT_BITS)
 		return false;
 	return operand_sensible(s);
 }
@@ -380,6 +381,10 @@ operand_store(struct rcap_op *op, const struct rcap_submit *s)
 		wire_alloc_store(op->operand, &s->alloc);
 		op->operand_len = WIRE_LENGTH(alloc);
 		break;
+	case OP_REDEEM:
+		op->operand_len = WIRE_LENGTH(ticket);
+		__builtin_memcpy(op->operand, s->ticket, op->operand_len);
+		break;
 	default:
 		return;
 	}
@@ -450,6 +455,9 @@ grant_submit(struct rcap *rcap, u32 entry, u64 word)
 	op->incarnation = e->incarnation;
 	op->slot = WIRE_SLOT_NONE;
 	op->operand_len = WIRE_LENGTH(grant);
+	// Behind it goes the slot's secret, to who knows what that is.
+	if (links_version(rcap->links, e->peer)->ops >= OP_REDEEM)
+		op->data_len = WIRE_LENGTH(secret);
 	wire_grant_store(op->operand, &grant);
 	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);

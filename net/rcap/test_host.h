@@ -128,13 +128,16 @@ enum wire_code
 rcap_host_granted(void *host, const struct rcap_remote *remote,
 		  const struct wire_grant *grant)
 {
+	const struct rcap_secret *secret = rcap_granted(NODE(host)->rcap);
 	struct rig_node *n = host;
 
 	if (grant->environment == 0)
 		return CODE_ENVIRONMENT;
 	if (n->places == n->places_max)
 		return CODE_PLACE;
-	n->place[n->places++] = (struct rig_place){ *remote, *grant };
+	n->place[n->places++] = (struct rig_place){
+		*remote, *grant, secret ? *secret : (struct rcap_secret){ .at = 0 }, secret,
+	};
 	return CODE_NONE;
 }
 

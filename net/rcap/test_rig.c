@@ -108,6 +108,7 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.landing_pool = rig->landing_pool ? rig->landing_pool : 64,
 		.rekey_bits = rig->rekey_bits,
 		.untagged = rig->untagged[n->index],
+		.behind = rig->behind[n->index],
 	};
 	memset(lc->uuid, (int)n->index + 1, 16);
 	for (u32 i = 0; i < 32; i++) {
@@ -116,14 +117,10 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 	}
 	*rc = (struct rcap_config){
 		.memory = n->memory,
-		.staging = n->staging,
-		.staging_count = 6,
+		.staging = n->staging, .staging_count = 6,
 		.exports_max = rig->exports_max ? rig->exports_max : RIG_EXPORTS,
-		.ops_max = 128,
-		.grants_max = 8,
-		.endpoints_max = 2,
-		.buffers_max = 8,
-		.services_max = 2,
+		.ops_max = 128, .grants_max = 8,
+		.endpoints_max = 2, .buffers_max = 8, .services_max = 2,
 	};
 }
 

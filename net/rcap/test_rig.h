@@ -29,6 +29,8 @@ struct rig_tree_node {
 struct rig_place {
 	struct rcap_remote remote;
 	struct wire_grant grant;
+	struct rcap_secret secret;
+	bool secret_known;
 };
 
 struct rig_block {
@@ -100,6 +102,7 @@ struct rig {
 	u16 granter;		// of what is exported from now on
 	u8 weight;		// likewise
 	bool untagged[RIG_NODES];
+	u8 behind[RIG_NODES];	// versions
 	u32 nodes;
 	u64 steps;
 	u32 frames;

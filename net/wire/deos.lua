@@ -42,6 +42,7 @@ local ops = {
 	[21] = "BLOCK_FUA",
 	[22] = "BLOCK_TRIM",
 	[23] = "BLOCK_ZERO",
+	[24] = "REDEEM",
 }
 
 local statuses = {
@@ -81,6 +82,10 @@ local codes = {
 	[25] = "CODE_HANDLER",
 	[26] = "CODE_FRAMES",
 	[27] = "CODE_UNABLE",
+	[28] = "CODE_TICKET",
+	[29] = "CODE_EXPIRED",
+	[30] = "CODE_SPENT",
+	[31] = "CODE_LIFE",
 }
 
 local types = {
@@ -107,6 +112,7 @@ local operands = {
 	[17] = "expel",
 	[19] = "protect",
 	[20] = "alloc",
+	[24] = "ticket",
 }
 local structs = {}
 
@@ -536,6 +542,71 @@ field("alloc", "reserved", 25, 1, true,
 field("alloc", "reserved2", 26, 2, true,
 	ProtoField.uint16("deos.alloc.reserved2", "reserved2", base.DEC, nil, nil,
 		"0"))
+
+structs.secret = { size = 24 }
+field("secret", "clock", 0, 8, true,
+	ProtoField.uint64("deos.secret.clock", "clock", base.DEC, nil, nil,
+		"the owner's, in microseconds since its boot, when the frame was sent"))
+field("secret", "key", 8, 16, false,
+	ProtoField.bytes("deos.secret.key", "key", base.NONE,
+		"the secret of the slot, under a mask: rcap.md"))
+
+structs.ticket = { size = 136 }
+field("ticket", "owner", 0, 16, false,
+	ProtoField.bytes("deos.ticket.owner", "owner", base.NONE,
+		"the node that it is to be redeemed at"))
+field("ticket", "owner_incarnation", 16, 8, true,
+	ProtoField.uint64("deos.ticket.owner_incarnation", "owner_incarnation", base.HEX, nil, nil,
+		"of that node"))
+field("ticket", "maker", 24, 16, false,
+	ProtoField.bytes("deos.ticket.maker", "maker", base.NONE,
+		"the node of the holder who made it"))
+field("ticket", "maker_incarnation", 40, 8, true,
+	ProtoField.uint64("deos.ticket.maker_incarnation", "maker_incarnation", base.HEX, nil, nil,
+		"of that node"))
+field("ticket", "maker_environment", 48, 4, true,
+	ProtoField.uint32("deos.ticket.maker_environment", "maker_environment", base.DEC, nil, nil,
+		"on that node"))
+field("ticket", "slot", 52, 4, true,
+	ProtoField.uint32("deos.ticket.slot", "slot", base.DEC, nil, nil,
+		"of the maker's capability in the owner's export table"))
+field("ticket", "generation", 56, 4, true,
+	ProtoField.uint32("deos.ticket.generation", "generation", base.HEX, nil, nil,
+		"of that slot"))
+field("ticket", "serial", 60, 4, true,
+	ProtoField.uint32("deos.ticket.serial", "serial", base.DEC, nil, nil,
+		"counts the tickets from one capability, from 1"))
+field("ticket", "uuid", 64, 16, false,
+	ProtoField.bytes("deos.ticket.uuid", "uuid", base.NONE,
+		"the node that may redeem it"))
+field("ticket", "incarnation", 80, 8, true,
+	ProtoField.uint64("deos.ticket.incarnation", "incarnation", base.HEX, nil, nil,
+		"of that node"))
+field("ticket", "environment", 88, 4, true,
+	ProtoField.uint32("deos.ticket.environment", "environment", base.HEX, nil, nil,
+		"on that node"))
+field("ticket", "rights", 92, 1, true,
+	ProtoField.uint8("deos.ticket.rights", "rights", base.DEC, nil, nil,
+		"of the new capability"))
+field("ticket", "reserved", 93, 1, true,
+	ProtoField.uint8("deos.ticket.reserved", "reserved", base.DEC, nil, nil,
+		"0"))
+field("ticket", "reserved2", 94, 2, true,
+	ProtoField.uint16("deos.ticket.reserved2", "reserved2", base.DEC, nil, nil,
+		"0"))
+field("ticket", "base", 96, 8, true,
+	ProtoField.uint64("deos.ticket.base", "base", base.DEC, nil, nil,
+		"first unit, counted from the start of the maker's range"))
+field("ticket", "count", 104, 8, true,
+	ProtoField.uint64("deos.ticket.count", "count", base.DEC, nil, nil,
+		"units"))
+field("ticket", "expires", 112, 8, true,
+	ProtoField.uint64("deos.ticket.expires", "expires", base.DEC, nil, nil,
+		"when its time is over, by the owner's clock, in microseconds since its " ..
+		"boot"))
+field("ticket", "tag", 120, 16, false,
+	ProtoField.bytes("deos.ticket.tag", "tag", base.NONE,
+		"SipHash-2-4 with 128 bits of all before it, under the secret of the slot"))
 local other = {
 	tag = ProtoField.uint64("deos.tag", "tag", base.HEX, nil, nil,
 		"SipHash-2-4 of all from the header up to here"),
@@ -667,6 +738,9 @@ local function show_rest(kind, op, pieces, range, at, stop, tree)
 	while operand and pieces > 0 and at + structs[operand].size <= stop do
 		at = show(operand, range, at, tree)
 		pieces = pieces - 1
+	end
+	if operand == "grant" and at + structs.secret.size == stop then
+		at = show("secret", range, at, tree)
 	end
 	if at < stop then
 		tree:add(kind == 3 and other.padding or other.data, range(at, stop - at))

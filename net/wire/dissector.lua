@@ -165,6 +165,9 @@ local function show_rest(kind, op, pieces, range, at, stop, tree)
 		at = show(operand, range, at, tree)
 		pieces = pieces - 1
 	end
+	if operand == "grant" and at + structs.secret.size == stop then
+		at = show("secret", range, at, tree)
+	end
 	if at < stop then
 		tree:add(kind == 3 and other.padding or other.data, range(at, stop - at))
 	end

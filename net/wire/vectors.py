@@ -241,6 +241,8 @@ def requests(v: Vectors):
     v.request("request-READV", "READV", pieces, length=16, pieces=2)
     v.request("request-PUTV", "PUTV", [operand_of("change"), *pieces], pattern(16, 0x40),
               length=8, pieces=2)
+    v.request("request-GRANT-secret", "GRANT", [operand_of("grant"), operand_of("secret")],
+              slot=NO_SLOT, length=0)
     v.request("request-SEND-service", "SEND", payload=b"hello", length=5, slot=NO_SLOT,
               generation=0, offset=0x66617201)
 

@@ -103,6 +103,8 @@ wire_request_data(const struct wire_request *request)
 		return WIRE_LENGTH(protect);
 	case OP_ALLOC:
 		return WIRE_LENGTH(alloc);
+	case OP_REDEEM:
+		return WIRE_LENGTH(ticket);
 	default:
 		return 0;
 	}
@@ -235,6 +237,8 @@ payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
 		return readv_fits(request, payload, len);
 	case OP_PUTV:
 		return putv_fits(request, payload, len);
+	case OP_GRANT:
+		return len == data || len == data + WIRE_LENGTH(secret);
 	case OP_HOLDERS:
 		return !len && (request->length - WIRE_LENGTH(holders)) %
 				       WIRE_LENGTH(holder) == 0;

@@ -137,6 +137,8 @@ static const struct command {
 	{ "pace", 2, pace, "NODE [PAGES]" },
 	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT [expel]" },
 	{ "take", 1, take, "" },
+	{ "hand", 4, hand, "OWNER NODE ENVIRONMENT" },
+	{ "redeem", 1, redeem, "" },
 };
 
 static int

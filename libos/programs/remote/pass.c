@@ -15,8 +15,8 @@
 #define LEND_NS NS_PER_SECOND
 #define PAUSE_NS (20 * NS_PER_MS)
 
-static void
-pause(u64 ns)
+void
+pause_ns(u64 ns)
 {
 	wait_sleep(&(struct wait_set){ .deadline_ns = now_ns() + ns });
 }
@@ -56,13 +56,25 @@ show_holders(u32 slot, bool expel)
 	return error;
 }
 
-static i64
+i64
 take_back(u32 slot, bool expel)
 {
 	struct fabric_submit s = { .op = FABRIC_REVOKE, .slot = slot };
 	i64 error = show_holders(slot, expel);
 
 	return error || expel ? error : run(&s);
+}
+
+void
+read_on(struct far *far)
+{
+	i64 error;
+
+	do {
+		pause_ns(PAUSE_NS);
+		error = far_read(far, 0, region_page(1), 8);
+	} while (!error);
+	print("remote: it is refused: %s\n", far_error_text(error));
 }
 
 int
@@ -93,7 +105,7 @@ pass(int argc, char **argv)
 		error = run(&s);
 	if (!error) {
 		print("remote: passed on\n");
-		pause(LEND_NS);
+		pause_ns(LEND_NS);
 		error = take_back(far.slot, argc > 5 && !strcmp(argv[5], "expel"));
 	}
 	if (!error)
@@ -124,10 +136,8 @@ take(int argc, char **argv)
 		print("remote: beyond it: %s; to write: %s\n",
 		      far_error_text(far_read(&far, PAGE_SIZE, region_page(1), 8)),
 		      far_error_text(far_write(&far, 0, region_page(1), 8)));
-	while (!error) {
-		pause(PAUSE_NS);
-		error = far_read(&far, 0, region_page(1), 8);
-	}
-	print("remote: it is refused: %s\n", far_error_text(error));
+	if (error)
+		return STATUS_FAILED;
+	read_on(&far);
 	return STATUS_OK;
 }

@@ -22,6 +22,8 @@
 //	remote told NODE [ADDS]			adds to words of it by upcalls alone
 //	remote pace NODE [PAGES]		reads with a window of its own
 //	remote take				waits for a capability, reads until refused
+//	remote redeem				waits for a ticket, redeems it, reads until refused
+//	remote hand OWNER NODE ENVIRONMENT	makes one of what OWNER lends it, without OWNER
 //	remote pass OWNER NODE ENVIRONMENT [expel]
 //						has OWNER lend it one, takes it back
 //
@@ -73,3 +75,17 @@ int
 pass(int argc, char **argv);
 int
 take(int argc, char **argv);
+int
+hand(int argc, char **argv);
+int
+redeem(int argc, char **argv);
+
+// pass.c: time, and all of what came from a capability taken back (with `expel` from
+// one holder at a time).
+void
+pause_ns(u64 ns);
+i64
+take_back(u32 slot, bool expel);
+// Reads a page until that is refused, and says why.
+void
+read_on(struct far *far);
