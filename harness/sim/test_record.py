@@ -56,17 +56,19 @@ def test_recording_changes_nothing(path):
 
 
 def test_what_came_had_been_sent(path):
-    """A frame that a node took was made before by the node that it names."""
+    """A frame that a node took was made before by the node that it names, in whichever of
+    its lives: the first two bytes of a UUID are the node's number, behind them is which
+    machine stands there by now."""
     sent: dict[tuple, int] = {}
     taken = 0
-    uuids = [node.uuid[:8] for node in file.read(path).nodes]
+    uuids = [node.uuid[:2] for node in file.read(path).nodes]
     every = sorted(read(path), key=lambda one: (one.time_ns, one.event.kind != KIND["OUT"]))
     for seen in every:
         key = (seen.frame, seen.number, seen.part)
         if seen.event.kind == KIND["OUT"] and seen.frame in (4, 5) and seen.peer:
-            sent.setdefault((uuids[seen.node], seen.peer, *key), seen.time_ns)
+            sent.setdefault((uuids[seen.node], seen.peer[:2], *key), seen.time_ns)
         elif seen.event.kind == KIND["IN"] and seen.frame in (4, 5):
-            assert sent[seen.peer, uuids[seen.node], *key] <= seen.time_ns + 1000
+            assert sent[seen.peer[:2], uuids[seen.node], *key] <= seen.time_ns + 1000
             taken += 1
     assert taken > 300
 
