@@ -142,8 +142,8 @@ totals_print(const struct totals *totals, double seconds)
 	print_faults(sum);
 	print_pairs(totals);
 	printf("%u of %u fault points have fired, %u of %u marks were reached\n",
-	       count_reached(sum->points, POINT_COUNT), POINT_COUNT,
-	       count_reached(sum->marks, MARK_COUNT), MARK_COUNT);
+	       count_reached(sum->points, POINT_COUNT), (u32)POINT_COUNT,
+	       count_reached(sum->marks, MARK_COUNT), (u32)MARK_COUNT);
 	printf("%" PRIu64 " sessions begun, all invariants of a node walked %" PRIu64
 	       " times\n", sum->sessions, sum->checks);
 	printf("%" PRIu64 " seeds, %" PRIu64 " operations (at least %" PRIu64

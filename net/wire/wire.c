@@ -22,7 +22,7 @@ const struct wire_op_info wire_op_info[OP_COUNT] = {
 
 const u32 wire_op_longest[OP_COUNT] = {
 #define X(name, number, type, rights, shortest, longest, repeat, sentence) \
-	[OP_##name] = longest,
+	[OP_##name] = (longest),
 #include "net/wire/ops.def"
 #undef X
 };

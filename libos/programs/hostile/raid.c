@@ -120,6 +120,12 @@ foreign_blocks(void)
 		refused("to read other blocks",
 			run(operation(QUEUE_READ, ranges[i].block, region.frame,
 				      ranges[i].count)), E_RANGE);
+		refused("to trim other blocks",
+			run(operation(QUEUE_TRIM, ranges[i].block, 0,
+				      ranges[i].count)), E_RANGE);
+		refused("to clear other blocks",
+			run(operation(QUEUE_ZERO, ranges[i].block, 0,
+				      ranges[i].count)), E_RANGE);
 	}
 }
 
@@ -148,9 +154,13 @@ bad_operations(void)
 {
 	static const u32 counts[] = { 0, QUEUE_BLOCKS_MAX + 1, 255, 65535 };
 
-	for (u32 op = QUEUE_FLUSH + 1; op < 256; op++)
+	refused("to store metadata of no volume",
+		run(operation(QUEUE_STORE, FIRST, region.frame, 1)), E_ARGUMENT);
+	for (u32 op = QUEUE_ZERO + 1; op < 256; op++)
 		refused("an operation that is none",
 			run(operation((u8)op, FIRST, region.frame, 1)), E_ARGUMENT);
+	refused("to trim too many blocks",
+		run(operation(QUEUE_TRIM, FIRST, 0, QUEUE_CLEAR_MAX + 1)), E_ARGUMENT);
 	for (u32 i = 0; i < ARRAY_SIZE(counts); i++)
 		refused("a number of blocks",
 			run(operation(QUEUE_READ, FIRST, region.frame, counts[i])),
