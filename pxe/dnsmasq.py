@@ -104,7 +104,7 @@ def command(lines: Iterable[str], user: str = "nobody") -> list[str]:
     Root starts it as `user` with the three capabilities it needs, and not as root for it to change
     then: such a change would undo the order to die with its parent, which is given here as well.
     """
-    words = [program() or PROGRAM, "--keep-in-foreground", "--conf-file=/dev/null",
+    words = [program() or PROGRAM, "--keep-in-foreground", "--pid-file=", "--conf-file=/dev/null",
              "--log-facility=-", f"--user={user}", *(f"--{line}" for line in lines)]
     if os.geteuid() != 0 or user == "root":
         return words
