@@ -156,6 +156,8 @@ judge_memory(struct onslaught *o)
 		if (memcmp(n->memory + at, o->shadow + at, 4096))
 			onslaught_failed(o, "memory that was not lent has changed");
 	}
+	if (n->blocks_outside)
+		onslaught_failed(o, "blocks were asked for that the disk has not got");
 	for (u32 i = 0; i < RIG_BLOCKS * 4096; i++) {
 		if ((i >> 12) - BLOCKS_AT >= BLOCKS && n->disk[i])
 			onslaught_failed(o, "blocks that were not lent have changed");

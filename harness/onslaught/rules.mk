@@ -2,7 +2,7 @@
 # The onslaught on the fabric's cores: a host program of net/'s own sources, with
 # NET_PLANTED, so that it can be shown what it finds. `make attack` runs it.
 
-ONSLAUGHT_C := $(wildcard harness/onslaught/*.c) net/rcap/test_rig.c \
+ONSLAUGHT_C := $(wildcard harness/onslaught/*.c) net/rcap/test_rig.c net/rcap/asked_rig.c \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
 	kernel/base/siphash.c harness/testing/host_assert.c
 ONSLAUGHT_O := $(ONSLAUGHT_C:%.c=$(B)/harness/onslaught.o/%.o)

@@ -8,6 +8,7 @@
 
 #include "harness/sim/export.h"
 #include "harness/sim/node.h"
+#include "harness/sim/recall.h"
 #include "kernel/abi/errors.h"
 #include "kernel/abi/syscalls.h"
 #include "kernel/base/assert.h"
@@ -48,6 +49,7 @@ export_boot(struct sim_node *node)
 {
 	cap_init(&node->tree, node->pool, TREE_NODES, node->lists, ENVS + 1);
 	node->fresh_count = 0;
+	recall_boot(node);
 	for (u32 i = 0; i < CLEANS; i++)
 		node->clean[i].used = false;
 	own_init(&node->own, node->frame_info, FRAMES);
@@ -122,8 +124,10 @@ unexport(struct sim_node *node, u32 tree_node)
 	u32 entry = node->entry[tree_node];
 
 	node->entry[tree_node] = RCAP_NONE;
-	if (entry != RCAP_NONE)
-		rcap_unexport(node->rcap, entry);
+	if (entry == RCAP_NONE)
+		return;
+	rcap_taken(node->rcap, entry);
+	rcap_unexport(node->rcap, entry);
 }
 
 static bool
@@ -378,11 +382,12 @@ rcap_host_revoke(void *host, u32 tree_node, bool self)
 {
 	struct sim_node *node = host;
 
-	if (self && is_orphaned(node, tree_node))
+	if (self && (is_orphaned(node, tree_node) || recall_takes(node, tree_node)))
 		authority_revoke(&sim.model.authority, node->row[tree_node], true,
 				 sim.trace.now);
 	else
 		model_revoked(&sim.model, node->row[tree_node], self);
+	node->taking = CAP_NIL;
 	withdraw(node, tree_node, self);
 }
 

@@ -36,3 +36,7 @@ export_clean(struct sim_node *node, u32 place, u32 boot);
 
 void
 export_check(const struct sim_node *node);
+
+// After a tick: nothing that was asked for is still held behind its deadline (recall.c).
+void
+export_on_time(const struct sim_node *node);

@@ -245,7 +245,8 @@ take(struct sim_node *node, struct sim_env *env, const struct target *target,
 			continue;
 		env->held[i] = (struct held){ true, target->remote, target->owner,
 					      target->owner_boot, target->row,
-					      row->store, row->rights, row->count };
+					      row->store, row->rights, row->count,
+					      false };
 		node->past[node->past_count++ % PAST] = env->held[i];
 		TRACE(node_index(node), "environment %lu gets row %lu", env->id,
 		      target->row);

@@ -183,10 +183,9 @@ start_cores(struct sim_node *node)
 		.staging_count = STAGING,
 		.exports_max = EXPORTS,
 		.ops_max = OP_FRAMES - 1,	// so that there may be too many
-		.grants_max = 16,
+		.grants_max = 16, .recalls_max = 8,
 		.endpoints_max = ENVS,
-		.buffers_max = ENVS * 2,
-		.services_max = ENVS,
+		.buffers_max = ENVS * 2, .services_max = ENVS,
 	};
 	u64 size = links_memory_needed(&links);
 
@@ -527,6 +526,7 @@ node_settle(struct sim_node *node)
 	tell_model(node);
 	rcap_tick(node->rcap, now);
 	tell_model(node);
+	export_on_time(node);
 	while ((len = rcap_output(node->rcap, now, buffer)))
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
 	walk_invariants(node);

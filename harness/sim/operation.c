@@ -373,6 +373,14 @@ operation_draw(struct sim_node *node, u32 env, const struct target *target,
 }
 
 void
+operation_drop(struct sim_node *node, u32 env, const struct target *target,
+	       struct operation *o)
+{
+	begin(node, env, target, DO_DROP, o);
+	finish(o);
+}
+
+void
 operation_message(struct sim_node *node, u32 env, const struct target *target,
 		  struct operation *o)
 {

@@ -14,6 +14,11 @@ void
 operation_draw(struct sim_node *node, u32 env, const struct target *target,
 	       struct operation *o);
 
+// It gives up what it holds.
+void
+operation_drop(struct sim_node *node, u32 env, const struct target *target,
+	       struct operation *o);
+
 // A message to a service.
 void
 operation_message(struct sim_node *node, u32 env, const struct target *target,

@@ -30,6 +30,7 @@ struct run_result {
 	u32 on;			// bit of each kind of fault that the seed has
 	u64 episodes[FAULT_KINDS];
 	u64 effects;
+	u64 given, taken;	// of what owners asked for
 	u64 histories;		// of registers, judged...
 	u64 history_ops;	// ...and their operations
 	u64 history_longest;

@@ -44,6 +44,7 @@
 #define MEMBERS_MORE 8u		// nodes that take another's place, in a seed
 #define HUGE 256u		// above: less work and shorter phases
 #define LARGE 64u		// above: not everything is looked at in every step
+#define RECALLS 4u		// open requests for what was granted
 #define CLEANS 32u
 #define EVENTS_MAX 65536u
 #define STEP_NS (25 * NS_PER_MS)	// the most that a clock jumps or stands still
@@ -77,6 +78,14 @@ struct held {
 	enum model_store store;
 	u32 rights;
 	u32 count;
+	bool asked;		// its owner wants it back, and it will be given
+};
+
+// One that this node has asked for.
+struct sim_recall {
+	bool used;
+	u32 node, row;
+	u64 deadline;
 };
 
 struct sim_env {
@@ -152,6 +161,8 @@ struct sim_node {
 	u8 lost[TREE_NODES];		// rights that were taken away
 	u32 fresh[8], fresh_count;	// nodes derived in this step
 	struct clean clean[CLEANS];
+	struct sim_recall recall[RECALLS];
+	u32 taking;			// node of the tree, at this moment, or CAP_NIL
 
 	struct own own;
 	struct frame_info frame_info[FRAMES];

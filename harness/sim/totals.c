@@ -44,6 +44,8 @@ totals_add(struct totals *totals, const struct run_result *result)
 	sum->virtual_ns += result->virtual_ns;
 	sum->operations += result->operations;
 	sum->effects += result->effects;
+	sum->given += result->given;
+	sum->taken += result->taken;
 	sum->sessions += result->sessions;
 	sum->checks += result->checks;
 	sum->histories += result->histories;
@@ -150,6 +152,8 @@ totals_print(const struct totals *totals, double seconds)
 	       " a seed), %" PRIu64 " effects, %" PRIu64 " events, longest settling %.3f s\n",
 	       totals->seeds, sum->operations, totals->least_operations, sum->effects,
 	       sum->events, (double)totals->settle_most / 1e9);
+	printf("%" PRIu64 " capabilities that were asked for came back, %" PRIu64
+	       " were taken at their deadlines\n", sum->given, sum->taken);
 	printf("%" PRIu64 " histories of words are linearizable, of %" PRIu64
 	       " operations, the longest of %" PRIu64 "\n", sum->histories,
 	       sum->history_ops, sum->history_longest);

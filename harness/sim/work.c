@@ -11,6 +11,7 @@
 #include "harness/sim/held.h"
 #include "harness/sim/node.h"
 #include "harness/sim/operation.h"
+#include "harness/sim/recall.h"
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
 
@@ -161,6 +162,25 @@ grant(struct sim_node *node)
 	export_grant(node, env, &wanted);
 }
 
+// One that its owner has asked for.
+static void
+give_back(struct sim_node *node, u32 env)
+{
+	for (u32 i = 0; i < HELD_MAX; i++) {
+		struct held *held = &node->env[env].held[i];
+		struct target target;
+		struct operation o;
+
+		if (!held->used || !held->asked)
+			continue;
+		held->asked = false;
+		held_target(node, held, &target);
+		operation_drop(node, env, &target, &o);
+		submit(node, env, &o);
+		return;
+	}
+}
+
 static void
 act(struct sim_node *node)
 {
@@ -180,6 +200,10 @@ act(struct sim_node *node)
 		work_env_ends(node, env);
 	} else if (what < 200) {
 		held_forget_dead(node, env);
+	} else if (what < 210) {
+		recall_begin(node);
+	} else if (what < 240) {
+		give_back(node, env);
 	} else {
 		operate(node);
 	}

@@ -77,6 +77,7 @@ enum fabric_op {
 				// local; `offset`: for how many ns. Without a word to anybody
 	FABRIC_REDEEM,		// such a ticket at `node`, its owner's; `offset` comes back
 				// as the word of the capability, which needs a place
+	FABRIC_RECALL,		// asks one of the holders, by a deadline
 	FABRIC_OP_COUNT
 };
 
@@ -178,6 +179,16 @@ struct fabric_alloc {
 	u32 reserved2;
 };
 
+// RECALL: of a capability that was granted from here, a holder's last `count` units. It
+// completes when they have come back, and at the deadline at the latest: then what is
+// still held is taken.
+struct fabric_recall {
+	u32 slot;		// the holder's name, as HOLDERS tells it
+	u32 generation;
+	u64 count;		// more than it holds: all
+	u64 deadline_ns;	// at most REVOKE_DELAY_MAX_NS ahead (kernel/abi/revoke.h)
+};
+
 // GRANT, DERIVE and TICKET: who gets it, and what. `base` is in units of the capability:
 // for GRANT as in its range, else from the start of it.
 struct fabric_target {
@@ -244,6 +255,7 @@ struct fabric_submit {
 		struct fabric_expel expel;
 		struct fabric_protect protect;
 		struct fabric_alloc alloc;
+		struct fabric_recall recall;
 		struct fabric_handler handler;
 		struct fabric_target target;
 		struct fabric_ticket ticket;
@@ -278,17 +290,19 @@ struct fabric_complete {
 	u32 length;		// bytes that came to `local`
 	u64 old[2];		// MCAS, FETCH_ADD, PUTV: what was there. SEND: the word of
 				// the buffer. INVOKE: results. ACCEPT: units. ALLOC: the
-				// first unit
+				// first unit. RECALL: units that came back, and that were
+				// taken
 	union {
-		// POST: who sent the message. ACCEPT: who gave the capability.
+		// POST: who sent the message. ACCEPT: who gave the capability. RECALL:
+		// who held it.
 		struct {
 			u64 incarnation;
-			u64 word;	// ACCEPT
-			u32 environment;	// POST
+			u64 word;	// ACCEPT; RECALL: first unit of what was taken
+			u32 environment;	// POST, RECALL
 			u32 slot;	// ACCEPT: of the capability
 			u16 node;
-			u8 type;	// ACCEPT: enum fabric_type
-			u8 rights;	// ACCEPT
+			u8 type;	// ACCEPT, RECALL: enum fabric_type
+			u8 rights;	// ACCEPT, RECALL
 			u32 reserved;
 		};
 		// What went to another node: until it was first sent, on the way, and at
@@ -382,7 +396,7 @@ struct fabric_link {
 #define FABRIC_DROPS_MAX 48u
 #define FABRIC_STRAYS_MAX 16u
 #define FABRIC_LOST_MAX 8u
-#define FABRIC_CODES_MAX 32u
+#define FABRIC_CODES_MAX 40u
 #define FABRIC_WIRE_OPS_MAX 32u
 
 struct fabric_info {

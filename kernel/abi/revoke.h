@@ -29,15 +29,24 @@
 #define REVOKE_KEEPS_SLICES 1u
 #define REVOKE_KEEPS_RINGS 1u
 
+// A request by the owner of a REMOTE capability, on another node, is about the end of
+// its range. In it and in records, `base` of a REMOTE capability is the owner's index
+// in the table of links, above REMOTE_UNIT_BITS (kernel/abi/fabric.h), and the unit.
+// The owner takes what is owed at the deadline; here that is done when it says so, and
+// REVOKE_FAR_NS later when it does not.
+#define REVOKE_FAR_NS (20 * NS_PER_MS)
+
 enum revoke_from {
 	REVOKE_NOTHING,		// no request here
 	REVOKE_QUOTA,		// the type is CAP_FRAMES, CAP_SLICES or CAP_RING
 	REVOKE_CAPABILITY,	// its range is [base, base + count)
+	REVOKE_OWNER,		// the same; `slot` holds it
 };
 
 struct revoke_request {
 	u32 from;		// enum revoke_from
-	u32 type;		// enum cap_type
+	u16 type;		// enum cap_type
+	u16 slot;		// REVOKE_OWNER
 	u64 base;
 	u64 count;
 	u64 owed;		// units still to be given up
@@ -51,13 +60,17 @@ struct revoke_declared {
 	u64 keep;
 };
 
+// Of a REMOTE capability whose owner has taken it, or its end, without a request that
+// is open: the record is all, and the capability stays until it is dropped.
+#define REVOKE_UNASKED 0xffffu
+
 // One repossession: [base, base + count) of what was in the slot. Units of a type
 // without ranges are capabilities; a child (CAP_ENV) is ended when its parent's
 // own does not suffice.
 struct revoke_taken {
 	u32 slot;
 	u16 type;		// enum cap_type
-	u16 request;		// index
+	u16 request;		// index, or REVOKE_UNASKED
 	u64 base;
 	u64 count;
 };

@@ -357,34 +357,17 @@ first_leaf(const struct cap_tree *tree, u32 node)
 
 void
 cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
-	       u32 whole, struct cap_trim *trim)
+	       struct cap_trim *trim)
 {
 	u32 top = list_of(tree, list)->node[slot];
 
-	ASSERT(top < tree->pool_size && list < whole);
+	ASSERT(top < tree->pool_size);
 	ASSERT(count > 0 && count < tree->pool[top].count);
 	*trim = (struct cap_trim){
 		.end = tree->pool[top].base + count,
-		.whole = whole,
 		.top = top,
 		.next = first_leaf(tree, top),
 	};
-}
-
-// Does it go as a whole, by itself or with what it came from?
-static bool
-falls(const struct cap_tree *tree, const struct cap_trim *trim, u32 node)
-{
-	if (tree->pool[node].base >= trim->end)
-		return true;
-	while (node != trim->top) {
-		const struct cap *cap = &tree->pool[node];
-
-		if (cap->list >= trim->whole && cap->base + cap->count > trim->end)
-			return true;
-		node = cap->parent;
-	}
-	return false;
 }
 
 // Leaves first, so that whatever goes is a leaf by then (C2: what is below it
@@ -399,7 +382,7 @@ cap_trim_step(struct cap_tree *tree, struct cap_trim *trim, struct cap *was,
 	bool last = trim->next == trim->top;
 
 	*node = trim->next;
-	*gone = falls(tree, trim, trim->next);
+	*gone = cap->base >= trim->end;
 	*was = *cap;
 	if (!last)
 		trim->next = cap->next != CAP_NIL ? first_leaf(tree, cap->next)

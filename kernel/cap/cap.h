@@ -131,19 +131,17 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 
 // Ends a capability, and everything that came from it, behind the first `count`
 // units of its range, which is longer: what begins behind them goes, what
-// reaches beyond them gets shorter. A capability in a list from `whole` on cannot
-// be shortened; it goes, with all below it. Nothing else happens to the tree
-// between the first step and the last.
+// reaches beyond them gets shorter. Nothing else happens to the tree between the
+// first step and the last.
 struct cap_trim {
 	u64 end;		// first unit that goes
-	u32 whole;
 	u32 top;		// node
 	u32 next;		// node to look at, or CAP_NIL
 };
 
 void
 cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
-	       u32 whole, struct cap_trim *trim);
+	       struct cap_trim *trim);
 
 // Looks at one capability. Returns false when that was the last one; *was is what
 // it was when it changed, else its type is CAP_NONE; *node is its node and *gone

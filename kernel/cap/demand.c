@@ -10,7 +10,8 @@
 bool
 demand_divides(u32 type)
 {
-	return type == CAP_FRAMES || type == CAP_BLOCKS || type == CAP_SLICES;
+	return type == CAP_FRAMES || type == CAP_BLOCKS || type == CAP_SLICES ||
+	       type == CAP_REMOTE;
 }
 
 // Packet rings, queues and endpoints are one kind in a quota.
@@ -27,6 +28,18 @@ quota_kind(u32 type)
 	}
 }
 
+static bool
+concerns(const struct cap_tree *tree, u32 node, const struct demand *demand)
+{
+	const struct cap *cap = &tree->pool[node];
+
+	if (demand->itself)
+		return node == demand->node;
+	if (demand->node == CAP_NIL)
+		return cap->depth == 0 && quota_kind(cap->type) == demand->type;
+	return cap_is_below(tree, node, demand->node);
+}
+
 // Units of the capability in a slot that the demand is about.
 static u64
 units_of(const struct cap_tree *tree, u32 list, u32 slot,
@@ -35,11 +48,8 @@ units_of(const struct cap_tree *tree, u32 list, u32 slot,
 	const struct cap *cap = cap_at(tree, list, slot);
 	u32 node = cap ? cap_node(tree, cap) : CAP_NIL;
 
-	if (!cap || !cap_is_live(tree, node, cap->generation))
-		return 0;
-	if (demand->node == CAP_NIL ? cap->depth > 0 ||
-				      quota_kind(cap->type) != demand->type
-				    : !cap_is_below(tree, node, demand->node))
+	if (!cap || !cap_is_live(tree, node, cap->generation) ||
+	    !concerns(tree, node, demand))
 		return 0;
 	return demand_divides(cap->type) ? cap->count : 1;
 }

@@ -17,6 +17,7 @@
 
 struct demand {
 	u8 type;		// enum cap_type; CAP_NONE: no demand
+	bool itself;		// about the node itself, not what came from it
 	u32 node;		// what it came from, or CAP_NIL: out of the quota
 	u32 generation;
 	u64 owed;		// of the quota

@@ -141,7 +141,7 @@ apply(const struct demand_choice *c)
 			;
 		return;
 	}
-	cap_trim_start(&tree, DEBTOR, c->slot, c->keep, LISTS, &trim);
+	cap_trim_start(&tree, DEBTOR, c->slot, c->keep, &trim);
 	while (cap_trim_step(&tree, &trim, &was, &node, &gone))
 		;
 }

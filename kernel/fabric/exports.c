@@ -21,6 +21,7 @@
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/queue.h"
+#include "kernel/sys/removal.h"
 #include "kernel/sys/tables.h"
 #include "kernel/sys/wait.h"
 
@@ -371,8 +372,11 @@ rcap_host_revoke(void *host, u32 node, bool self)
 void
 fabric_withdrawn(void)
 {
-	if (fabric.on)
-		rcap_revoked(fabric.rcap);
+	if (!fabric.on)
+		return;
+	rcap_revoked(fabric.rcap);
+	sweep_again = true;
+	fabric.due = 0;
 }
 
 void
@@ -387,10 +391,50 @@ fabric_export_gone(const struct cap *removed, u32 node)
 	rcap_revoked(fabric.rcap);
 	if (removed->type == CAP_BLOCKS)
 		queue_fabric_withdrawn(removed->base, removed->count);
-	if (was.entry != NONE)
+	if (was.entry != NONE) {
+		rcap_taken(fabric.rcap, was.entry);
 		rcap_unexport(fabric.rcap, was.entry);
+		fabric.due = 0;
+	}
 	if (was.pending != NONE)
 		grant_told(was.pending, FABRIC_UNKNOWN_FINAL, CODE_REVOKED);
+}
+
+// The entry of a node whose grant is on its way is not in its place yet.
+static u32
+entry_of(u32 node, u32 entry)
+{
+	for (u32 i = 0; i < PLACES_MAX && entry == NONE; i++) {
+		const struct rcap_export *e = rcap_entry(fabric.rcap, i);
+
+		if (e && e->node == node &&
+		    e->node_generation == caps.pool[node].generation)
+			entry = i;
+	}
+	return entry;
+}
+
+void
+fabric_export_shortened(const struct cap *part, u32 node)
+{
+	u32 entry = entry_of(node, places[place_of(part)].entry);
+
+	if (part->type == CAP_BLOCKS)
+		queue_fabric_withdrawn(part->base, part->count);
+	if (entry == NONE)
+		return;
+	rcap_shortened(fabric.rcap, entry, caps.pool[node].count);
+	fabric.due = 0;
+}
+
+void
+rcap_host_shorten(void *host, u32 node, u64 keep)
+{
+	const struct cap *cap = &caps.pool[node];
+
+	(void)host;
+	ASSERT(cap->list >= FABRIC_LIST_FIRST && keep < cap->count);
+	removal_trim(cap->list, cap->slot, keep);
 }
 
 // Removes nodes that are not live any more. Below them are only nodes of the same

@@ -37,6 +37,7 @@
 #define DROPS_ROOM 16u		// operations of the kernel's own
 #define REQUESTS_SMALL 48u	// three frames for each of fifteen peers
 #define GRANTS_MAX 64u
+#define RECALLS_MAX 64u
 #define BUSY_NS (10 * NS_PER_MS)
 #define STARVED_NS NS_PER_MS
 #define SMALL 2u		// divides pools on small nodes
@@ -81,6 +82,7 @@ start(const u8 key[32], bool small, bool untagged)
 		.endpoints_max = ENDPOINTS_MAX,
 		.buffers_max = PENDING_MAX,
 		.services_max = ENDPOINTS_MAX,
+		.recalls_max = RECALLS_MAX,
 	};
 	u64 links_size, rcap_size;
 

@@ -86,6 +86,8 @@ fabric_pins(void);
 void
 fabric_export_gone(const struct cap *removed, u32 node);
 void
+fabric_export_shortened(const struct cap *part, u32 node);	// what of it went
+void
 fabric_withdrawn(void);		// something was, and will be removed later
 void
 fabric_cap_gone(u32 node, u64 from);
@@ -95,3 +97,7 @@ void
 endpoint_destroy(u32 index);
 void
 remote_gone(u64 base);
+void
+remote_shortened(const struct cap *was, u64 count);
+u64
+remote_base(u64 base);		// as kernel/abi/revoke.h has it

@@ -3,10 +3,13 @@
 // a capability of its own. The answer has the same bytes as that of another owner
 // (OP_HOLDERS), so there is one format to read. Taking one holder's back is what a
 // holder's REVOKE is: a cut in O(1), and clean-up later; taking rights away from one is
-// what a PROTECT is.
+// what a PROTECT is. A polite request (RECALL) is the core's until its deadline
+// (net/rcap/recall.c).
 //
 // A call looks at RCAP_LOOKED entries of the export table at most.
 
+#include "kernel/abi/revoke.h"
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -93,6 +96,52 @@ protect(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
 	return CODE_NONE;
 }
 
+static enum wire_code
+recall(struct fabric_queue *queue, const struct fabric_submit *s, u32 node)
+{
+	const struct fabric_recall *wanted = &s->recall;
+	u32 entry = rcap_entry_below(fabric.rcap, node, wanted->slot,
+				     wanted->generation);
+	u64 now = clock_ns();
+	enum wire_code code;
+	struct pending *p;
+
+	if (entry == RCAP_NONE)
+		return CODE_ENTRY;
+	if (!wanted->count || wanted->deadline_ns > now + REVOKE_DELAY_MAX_NS)
+		return CODE_SHAPE;
+	p = pending_take(queue, PENDING_RECALL, s);
+	code = rcap_recall(fabric.rcap, now, &(struct rcap_ask){
+		.tag = (u64)(p - pendings),
+		.count = wanted->count,
+		.deadline = wanted->deadline_ns,
+		.entry = entry,
+	});
+	if (code != CODE_NONE)
+		pending_end(p, &(struct fabric_complete){
+			.outcome = FABRIC_NOT_DONE,
+			.code = (u8)code,
+		});
+	return CODE_NONE;
+}
+
+void
+rcap_host_recalled(void *host, const struct rcap_recalled *r)
+{
+	(void)host;
+	ASSERT(r->tag < PENDING_MAX && pendings[r->tag].kind == PENDING_RECALL);
+	pending_end(&pendings[r->tag], &(struct fabric_complete){
+		.outcome = FABRIC_DONE,
+		.old = { r->given, r->taken },
+		.incarnation = r->incarnation,
+		.word = r->first,
+		.environment = r->environment,
+		.node = r->peer,
+		.type = r->type,
+		.rights = r->rights,
+	});
+}
+
 bool
 holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
 	      enum wire_code *code)
@@ -105,6 +154,8 @@ holders_local(struct fabric_queue *queue, const struct fabric_submit *s,
 		*code = CODE_REVOKED;
 	else if (!(cap->rights & CAP_DERIVE))
 		*code = CODE_RIGHTS;
+	else if (s->op == FABRIC_RECALL)
+		*code = recall(queue, s, cap_node(&caps, cap));
 	else if (s->op == FABRIC_EXPEL)
 		*code = expel(queue, s, cap_node(&caps, cap));
 	else if (s->op == FABRIC_PROTECT)

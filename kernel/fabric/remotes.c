@@ -9,11 +9,14 @@
 // the name of the environment that the owner granted to.
 //
 // A record whose capability went tells the owner so (DROP) as soon as there is
-// room, a few at a time.
+// room, a few at a time; one whose capability got shorter, too (RELEASE). What the
+// owner asks for becomes a request of kernel/sys/revoke.c.
 
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
+#include "kernel/sys/revoke.h"
 
 #define REMOTES_MAX FABRIC_HELD_MAX
 #define DROPS_MAX 16u		// on their way
@@ -23,10 +26,13 @@ enum { REMOTE_FREE, REMOTE_HELD, REMOTE_DROPPING };
 static struct remote {
 	struct rcap_remote name;
 	u32 environment;	// id of whom it was granted to
+	u32 node;		// of the capability here
 	u32 tickets;		// that were made from it
 	u8 state;
 	bool secret_known;
 	struct rcap_secret secret;
+	u64 release;		// units that stay, to be told; 0: nothing is
+	u64 left;		// that the owner has not said to be gone
 } remotes[REMOTES_MAX];
 static u32 waiting;		// records that are to tell their owner
 static u32 drops;		// on their way
@@ -196,8 +202,12 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 			(u64)record << REMOTE_UNIT_BITS, grant->count);
 	ASSERT(slot > 0);
 	remotes[record] = (struct remote){
-		.name = *remote, .environment = grant->environment,
-		.state = REMOTE_HELD, .secret_known = secret != NULL,
+		.name = *remote,
+		.environment = grant->environment,
+		.node = cap_node(&caps, cap_at(&caps, env, (u32)slot)),
+		.state = REMOTE_HELD,
+		.secret_known = secret != NULL,
+		.left = grant->count,
 	};
 	if (secret)
 		remotes[record].secret = *secret;
@@ -223,8 +233,67 @@ remote_gone(u64 base)
 	ASSERT(remote->state == REMOTE_HELD);
 	remote->state = REMOTE_DROPPING;
 	held_end((u32)(base >> REMOTE_UNIT_BITS));
-	waiting++;
+	waiting += !remote->release;
+	remote->release = 0;
 	fabric.due = 0;
+}
+
+void
+remote_shortened(const struct cap *was, u64 count)
+{
+	struct remote *remote = &remotes[was->base >> REMOTE_UNIT_BITS];
+
+	ASSERT(remote->state == REMOTE_HELD && count > 0);
+	if (was->depth)
+		return;
+	waiting += !remote->release;
+	remote->release = count;
+	fabric.due = 0;
+}
+
+u64
+remote_base(u64 base)
+{
+	u64 owner = remotes[base >> REMOTE_UNIT_BITS].name.peer;
+
+	return owner << REMOTE_UNIT_BITS | REMOTE_UNIT(base);
+}
+
+static bool
+is_same(const struct rcap_remote *a, const struct rcap_remote *b)
+{
+	return a->peer == b->peer && a->slot == b->slot &&
+	       a->generation == b->generation && a->incarnation == b->incarnation;
+}
+
+// The deadline is the owner's, who says what it has taken then. When it cannot, for
+// the link is cut or it is dead, it goes here all the same, a little later.
+enum wire_code
+rcap_host_asked(void *host, const struct rcap_remote *remote,
+		const struct wire_recall *recall, u64 deadline)
+{
+	struct remote *held;
+	u32 i = 0;
+
+	(void)host;
+	while (i < REMOTES_MAX && (remotes[i].state != REMOTE_HELD ||
+				   remotes[i].environment != recall->environment ||
+				   !is_same(&remotes[i].name, remote)))
+		i++;
+	if (i == REMOTES_MAX)
+		return CODE_ENTRY;
+	held = &remotes[i];
+	held->left = MIN(held->left, caps.pool[held->node].count);
+	if (recall->keep >= held->left)
+		return CODE_NONE;
+	if (recall->gone) {
+		revoke_lost(held->node, recall->keep, held->left);
+		held->left = recall->keep;
+		return CODE_NONE;
+	}
+	deadline = MIN(deadline, clock_ns() + REVOKE_DELAY_MAX_NS);
+	return revoke_remote(held->node, recall->keep, deadline + REVOKE_FAR_NS)
+		       ? CODE_NONE : CODE_TABLE;
 }
 
 // Tells one owner. Returns whether there is more to do now.
@@ -241,13 +310,19 @@ remotes_drop_step(u64 now)
 			.remote = remote->name,
 		};
 
-		if (remote->state != REMOTE_DROPPING)
+		if (remote->release) {
+			r.op = OP_RELEASE;
+			r.offset = remote->release;
+		} else if (remote->state != REMOTE_DROPPING) {
 			continue;
+		}
 		if (rcap_submit(fabric.rcap, now, &r) == RCAP_NONE)
 			return false;
 		drops++;
 		waiting--;
-		remote->state = REMOTE_FREE;
+		if (remote->state == REMOTE_DROPPING)
+			remote->state = REMOTE_FREE;
+		remote->release = 0;
 	}
 	return waiting && drops < DROPS_MAX;
 }

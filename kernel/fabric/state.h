@@ -59,6 +59,7 @@ enum pending_kind {
 	PENDING_GRANT,		// `id`: its place in the extra lists
 	PENDING_POST,		// `id`: the endpoint
 	PENDING_ACCEPT,
+	PENDING_RECALL,
 };
 
 struct pending {

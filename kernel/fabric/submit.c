@@ -365,6 +365,8 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		if (holders_local(queue, s, &code))
 			return code;
 		return operation_submit(queue, s);
+	case FABRIC_RECALL:
+		return holders_local(queue, s, &code) ? code : CODE_TYPE;
 	default:
 		return operation_submit(queue, s);
 	}

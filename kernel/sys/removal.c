@@ -239,6 +239,10 @@ remove_tree(u32 list, u32 slot, bool self)
 		if (node == CAP_NIL)
 			return true;
 		apply(&removed, node);
+		// What other nodes hold is refused by now, and is swept away without
+		// this call too: however much it is, the call does not take longer.
+		if (removed.list >= FABRIC_LIST_FIRST)
+			round.steps = MIN(round.steps, 2);
 	}
 	top = cap_at(&caps, list, slot);
 	if (!top || (!self && !top->children))
@@ -279,8 +283,14 @@ apply_part(const struct cap *was, u32 node, u64 first)
 	ASSERT(first > was->base && first - was->base < was->count);
 	part.base = first;
 	part.count = was->base + was->count - first;
+	if (was->list >= FABRIC_LIST_FIRST) {
+		fabric_export_shortened(&part, node);
+		return;
+	}
 	bindings_gone(was, node, first);
 	units_gone(&part, node);
+	if (was->type == CAP_REMOTE)
+		remote_shortened(was, first - was->base);
 }
 
 void
@@ -292,7 +302,7 @@ removal_trim(u32 list, u32 slot, u64 count)
 	bool gone, more;
 
 	begin_round();
-	cap_trim_start(&caps, list, slot, count, FABRIC_LIST_FIRST, &trim);
+	cap_trim_start(&caps, list, slot, count, &trim);
 	do {
 		more = cap_trim_step(&caps, &trim, &was, &node, &gone);
 		if (was.type == CAP_NONE)

@@ -20,6 +20,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
+#include "kernel/fabric/fabric.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/removal.h"
 #include "kernel/sys/sched.h"
@@ -65,6 +66,13 @@ tell(struct env *env)
 	wait_hint_table(env->info, sizeof(*env->info));
 }
 
+// Where the range of a capability begins, as the environment is told.
+static u64
+base_of(const struct cap *cap)
+{
+	return cap->type == CAP_REMOTE ? remote_base(cap->base) : cap->base;
+}
+
 static void
 show(const struct env *env, u32 index, u64 owed)
 {
@@ -73,16 +81,20 @@ show(const struct env *env, u32 index, u64 owed)
 
 	if (d->type != CAP_NONE) {
 		r = (struct revoke_request){
-			.from = index < KINDS ? REVOKE_QUOTA : REVOKE_CAPABILITY,
+			.from = index < KINDS ? REVOKE_QUOTA
+				: d->itself ? REVOKE_OWNER : REVOKE_CAPABILITY,
 			.type = d->type,
 			.owed = owed,
-			.deadline_ns = d->deadline_ns,
+			.deadline_ns = d->deadline_ns -
+				       (d->itself ? REVOKE_FAR_NS : 0),
 		};
 	}
-	if (r.from == REVOKE_CAPABILITY) {
-		r.base = caps.pool[d->node].base;
+	if (index >= KINDS && d->type != CAP_NONE) {
+		r.base = base_of(&caps.pool[d->node]);
 		r.count = caps.pool[d->node].count;
 	}
+	if (d->itself)
+		r.slot = caps.pool[d->node].slot;
 	env->uarea->revoke.request[index] = r;
 }
 
@@ -176,7 +188,7 @@ record(struct env *env, u32 request, u32 slot, const struct cap *cap, u64 keep,
 		.slot = slot,
 		.type = cap->type,
 		.request = (u16)request,
-		.base = cap->base + keep,
+		.base = base_of(cap) + keep,
 		.count = cap->count - keep,
 	};
 	env->taken_head = head + 1;
@@ -368,6 +380,7 @@ struct ask_checked {
 	u32 index;		// of the request
 	u32 node;
 	u32 generation;
+	bool itself;
 };
 
 // The open request that this one adds to, or a free place.
@@ -382,6 +395,7 @@ find_place(struct ask_checked *c, u32 type)
 		const struct demand *d = &c->env->demand[i];
 
 		if (d->type != CAP_NONE && d->node == c->node &&
+		    d->itself == c->itself &&
 		    (c->node == CAP_NIL || d->generation == c->generation)) {
 			c->index = i;
 			return 0;
@@ -398,6 +412,7 @@ check_source(const struct call *call, struct ask_checked *c)
 	const struct cap *source;
 
 	c->node = CAP_NIL;
+	c->itself = false;
 	if (call->a[1] == SLOT_NONE) {
 		if (kind_of(call->a[2]) == KINDS)
 			return -E_ARGUMENT;
@@ -437,6 +452,7 @@ open_demand(const struct ask_checked *c, u32 type)
 
 	*d = (struct demand){
 		.type = (u8)type,
+		.itself = c->itself,
 		.node = c->node,
 		.generation = c->generation,
 		.deadline_ns = NEVER,
@@ -469,6 +485,58 @@ do_revoke_ask(struct call *call)
 	revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);
 	sched_kick(0);
 	return (i64)(c->node == CAP_NIL ? d->owed : still_owed(env, d));
+}
+
+static struct ask_checked
+ask_of(u32 node)
+{
+	const struct cap *cap = &caps.pool[node];
+
+	ASSERT(cap->type == CAP_REMOTE && cap->depth == 0 && cap->list < ENVS_MAX);
+	return (struct ask_checked){
+		.env = &envs[cap->list],
+		.node = node,
+		.generation = cap->generation,
+		.itself = true,
+	};
+}
+
+bool
+revoke_remote(u32 node, u64 keep, u64 deadline_ns)
+{
+	struct ask_checked c = ask_of(node);
+	struct demand *d;
+
+	if (!env_lives(c.env) || find_place(&c, CAP_REMOTE))
+		return false;
+	d = &c.env->demand[c.index];
+	if (d->type == CAP_NONE)
+		open_demand(&c, CAP_REMOTE);
+	d->allowed = MIN(d->allowed, keep);
+	d->deadline_ns = MIN(d->deadline_ns, deadline_ns);
+	settle_one(c.env, c.index);
+	tell(c.env);
+	if (d->type != CAP_NONE)
+		revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);
+	sched_kick(0);
+	return true;
+}
+
+void
+revoke_lost(u32 node, u64 keep, u64 left)
+{
+	struct ask_checked c = ask_of(node);
+	struct cap was = caps.pool[node];
+
+	ASSERT(keep < left && left <= was.count);
+	if (!env_lives(c.env))
+		return;
+	if (!find_place(&c, CAP_REMOTE) && c.env->demand[c.index].type != CAP_NONE &&
+	    revoke_remote(node, keep, clock_ns()))
+		return;
+	was.count = left;
+	record(c.env, REVOKE_UNASKED, was.slot, &was, keep, left - keep);
+	tell(c.env);
 }
 
 i64

@@ -77,10 +77,18 @@ wait_for_grant(struct far_io *io, u64 *tag, u64 word, u32 *slot)
 	return -E_TIMEOUT;
 }
 
+// The others are told, and answer nothing.
+static bool
+is_for_a_grant(u32 kind)
+{
+	return kind == FAR_ASK_PAGES || kind == FAR_ASK_BLOCKS ||
+	       kind == FAR_ASK_HANDLER || kind == FAR_ASK_POOL;
+}
+
 i64
 far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot)
 {
-	bool wants = ask->kind != FAR_ASK_REVOKE && ask->kind != FAR_ASK_FREE;
+	bool wants = is_for_a_grant(ask->kind);
 	u64 tag = 0;
 	i64 error = sys_entropy_read(&ask->word, sizeof(ask->word));
 

@@ -15,6 +15,8 @@ enum far_asked {
 	FAR_ASK_FREE,		// and give the pages back to the kernel
 	FAR_ASK_HANDLER,	// an endpoint with a program: FABRIC_INVOKE
 	FAR_ASK_POOL,		// a pool of pages: far_alloc()
+	FAR_ASK_RECALL,		// ask each holder of pages for its last `count` of them,
+				// `first` milliseconds from now on
 };
 
 struct far_ask {
@@ -26,7 +28,7 @@ struct far_ask {
 };
 
 // Asks a node; `buffer` lies in the region. *slot is that of the capability (for
-// all but REVOKE and FREE). Returns 0 or an error; -E_TIMEOUT when nothing came.
+// all but REVOKE, FREE and RECALL). Returns 0 or an error; -E_TIMEOUT when nothing came.
 must_check i64
 far_ask(struct far_io *io, u16 node, struct far_ask *ask, void *buffer, u32 *slot);
 

@@ -114,6 +114,17 @@ far_alloc(struct far_io *io, u32 pool, u32 count, u32 *slot);
 // too, only later.
 must_check i64
 far_free(struct far_io *io, u32 slot);
+// Asks one of them, who holds what came from a capability of the caller's own, for its
+// last `count` units; waits until they have come back or, at the deadline, were taken.
+struct far_recalled {
+	u64 given;
+	u64 taken;		// by force: units from `first` on, as in the range
+	u64 first;
+};
+
+must_check i64
+far_recall(struct far_io *io, u32 slot, const struct fabric_holder *holder, u64 count,
+	   u64 deadline_ns, struct far_recalled *recalled);
 
 const char *
 far_error_text(i64 result);

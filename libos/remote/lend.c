@@ -5,6 +5,7 @@
 // silent nodes hold is taken back once a second.
 
 #include "libos/remote/lend.h"
+#include "kernel/abi/revoke.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
@@ -17,6 +18,11 @@
 #define TAG_GRANT 0xffffull
 #define TAG_HANDLE 0xfffeull
 #define TEND_NS NS_PER_SECOND
+#define TAG_RECALL 0xfffdull
+#define RECALL_MOST_MS (REVOKE_DELAY_MAX_NS / NS_PER_MS - 1)
+
+STATIC_ASSERT(LEND_POSTS * LEND_POST_BYTES + sizeof(struct fabric_holders) <=
+	      LEND_BUFFER_BYTES);
 
 static i64
 offer_part(struct lend_offer *offer, u32 root, u32 rights, u64 base, u64 count)
@@ -97,6 +103,48 @@ take_back(const struct lend_offer *offer)
 		print("%s: cannot revoke\n", program_name());
 }
 
+// What comes of it is told when it completes.
+static void
+recall(struct lend *lend, const struct far_ask *ask)
+{
+	struct fabric_holders *holders = (void *)post_buffer(lend, LEND_POSTS);
+	struct fabric_submit s = {
+		.tag = TAG_RECALL, .op = FABRIC_RECALL, .slot = lend->pages.slot,
+		.recall = {
+			.count = ask->count,
+			.deadline_ns = now_ns() + MIN(ask->first, RECALL_MOST_MS) *
+							  NS_PER_MS,
+		},
+	};
+	i64 error;
+	u32 next = 0;
+
+	do {
+		error = far_holders(lend->io, lend->pages.slot, next, holders);
+		next = holders->next;
+		for (u32 i = 0; i < holders->count && !error; i++) {
+			s.recall.slot = holders->holder[i].slot;
+			s.recall.generation = holders->holder[i].generation;
+			if (!fabric_put(lend->io->fabric, &s))
+				error = -E_STATE;
+		}
+	} while (next && !error);
+	if (error)
+		print("%s: cannot ask them: %s\n", program_name(),
+		      far_error_text(error));
+}
+
+static void
+tell_recalled(const struct fabric_complete *c)
+{
+	if (c->outcome != FABRIC_DONE)
+		print("%s: not asked: %s\n", program_name(),
+		      far_error_text(far_result(c)));
+	else
+		print("%s: environment %u of node %u gave %lu pages, %lu were taken\n",
+		      program_name(), c->environment, c->node, c->old[0], c->old[1]);
+}
+
 static void
 answer(struct lend *lend, const struct fabric_complete *from)
 {
@@ -123,6 +171,9 @@ answer(struct lend *lend, const struct fabric_complete *from)
 		take_back(&lend->handler);
 		take_back(&lend->pages);
 		take_back(&lend->blocks);
+		break;
+	case FAR_ASK_RECALL:
+		recall(lend, &ask);
 		break;
 	case FAR_ASK_FREE:
 		cap_drop_all(lend->pages.root);
@@ -244,6 +295,8 @@ step(struct lend *lend, i64 *error, bool *granted)
 		answer(lend, &complete);
 		return post(lend, complete.tag);
 	}
+	if (complete.op == FABRIC_RECALL)
+		tell_recalled(&complete);
 	if (complete.op != FABRIC_GRANT)
 		return true;		// the caller's, and nobody waits for it
 	*granted = complete.outcome == FABRIC_DONE;

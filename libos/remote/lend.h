@@ -11,7 +11,7 @@
 #define LEND_PAGES_MAX 1024u
 #define LEND_POSTS 8u
 #define LEND_POST_BYTES 256u
-#define LEND_BUFFER_BYTES (LEND_POSTS * LEND_POST_BYTES)
+#define LEND_BUFFER_BYTES (LEND_POSTS * LEND_POST_BYTES + 2048u)	// holders
 
 // What is granted from; SLOT_NONE when there is none.
 struct lend_offer {

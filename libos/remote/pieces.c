@@ -135,3 +135,20 @@ far_expel(struct far_io *io, u32 slot, const struct fabric_holder *holder)
 
 	return run(io, &s, &complete);
 }
+
+i64
+far_recall(struct far_io *io, u32 slot, const struct fabric_holder *holder, u64 count,
+	   u64 deadline_ns, struct far_recalled *recalled)
+{
+	struct fabric_submit s = {
+		.op = FABRIC_RECALL, .slot = slot,
+		.recall = { holder->slot, holder->generation, count, deadline_ns },
+	};
+	struct fabric_complete complete = { 0 };
+	i64 error = run(io, &s, &complete);
+
+	*recalled = (struct far_recalled){
+		complete.old[0], complete.old[1], complete.word,
+	};
+	return error;
+}

@@ -93,6 +93,14 @@ links_incarnation(const struct links *links, u16 index)
 	return peer ? peer->incarnation : 0;
 }
 
+u32
+links_clock(const struct links *links, u16 index)
+{
+	const struct link_peer *peer = peer_at(links, index);
+
+	return peer ? peer->their_clock : 0;
+}
+
 bool
 links_whole(const struct links *links, u16 index)
 {

@@ -302,6 +302,10 @@ links_live(struct links *links, u64 now, u16 peer);
 u64
 links_incarnation(const struct links *links, u16 peer);
 
+// The newest clock of the peer's that has come in this session, in its microseconds.
+u32
+links_clock(const struct links *links, u16 peer);
+
 // What may be sent in the session with the peer.
 const struct wire_version *
 links_version(const struct links *links, u16 peer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Remote capabilities looked at from outside: counters, the walk over all
-// invariants, the hash of the whole state.
+// invariants, the hash of the whole state. The invariants are named in rcap.h, serve.c
+// and recall.c.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/siphash.h"
@@ -30,7 +31,7 @@ check_ops(const struct rcap *rcap)
 
 		waiting += op->state == OP_STATE_WAITING;
 		ended += op->state == OP_STATE_ENDED;
-		if (op->state != OP_STATE_FREE && op->op == OP_GRANT)
+		if (op->state != OP_STATE_FREE && op->own)
 			grants++;
 		else if (op->state != OP_STATE_FREE)
 			used++;
@@ -119,6 +120,32 @@ check_buffers(const struct rcap *rcap)
 	ASSERT(count == rcap->config.buffers_max);
 }
 
+// A1 and A3: what is asked for is there, what is told of is not.
+static void
+check_recalls(const struct rcap *rcap)
+{
+	u32 used = 0;
+
+	for (u32 i = 0; i < rcap->config.recalls_max; i++) {
+		const struct rcap_recall *r = &rcap->recall[i];
+		const struct rcap_export *e = &rcap->exports[r->slot];
+
+		if (r->state == RECALL_FREE)
+			continue;
+		used++;
+		if (r->state == RECALL_ASK)
+			ASSERT(e->type != TYPE_NONE && e->generation == r->generation &&
+			       r->keep < e->count && e->count <= r->had);
+		else if (e->generation == r->generation)
+			ASSERT(e->told || e->count <= r->keep);
+		for (u32 j = 0; j < i; j++)
+			ASSERT(rcap->recall[j].state == RECALL_FREE ||
+			       rcap->recall[j].slot != r->slot ||
+			       rcap->recall[j].generation != r->generation);
+	}
+	ASSERT(used == rcap->recalls_used);
+}
+
 void
 rcap_check(const struct rcap *rcap)
 {
@@ -128,10 +155,11 @@ rcap_check(const struct rcap *rcap)
 	check_exports(rcap);
 	check_buffers(rcap);
 	serve_check(rcap);
+	check_recalls(rcap);
 }
 
 struct summary {
-	u64 links, ops, exports, tickets, buffers, era;
+	u64 links, ops, exports, tickets, buffers, recalls, era;
 	u32 executions, sweep;
 	u32 waiters, pass;
 	struct rcap_counters counters;
@@ -141,6 +169,7 @@ STATIC_ASSERT(sizeof(struct rcap_op) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_export) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_ticket) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_buffer) % 8 == 0);
+STATIC_ASSERT(sizeof(struct rcap_recall) % 8 == 0);
 
 static u64
 hash_of(const void *bytes, u64 len)
@@ -163,6 +192,8 @@ rcap_hash(const struct rcap *rcap)
 				   c->staging_count * sizeof(*rcap->ticket)),
 		.buffers = hash_of(rcap->buffer,
 				   c->buffers_max * sizeof(*rcap->buffer)),
+		.recalls = hash_of(rcap->recall,
+				   c->recalls_max * sizeof(*rcap->recall)),
 		.era = rcap->era,
 		.executions = rcap->executions,
 		.sweep = rcap->sweep,

@@ -117,3 +117,23 @@ rcap_host_room(void *host)
 	(void)host;
 	return true;
 }
+
+DEFAULT void
+rcap_host_shorten(void *host, u32 node, u64 keep)
+{
+	(void)host, (void)node, (void)keep;
+}
+
+DEFAULT void
+rcap_host_recalled(void *host, const struct rcap_recalled *recalled)
+{
+	(void)host, (void)recalled;
+}
+
+DEFAULT enum wire_code
+rcap_host_asked(void *host, const struct rcap_remote *remote,
+		const struct wire_recall *recall, u64 deadline)
+{
+	(void)host, (void)remote, (void)recall, (void)deadline;
+	return CODE_ENTRY;
+}

@@ -114,6 +114,7 @@ void
 rcap_unexport(struct rcap *rcap, u32 entry)
 {
 	ASSERT(entry < rcap->exports_fresh);
+	recall_gone(rcap, entry);
 	entry_free(rcap, entry);
 }
 
@@ -147,7 +148,7 @@ grant_ended(struct rcap *rcap, struct rcap_op *op)
 					  entry->generation != op->entry_generation))
 		return;
 	if (SOMETIMES_IF(GRANT_UNWANTED, code != CODE_NONE) && !PLANTED(BUG_GRANT_STAYS))
-		entry_free(rcap, index);
+		rcap_unexport(rcap, index);
 	rcap_host_grant_ended(rcap->host, index, node, node_generation, code);
 }
 
@@ -280,6 +281,7 @@ run_revoke(struct rcap *rcap, struct asked *asked)
 		owner_refuse(rcap, asked, code);
 		return;
 	}
+	asked->entry->told |= asked->request->op == OP_DROP;
 	rcap_host_revoke(rcap->host, asked->entry->node,
 			 asked->request->op == OP_DROP);
 	owner_ran(rcap, asked, asked->payload, 0);

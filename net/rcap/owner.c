@@ -279,6 +279,47 @@ run_cancel(struct rcap *rcap, struct asked *asked)
 	slot->state = LINK_SLOT_ANSWERED;
 }
 
+// What is about capabilities themselves.
+static void
+authority_run(struct rcap *rcap, struct asked *asked)
+{
+	switch ((enum wire_op)asked->request->op) {
+	case OP_GRANT:
+		run_grant(rcap, asked);
+		break;
+	case OP_DERIVE:
+		run_derive(rcap, asked);
+		break;
+	case OP_REVOKE:
+	case OP_DROP:
+		run_revoke(rcap, asked);
+		break;
+	case OP_HOLDERS:
+		run_holders(rcap, asked);
+		break;
+	case OP_EXPEL:
+		run_expel(rcap, asked);
+		break;
+	case OP_PROTECT:
+		run_protect(rcap, asked);
+		break;
+	case OP_ALLOC:
+		run_alloc(rcap, asked);
+		break;
+	case OP_REDEEM:
+		run_redeem(rcap, asked);
+		break;
+	case OP_RECALL:
+		run_recall(rcap, asked);
+		break;
+	case OP_RELEASE:
+		run_release(rcap, asked);
+		break;
+	default:
+		ASSERT(false);
+	}
+}
+
 void
 owner_run(struct rcap *rcap, struct asked *asked)
 {
@@ -321,29 +362,17 @@ owner_run(struct rcap *rcap, struct asked *asked)
 		run_block_write(rcap, asked);
 		break;
 	case OP_GRANT:
-		run_grant(rcap, asked);
-		break;
 	case OP_DERIVE:
-		run_derive(rcap, asked);
-		break;
 	case OP_REVOKE:
 	case OP_DROP:
-		run_revoke(rcap, asked);
-		break;
 	case OP_HOLDERS:
-		run_holders(rcap, asked);
-		break;
 	case OP_EXPEL:
-		run_expel(rcap, asked);
-		break;
 	case OP_PROTECT:
-		run_protect(rcap, asked);
-		break;
 	case OP_ALLOC:
-		run_alloc(rcap, asked);
-		break;
 	case OP_REDEEM:
-		run_redeem(rcap, asked);
+	case OP_RECALL:
+	case OP_RELEASE:
+		authority_run(rcap, asked);
 		break;
 	case OP_COUNT:
 		ASSERT(false);

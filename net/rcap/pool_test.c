@@ -6,7 +6,7 @@
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
-// links: net/rcap/ticket.c net/wire/wire.c
+// links: net/rcap/ticket.c net/rcap/recall.c net/rcap/asked_rig.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
 // links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
@@ -207,6 +207,63 @@ a_pool_takes_along_what_was_taken_from_it(void **state)
 	rcap_host_revoke(&rig.node[0], root, false);
 	refused(rig_submit(&rig, 1, one, OP_READ, 0, 8, 0), CODE_REVOKED);
 	refused(wants(from, 0, POOL, 1), CODE_REVOKED);
+	rig_end(&rig);
+}
+
+static u32
+entry_of(u32 place)
+{
+	return rig.node[1].place[place].remote.slot;
+}
+
+static void
+ends_behind(u32 place, u64 pages)
+{
+	struct rcap_submit s = rig_submit(&rig, 1, place, OP_READ, pages * 4096, 8, 0);
+
+	refused(s, CODE_RANGE);
+	s.offset = pages * 4096 - 8;
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+}
+
+// What of an allocation is given up, taken by force, or lost with the pool's end is the
+// pool's again, to the last frame, and nobody has it twice.
+static void
+parts_of_an_allocation_come_back(void **state)
+{
+	u32 from = pool(ALL), first = take(from, 0, POOL, 4, 0), second, third;
+	struct rcap_submit s = rig_submit(&rig, 1, first, OP_RELEASE, 1, 0, 0);
+	struct rcap_ask ask = { .count = 3 };
+
+	(void)state;
+	refused(wants(from, 0, POOL, 5), CODE_FRAMES);
+	memset(rig.node[0].memory + POOL_AT * 4096, 0x5a, POOL * 4096);
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	ends_behind(first, 1);
+	second = take(from, 0, POOL, 7, 1);
+	for (u32 i = 4096; i < POOL * 4096; i++)
+		assert_int_equal(rig.node[0].memory[POOL_AT * 4096 + i], 0);
+	refused(wants(from, 0, POOL, 1), CODE_FRAMES);
+
+	ask.entry = entry_of(second);
+	ask.deadline = rig.now + NS_PER_SECOND / 10;
+	assert_int_equal(rcap_recall(rig.node[0].rcap, rig.now, &ask), CODE_NONE);
+	refused(wants(from, 0, POOL, 1), CODE_FRAMES);		// until then it has them
+	rig_run(&rig, NS_PER_SECOND / 5);
+	ends_behind(second, 4);
+	third = take(from, 0, POOL, 3, 5);
+	refused(wants(from, 0, POOL, 1), CODE_FRAMES);
+
+	rcap_host_shorten(&rig.node[0], rcap_entry(rig.node[0].rcap,
+						   entry_of(from))->node, 3);
+	ends_behind(first, 1);
+	ends_behind(second, 2);
+	refused(rig_submit(&rig, 1, third, OP_READ, 0, 8, 0), CODE_REVOKED);
+	refused(wants(from, 0, 3, 1), CODE_FRAMES);
+	refused(wants(from, 0, 4, 1), CODE_RANGE);
+	give(first);
+	give(second);
+	take(from, 0, 3, 3, 0);
 	rig_end(&rig);
 }
 
@@ -457,6 +514,7 @@ main(void)
 		cmocka_unit_test(frames_that_are_coming_back_are_waited_for),
 		cmocka_unit_test(frames_in_transit_come_back),
 		cmocka_unit_test(a_pool_takes_along_what_was_taken_from_it),
+		cmocka_unit_test(parts_of_an_allocation_come_back),
 		cmocka_unit_test(exactly_once_under_loss),
 		cmocka_unit_test(rights_are_taken_from_another),
 		cmocka_unit_test(rights_are_taken_from_all_below),

@@ -14,7 +14,8 @@ config_fits(const struct rcap_config *c)
 	return c->exports_max >= 1 && c->exports_max <= RCAP_EXPORTS_MAX &&
 	       c->ops_max >= 1 && c->grants_max >= 1 &&
 	       (u64)c->ops_max + c->grants_max < NIL16 &&
-	       c->staging_count <= TICKETS_MAX && c->buffers_max < RCAP_NONE;
+	       c->staging_count <= TICKETS_MAX && c->buffers_max < RCAP_NONE &&
+	       c->recalls_max < RCAP_NONE;
 }
 
 static u64
@@ -35,7 +36,8 @@ rcap_memory_needed(const struct rcap_config *c, const struct links_config *links
 	       room(c->exports_max, sizeof(struct rcap_spent)) +
 	       room(c->endpoints_max, sizeof(struct rcap_endpoint)) +
 	       room(c->buffers_max, sizeof(struct rcap_buffer)) +
-	       room(c->services_max, sizeof(struct rcap_service));
+	       room(c->services_max, sizeof(struct rcap_service)) +
+	       room(c->recalls_max, sizeof(struct rcap_recall));
 }
 
 static void *
@@ -83,6 +85,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	rcap->links = links;
 	rcap->host = host;
 	rcap->era = 1;
+	rcap->chores_at = NEVER;
 	rcap->op_count = config->ops_max + config->grants_max;
 	rcap->op = carve(&at, rcap->op_count, sizeof(*rcap->op));
 	rcap->lanes = carve(&at, links_config->peers_max, sizeof(*rcap->lanes));
@@ -98,6 +101,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 		carve(&at, config->endpoints_max, sizeof(*rcap->endpoint));
 	rcap->buffer = carve(&at, config->buffers_max, sizeof(*rcap->buffer));
 	rcap->service = carve(&at, config->services_max, sizeof(*rcap->service));
+	rcap->recall = carve(&at, config->recalls_max, sizeof(*rcap->recall));
 	tables_init(rcap, links_config);
 	serve_init(rcap);
 	return rcap;
@@ -111,6 +115,7 @@ handle(struct rcap *rcap, u64 now, const struct link_event *event)
 		trace_put(rcap->trace, now, TRACE_SESSION, event->peer,
 			  links_session(rcap->links, event->peer), 1);
 		rcap->sweep = 0;
+		rcap->chores_at = 0;
 		peer_dispatch(rcap, now, event->peer);
 		break;
 	case LINK_DOWN:
@@ -171,17 +176,18 @@ rcap_tick(struct rcap *rcap, u64 now)
 	landing_serve(rcap, now);
 	if (unlikely(rcap->serve.count))
 		serve_some(rcap, now);
-	if (rcap->sweep < rcap->exports_fresh)
-		exports_sweep(rcap);
+	if (now < rcap->chores_at)
+		return;
+	exports_sweep(rcap);
+	recalls_work(rcap, now);
 }
 
 u64
 rcap_deadline(const struct rcap *rcap)
 {
-	if (rcap->sweep < rcap->exports_fresh ||
-	    (rcap->serve.count && !rcap->serve.blocked))
+	if (rcap->serve.count && !rcap->serve.blocked)
 		return 0;
-	return links_deadline(rcap->links);
+	return MIN(rcap->chores_at, links_deadline(rcap->links));
 }
 
 u64

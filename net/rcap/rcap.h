@@ -41,7 +41,8 @@ struct rcap_config {
 	u32 staging_count;	// block operations at work at a time, at most 255
 	u32 exports_max;	// 1..RCAP_EXPORTS_MAX
 	u32 ops_max;		// operations submitted and not completed, 1..65535
-	u32 grants_max;		// grants on their way
+	u32 grants_max;		// grants on their way, and word of what is recalled
+	u32 recalls_max;	// capabilities that are asked for, or were taken
 	u32 endpoints_max;
 	u32 buffers_max;	// posted for messages
 	u32 services_max;
@@ -237,7 +238,7 @@ struct rcap_export {
 				// that of the one it was derived from by a holder
 	u16 granter;		// who of this node granted that
 	u8 weight;		// of the share, among those of the same granter
-	u8 reserved;
+	u8 told;		// its holder knows that it goes, or what of it
 };
 
 // Exports a node of the derivation tree, which the host has just derived, and
@@ -284,6 +285,42 @@ rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
 // The entry of that name, when it was derived from a node; else RCAP_NONE.
 u32
 rcap_entry_below(const struct rcap *rcap, u32 node, u32 slot, u32 generation);
+
+// ---- owner: what is asked for politely (recall.c)
+
+// Asks the holder of an entry for its last `count` units, until `deadline`. Told by
+// the host's rcap_host_recalled() when they have come back, and at the deadline at the
+// latest: what is still held then is taken. Returns CODE_NONE, or CODE_ASKED,
+// CODE_TABLE: nothing was begun.
+#define RCAP_ASK_MAX_NS (600 * NS_PER_SECOND)	// 32 bits of clock tell that apart
+
+struct rcap_ask {
+	u64 tag;
+	u64 count;		// at least 1; more than there are: all
+	u64 deadline;		// at most RCAP_ASK_MAX_NS from now
+	u32 entry;
+};
+
+must_check enum wire_code
+rcap_recall(struct rcap *rcap, u64 now, const struct rcap_ask *ask);
+
+struct rcap_recalled {
+	u64 tag;
+	u64 first;		// unit that was taken, in the host's numbers
+	u64 taken;		// by force
+	u64 given;		// came back before
+	u64 incarnation;	// of the holder
+	u32 environment;
+	u16 peer;
+	u8 type, rights;
+};
+
+// The node of an entry was shortened to `count` units, or is about to go: what is gone
+// is refused from now on, and the holder is told, when there is room for that.
+void
+rcap_shortened(struct rcap *rcap, u32 entry, u64 count);
+void
+rcap_taken(struct rcap *rcap, u32 entry);
 
 // True while a disk operation that was begun before a revocation is at work on
 // one of these blocks.
@@ -369,6 +406,21 @@ must_check enum wire_code
 rcap_host_alloc(void *host, u32 parent, const struct wire_alloc *wanted,
 		struct rcap_taken *taken);
 
+// Ends a node, and what was derived from it, behind the first `keep` units of its
+// range, which is longer. It calls rcap_shortened() and rcap_taken() meanwhile.
+void
+rcap_host_shorten(void *host, u32 node, u64 keep);
+
+// What was asked for is here again, given or taken.
+void
+rcap_host_recalled(void *host, const struct rcap_recalled *recalled);
+
+// A peer wants all but the first `keep` units of a capability back by then, or (`gone`)
+// they are gone. Returns CODE_NONE, CODE_ENTRY: no such is held, or CODE_TABLE.
+must_check enum wire_code
+rcap_host_asked(void *host, const struct rcap_remote *remote,
+		const struct wire_recall *recall, u64 deadline);
+
 // A peer gives a capability to an environment here. Returns CODE_NONE,
 // CODE_PLACE or CODE_ENVIRONMENT.
 must_check enum wire_code
@@ -442,6 +494,10 @@ struct rcap_counters {
 	u64 repeated;		// answers told or run again
 	u64 refused[CODE_COUNT];
 	u64 walks;		// slow paths of the check
+	u64 recalls;		// holders that were asked
+	u64 recalled;		// units that came back of what was asked for
+	u64 forced;		// units of it that were taken
+	u64 untold;		// holders that were not told of what they lost
 	u64 dropped[RCAP_DROP_COUNT];
 };
 

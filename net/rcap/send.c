@@ -213,7 +213,7 @@ fence_holds(const struct rcap *rcap, const struct rcap_op *op)
 	for (u32 i = 0; i < count; i++) {
 		const struct rcap_op *other = &rcap->op[cookie[i]];
 
-		if (other->op != OP_GRANT && other->queue == op->queue &&
+		if (!other->own && other->queue == op->queue &&
 		    other->environment == op->environment)
 			return true;
 	}

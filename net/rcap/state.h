@@ -32,6 +32,7 @@
 #define WAITERS_MAX 64u		// requests that wait for their turn at the owner
 #define WAITER_PAYLOAD (WIRE_PIECES_MAX * 16u)
 #define SERVE_FRAMES 12u	// of answers, in one rcap_tick()
+#define NEVER (~0ull)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic error "-Wpadded"
@@ -64,7 +65,7 @@ struct rcap_op {
 	u32 remote_us;		// as the owner says
 	u32 chain_max;		// MCAS: longest chained read
 	u32 turn;		// uses of this record, for ids
-	u32 entry_generation;	// GRANT: `tag` is the entry
+	u32 entry_generation;	// GRANT: `tag` is the entry; RECALL: turn of record `tag`
 	u16 peer;
 	u16 next;
 	u8 op;
@@ -78,7 +79,8 @@ struct rcap_op {
 	u8 window;		// of its lane; 0: the link's pace
 	u8 pieces;
 	u8 chained;		// MCAS: something else than a READ follows a swap
-	u8 reserved[6];
+	u8 own;			// the core's: a GRANT or a RECALL
+	u8 reserved[5];
 	u8 operand[WIRE_OPERAND_MAX];
 };
 
@@ -160,6 +162,30 @@ struct rcap_service {
 	u32 reserved;
 };
 
+enum recall_state {
+	RECALL_FREE,
+	RECALL_ASK,		// until the deadline
+	RECALL_TELL,		// that it is gone
+};
+
+// A holder that is to give back, or to learn what is gone.
+struct rcap_recall {
+	u64 deadline;		// ASK
+	u64 keep;		// units that may stay
+	u64 had;		// ASK: units when it was asked
+	u64 tag;
+	u64 incarnation;	// of the holder
+	u64 retry_at;		// when it is sent again, with a session
+	u32 environment;
+	u32 slot, generation;	// of the entry
+	u32 turn;		// counts what was sent of this record
+	u16 peer;
+	u8 state;		// enum recall_state
+	u8 heard;		// the holder's node knows, or never will
+	u8 under_way;
+	u8 reserved[3];
+};
+
 #pragma GCC diagnostic pop
 
 STATIC_ASSERT(LINK_PEER_BYTES + sizeof(struct rcap_lanes) <= 256);		// K7
@@ -180,7 +206,9 @@ struct rcap {
 	struct rcap_service *service;
 	const struct rcap_secret *granted;	// see rcap_granted()
 	u8 secret[LINKS_SECRET];	// what those of the slots are derived from
+	struct rcap_recall *recall;
 	u64 era;
+	u64 chores_at;		// sweep and recalls want a tick
 	u32 executions;
 	u32 weighted;		// exports with a weight of their own; 0: nobody waits
 	u32 ops_used;		// submitted by environments
@@ -193,6 +221,7 @@ struct rcap {
 	u32 exports_fresh;	// from here on, never used
 	u32 sweep;		// next export to look at; exports_fresh: none
 	u32 buffers_free;
+	u32 recalls_used;
 	u16 landing_head, landing_tail;	// peers that take turns for landing places
 	bool landing_turn;	// it is the head's
 	bool landing_full;	// it had to go on waiting
@@ -249,6 +278,8 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
        enum wire_code code);
 u32
 grant_submit(struct rcap *rcap, u32 entry, u64 word);
+void
+recall_submit(struct rcap *rcap, u32 index);
 struct rcap_op *
 lane_first(const struct rcap *rcap, u16 peer, u32 lane);
 void
@@ -357,6 +388,10 @@ run_protect(struct rcap *rcap, struct asked *asked);
 void
 run_alloc(struct rcap *rcap, struct asked *asked);
 void
+run_recall(struct rcap *rcap, struct asked *asked);
+void
+run_release(struct rcap *rcap, struct asked *asked);
+void
 grant_ended(struct rcap *rcap, struct rcap_op *op);
 // A part of an entry for whom the grant names, its base counted from the entry's.
 enum wire_code
@@ -373,3 +408,11 @@ secret_find(const struct rcap *rcap, const struct asked *asked,
 	    struct rcap_secret *secret);
 void
 exports_sweep(struct rcap *rcap);
+
+// recall.c: chores_at says when; an entry is about to go; the record of a RECALL ended
+void
+recalls_work(struct rcap *rcap, u64 now);
+void
+recall_gone(struct rcap *rcap, u32 index);
+void
+recall_ended(struct rcap *rcap, u64 now, const struct rcap_op *op);

@@ -140,8 +140,11 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
 	op->outcome = (u8)outcome;
 	op->code = (u8)code;
 	op->next = NIL16;
-	if (op->op == OP_GRANT) {
-		grant_ended(rcap, op);
+	if (op->own) {
+		if (op->op == OP_GRANT)
+			grant_ended(rcap, op);
+		else
+			recall_ended(rcap, now, op);
 		rcap->grants_used--;
 		op_free(rcap, op);
 		return;
@@ -271,7 +274,8 @@ rcap_sensible(const struct rcap_submit *s)
 {
 	bool service = s->remote.slot == WIRE_SLOT_NONE;
 
-	if (s->op == 0 || s->op >= OP_COUNT || s->op == OP_GRANT)
+	if (s->op == 0 || s->op >= OP_COUNT || s->op == OP_GRANT ||
+	    s->op == OP_RECALL)
 		return false;
 	if (s->length < wire_op_info[s->op].shortest ||
 	    s->length > wire_op_longest[s->op] ||
@@ -429,11 +433,29 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	return id;
 }
 
+// A record of the core's own, with room behind it for an operand.
+static struct rcap_op *
+own_take(struct rcap *rcap, enum wire_op what, u16 peer, u64 incarnation)
+{
+	struct rcap_op *op;
+
+	ASSERT(rcap->grants_used < rcap->config.grants_max);
+	op = op_take(rcap);
+	rcap->grants_used++;
+	op->own = true;
+	op->op = (u8)what;
+	op->peer = peer;
+	op->incarnation = incarnation;
+	op->slot = WIRE_SLOT_NONE;
+	return op;
+}
+
 // A GRANT to the holder of an entry. Its tables had room; returns the record.
 u32
 grant_submit(struct rcap *rcap, u32 entry, u64 word)
 {
 	const struct rcap_export *e = &rcap->exports[entry];
+	struct rcap_op *op = own_take(rcap, OP_GRANT, e->peer, e->incarnation);
 	struct wire_grant grant = {
 		.environment = e->environment,
 		.slot = entry,
@@ -443,17 +465,9 @@ grant_submit(struct rcap *rcap, u32 entry, u64 word)
 		.count = e->count,
 		.word = word,
 	};
-	struct rcap_op *op;
 
-	ASSERT(rcap->grants_used < rcap->config.grants_max);
-	op = op_take(rcap);
-	rcap->grants_used++;
 	op->tag = entry;
 	op->entry_generation = e->generation;
-	op->op = OP_GRANT;
-	op->peer = e->peer;
-	op->incarnation = e->incarnation;
-	op->slot = WIRE_SLOT_NONE;
 	op->operand_len = WIRE_LENGTH(grant);
 	// Behind it goes the slot's secret, to who knows what that is.
 	if (links_version(rcap->links, e->peer)->ops >= OP_REDEEM)
@@ -462,6 +476,30 @@ grant_submit(struct rcap *rcap, u32 entry, u64 word)
 	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);
 	return op_index(rcap, op);
+}
+
+// A RECALL of what its record says.
+void
+recall_submit(struct rcap *rcap, u32 index)
+{
+	const struct rcap_recall *r = &rcap->recall[index];
+	struct rcap_op *op = own_take(rcap, OP_RECALL, r->peer, r->incarnation);
+	bool ask = r->state == RECALL_ASK;
+	struct wire_recall recall = {
+		.environment = r->environment,
+		.slot = r->slot,
+		.generation = r->generation,
+		.deadline = ask ? (u32)(r->deadline / NS_PER_US) : 0,
+		.gone = !ask,
+		.keep = r->keep,
+	};
+
+	op->tag = index;
+	op->entry_generation = r->turn;
+	op->operand_len = WIRE_LENGTH(recall);
+	wire_recall_store(op->operand, &recall);
+	op->state = OP_STATE_WAITING;
+	lane_append(rcap, op);
 }
 
 // ---- cancellation
@@ -489,7 +527,7 @@ rcap_cancel(struct rcap *rcap, u64 now, u32 id)
 	u32 index = id & 0xffff;
 
 	if (index < rcap->op_count && op_id(rcap, &rcap->op[index]) == id &&
-	    rcap->op[index].op != OP_GRANT)
+	    !rcap->op[index].own)
 		cancel(rcap, now, &rcap->op[index]);
 }
 
@@ -499,7 +537,7 @@ rcap_cancel_all(struct rcap *rcap, u64 now, u32 environment)
 	for (u32 i = 0; i < rcap->op_count; i++) {
 		struct rcap_op *op = &rcap->op[i];
 
-		if (op->environment == environment && op->op != OP_GRANT)
+		if (op->environment == environment && !op->own)
 			cancel(rcap, now, op);
 	}
 }

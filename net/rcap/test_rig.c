@@ -121,6 +121,7 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.exports_max = rig->exports_max ? rig->exports_max : RIG_EXPORTS,
 		.ops_max = 128, .grants_max = 8,
 		.endpoints_max = 2, .buffers_max = 8, .services_max = 2,
+		.recalls_max = rig->recalls_max ? rig->recalls_max : 8,
 	};
 }
 
@@ -135,7 +136,7 @@ rig_crash(struct rig *rig, u32 index)
 	n->links_memory = n->rcap_memory = NULL;
 	memset(n->tree, 0, sizeof(n->tree));
 	memset(n->block, 0, sizeof(n->block));
-	n->places = n->messages = n->completions = 0;
+	n->places = n->messages = n->completions = n->asked_count = n->recalled_count = 0;
 }
 
 void
@@ -191,6 +192,7 @@ rig_end(struct rig *rig)
 	for (u32 i = 0; i < rig->nodes; i++) {
 		struct rig_node *n = &rig->node[i];
 
+		ASSERT(!n->blocks_outside);
 		if (n->up)
 			rig_crash(rig, i);
 		free(n->memory);
@@ -237,8 +239,9 @@ blocks_due(struct rig_node *n)
 		if (!b->used || b->at > n->rig->now)
 			continue;
 		b->used = false;
-		ASSERT(b->block + MAX(b->count, 1u) <= RIG_BLOCKS);
-		if (!n->block_fails)
+		if (b->block + MAX(b->count, 1u) > RIG_BLOCKS)
+			n->blocks_outside++;
+		else if (!n->block_fails)
 			land(n, b);
 		rcap_block_done(n->rcap, n->rig->now, b->ticket, !n->block_fails);
 	}

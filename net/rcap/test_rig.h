@@ -33,6 +33,13 @@ struct rig_place {
 	bool secret_known;
 };
 
+struct rig_asked {
+	struct rcap_remote remote;
+	struct wire_recall recall;
+	u64 deadline;		// by this node's clock
+	u64 at;
+};
+
 struct rig_block {
 	bool used;
 	u32 ticket;
@@ -65,6 +72,7 @@ struct rig_node {
 	struct rig_block block[16];
 	u64 block_ns;		// what the disk takes
 	bool block_full, block_fails;
+	u32 blocks_outside;	// operations on blocks that the disk has not got
 	bool unable;		// its disk neither trims nor zeroes
 	bool unclean;		// what was given up of a pool is yet to come back
 	u32 flushed;		// writes that were made durable as such
@@ -73,6 +81,11 @@ struct rig_node {
 	u64 walks;		// from nodes to their roots
 	bool handles;		// a program stands on its endpoints
 	u64 invoked, invoked_sum;
+	struct rig_asked asked[16];	// modulo
+	u32 asked_count;
+	struct rcap_recalled recalled[16];
+	u32 recalled_count;
+	u64 recalled_at;
 	u32 grants_ended;
 	enum wire_code grant_code;
 	struct rcap_completion completion[4096];
@@ -101,6 +114,7 @@ struct rig {
 	u32 exports_max;
 	u16 granter;		// of what is exported from now on
 	u8 weight;		// likewise
+	u32 recalls_max;	// 0: 8
 	bool untagged[RIG_NODES];
 	u8 behind[RIG_NODES];	// versions
 	u32 nodes;

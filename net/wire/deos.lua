@@ -43,6 +43,8 @@ local ops = {
 	[22] = "BLOCK_TRIM",
 	[23] = "BLOCK_ZERO",
 	[24] = "REDEEM",
+	[25] = "RECALL",
+	[26] = "RELEASE",
 }
 
 local statuses = {
@@ -86,6 +88,7 @@ local codes = {
 	[29] = "CODE_EXPIRED",
 	[30] = "CODE_SPENT",
 	[31] = "CODE_LIFE",
+	[32] = "CODE_ASKED",
 }
 
 local types = {
@@ -113,6 +116,7 @@ local operands = {
 	[19] = "protect",
 	[20] = "alloc",
 	[24] = "ticket",
+	[25] = "recall",
 }
 local structs = {}
 
@@ -607,6 +611,34 @@ field("ticket", "expires", 112, 8, true,
 field("ticket", "tag", 120, 16, false,
 	ProtoField.bytes("deos.ticket.tag", "tag", base.NONE,
 		"SipHash-2-4 with 128 bits of all before it, under the secret of the slot"))
+
+structs.recall = { size = 32 }
+field("recall", "environment", 0, 4, true,
+	ProtoField.uint32("deos.recall.environment", "environment", base.HEX, nil, nil,
+		"who holds it"))
+field("recall", "slot", 4, 4, true,
+	ProtoField.uint32("deos.recall.slot", "slot", base.DEC, nil, nil,
+		"in the sender's export table"))
+field("recall", "generation", 8, 4, true,
+	ProtoField.uint32("deos.recall.generation", "generation", base.HEX, nil, nil,
+		"of that slot"))
+field("recall", "deadline", 12, 4, true,
+	ProtoField.uint32("deos.recall.deadline", "deadline", base.DEC, nil, nil,
+		"of a request: by the sender's clock, as in the header, in microseconds; " ..
+		"else 0"))
+field("recall", "gone", 16, 2, true,
+	ProtoField.uint16("deos.recall.gone", "gone", base.DEC, nil, nil,
+		"1: all but the first `keep` units are gone; 0: they are asked for until " ..
+		"the deadline"))
+field("recall", "reserved", 18, 2, true,
+	ProtoField.uint16("deos.recall.reserved", "reserved", base.DEC, nil, nil,
+		"0"))
+field("recall", "reserved2", 20, 4, true,
+	ProtoField.uint32("deos.recall.reserved2", "reserved2", base.DEC, nil, nil,
+		"0"))
+field("recall", "keep", 24, 8, true,
+	ProtoField.uint64("deos.recall.keep", "keep", base.DEC, nil, nil,
+		"units that stay, counted from the start of the range"))
 local other = {
 	tag = ProtoField.uint64("deos.tag", "tag", base.HEX, nil, nil,
 		"SipHash-2-4 of all from the header up to here"),

@@ -105,6 +105,8 @@ wire_request_data(const struct wire_request *request)
 		return WIRE_LENGTH(alloc);
 	case OP_REDEEM:
 		return WIRE_LENGTH(ticket);
+	case OP_RECALL:
+		return WIRE_LENGTH(recall);
 	default:
 		return 0;
 	}

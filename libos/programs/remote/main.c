@@ -139,6 +139,8 @@ static const struct command {
 	{ "take", 1, take, "" },
 	{ "hand", 4, hand, "OWNER NODE ENVIRONMENT" },
 	{ "redeem", 1, redeem, "" },
+	{ "keep", 4, keep_pages, "NODE PAGES gives|declares|ignores" },
+	{ "recall", 4, recall, "NODE PAGES MILLISECONDS" },
 };
 
 static int

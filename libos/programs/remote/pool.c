@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Frames of another node: taken out of its pool, used, given back, all of them twice.
+// Frames of another node: taken out of its pool, used, given back, all of them twice;
+// and the end of what was taken alone.
 // Nobody's program runs there meanwhile; its kernel does it, within what was lent.
 
 #include "kernel/base/string.h"
@@ -10,6 +11,8 @@
 
 #define TAKEN_MAX 64u
 #define RUN 3u			// pages in a row
+#define LOOKS 100u
+#define LOOK_NS (20 * NS_PER_MS)
 
 static struct far lent;		// the pool
 static u32 failures;
@@ -91,6 +94,25 @@ take_all(void)
 	return count;
 }
 
+// A capability gets shorter: its owner hears of that a little later.
+static void
+give_part_back(u32 all)
+{
+	u32 slot, left = 0;
+
+	if (far_alloc(&io, lent.slot, RUN, &slot)) {
+		holds("pages in a row are taken again", false);
+		return;
+	}
+	holds("all but one are given up", sys_cap_trim(slot, 1) == 0);
+	for (u32 i = 0; i < LOOKS && left != all - 1; i++) {
+		left = take_all();
+		pause_ns(LOOK_NS);
+	}
+	holds("they are the pool's again", left == all - 1);
+	holds("the one is given back", far_free(&io, slot) == 0);
+}
+
 // Takes some and keeps them: until somebody ends this node.
 static int
 keep(u64 pages)
@@ -135,6 +157,8 @@ use_pool(int argc, char **argv)
 		holds("they are given back", far_free(&io, slot) == 0);
 	}
 	first = take_all();
+	if (first > RUN)
+		give_part_back(first);
 	second = take_all();
 	holds("as many came back as were taken", first && first == second);
 	print("remote: %s %u pages were taken, given back and taken again\n",

@@ -26,6 +26,10 @@
 //	remote hand OWNER NODE ENVIRONMENT	makes one of what OWNER lends it, without OWNER
 //	remote pass OWNER NODE ENVIRONMENT [expel]
 //						has OWNER lend it one, takes it back
+//	remote keep NODE PAGES MANNER		holds pages of it until they are asked for;
+//						then gives, declares them, or ignores that
+//	remote recall NODE PAGES MILLISECONDS	has NODE, which serves, ask each holder for
+//						its last PAGES pages
 //
 // NODE is the index of a link, the beginning of a UUID, or a MAC address. Each
 // prints one verdict line that begins with "remote:".
@@ -75,6 +79,10 @@ int
 pass(int argc, char **argv);
 int
 take(int argc, char **argv);
+int
+keep_pages(int argc, char **argv);
+int
+recall(int argc, char **argv);
 int
 hand(int argc, char **argv);
 int
