@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The core's memory, and the way of frames and time through it: what the links
-// make of them goes to the requester's side or the owner's.
+// make of them goes to the requester's side or the owner's. All of its tables lie in
+// the one block that the host hands over, which holds for as long as the core lives.
 
 #include "net/rcap/rcap.h"
 #include "kernel/base/assert.h"
