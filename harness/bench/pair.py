@@ -7,7 +7,8 @@ over TCP with a RAM disk behind them, and fio.
 
 The first node serves, the second asks. They are on the bench's bridge, like every
 node: of the links between two emulated machines a tap is the one that loses nothing,
-holds more than ten frames, and lets Linux hand over 64 KiB at once.
+holds more than ten frames, and lets Linux hand over 64 KiB at once. Where frames are
+to be lost, both are on the project's switch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +93,8 @@ class Verbs:
 
 
 def _last_row(output: str, columns: int) -> list[float]:
-    rows = re.findall(r"^\s*(\d+(?:\s+[\d.]+)+)\s*$", output, re.M)
+    # A deviation that overflowed is no number.
+    rows = re.findall(r"^\s*(\d+(?:\s+(?:[\d.]+|-?nan))+)\s*$", output, re.M)
     fields = [float(word) for word in rows[-1].split()] if rows else []
     if len(fields) < columns:
         tail = " ".join(output.split())[-200:]
@@ -151,14 +154,12 @@ class LinuxNode:
 
 
 class LinuxPair:
-    """Two Linux nodes on the bridge, with one MTU."""
+    """Two Linux nodes with one MTU, on the bridge or on a switch's ports."""
 
     def __init__(self, root: PairRoot, hosts: tuple[int, int], mtu: int, cpu: str,
-                 plugin: Path | None = None) -> None:
-        nodes = [root.node(hosts[0], hosts[1], rig.GUEST_CORE, mtu),
-                 root.node(hosts[1], hosts[0], rig.LOAD_CORE, mtu)]
-        for node in nodes:
-            rig.add_port(node)
+                 plugin: Path | None = None, ports: Sequence[str] = ()) -> None:
+        nodes = rig.wire([root.node(hosts[0], hosts[1], rig.GUEST_CORE, mtu),
+                          root.node(hosts[1], hosts[0], rig.LOAD_CORE, mtu)], ports)
         self.server, self.client = (LinuxNode(node, cpu, plugin) for node in nodes)
         self.nodes = (self.server, self.client)
         self.address = nodes[0].address

@@ -240,11 +240,7 @@ class DeosPair:
                       words, core=core, mtu=mtu,
                       disk_mib=DISK_MIB if core == rig.GUEST_CORE else 0)
                  for host, core in zip(Hosts.pair(), (rig.GUEST_CORE, rig.LOAD_CORE))]
-        if ports:
-            nodes = [replace(node, socket=port) for node, port in zip(nodes, ports, strict=True)]
-        else:
-            for node in nodes:
-                rig.add_port(node)
+        nodes = rig.wire(nodes, ports)
         self.owner, self.progress = nodes[0].mac, session.progress
         hardware = replace(session.hardware(), plugin=plugin)
         self.machines = [Machine(node, hardware) for node in nodes]

@@ -28,7 +28,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 BRIDGE_ADDRESS = "10.9.0.1"
@@ -157,6 +158,15 @@ def add_port(node: Node) -> None:
     ip("bridge", "link", "set", "dev", node.tap, "learning", "off", "flood", "off")
     ip("bridge", "fdb", "replace", node.mac, "dev", node.tap, "master", "static")
     ip("ip", "neigh", "replace", node.address, "lladdr", node.mac, "dev", "br0", "nud", "permanent")
+
+
+def wire(nodes: list[Node], ports: Sequence[str] = ()) -> list[Node]:
+    """The nodes on the bridge, each with a tap, or on these ports of a switch."""
+    if ports:
+        return [replace(node, socket=port) for node, port in zip(nodes, ports, strict=True)]
+    for node in nodes:
+        add_port(node)
+    return nodes
 
 
 def use_core(core: int) -> None:

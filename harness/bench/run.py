@@ -230,12 +230,11 @@ def main(words: list[str]) -> int:
         if "deos" in wanted:
             plot()  # what is missing is said before the work, not after it
         between = [name for name in chosen.names if name in BETWEEN_NODES]
-        compared = [name for name in between if name != "loss"]
         peer = pair = None
         if "peer" in wanted and len(between) < len(chosen.names):
             peer = Peer(chosen.out / "linux")
             peer.build()
-        if "peer" in wanted and compared:
+        if "peer" in wanted and between:
             pair = PairRoot(chosen.out / "pair")
             pair.build()
         build = None
