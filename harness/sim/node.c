@@ -381,35 +381,55 @@ wait_for_more(struct sim_node *node)
 	sim_event(node->timer_at, EVENT_TIMER, node_index(node), 0, 0);
 }
 
+static bool
+opens_sessions(const struct wire_frame *f)
+{
+	return f->header.kind == WIRE_BEACON || f->header.kind == WIRE_HELLO;
+}
+
 // A frame that no node sent so, one that was meant for another node, and one that
 // was taken before: none may have an effect, and each is counted by its reason.
 // BEACON and HELLO come before there is a session, and prove nothing by
 // themselves.
 static bool
-must_be_dropped(const struct sim_node *node, const struct sim_frame *frame)
+must_be_dropped(const struct sim_node *node, const struct sim_frame *frame,
+		const struct wire_frame *f)
 {
-	struct wire_frame f;
 	u8 mac[6];
 
-	if (frame->altered || wire_parse(&f, frame->bytes, frame->len) != WIRE_FINE)
+	if (frame->altered || !f)
 		return true;
-	if (f.header.kind == WIRE_BEACON || f.header.kind == WIRE_HELLO)
+	if (opens_sessions(f))
 		return false;
 	network_mac(node_index(node), mac);
-	// Among very many nodes there are too many frames to remember.
-	return (sim.nodes <= LARGE &&
-		seen_before(node_index(node), f.tagged, f.tagged_len + WIRE_TAG)) ||
+	return seen_before(node_index(node), f->tagged, f->tagged_len + WIRE_TAG) ||
 	       (frame->strange && memcmp(mac, frame->bytes, 6));
+}
+
+// A tag under a key that the node has not come to yet says nothing: such a frame is as
+// one that did not arrive, and may come again. Among very many nodes there are too many
+// frames to remember.
+static void
+remember(const struct sim_node *node, const struct wire_frame *f, u64 tags_before)
+{
+	if (f && !opens_sessions(f) && sim.nodes <= LARGE &&
+	    links_counters(node->links)->dropped[LINK_DROP_TAG] == tags_before)
+		seen_now(node_index(node), f->tagged, f->tagged_len + WIRE_TAG);
 }
 
 static void
 take_frame(struct sim_node *node, const struct sim_frame *frame)
 {
-	bool must = must_be_dropped(node, frame);
+	struct wire_frame parsed;
+	const struct wire_frame *f =
+		wire_parse(&parsed, frame->bytes, frame->len) == WIRE_FINE ? &parsed : NULL;
+	bool must = must_be_dropped(node, frame, f);
 	u64 before = frames_dropped(node);
+	u64 tags = links_counters(node->links)->dropped[LINK_DROP_TAG];
 
 	node->asked |= frame->bytes[WIRE_ETHERNET + 1] == WIRE_REQUEST;
 	rcap_input(node->rcap, node_now(node), frame->bytes, frame->len);
+	remember(node, f, tags);
 	if (frames_dropped(node) == before) {
 		if (must)
 			sim_failed(node_index(node), "a frame was taken that must have "

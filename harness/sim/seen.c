@@ -19,18 +19,35 @@ seen_clear(void)
 	used = 0;
 }
 
+// Its place, or the free one where it belongs.
+static u64 *
+place_of(u32 node, const u8 *bytes, u32 len, u64 *hash)
+{
+	const u8 key[SIPHASH_KEY_LEN] = { (u8)node, (u8)(node >> 8), 1 };
+	u32 at;
+
+	*hash = siphash64(key, bytes, len) | 1;
+	at = (u32)(*hash >> 32) & (SEEN_ROOM - 1);
+	while (slot[at] && slot[at] != *hash)
+		at = (at + 1) & (SEEN_ROOM - 1);
+	return &slot[at];
+}
+
 bool
 seen_before(u32 node, const u8 *bytes, u32 len)
 {
-	const u8 key[SIPHASH_KEY_LEN] = { (u8)node, (u8)(node >> 8), 1 };
-	u64 hash = siphash64(key, bytes, len) | 1;
-	u32 at = (u32)(hash >> 32) & (SEEN_ROOM - 1);
+	u64 hash;
 
-	for (; slot[at]; at = (at + 1) & (SEEN_ROOM - 1)) {
-		if (slot[at] == hash)
-			return true;
-	}
+	return *place_of(node, bytes, len, &hash) != 0;
+}
+
+void
+seen_now(u32 node, const u8 *bytes, u32 len)
+{
+	u64 hash, *place = place_of(node, bytes, len, &hash);
+
+	if (*place)
+		return;
 	ASSERT(++used < SEEN_ROOM / 4 * 3);
-	slot[at] = hash;
-	return false;
+	*place = hash;
 }

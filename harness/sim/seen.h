@@ -11,6 +11,10 @@
 void
 seen_clear(void);
 
-// True when the node has taken these bytes before; from now on it has.
+// True when the node has taken these bytes before.
 must_check bool
 seen_before(u32 node, const u8 *bytes, u32 len);
+
+// The node has taken these bytes, whatever it made of them.
+void
+seen_now(u32 node, const u8 *bytes, u32 len);
