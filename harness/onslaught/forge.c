@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness/onslaught/onslaught.h"
+#include "kernel/base/assert.h"
 #include "kernel/base/siphash.h"
 
 static u64
@@ -350,6 +351,13 @@ draw_operand(struct onslaught *o, struct wire_request *body, u8 *payload)
 		return draw_name(o, body, payload);
 	case OP_ALLOC:
 		return draw_alloc(o, payload);
+	case OP_REDEEM:
+		return handed_ticket(o, payload);
+	case OP_RECALL:
+		return handed_recall(o, payload);
+	case OP_RELEASE:
+		body->offset = handed_release(o);
+		return 0;
 	case OP_HOLDERS:
 		body->offset = below(o, 8) ? 0 : below(o, RIG_EXPORTS);
 		body->length = WIRE_LENGTH(holders) +
@@ -498,16 +506,21 @@ forge_sealed(struct onslaught *o, u8 *frame)
 	return seal(o, frame, len);
 }
 
-// A small operation on memory or a block, by whatever the body names.
+// A small operation on memory or a block, or one that ends a capability, by whatever the
+// body names.
 static u32
 small_request(struct onslaught *o, u8 *frame, struct wire_request *body, u64 ops)
 {
-	static const u8 op[] = { OP_READ, OP_WRITE, OP_FETCH_ADD, OP_NOTIFY, OP_BLOCK_READ };
+	static const u8 op[] = { OP_READ, OP_WRITE, OP_FETCH_ADD, OP_NOTIFY, OP_BLOCK_READ,
+				 OP_RELEASE, OP_DROP, OP_REVOKE };
 	static const u8 payload[8] = { 1 };
+	u32 least;
 
+	ASSERT(ops <= ARRAY_SIZE(op));
 	body->op = op[below(o, ops)];
 	body->number = next_number(o);
-	body->length = body->op == OP_BLOCK_READ ? 4096 : body->op == OP_NOTIFY ? 4 : 8;
+	least = wire_op_info[body->op].shortest;
+	body->length = MIN(MAX(least, 8u), wire_op_longest[body->op]);
 	return links_request(own_links(o), o->rig.now,
 			     rig_peer(&o->rig, INTRUDER, VICTIM), frame, body, payload,
 			     wire_request_data(body));
@@ -547,5 +560,5 @@ forge_guess(struct onslaught *o, u8 *frame)
 			       body.slot == n->place[i].remote.slot &&
 			       body.generation == n->place[i].remote.generation;
 	} while (own);
-	return small_request(o, frame, &body, 5);
+	return small_request(o, frame, &body, 8);
 }

@@ -120,8 +120,9 @@ onslaught_begin(struct onslaught *o, u64 seed)
 				   WIRE_RIGHT_READ, READ_AT, READ_PAGES);
 	o->pool_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_POOL, WIRE_RIGHTS,
 				   POOL_AT, POOL);
-	o->honest_place = rig_export(rig, VICTIM, HONEST, ENV_HONEST, TYPE_FRAMES, 3,
-				     HONEST_AT, HONEST_PAGES);
+	o->honest_place = rig_export(rig, VICTIM, HONEST, ENV_HONEST, TYPE_FRAMES,
+				     HONEST_RIGHTS, HONEST_AT, HONEST_PAGES);
+	handed_begin(o);
 	converse(o);
 	rig->capture = false;
 	o->honest_session = links_session(rig->node[VICTIM].links,
@@ -172,6 +173,7 @@ onslaught_judge(struct onslaught *o)
 
 	rig_run(&o->rig, 20 * NS_PER_MS);
 	judge_memory(o);
+	handed_judge(o);
 	if (!o->honest_session)
 		return;			// the victim has booted
 	if (links_session(o->rig.node[VICTIM].links, rig_peer(&o->rig, VICTIM, HONEST)) !=
@@ -189,14 +191,17 @@ onslaught_judge(struct onslaught *o)
 	judge_memory(o);
 }
 
+// Adds to `total` what has been counted since `before`. Returns the sum of it.
 static u64
-sum(const u64 *counters, u32 count)
+add_since(u64 *total, const u64 *before, const u64 *now, u32 count)
 {
-	u64 total = 0;
+	u64 sum = 0;
 
-	for (u32 i = 0; i < count; i++)
-		total += counters[i];
-	return total;
+	for (u32 i = 0; i < count; i++) {
+		total[i] += now[i] - before[i];
+		sum += now[i] - before[i];
+	}
+	return sum;
 }
 
 void
@@ -205,21 +210,38 @@ onslaught_deliver(struct onslaught *o, struct tally *tally, const u8 *frame, u32
 	const struct rig_node *n = &o->rig.node[VICTIM];
 	const struct links_counters *links = links_counters(n->links);
 	const struct rcap_counters *rcap = rcap_counters(n->rcap);
-	u64 before[LINK_DROP_COUNT], received = links->received;
-	u64 refused = sum(rcap->refused, CODE_COUNT);
-	u64 ran = sum(rcap->executed, OP_COUNT);
+	struct links_counters links_before = *links;
+	struct rcap_counters before = *rcap;
 
-	memcpy(before, links->dropped, sizeof(before));
 	rig_deliver(&o->rig, VICTIM, frame, len);
-	if (links->received != received + 1)
+	if (links->received != links_before.received + 1)
 		onslaught_failed(o, "a frame was not counted");
-	for (u32 why = 0; why < LINK_DROP_COUNT; why++) {
-		tally->dropped[why] += links->dropped[why] - before[why];
-		tally->counted += links->dropped[why] - before[why];
-	}
-	tally->refused += sum(rcap->refused, CODE_COUNT) - refused;
-	tally->executed += sum(rcap->executed, OP_COUNT) - ran;
+	tally->counted += add_since(tally->dropped, links_before.dropped, links->dropped,
+				    LINK_DROP_COUNT);
+	tally->refused += add_since(tally->code, before.refused, rcap->refused, CODE_COUNT);
+	tally->executed += add_since(tally->ran, before.executed, rcap->executed, OP_COUNT);
 	tally->frames++;
+	handed_asked(o);
+}
+
+static void
+tell_reasons(const struct tally *tally)
+{
+	for (u32 why = 0; why < LINK_DROP_COUNT; why++) {
+		if (tally->dropped[why])
+			printf("          %10llu %s\n", (unsigned long long)tally->dropped[why],
+			       link_drop_text((enum link_drop)why));
+	}
+	for (u32 code = 0; code < CODE_COUNT; code++) {
+		if (tally->code[code])
+			printf("          %10llu refused: %s\n",
+			       (unsigned long long)tally->code[code], wire_code_text(code));
+	}
+	for (u32 op = 0; op < OP_COUNT; op++) {
+		if (tally->ran[op])
+			printf("          %10llu ran: %s\n",
+			       (unsigned long long)tally->ran[op], wire_op_name(op));
+	}
 }
 
 static void
@@ -238,11 +260,7 @@ run_row(const struct row *row, u64 frames)
 	       row->name, (unsigned long long)tally.frames, (unsigned long long)round,
 	       (unsigned long long)tally.counted, (unsigned long long)tally.refused,
 	       (unsigned long long)tally.executed, row->sentence);
-	for (u32 why = 0; why < LINK_DROP_COUNT; why++) {
-		if (tally.dropped[why])
-			printf("          %10llu %s\n", (unsigned long long)tally.dropped[why],
-			       link_drop_text((enum link_drop)why));
-	}
+	tell_reasons(&tally);
 	fflush(stdout);
 }
 

@@ -6,6 +6,7 @@
 // seals whatever it likes under its own keys.
 //
 //	forge.c		frames: captured, altered, made up, sealed
+//	handed.c	tickets, and what owners say to holders; whose the exports are
 //	rows.c		what is tried, a function a row of docs/attacks.md
 //	main.c		rounds, the judgement after each, the command line
 //
@@ -20,6 +21,7 @@
 #define NODES 3u
 #define ENV 7u			// the environment that holds, on the intruder's node
 #define ENV_HONEST 9u
+#define ENV_VICTIM 5u		// that holds what both others have granted
 
 // The victim's memory, in pages.
 #define LANDS_AT 1u		// where messages to its endpoint land
@@ -31,6 +33,7 @@
 #define POOL 3u
 #define HONEST_AT 16u
 #define HONEST_PAGES 4u
+#define HONEST_RIGHTS (3u | WIRE_RIGHT_DERIVE)
 #define BLOCKS_AT 4u		// of its disk, lent to the intruder
 #define BLOCKS 3u
 
@@ -44,6 +47,9 @@ struct onslaught {
 	u32 read_place;		// frames that it may only read
 	u32 pool_place;
 	u32 honest_place;
+	u32 granted_place;	// of the victim: what the intruder has granted it
+	u32 asked_seen;		// of what the victim was asked for
+	u8 ticket[WIRE_LENGTH(ticket)];		// of the honest node, for itself
 	u32 honest_session;	// the victim's, with the honest node
 	u64 added;		// that the honest node has added to its word
 	u8 shadow[RIG_PAGES * 4096];
@@ -54,6 +60,7 @@ struct tally {
 	u64 frames;
 	u64 counted;		// dropped, by any reason
 	u64 refused, executed;	// of those that were requests
+	u64 code[CODE_COUNT], ran[OP_COUNT];
 	u64 dropped[LINK_DROP_COUNT];
 };
 
@@ -113,3 +120,25 @@ forge_use(struct onslaught *o, u8 *frame);
 // An operation by a capability that the intruder does not have.
 u32
 forge_guess(struct onslaught *o, u8 *frame);
+
+// ---- handed.c
+
+// After the capabilities of a round: the honest node's ticket, and grants to the victim.
+void
+handed_begin(struct onslaught *o);
+
+// The operands of REDEEM and RECALL; their lengths. What a RELEASE keeps.
+u32
+handed_ticket(struct onslaught *o, u8 *at);
+u32
+handed_recall(struct onslaught *o, u8 *at);
+u64
+handed_release(struct onslaught *o);
+
+// Whatever the victim was asked for was asked by who has granted it.
+void
+handed_asked(struct onslaught *o);
+
+// Nobody holds what nobody gave, and the honest node's ticket is good once.
+void
+handed_judge(struct onslaught *o);

@@ -109,8 +109,19 @@ send_captures(struct onslaught *o, struct tally *tally, u64 frames)
 	return sent;
 }
 
-// The captures come again: in their session; in the next one of the same lives; to the
-// victim in another life, before it has a session, and after.
+// Until the victim has a session with the intruder, and the first frame in it is to come.
+static void
+await_session(struct onslaught *o)
+{
+	const struct links *links = o->rig.node[VICTIM].links;
+	u16 peer = rig_peer(&o->rig, VICTIM, INTRUDER);
+
+	for (u32 i = 0; i < 1000000 && !links_session(links, peer); i++)
+		rig_run(&o->rig, 5 * NS_PER_US);
+}
+
+// The captures come again: in their session; as the next one of the same lives begins, and
+// when it has begun; to the victim in another life, before it has a session, and after.
 static void
 run_replay(struct onslaught *o, struct tally *tally, u64 frames)
 {
@@ -121,6 +132,8 @@ run_replay(struct onslaught *o, struct tally *tally, u64 frames)
 		o->rig.cut[VICTIM][i] = o->rig.cut[i][VICTIM] = true;
 	rig_run(&o->rig, 3 * NS_PER_SECOND);
 	memset(o->rig.cut, 0, sizeof(o->rig.cut));
+	await_session(o);
+	sent += send_captures(o, tally, frames - sent);
 	rig_connect(&o->rig);
 	sent += send_captures(o, tally, frames - sent);
 	rig_crash(&o->rig, VICTIM);

@@ -34,6 +34,13 @@ def test_nothing_gets_through():
     assert rows["stale"][0] == rows["stale"][2] and rows["replay"][3] == 0
     # Else the members' frames are refused for their form alone.
     assert rows["tagged"][3] > 1000 and rows["tagged"][2] > 5000
+    # What hands capabilities on and takes them back is tried well formed, and refused by
+    # each reason of its own.
+    for op in ("REDEEM", "RECALL", "RELEASE"):
+        assert re.search(rf"^ +\d+ ran: {op}$", done.stdout, re.M), op
+    assert all(f"refused: {words}" in done.stdout for words in
+               ("the ticket is not as", "the ticket's time", "the ticket was redeemed",
+                "the capability was given to somebody else", "no capability of that name"))
     # By each reason for which a stranger can be refused.
     assert all(words in done.stdout for words in
                ("ends before", "EtherType", "length disagrees", "another version", "no such kind",
