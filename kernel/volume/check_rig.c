@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The audit of a volume, for the tests: V1 to V4 of volume.h counted anew from each
+// The audit of a volume, for the tests: V1 to V5 of volume.h counted anew from each
 // block, and for what is in the cache asked of the programs themselves.
 
 #include <string.h>
@@ -60,6 +60,8 @@ volume_check(struct volume *v)
 		const struct volume_block *b = &v->block[i];
 
 		ASSERT(v->mark[i] == 0);
+		ASSERT(!(b->flags & VOLUME_WRITTEN) || v->written);	// V5
+		ASSERT(!(b->flags & VOLUME_FLUSHING) || (v->flushing && v->settles));
 		if (b->state == VOLUME_FREE) {
 			ASSERT(b->flags == 0 && b->busy == 0 && b->frame == 0);
 			continue;

@@ -36,7 +36,7 @@ clear(struct volume *v)
 		v->cached[i] = VOLUME_NONE;
 	memset(v->used, 0, sizeof(v->used));
 	v->next_slot = v->to_walk = v->cursor = 0;
-	v->flushing = false;
+	v->flushing = v->written = v->settles = false;
 }
 
 void

@@ -95,6 +95,7 @@ volume_stored(struct volume *v, u32 block, bool succeeded)
 
 	ASSERT(b->flags & VOLUME_LEAVING && b->busy == 1);
 	b->busy = 0;
+	v->written |= succeeded;
 	if (succeeded)
 		b->flags = (u8)((b->flags & ~VOLUME_BLANK) | VOLUME_WRITTEN);
 	else
@@ -135,8 +136,10 @@ volume_done(struct volume *v, bool wrote, u32 block, u32 count, bool succeeded)
 		if (!wrote || !succeeded)
 			continue;
 		b->flags &= (u8)~VOLUME_BLANK;
-		if (b->flags & VOLUME_UNSETTLED)
+		if (b->flags & VOLUME_UNSETTLED) {
 			b->flags |= VOLUME_WRITTEN;
+			v->written = true;
+		}
 	}
 }
 
@@ -146,7 +149,9 @@ volume_flush(struct volume *v)
 	if (v->flushing)
 		return -E_AGAIN;
 	v->flushing = true;
-	for (u32 i = 0; i < v->count; i++) {
+	v->settles = v->written;
+	v->written = false;
+	for (u32 i = 0; v->settles && i < v->count; i++) {
 		struct volume_block *b = &v->block[i];
 
 		if (b->flags & VOLUME_WRITTEN)
@@ -165,6 +170,7 @@ settle(struct volume *v, struct volume_block *b, bool succeeded)
 	if (!succeeded) {
 		b->flags &= (u8)~(VOLUME_FLUSHING | VOLUME_LEAVING);
 		b->flags |= metadata ? VOLUME_DIRTY : VOLUME_WRITTEN;
+		v->written = true;
 		v->catalogue.sequence -= b == v->block;
 		return;
 	}
@@ -203,11 +209,11 @@ volume_flushed(struct volume *v, bool succeeded)
 {
 	ASSERT(v->flushing);
 	v->flushing = false;
-	for (u32 i = 0; i < v->count; i++) {
+	for (u32 i = 0; v->settles && i < v->count; i++) {
 		if (v->block[i].flags & VOLUME_FLUSHING)
 			settle(v, &v->block[i], succeeded);
 	}
-	if (!succeeded)
+	if (!succeeded || !v->settles)
 		return;
 	// Metadata that this flush settled still says FLUSHING; chains of limbo are no
 	// longer than the tree is deep.

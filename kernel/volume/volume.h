@@ -28,10 +28,12 @@
 //   V2  of metadata in the cache the programs' extents are exactly its children
 //   V3  only what is in the cache, and the catalogue, is DIRTY or LEAVING
 //   V4  `used` counts the blocks under each root
+//   V5  `written` while a block is WRITTEN, `settles` while one is FLUSHING
 //
 // Bounds: an update runs a program 2 * VOLUME_PARTS_MAX times and looks at
-// 2 * VOLUME_PARTS_MAX * VOLUME_EXTENTS_MAX * VOLUME_RUN_MAX blocks; the end of a flush
-// looks at each block of the volume VOLUME_DEPTH_MAX + 2 times; all else is constant.
+// 2 * VOLUME_PARTS_MAX * VOLUME_EXTENTS_MAX * VOLUME_RUN_MAX blocks; a flush looks at
+// each block of the volume VOLUME_DEPTH_MAX + 5 times, and at none when nothing was
+// written since the last one; all else is constant.
 //
 // Not reentrant; the host serialises. No allocation: the host gives all memory. Errors
 // are those of kernel/abi/errors.def.
@@ -73,6 +75,8 @@ struct volume {
 	u32 to_walk;		// blocks that the mount has yet to read
 	u32 cursor;
 	bool flushing;
+	bool written;		// something that a flush has to settle
+	bool settles;		// the flush under way has something
 	struct volume_extent out[VOLUME_EXTENTS_MAX];
 	u8 changed[BLOCK_SIZE];	// what an update would make
 };
