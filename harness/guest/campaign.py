@@ -4,9 +4,11 @@
 
     campaign.py storm [--calls N] [--seed N]    random system calls (make fuzz)
     campaign.py oracle [--calls N] [--seed N]   hostile environments (make attack)
-    campaign.py planted [--seed N] [--only NAME ...]    every planted bug must be found
+    campaign.py planted [--seed N] [--seeds N] [--only NAME ...]
+                                                every planted bug must be found, with each seed
 
-Each prints the command that does it again, and how many calls were made.
+Each prints the command that does it again, and how many calls were made. None has a limit
+of time in all: what prints nothing for SILENCE_S has failed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import accounts
 from clusters.failure import Failure
@@ -27,8 +30,10 @@ from planted import PLANTS      # noqa: E402
 
 SITE = {"index.html": b"<!doctype html><title>c</title>\n", "large.bin": bytes(200_000)}
 AT_ONCE = 20_000        # calls of one command
-PATIENCE_S = 300.0      # for these
+SILENCE_S = 300.0       # without a word of them; they announce each round
+ROUND_CALLS = 8_000     # of one round of the oracle, at most
 PLANT_CALLS = 200_000   # in which a planted bug must be found
+APART = 1_000           # between seeds: round n of one is round 1 of the nth after it
 
 
 def node(folder: Path) -> Guest:
@@ -48,7 +53,7 @@ def run(program: str, calls: int, seed: int) -> str:
         before = accounts.everything(guest)
         while made < calls:
             command = f"{program} {seed + made} {min(AT_ONCE, calls - made)}"
-            said = guest.run(command, PATIENCE_S)
+            said = guest.run(command, SILENCE_S, goes_on=True)
             found = re.search(rf"^{program}: PASS (\d+) attempts$", said, re.M)
             if not found:
                 raise GuestError(f"{command}: {said}")
@@ -60,36 +65,47 @@ def run(program: str, calls: int, seed: int) -> str:
     return f"{made} calls"
 
 
-def find(number: int, seed: int) -> str:
-    """Switches a planted bug on; returns what found it, or "" when nothing did."""
+class Found(NamedTuple):
+    """What found a planted bug, and in how many calls at most."""
+
+    what: str
+    calls: int
+
+
+def find(number: int, seed: int) -> Found | None:
+    """Switches a planted bug on; None when nothing found it."""
     with tempfile.TemporaryDirectory(prefix="deos-campaign-") as folder, \
             node(Path(folder)) as guest:
         guest.wait_prompt()
         guest.type(f"oracle {seed} {PLANT_CALLS} {number}")
-        found = guest.wait_for(r"^PANIC: .+$|^oracle: does not hold: .*$|^oracle: FAIL, .*$|"
-                               r"^intruder: (?:read|mapped|had) .*$|^oracle: PASS .*$", PATIENCE_S)
-        return "" if "PASS" in found[0] else found[0]
+        found = guest.wait_on(r"^PANIC: .+$|^oracle: does not hold: .*$|^oracle: FAIL, .*$|"
+                              r"^intruder: (?:read|mapped|had) .*$|^oracle: PASS .*$", SILENCE_S)
+        rounds = len(re.findall(r"^oracle: round \d+$", guest.log()[:found.start()], re.M))
+        return None if "PASS" in found[0] else Found(found[0], rounds * ROUND_CALLS)
 
 
-def find_all(seed: int, only: list[str]) -> str:
-    """Every planted bug, one node each; or those of some names."""
-    missed, tried = [], 0
+def find_all(seeds: list[int], only: list[str]) -> str:
+    """Every planted bug, or those of some names, with each seed; a node for each."""
+    missed, most = [], 0
     for number, plant in enumerate(PLANTS, 1):
         if only and plant.name not in only:
             continue
-        since = time.monotonic()
-        tried += 1
-        try:
-            what = find(number, seed)
-        except Failure:             # its calls took too long: the others are looked for still
-            what = ""
-        print(f"  {plant.name:14} {time.monotonic() - since:5.1f} s  {what or 'NOT FOUND'}",
-              flush=True)
-        if not what:
-            missed.append(plant.name)
+        for seed in seeds:
+            since = time.monotonic()
+            try:
+                found = find(number, seed)
+            except Failure:         # it fell silent: the others are looked for still
+                found = None
+            if found:
+                most = max(most, found.calls)
+            else:
+                missed.append(f"{plant.name} with {seed}")
+            print(f"  {plant.name:14} seed {seed:<10} {time.monotonic() - since:5.1f} s  "
+                  + (f"{found.calls:6} calls  {found.what}" if found else "NOT FOUND"),
+                  flush=True)
     if missed:
         raise GuestError("not found: " + ", ".join(missed))
-    return f"{tried} planted bugs found"
+    return f"each found with {len(seeds)} seeds, in at most {most} calls"
 
 
 def main() -> int:
@@ -98,15 +114,18 @@ def main() -> int:
     parser.add_argument("what", choices=["storm", "oracle", "planted"])
     parser.add_argument("--calls", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--seed", type=int, default=time.time_ns() % (1 << 31), metavar="N")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N",
+                        help="planted: so many, each to find every bug")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME",
                         choices=[plant.name for plant in PLANTS],
                         help="planted: these alone")
     options = parser.parse_args()
-    again = f"harness/guest/campaign.py {options.what} --calls {options.calls} " \
-            f"--seed {options.seed}"
+    seeds = [options.seed + APART * i for i in range(options.seeds)]
+    more = f"--seeds {options.seeds}" if options.what == "planted" else f"--calls {options.calls}"
+    again = f"harness/guest/campaign.py {options.what} {more} --seed {options.seed}"
     print(f"{options.what}: {again}", flush=True)
     try:
-        done = find_all(options.seed, options.only) if options.what == "planted" else \
+        done = find_all(seeds, options.only) if options.what == "planted" else \
             run(options.what, options.calls, options.seed)
     except (GuestError, Failure) as error:
         print(f"{error}\n{options.what}: FAIL; again: {again}", file=sys.stderr)

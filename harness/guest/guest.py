@@ -114,6 +114,18 @@ class Guest(Machine):
             self.broken = True
             raise
 
+    def wait_on(self, pattern: str, seconds: float = PATIENCE_S, since: int = 0) -> re.Match[str]:
+        """As wait_for(), for what may take as long as it likes while it goes on: the seconds
+        begin anew with everything that the node says."""
+        while True:
+            said = len(self.log())
+            try:
+                return super().wait_for(pattern, seconds, since)
+            except Failure:
+                if not self.alive() or len(self.log()) == said:
+                    self.broken = True
+                    raise
+
     def wait_prompt(self):
         """Waits for the shell's first prompt and, with a site, for its service."""
         self.wait_for("^" + PROMPT)
@@ -126,13 +138,14 @@ class Guest(Machine):
         os.write(console, keys)
         os.close(console)
 
-    def run(self, command: str, seconds: float = PATIENCE_S) -> str:
-        """Types a command at the prompt; returns what it printed before the next prompt."""
+    def run(self, command: str, seconds: float = PATIENCE_S, goes_on: bool = False) -> str:
+        """Types a command at the prompt; returns what it printed before the next prompt.
+        With `goes_on` the seconds are those without a word of it."""
         since = len(self.log())
         self.type(command)
         head = self.wait_for(re.escape(command) + "\n", seconds, since)
-        found = self.wait_for(r"((?:^(?!deos> ).*\n)*?)^deos> ", seconds, head.end())
-        return found[1]
+        wait = self.wait_on if goes_on else self.wait_for
+        return wait(r"((?:^(?!deos> ).*\n)*?)^deos> ", seconds, head.end())[1]
 
     def background(self, command: str, says: str | None = None) -> int:
         """Starts a program in the background; returns its id, once it has said something

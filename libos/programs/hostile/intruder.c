@@ -151,6 +151,70 @@ check_map(const u64 *a)
 	sys_env_exit(STATUS_READ_FOREIGN);
 }
 
+// What was derived has its source's rights at most. A right that it has gained is tried,
+// where it is one for memory, so that what it is worth is seen too.
+static void
+check_derived(const struct cap_info *source, u32 slot)
+{
+	static const struct { u32 right, prot; } worth[] = {
+		{ CAP_WRITE, PROT_READ | PROT_WRITE }, { CAP_EXECUTE, PROT_READ | PROT_EXECUTE },
+	};
+	u64 va = g.arena + (ARENA_FRAMES + 64) * PAGE_SIZE;
+	struct cap_info info;
+	u32 gained;
+
+	if (sys_cap_inspect(CAP_SLOT_SELF, slot, &info) || info.type != source->type ||
+	    info.depth != source->depth + 1 || !(info.rights & ~source->rights))
+		return;
+	gained = info.rights & ~source->rights;
+	for (u32 i = 0; i < ARRAY_SIZE(worth); i++) {
+		if (info.type != CAP_FRAMES || !(gained & worth[i].right) ||
+		    sys_page_map(CAP_SLOT_SELF, va, slot, info.base, 1, worth[i].prot))
+			continue;
+		intrude(va, 1);
+		print("intruder: had page 0x%lx mapped with a right that its source lacks\n",
+		      info.base);
+	}
+	print("intruder: had rights 0x%x more than its source of type %u\n", gained, info.type);
+	sys_env_exit(STATUS_READ_FOREIGN);
+}
+
+// The same capability before and after a call? The other member may change the list.
+static bool
+is_still(u32 slot, const struct cap_info *before)
+{
+	struct cap_info now;
+
+	return !sys_cap_inspect(CAP_SLOT_SELF, slot, &now) && now.type == before->type &&
+	       now.rights == before->rights && now.base == before->base &&
+	       now.depth == before->depth;
+}
+
+// Of something that it holds and may derive from: a unit, with every right there is.
+static void
+ask_for_rights(void)
+{
+	u32 from = (u32)below(&g, KNOWN_MAX), all = CAP_ALL;
+
+	for (u32 i = 0; i < KNOWN_MAX; i++) {
+		u32 slot = g.known[(from + i) % KNOWN_MAX].slot;
+		struct cap_info info;
+		i64 result;
+
+		if (sys_cap_inspect(CAP_SLOT_SELF, slot, &info) || info.type == CAP_NONE ||
+		    !(info.rights & CAP_DERIVE) || info.rights == all)
+			continue;
+		made++;
+		result = sys_cap_derive(slot, CAP_SLOT_SELF, all, info.base, 1);
+		if (result < 0)
+			return;
+		if (is_still(slot, &info))
+			check_derived(&info, (u32)result);
+		cap_drop_all((u32)result);
+		return;
+	}
+}
+
 // New capabilities for frames are tried at once, to see what is in them and whether
 // they can be written or run; few are kept.
 static void
@@ -193,14 +257,20 @@ one_call(void)
 {
 	u64 a[CALL_ARGUMENTS];
 	u64 number = calls_next(&g, a);
+	struct cap_info source = { 0 };
 	i64 result;
 
 	if (unwanted(number, a))
 		return;
 	made++;
+	if (number == SYS_cap_derive && sys_cap_inspect(CAP_SLOT_SELF, (u32)a[0], &source))
+		source.type = CAP_NONE;
 	result = calls_make(&g, number, a);
 	if (result < 0)
 		return;
+	if (source.type != CAP_NONE && a[1] == CAP_SLOT_SELF &&
+	    is_still((u32)a[0], &source))
+		check_derived(&source, (u32)result);
 	if (number == SYS_page_map) {
 		check_map(a);
 		intrude(a[1], a[4]);
@@ -412,6 +482,8 @@ main(int argc, char **argv)
 			use_devices();
 		if (turn % 64 == 0)
 			have_it_written();
+		if (turn % 64 == 32)
+			ask_for_rights();
 		if (turn % 256 == 0)
 			examine_arena();
 	}

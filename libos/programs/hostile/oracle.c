@@ -25,7 +25,8 @@
 // another's say so, and the oracle looks at what must not change after each round.
 // On the checked kernel the invariants of all tables are walked too (control.h), and
 // BUG switches on one of the planted bugs (harness/checked/planted.py), which must
-// then be found.
+// then be found. Each round, of INTRUDERS * CALLS_EACH calls at most, is announced: who
+// waits for the end sees that it goes on, and in which round something was found.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
@@ -294,8 +295,10 @@ main(int argc, char **argv)
 		arena[i] = take(ARENA_FRAMES, TAG_GROUP + i);
 	fill_disk();
 	syscall_3(SYS_null, CONTROL_MAGIC, CONTROL_PLANT, bug);
-	while (verdict.attempts < calls && !verdict.failures)
-		run_round(seed + rounds++);
+	while (verdict.attempts < calls && !verdict.failures) {
+		print("oracle: round %lu\n", ++rounds);
+		run_round(seed + rounds - 1);
+	}
 	syscall_3(SYS_null, CONTROL_MAGIC, CONTROL_PLANT, 0);
 	print("oracle: %lu rounds\n", rounds);
 	return verdict_end();

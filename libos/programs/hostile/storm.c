@@ -250,6 +250,7 @@ main(int argc, char **argv)
 	progress = direct_address(arena.frame);
 	*progress = (struct progress){ 0 };
 	while (progress->calls < calls) {
+		print("storm: round %lu\n", rounds + 1);	// it goes on
 		run_round(seed + rounds, &arena);
 		if (rounds++ % AUDIT_ROUNDS == 0)
 			syscall_3(SYS_null, CONTROL_MAGIC, CONTROL_AUDIT, 0);
