@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The checked kernel's ear: a test program speaks to it by the null call (its
-// words are in libos/programs/hostile/control.h).
+// words are in libos/programs/hostile/control.h). And what holds at each entry.
 //
 // Scarcity: each SCARCE() of the kernel's sources counts, for the environment that
 // asked only, and the nth fails. A site that has failed remembers it.
@@ -11,6 +11,13 @@
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/call.h"
 #include "libos/programs/hostile/control.h"
+
+#define FLAG_TF 0x100u
+#define FLAG_IF 0x200u
+#define FLAG_DF 0x400u
+#define FLAG_IOPL 0x3000u
+#define FLAG_NT 0x4000u
+#define FLAG_AC 0x40000u
 
 u32 planted_bug;		// planted.py: 0 for none
 
@@ -34,6 +41,14 @@ bool
 __real_dispatch_beside(struct env *env);
 bool
 __wrap_dispatch_beside(struct env *env);
+void
+__real_dispatch(struct env *env);
+void
+__wrap_dispatch(struct env *env);
+bool
+__real_upcall_fault(struct env *env, bool locked);
+bool
+__wrap_upcall_fault(struct env *env, bool locked);
 
 bool
 scarce_fails(struct scarce_site *site)
@@ -61,10 +76,40 @@ __wrap_cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rig
 	return derived;
 }
 
+// Whatever flags the program had, the kernel runs with its own: AC would suspend SMAP, NT
+// make the next IRETQ fail, TF trap, DF turn copies round.
+static void
+check_flags(void)
+{
+	u64 flags, never = FLAG_NT | FLAG_IOPL | FLAG_DF | FLAG_IF | FLAG_TF;
+
+	__asm__ volatile("pushf; pop %0" : "=r"(flags));
+	if (cpu_features.smap)
+		never |= FLAG_AC;
+	if (flags & never)
+		checked_report("flags of a program in the kernel: 0x%llx",
+			       (unsigned long long)flags);
+}
+
+void
+__wrap_dispatch(struct env *env)
+{
+	check_flags();
+	__real_dispatch(env);
+}
+
+bool
+__wrap_upcall_fault(struct env *env, bool locked)
+{
+	check_flags();
+	return __real_upcall_fault(env, locked);
+}
+
 // Null calls take no lock. Those that are orders do: they look at everything.
 bool
 __wrap_dispatch_beside(struct env *env)
 {
+	check_flags();
 	return env->context.rdi != CONTROL_MAGIC && __real_dispatch_beside(env);
 }
 

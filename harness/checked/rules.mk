@@ -22,7 +22,7 @@ UNCHECKED_O := $(addprefix $(B)/kernel/,base/memory.o arch/x86_64/kernel_map.o)
 $(UNCHECKED_O): KCHECKS := -DDEOS_CHECKED
 
 CHECKED_WRAPS := kernel_main kernel_map_build memory_init first_env provoke do_null \
-	dispatch_beside cap_derive \
+	dispatch dispatch_beside upcall_fault cap_derive \
 	memcpy memmove memset memcmp
 KLINK_MORE := $(CHECKED_WRAPS:%=-Wl,--wrap=%)
 KERNEL_MORE_O := $(patsubst %.c,$(B)/%.o,$(wildcard harness/checked/*.c harness/broken/*.c))

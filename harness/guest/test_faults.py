@@ -55,7 +55,7 @@ FAULTS = {
     "iret-to-kernel": [(13, 0x8), (14, 0x1)], "iret-nested": PROTECTION,
     "iret-non-canonical": [PROTECTION, (14, 0x1)],
     "single-step": DEBUG, "single-step-syscall": DEBUG,
-    "single-step-shadow": DEBUG, "x87-waiting": NONE,
+    "single-step-shadow": DEBUG, "ud2-with-ac": UNDEFINED, "x87-waiting": NONE,
     "x87-divide": (16, 0), "sse-divide": [(19, 0), NONE],       # QEMU: none
     "bad-mxcsr": [PROTECTION, NONE], "fs-non-canonical": [PROTECTION, NONE],    # QEMU: none
     "gs-into-kernel": NO_READ,
@@ -89,6 +89,15 @@ def test_every_fault(node, processors):
     assert wrong == {}
     accounts.check_restored(guest, before)
     assert guest.get("/") == SITE["index.html"]
+    guest.check()
+
+
+def test_flags_end_at_the_kernel(node):
+    """AC, NT, TF, DF of a program are none of the kernel's: the checked kernel looks at each
+    call and each fault."""
+    guest = node(memory_mib=128, checked=True)
+    met = faults(guest)
+    assert met["ud2-with-ac"] == UNDEFINED and met["single-step-syscall"] == DEBUG
     guest.check()
 
 

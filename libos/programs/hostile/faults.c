@@ -128,6 +128,7 @@ DEED(iret_non_canonical, "mov %%rsp, %%rax; push $0x23; push %%rax; push $0x202;
 			 "push $0x2b; mov $0x800000000000, %%rax; push %%rax; iretq")
 DEED(single_step, "pushf; orq $0x100, (%%rsp); popf; nop; nop")
 DEED(step_syscall, "xor %%eax, %%eax; pushf; orq $0x100, (%%rsp); popf; syscall; nop")
+DEED(fault_with_ac, "pushf; orq $0x40000, (%%rsp); popf; ud2")
 DEED(step_shadow, "mov %%ss, %%edx; xor %%eax, %%eax; pushf; orq $0x100, (%%rsp); "
 		  "popf; mov %%edx, %%ss; syscall; nop")
 // An exception that waits in the FPU while others run.
@@ -264,6 +265,7 @@ static const struct deed {
 	{ "single-step", single_step, NULL },
 	{ "single-step-syscall", step_syscall, NULL },
 	{ "single-step-shadow", step_shadow, NULL },
+	{ "ud2-with-ac", fault_with_ac, NULL },
 	{ "x87-waiting", x87_waiting, NULL },
 	{ "x87-divide", x87_divide, NULL },
 	{ "sse-divide", sse_divide, NULL },
@@ -352,6 +354,10 @@ flags(void)
 			 "andq $~0x40000, %0; push %0; popf"
 			 : "=&r"(seen) : "r"(scratch) : "rax");
 	holds("an unaligned read with AC set", true);
+	__asm__ volatile("pushf; orq $0x40000, (%%rsp); popf; syscall; "
+			 "pushf; andq $~0x40000, (%%rsp); popf"
+			 : "=a"(result) : "a"(SYS_null) : "rcx", "r11", "memory");
+	holds("a call with AC set", result == 0);
 	__asm__ volatile("pushf; orq $0x4000, (%%rsp); popf; syscall; "
 			 "pushf; andq $~0x4000, (%%rsp); popf"
 			 : "=a"(result) : "a"(SYS_null) : "rcx", "r11", "memory");
