@@ -30,7 +30,8 @@ LINE = re.compile(r"^stay: (\w+) (\d+) (\d+) (\d+)$", re.M)
 DISK_BYTES = 4 << 20
 MEMORY_MIB = 128
 SECONDS = 300.0
-PROGRAMS = ("selftest", "prims", "diskio", "wild", "thief", "exhaust", "quit writing")
+PROGRAMS = ("selftest", "prims", "diskio", "share format", "share run 3", "share attack", "procs",
+            "cache", "wild", "thief", "exhaust", "quit writing")
 
 
 class Stay(NamedTuple):

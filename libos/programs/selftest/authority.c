@@ -532,7 +532,24 @@ fill_lists(u32 *env, const struct frame_run *uareas, const struct frame_run *run
 		must((i32)env[e], "env_create");
 		for (u32 i = 0; i < WIDE_EACH; i++)
 			must(sys_cap_derive(run->slot, env[e], CAP_READ, run->frame,
-					    1), "cap_derive");
+					    run->count), "cap_derive");
+	}
+}
+
+// All of them get shorter with it, in one call: the longest that there is (docs/stays.md).
+static void
+trim_all(const u32 *env, const struct frame_run *run)
+{
+	struct cap_info info;
+
+	must(sys_cap_trim(run->slot, run->count - 1), "cap_trim");
+	check(covers(run->slot, run->frame, run->count - 1), "the whole is shorter");
+	for (u32 e = 0; e < WIDE_LISTS; e++) {
+		for (u32 i = 1; i <= WIDE_EACH; i++) {
+			must(sys_cap_inspect(env[e], i, &info), "cap_inspect");
+			if (info.count != run->count - 1 || info.base != run->frame)
+				check(false, "so is each that came from it");
+		}
 	}
 }
 
@@ -546,9 +563,10 @@ test_wide(void)
 	u32 calls = 1, ticks;
 
 	take_run(WIDE_LISTS, &uareas);
-	take_run(1, &run);
+	take_run(2, &run);
 	helper_start(&h, "ticks", processor(), NULL);
 	fill_lists(env, &uareas, &run);
+	trim_all(env, &run);
 	must(sys_cap_inspect(SELF, run.slot, &info), "cap_inspect");
 	check(info.children == WIDE_LISTS * WIDE_EACH, "ten thousand are there");
 	while (h.shared->count == 0)
