@@ -31,12 +31,10 @@
 //   V5  `written` while a block is WRITTEN, `settles` while one is FLUSHING
 //
 // Bounds: an update runs a program 2 * VOLUME_PARTS_MAX times and looks at
-// 2 * VOLUME_PARTS_MAX * VOLUME_EXTENTS_MAX * VOLUME_RUN_MAX blocks; a flush looks at
-// each block of the volume VOLUME_DEPTH_MAX + 5 times, and at none when nothing was
-// written since the last one; all else is constant.
+// 2 * VOLUME_PARTS_MAX * VOLUME_EXTENTS_MAX * VOLUME_RUN_MAX blocks; a flush at each
+// block VOLUME_DEPTH_MAX + 5 times, at none when nothing was written; else constant.
 //
-// Not reentrant; the host serialises. No allocation: the host gives all memory. Errors
-// are those of kernel/abi/errors.def.
+// Not reentrant; the host serialises, and gives all memory. Errors: kernel/abi/errors.def.
 
 #include "kernel/abi/volume.h"
 #include "kernel/code/code.h"
