@@ -35,7 +35,8 @@ struct cap {
 	u8 type;		// enum cap_type; CAP_NONE: free
 	u8 rights;
 	u8 depth;
-	u8 marked;		// above a leaf being removed: no derivation, no lookup
+	bool marked : 1;	// above a leaf being removed: no derivation, no lookup
+	bool bound : 1;		// the host's: something may have been bound with it
 	u16 list;		// index of the list that holds it
 	u16 slot;		// slot there
 	u32 generation;

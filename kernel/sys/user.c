@@ -87,8 +87,10 @@ check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
 	i64 error = cap_lookup_range(&caps, env->index, slot, CAP_FRAMES, rights, frame,
 				     count, &cap);
 
-	if (!error && node)
+	if (!error && node) {
 		*node = cap_node(&caps, cap);
+		caps.pool[*node].bound = true;		// R2 of removal.c
+	}
 	return error;
 }
 
