@@ -25,6 +25,7 @@
 #define MEMBERS 2u			// of a group, and its addresses
 #define PIECE 512u			// of a foreign frame in a packet
 #define TARGETS_MAX 24u
+#define ALL_PROTS (PROT_READ | PROT_WRITE | PROT_EXECUTE)
 
 static struct generator g;
 static u32 group, member;
@@ -145,7 +146,8 @@ check_map(const u64 *a)
 	    info.type != CAP_FRAMES)
 		return;
 	if ((info.rights & needed) == needed && a[3] >= info.base &&
-	    a[3] + a[4] <= info.base + info.count)
+	    a[3] + a[4] <= info.base + info.count &&
+	    (a[5] & ALL_PROTS) != ALL_PROTS && a[5] != (PROT_WRITE | PROT_EXECUTE))
 		return;
 	print("intruder: mapped frame 0x%lx without the right\n", a[3]);
 	sys_env_exit(STATUS_READ_FOREIGN);
@@ -212,6 +214,33 @@ ask_for_rights(void)
 			check_derived(&info, (u32)result);
 		cap_drop_all((u32)result);
 		return;
+	}
+}
+
+// By a capability for frames: the first one past its end, or with a right that it lacks, or
+// with two that nobody has together. Also in a part that it derives.
+static void
+ask_for_frames(void)
+{
+	u32 from = (u32)below(&g, KNOWN_MAX), slot = SLOT_NONE;
+	struct cap_info info;
+
+	for (u32 i = 0; i < KNOWN_MAX && slot == SLOT_NONE; i++) {
+		u32 at = g.known[(from + i) % KNOWN_MAX].slot;
+
+		if (!sys_cap_inspect(CAP_SLOT_SELF, at, &info) && info.type == CAP_FRAMES)
+			slot = at;
+	}
+	for (u32 prot = PROT_READ; slot != SLOT_NONE && prot <= ALL_PROTS; prot++) {
+		u64 va = g.arena + (ARENA_FRAMES + 65) * PAGE_SIZE;
+		u64 beyond = info.base + info.count - below(&g, 2);
+		u64 a[] = { CAP_SLOT_SELF, va, slot, beyond, 1 + below(&g, 2), prot };
+
+		made++;
+		if (sys_page_map(CAP_SLOT_SELF, va, slot, a[3], (u32)a[4], prot))
+			continue;
+		check_map(a);
+		intrude(va, a[4]);
 	}
 }
 
@@ -482,8 +511,10 @@ main(int argc, char **argv)
 			use_devices();
 		if (turn % 64 == 0)
 			have_it_written();
-		if (turn % 64 == 32)
+		if (turn % 64 == 16)
 			ask_for_rights();
+		if (turn % 64 == 48)
+			ask_for_frames();
 		if (turn % 256 == 0)
 			examine_arena();
 	}
