@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The fabric's cores, with the kernel's flags, and libsodium: its source is
-# fetched once, and of it only X25519 and BLAKE2b are compiled, for the kernel and
-# for host tests. NET_O is what a kernel links.
+# fetched once, and of it only X25519, BLAKE2b and ChaCha20 are compiled, for the
+# kernel and for host tests. NET_O is what a kernel links.
 
 NET_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/wire/*.c net/link/*.c \
 	net/rcap/*.c net/sodium/*.c))
 SODIUM := $(B)/sodium
 SODIUM_STAMP := $(SODIUM)/fetched
-SODIUM_LIBC := string stdlib limits assert errno
+SODIUM_LIBC := string stdlib limits assert errno sys/types
 SODIUM_FILES := crypto_scalarmult/curve25519/scalarmult_curve25519 \
 	crypto_scalarmult/curve25519/ref10/x25519_ref10 \
 	crypto_core/ed25519/ref10/ed25519_ref10 \
 	crypto_generichash/blake2b/ref/blake2b-ref \
 	crypto_generichash/blake2b/ref/blake2b-compress-ref \
-	crypto_generichash/blake2b/ref/generichash_blake2b
+	crypto_generichash/blake2b/ref/generichash_blake2b \
+	crypto_stream/chacha20/stream_chacha20 crypto_stream/chacha20/ref/chacha20_ref
 SODIUM_ENTRIES := crypto_scalarmult_curve25519 crypto_scalarmult_curve25519_base \
-	crypto_generichash_blake2b
+	crypto_generichash_blake2b crypto_stream_chacha20_ietf_xor_ic
 # For programs and host tests, hashes of what comes in pieces too.
 SODIUM_ENTRIES_MORE := $(SODIUM_ENTRIES) $(addprefix crypto_generichash_blake2b_, \
 	init update final)
@@ -26,9 +27,9 @@ SODIUM_FLAGS := -O2 -w -std=gnu11 -ffreestanding -fno-strict-aliasing \
 	-I$(SODIUM)/source/include -I$(SODIUM)/source/include/sodium
 NET_O := $(NET_C:%.c=$(B)/%.o) $(B)/sodium/kernel/libsodium.o
 
-$(SODIUM_STAMP): net/sodium/fetch net/sodium/libc.h
+$(SODIUM_STAMP): net/sodium/fetch net/sodium/libc.h net/rules.mk
 	$(call say,FETCH,libsodium)
-	@mkdir -p $(SODIUM)/libc
+	@mkdir -p $(SODIUM)/libc/sys
 	$(Q)[ -d $(SODIUM)/source ] || net/sodium/fetch $(SODIUM)
 	$(Q)for name in $(SODIUM_LIBC); do \
 		cp net/sodium/libc.h $(SODIUM)/libc/$$name.h; done

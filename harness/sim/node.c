@@ -148,6 +148,7 @@ make_links_config(struct sim_node *node)
 		.grant_pool = sim.grant_pool,
 		.landing_pool = sim.landing_pool,
 		.rekey_bits = REKEY_BITS,
+		.cover = sim.hidden ? LINK_HIDDEN : LINK_TAGGED,
 		.behind = node->behind,
 		.trace = record_ring(node_index(node)),
 	};
@@ -326,12 +327,19 @@ static const char *const response_lines[STATUS_COUNT] = {
 #undef X
 };
 
+static enum wire_flaw
+parse(struct wire_frame *f, const struct sim_frame *frame)
+{
+	return sim.hidden ? wire_parse_hidden(f, frame->bytes, frame->len)
+			  : wire_parse(f, frame->bytes, frame->len);
+}
+
 static void
 tell_frame(u32 node, const struct sim_frame *frame)
 {
 	struct wire_frame f;
 
-	if (wire_parse(&f, frame->bytes, frame->len) != WIRE_FINE)
+	if (parse(&f, frame) != WIRE_FINE)
 		TRACE(node, "hears noise, %lu bytes", frame->len);
 	else if (f.header.kind == WIRE_HELLO)
 		TRACE(node, "hears HELLO of n%lu", frame->from);
@@ -422,7 +430,7 @@ take_frame(struct sim_node *node, const struct sim_frame *frame)
 {
 	struct wire_frame parsed;
 	const struct wire_frame *f =
-		wire_parse(&parsed, frame->bytes, frame->len) == WIRE_FINE ? &parsed : NULL;
+		parse(&parsed, frame) == WIRE_FINE ? &parsed : NULL;
 	bool must = must_be_dropped(node, frame, f);
 	u64 before = frames_dropped(node);
 	u64 tags = links_counters(node->links)->dropped[LINK_DROP_TAG];

@@ -35,6 +35,7 @@
 #define SETTLE_NS (4 * NS_PER_SECOND)
 #define SETTLE_HUGE_NS (5 * NS_PER_SECOND / 2)	// no longer than anything may take
 #define PROBE_NS NS_PER_SECOND
+#define HIDDEN_EACH 8u		// seeds: in the last of them, nodes hide what they say
 #define SHOWN_LINES 60u
 #define DONE_LEAST_EACH 4u	// operations DONE, for each node
 
@@ -213,6 +214,7 @@ draw_shape(void)
 	large = sim.nodes > 16;
 	huge = sim.nodes > HUGE;
 	sim.mtu = sim_below(4) ? 1500 : 9000;
+	sim.hidden = o->seed % HIDDEN_EACH == HIDDEN_EACH - 1;
 	sim.grant_pool = draw_pool();
 	sim.landing_pool = draw_pool();
 	draw_tables();

@@ -192,6 +192,7 @@ struct sim {
 	struct faults faults;
 	u32 nodes;
 	u16 mtu;
+	bool hidden;		// payloads are encrypted, and there is no parsing them
 	u16 grant_pool, landing_pool;
 	u16 handshakes, agreements;	// that a node has room for
 	u64 work_ns;		// mean time between a node's bursts

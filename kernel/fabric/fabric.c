@@ -59,7 +59,7 @@ node_uuid(u8 uuid[16])
 }
 
 static bool
-start(const u8 key[32], bool small, bool untagged)
+start(const u8 key[32], bool small, u8 cover)
 {
 	u32 part = small ? SMALL : 1;
 	struct links_config lc = {
@@ -71,7 +71,7 @@ start(const u8 key[32], bool small, bool untagged)
 		.key_agreements_max = KEY_AGREEMENTS,
 		.grant_pool = (u16)(small ? REQUESTS_SMALL : FABRIC_REQUEST_BUFFERS),
 		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),
-		.untagged = untagged,
+		.cover = cover,
 	};
 	struct rcap_config rc = {
 		.memory = direct(0),
@@ -137,9 +137,9 @@ look_bound_ns(void)
 void
 fabric_init(char *cmdline, bool small)
 {
-	u8 key[32];
+	u8 key[32], cover;
 
-	if (!key_take(cmdline, key))
+	if (!key_take(cmdline, key) || !key_cover(cmdline, &cover))
 		return;
 	if (!nic_facts() || nic_facts()->mtu < WIRE_MTU_MIN) {
 		fabric_info.state = FABRIC_NO_NIC;
@@ -147,7 +147,7 @@ fabric_init(char *cmdline, bool small)
 			"joins no cluster\n", WIRE_MTU_MIN);
 		return;
 	}
-	if (!sys_info.incarnation || !start(key, small, key_untagged(cmdline))) {
+	if (!sys_info.incarnation || !start(key, small, cover)) {
 		fabric_info.state = FABRIC_NO_ENTROPY;
 		kprintf("fabric: no source of entropy: this node joins no "
 			"cluster\n");

@@ -7,6 +7,7 @@
 #include "kernel/base/string.h"
 #include "kernel/main/kprintf.h"
 #include "net/link/crypto.h"
+#include "net/link/link.h"
 
 #define WORD_MAX 128u
 
@@ -78,19 +79,29 @@ key_take(char *cmdline, u8 key[32])
 }
 
 bool
-key_untagged(char *cmdline)
+key_cover(char *cmdline, u8 *cover)
 {
-	static const char untagged[] = "untagged";
+	static const struct {
+		const char *name, *says;
+		enum link_cover cover;
+	} known[] = {
+		{ "hidden", "what frames carry is encrypted", LINK_HIDDEN },
+		{ "untagged", "frames are NOT authenticated: for measuring only",
+		  LINK_BARE },
+	};
 	char word[WORD_MAX];
 	u32 len = take_word(cmdline, "fabric=", word);
 
-	if (!len)
-		return false;
-	if (len == sizeof(untagged) - 1 && !memcmp(word, untagged, len)) {
-		kprintf("fabric: frames are NOT authenticated (fabric=untagged): "
-			"for measuring only\n");
+	*cover = LINK_TAGGED;
+	for (u32 i = 0; len && i < ARRAY_SIZE(known); i++) {
+		if (len != strlen(known[i].name) || memcmp(word, known[i].name, len))
+			continue;
+		kprintf("fabric: fabric=%s: %s\n", known[i].name, known[i].says);
+		*cover = (u8)known[i].cover;
 		return true;
 	}
-	kprintf("fabric: fabric= takes the word untagged only\n");
-	return false;
+	if (len)
+		kprintf("fabric: fabric= takes the words hidden and untagged: this "
+			"node joins no cluster\n");
+	return !len;
 }

@@ -10,7 +10,8 @@
 must_check bool
 key_take(char *cmdline, u8 key[32]);
 
-// Takes `fabric=untagged` off the command line: for measuring only, sessions do
-// without tags (net/link/link.h). True when it is there.
+// Takes `fabric=` off the command line: `hidden`, sessions are encrypted; `untagged`, for
+// measuring only, they do without tags. `cover` is what becomes of frames, an enum
+// link_cover (net/link/link.h). False: it is another word, which is said on the console.
 must_check bool
-key_untagged(char *cmdline);
+key_cover(char *cmdline, u8 *cover);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// What the link needs of a library, and no more: X25519 (RFC 7748) and keyed
-// BLAKE2b (RFC 7693). net/link/crypto.c binds them to libsodium's sources, which
+// What the link needs of a library, and no more: X25519 (RFC 7748), keyed BLAKE2b
+// (RFC 7693) and ChaCha20 (RFC 8439). net/link/crypto.c binds them to libsodium's sources, which
 // the build fetches (docs/decisions). Stateless, no allocation.
 
 #include "kernel/base/types.h"
@@ -22,3 +22,11 @@ crypto_shared(u8 shared[CRYPTO_KEY], const u8 secret_key[CRYPTO_KEY],
 void
 crypto_hash(u8 *hash, u32 hash_len, const u8 key[CRYPTO_KEY], const void *data,
 	    u32 len);
+
+// The stream of ChaCha20 from its first block on, upon `len` bytes of `in`: hides them,
+// and shows them again. `out` may be `in`. Under one key, a nonce is for one text.
+#define CRYPTO_NONCE 12u
+
+void
+crypto_stream(u8 *out, const u8 *in, u32 len, const u8 nonce[CRYPTO_NONCE],
+	      const u8 key[CRYPTO_KEY]);

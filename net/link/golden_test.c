@@ -6,7 +6,8 @@
 //
 // links: net/wire/wire.c net/link/table.c net/link/handshake.c net/link/session.c
 // links: net/link/ask.c net/link/grant.c net/link/seal.c net/link/input.c
-// links: net/link/time.c net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
+// links: net/link/time.c net/link/pace.c net/link/rekey.c net/link/hide.c
+// links: net/link/check.c net/sodium/crypto.c
 // links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 

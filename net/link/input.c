@@ -289,6 +289,9 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	// An echo may be old news; what counts is what is known by now.
 	if (!session_live(links, now, peer))
 		return LINK_DROP_LEASE;
+	if (unlikely(links->config.cover == LINK_HIDDEN) &&
+	    !payload_show(links, peer, &event->frame))
+		return LINK_DROP_SHAPE;
 	if (header->kind == WIRE_REQUEST)
 		return hear_request(links, peer, frame, event);
 	if (header->kind == WIRE_RESPONSE)
@@ -375,7 +378,9 @@ void
 links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	    struct link_event *event)
 {
-	enum wire_flaw flaw = wire_parse(&event->frame, bytes, len);
+	enum wire_flaw flaw = likely(links->config.cover != LINK_HIDDEN)
+				      ? wire_parse(&event->frame, bytes, len)
+				      : wire_parse_hidden(&event->frame, bytes, len);
 	enum link_drop drop;
 
 	event->kind = LINK_NOTHING;

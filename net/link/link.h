@@ -39,6 +39,14 @@
 
 struct links;
 
+// What becomes of the frames of a session.
+enum link_cover {
+	LINK_TAGGED,		// they are authenticated
+	LINK_HIDDEN,		// and their payload is encrypted
+	LINK_BARE,		// for measuring: neither
+	LINK_COVERS
+};
+
 struct links_config {
 	u8 uuid[16];
 	u64 incarnation;	// not 0
@@ -55,8 +63,7 @@ struct links_config {
 	u16 landing_pool;	// frames of answers that can be received
 	u8 rekey_bits;		// keys change every 2^this frames, 8..40; 0: WIRE_REKEY_BITS
 	u8 behind;		// for tests: speaks so many minor versions less
-	bool untagged;		// for measuring: frames of sessions are not authenticated.
-				// Such a node and another never hear each other
+	u8 cover;		// enum link_cover: nodes of two kinds never hear each other
 	// What is counted of each peer (peers_max entries), and where events go: in
 	// memory of the host's, zeroed and lent for good, so that others can look
 	// on. NULL: in the table's own.

@@ -10,7 +10,7 @@
 // links: net/rcap/ticket.c net/rcap/recall.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
-// links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
+// links: net/link/pace.c net/link/rekey.c net/link/hide.c net/link/check.c net/sodium/crypto.c
 // links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 
@@ -323,7 +323,7 @@ without_tags_is_another_world(void **state)
 
 	(void)state;
 	rig_start(&rig, 2, test_seed(), 1500, 64);
-	rig.untagged[1] = true;
+	rig.cover[1] = LINK_BARE;
 	rig_crash(&rig, 1);
 	rig_boot(&rig, 1);
 	rig_run(&rig, 5 * NS_PER_SECOND);
@@ -331,7 +331,7 @@ without_tags_is_another_world(void **state)
 	assert_int_equal(links_counters(rig.node[1].links)->sessions, 0);
 	assert_true(dropped(0, LINK_DROP_TAG) > 0);
 	assert_true(dropped(1, LINK_DROP_TAG) > 0);
-	rig.untagged[0] = true;
+	rig.cover[0] = LINK_BARE;
 	rig_crash(&rig, 0);
 	rig_boot(&rig, 0);
 	rig_connect(&rig);

@@ -18,7 +18,8 @@ u64
 session_tag(const struct links *links, const u8 key[KEY_LEN], const void *tagged,
 	    u32 len)
 {
-	return links->config.untagged ? le64_load(key) : tag_of(key, tagged, len);
+	return links->config.cover == LINK_BARE ? le64_load(key)
+						: tag_of(key, tagged, len);
 }
 
 void
@@ -57,17 +58,20 @@ header_store(const struct links *links, u64 now, const struct link_peer *peer,
 }
 
 // Header and body stand at `at`: the payload is copied behind them, and the tag
-// behind that.
+// behind that. Whatever becomes of it, each word of it is read once.
 static void
-close_frame(const struct links *links, const u8 key[KEY_LEN], u8 *at, u32 head,
+close_frame(const struct links *links, const struct link_peer *peer, u8 *at, u32 head,
 	    const void *payload, u32 len)
 {
+	const u8 *key = peer->tx_key;
 	u8 *data = at + head;
 	struct siphash hash;
 
-	if (links->config.untagged) {
+	if (unlikely(links->config.cover != LINK_TAGGED)) {
 		if (len)
 			__builtin_memcpy(data, payload, len);
+		if (links->config.cover == LINK_HIDDEN)
+			payload_hide(key, peer->tx_sequence, data, data, len);
 		le64_store(data + len, session_tag(links, key, at, head + len));
 		return;
 	}
@@ -99,7 +103,7 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	counts_of(links, peer)->sent++;
 	ethernet_store(buffer, peer->mac, links->config.mac);
 	header_store(links, now, peer, kind, tagged + WIRE_TAG, at);
-	close_frame(links, peer->tx_key, at, WIRE_HEADER + body_len, payload, len);
+	close_frame(links, peer, at, WIRE_HEADER + body_len, payload, len);
 	if (!again || said)	// else the frame before has seen to it
 		peer_due_changed(links, peer,
 				 min_u64(peer->due, session_idle_due(links, peer)));

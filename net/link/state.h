@@ -220,6 +220,7 @@ struct links {
 	struct links_counters counters;
 	struct fabric_counts *counts;	// by peer
 	struct trace_ring *trace;
+	u8 *plain;		// LINK_HIDDEN: the payload of the frame at hand, shown
 };
 
 STATIC_ASSERT(sizeof(struct link_peer) + 3 * sizeof(u16) <= LINK_PEER_BYTES);
@@ -405,6 +406,13 @@ void
 grant_idle(struct links *links, struct link_peer *peer);
 void
 credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn);
+
+// hide.c
+void
+payload_hide(const u8 key[KEY_LEN], u64 sequence, u8 *out, const u8 *in, u32 len);
+bool
+payload_show(struct links *links, const struct link_peer *peer,
+	     struct wire_frame *frame);
 
 // seal.c
 u64

@@ -30,7 +30,7 @@ config_fits(const struct links_config *c)
 	       c->windows_max <= 65000 && c->handshakes_max >= 1 &&
 	       c->handshakes_max <= 65000 && c->key_agreements_max >= 1 &&
 	       c->grant_pool >= WIRE_PARTS_MAX &&
-	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR &&
+	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR && c->cover < LINK_COVERS &&
 	       (!c->rekey_bits || (c->rekey_bits >= 8 && c->rekey_bits <= 40));
 }
 
@@ -51,6 +51,8 @@ links_memory_needed(const struct links_config *config)
 				   ALIGN);
 	if (!config->trace)
 		needed += ALIGN_UP(trace_ring_bytes(TRACE_OWN), ALIGN);
+	if (config->cover == LINK_HIDDEN)
+		needed += ALIGN_UP(WIRE_WHOLE_MTU, ALIGN);
 	return needed + ALIGN_UP(config->peers_max * sizeof(u16), ALIGN);
 }
 
@@ -88,15 +90,17 @@ pools_init(struct links *links)
 static void
 keys_init(struct links *links)
 {
-	static const char for_tags[] = "deos fabric cluster tag";
-	static const char without[] = "deos fabric without tags";
+	static const char *const for_tags[LINK_COVERS] = {
+		[LINK_TAGGED] = "deos fabric cluster tag",
+		[LINK_HIDDEN] = "deos fabric hidden tag",
+		[LINK_BARE] = "deos fabric without tags",
+	};
 	static const char for_nonces[] = "deos fabric nonces";
+	const char *for_tag = for_tags[links->config.cover];
 
 	crypto_public(links->public_key, links->config.secret_key);
 	crypto_hash(links->cluster_tag_key, KEY_LEN, links->config.cluster_key,
-		    links->config.untagged ? without : for_tags,
-		    links->config.untagged ? sizeof(without) - 1
-					   : sizeof(for_tags) - 1);
+		    for_tag, (u32)__builtin_strlen(for_tag));
 	crypto_hash(links->nonce_key, KEY_LEN, links->config.entropy, for_nonces,
 		    sizeof(for_nonces) - 1);
 }
@@ -137,6 +141,8 @@ links_init(void *memory, u64 size, const struct links_config *config, u64 now)
 		carve(&at, config->windows_max * sizeof(*links->answerer));
 	links->hash = carve(&at, (links->hash_mask + 1) * sizeof(u16));
 	links->heap = carve(&at, config->peers_max * sizeof(u16));
+	if (config->cover == LINK_HIDDEN)
+		links->plain = carve(&at, WIRE_WHOLE_MTU);
 	watched_init(links, &at, now);
 	pools_init(links);
 	keys_init(links);

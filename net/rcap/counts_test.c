@@ -9,7 +9,7 @@
 // links: net/rcap/ticket.c net/rcap/recall.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
-// links: net/link/pace.c net/link/rekey.c net/link/check.c net/sodium/crypto.c
+// links: net/link/pace.c net/link/rekey.c net/link/hide.c net/link/check.c net/sodium/crypto.c
 // links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 

@@ -8,7 +8,7 @@
 // links: net/rcap/ticket.c net/rcap/recall.c net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c
 // links: net/link/ask.c net/link/grant.c net/link/seal.c net/link/input.c
-// links: net/link/time.c net/link/pace.c net/link/rekey.c net/link/check.c
+// links: net/link/time.c net/link/pace.c net/link/rekey.c net/link/hide.c net/link/check.c
 // links: net/sodium/crypto.c net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 

@@ -107,7 +107,7 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.grant_pool = rig->grant_pool,
 		.landing_pool = rig->landing_pool ? rig->landing_pool : 64,
 		.rekey_bits = rig->rekey_bits,
-		.untagged = rig->untagged[n->index],
+		.cover = rig->cover[n->index],
 		.behind = rig->behind[n->index],
 	};
 	memset(lc->uuid, (int)n->index + 1, 16);

@@ -115,7 +115,7 @@ struct rig {
 	u16 granter;		// of what is exported from now on
 	u8 weight;		// likewise
 	u32 recalls_max;	// 0: 8
-	bool untagged[RIG_NODES];
+	u8 cover[RIG_NODES];
 	u8 behind[RIG_NODES];	// versions
 	u32 nodes;
 	u64 steps;

@@ -16,6 +16,10 @@ int
 crypto_generichash_blake2b(unsigned char *out, size_t out_len,
 			   const unsigned char *in, unsigned long long in_len,
 			   const unsigned char *key, size_t key_len);
+int
+crypto_stream_chacha20_ietf_xor_ic(unsigned char *c, const unsigned char *m,
+				   unsigned long long len, const unsigned char *n,
+				   u32 counter, const unsigned char *k);
 void
 sodium_memzero(void *const memory, const size_t len);
 noreturn_ void
@@ -57,6 +61,15 @@ crypto_hash(u8 *hash, u32 hash_len, const u8 key[CRYPTO_KEY], const void *data,
 {
 	int failed = crypto_generichash_blake2b(hash, hash_len, data, len, key,
 						CRYPTO_KEY);
+
+	ASSERT(!failed);
+}
+
+void
+crypto_stream(u8 *out, const u8 *in, u32 len, const u8 nonce[CRYPTO_NONCE],
+	      const u8 key[CRYPTO_KEY])
+{
+	int failed = crypto_stream_chacha20_ietf_xor_ic(out, in, len, nonce, 0, key);
 
 	ASSERT(!failed);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The library as net/link/crypto.h shows it, against vectors made with OpenSSL 3
-// (pkey, pkeyutl -derive) and Python's hashlib (blake2b).
+// (pkey, pkeyutl -derive, enc -chacha20) and Python's hashlib (blake2b).
 //
 // links: net/sodium/crypto.c net/sodium/libsodium.o harness/testing/host_assert.c
 
@@ -29,7 +29,8 @@ the_library_computes_what_others_do(void **state)
 	static const char shared_hex[] =
 		"a4c5f5fe3672e9f903cbfdf32077dcf2112b10aac0526cf195ed589932f27069";
 	u8 a[32], b[32], a_public[32], b_public[32], shared[32], hash[48], key[32];
-	static const u8 zeros[300];
+	static const u8 zeros[300], nonce[CRYPTO_NONCE] = { [7] = 0x4a };
+	u8 stream[178];
 
 	(void)state;
 	memset(a, 0x01, 32);
@@ -52,6 +53,12 @@ the_library_computes_what_others_do(void **state)
 			 "2ceacd1cb5e7a97c41542ced698a31f3152a04d1ff246e91");
 	crypto_hash(hash, 16, key, zeros, 300);
 	expect_hex(hash, "921c3d6c10d6a000bf4afb4723575d14");
+	crypto_stream(stream, zeros, sizeof(stream), nonce, key);
+	expect_hex(stream, "af051e40bba0354981329a806a140eaf");
+	expect_hex(stream + 64, "224f51f3401bd9e12fde276fb8631ded");	// RFC 8439, 2.4.2
+	expect_hex(stream + 170, "eacd901d7e2bf363");
+	crypto_stream(stream, stream, sizeof(stream), nonce, key);
+	assert_memory_equal(stream, zeros, sizeof(stream));
 }
 
 int

@@ -17,8 +17,8 @@ SPEC.loader.exec_module(frames)
 STRUCTS = frames.structs()
 
 
-def siphash(key: bytes, data: bytes) -> int:
-    """SipHash-2-4, 64 bits, from the paper's description."""
+def siphash(key: bytes, data: bytes, wide: bool = False) -> int:
+    """SipHash-2-4 from the paper's description, 64 bits; wide: its authors' 128."""
     k0, k1 = struct.unpack("<QQ", key)
     v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
          k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
@@ -39,14 +39,20 @@ def siphash(key: bytes, data: bytes) -> int:
             v[1] = turn(v[1], 17) ^ v[2]
             v[2] = turn(v[2], 32)
 
+    v[1] ^= 0xee if wide else 0
     padded = data + bytes(7 - len(data) % 8) + bytes([len(data) & 0xff])
     for (word,) in struct.iter_unpack("<Q", padded):
         v[3] ^= word
         mix(2)
         v[0] ^= word
-    v[2] ^= 0xff
+    v[2] ^= 0xee if wide else 0xff
     mix(4)
-    return v[0] ^ v[1] ^ v[2] ^ v[3]
+    low = v[0] ^ v[1] ^ v[2] ^ v[3]
+    if not wide:
+        return low
+    v[1] ^= 0xdd
+    mix(4)
+    return low | (v[0] ^ v[1] ^ v[2] ^ v[3]) << 64
 
 
 def size(name: str) -> int:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE))
 import protocol                                                     # noqa: E402
 from vectors import Golden                                          # noqa: E402
 from reader import STRUCTS, frames, numbers, read, siphash, write   # noqa: E402
-from wirekeys import (BASE, cluster_key, cluster_tag_key,           # noqa: E402
+from wirekeys import (BASE, cluster_key, cluster_tag_key, hidden,   # noqa: E402
                       pair_keys, session_keys, x25519)
 
 FILES = sorted((HERE / "golden").glob("*.vec"))
@@ -78,6 +78,16 @@ def test_frames(v: Golden):
         header = v.fields(frame, "header")
         assert header["length"] == len(data) - 14
         assert KINDS[header["kind"]].lower() == parts[1]
+
+
+def test_hidden(v: Golden):
+    """Files of versions before 1.2 have none."""
+    if "hidden.key" not in v.value:
+        assert int(v.path.stem.split(".")[1]) < 2
+        return
+    key, sequence = v.raw(v.value["hidden.key"]), int(v.value["hidden.sequence"], 0)
+    assert hidden(key, sequence, v.raw("hidden.shown")) == v.raw("hidden.sent")
+    assert hidden(key, sequence, v.raw("hidden.sent")) == v.raw("hidden.shown")
 
 
 def test_released_vectors_never_change():

@@ -12,6 +12,8 @@ reads and writes the same frames with the kernel's code. The lines:
     FRAME.header.version 1          fields: numbers, or bytes in hex
     FRAME.payload HEX               what stands behind the structures, if anything does
     FRAME.frame HEX                 all of it, Ethernet header and tag included
+    hidden.shown HEX                a payload; what nodes with fabric=hidden make of it, in a
+    hidden.sent HEX                 frame of hidden.sequence under hidden.key
 """
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from reader import STRUCTS, frames, numbers, read, siphash, write      # noqa: E402
 from wirekeys import (BASE, Side, cluster_key, cluster_tag_key,        # noqa: E402
-                      pair_keys, session_keys, x25519)
+                      hidden, pair_keys, session_keys, x25519)
 
 ETHERTYPE = b"\x88\xb5"
 NOBODY, NO_SLOT = 0xffff, 0xffffffff
@@ -70,7 +72,7 @@ class Golden:
     def __init__(self, path: Path):
         lines = [line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines()
                  if line and not line.startswith("#")]
-        self.value = dict(lines)
+        self.path, self.value = path, dict(lines)
         assert len(self.value) == len(lines), "a name stands twice"
         self.frames = [name.removesuffix(".frame") for name in self.value
                        if name.endswith(".frame")]
@@ -260,12 +262,21 @@ def responses(v: Vectors):
                old_high=0xa1a2a3a4a5a6a7a8, payload=pattern(24, 0xe0), length=24)
 
 
+def covers(v: Vectors):
+    """A payload that is hidden, with a short block at its end."""
+    shown, sequence = pattern(150, 0x77), 0x0a0b00000007
+    sent = hidden(v.keys["a_to_b"], sequence, shown)
+    v.lines += ["", "hidden.key a_to_b", f"hidden.sequence {sequence:#x}",
+                f"hidden.shown {shown.hex()}", f"hidden.sent {sent.hex()}"]
+
+
 def text() -> str:
     """The whole file."""
     v = Vectors()
     greetings(v)
     requests(v)
     responses(v)
+    covers(v)
     head = HEAD.format(name=f"1.{minor()}", state="Not released: `make protocol` writes them.")
     return head + "\n".join(v.lines) + "\n"
 

@@ -204,6 +204,30 @@ check_keys(void)
 	assert_memory_equal(key, want, 32);
 }
 
+// What net/link/hide.c does with a payload, by the text of docs/protocol/keys.md. Files of
+// versions before 1.2 have none.
+static void
+check_hidden(void)
+{
+	u8 key[16], text[24] = "deos fabric hide", nonce[CRYPTO_NONCE] = { 0 };
+	u8 stream[CRYPTO_KEY], shown[256], sent[256];
+	const char *name = vector_value("hidden.key");
+	u32 len;
+
+	if (!name)
+		return;
+	vector_bytes(name, key, 16);
+	siphash128(key, text, sizeof(text), stream);
+	text[16] = 1;
+	siphash128(key, text, sizeof(text), stream + 16);
+	le64_store(nonce, strtoull(vector_value("hidden.sequence"), NULL, 0));
+	len = vector_unhex(shown, sizeof(shown), vector_value("hidden.shown"));
+	assert_true(len > 64 && len % 64);
+	crypto_stream(shown, shown, len, nonce, stream);
+	assert_int_equal(vector_unhex(sent, sizeof(sent), vector_value("hidden.sent")), len);
+	assert_memory_equal(shown, sent, len);
+}
+
 static u32
 check_file(const char *path)
 {
@@ -212,6 +236,7 @@ check_file(const char *path)
 	print_message("%s\n", path);
 	vectors_open(path);
 	check_keys();
+	check_hidden();
 	for (u32 i = 0; i < line_count; i++) {
 		char *name = lines[i].name, *end = name + strlen(name);
 		char frame[128];

@@ -254,8 +254,17 @@ payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
 	}
 }
 
+bool
+wire_payload_fits(const struct wire_frame *frame)
+{
+	return frame->header.kind != WIRE_REQUEST ||
+	       frame->request.flags & WIRE_FLAG_CANCEL ||
+	       payload_fits(&frame->request, frame->payload, frame->payload_len);
+}
+
+// All but what its payload says.
 static bool
-request_fits(const struct wire_request *request, const u8 *payload, u32 len)
+request_fits(const struct wire_request *request, u32 len)
 {
 	if (request->op == 0 || request->op >= OP_COUNT ||
 	    request->flags & ~WIRE_FLAGS)
@@ -268,9 +277,7 @@ request_fits(const struct wire_request *request, const u8 *payload, u32 len)
 		return false;
 	if (request->slot != WIRE_SLOT_NONE && request->slot >> WIRE_SLOT_BITS)
 		return false;
-	if (request->flags & WIRE_FLAG_CANCEL)
-		return len == 0 && request->part == 0;
-	return payload_fits(request, payload, len);
+	return !(request->flags & WIRE_FLAG_CANCEL) || (len == 0 && request->part == 0);
 }
 
 static bool
@@ -304,8 +311,8 @@ parse_body(struct wire_frame *frame, const u8 *body)
 		return WIRE_FINE;	// what follows is padding under the tag
 	case WIRE_REQUEST:
 		wire_request_load(&frame->request, body);
-		return request_fits(&frame->request, frame->payload, len)
-			       ? WIRE_FINE : WIRE_SHAPE_WRONG;
+		return request_fits(&frame->request, len) ? WIRE_FINE
+							  : WIRE_SHAPE_WRONG;
 	default:
 		wire_response_load(&frame->response, body);
 		return response_fits(&frame->response, len) ? WIRE_FINE
@@ -314,7 +321,7 @@ parse_body(struct wire_frame *frame, const u8 *body)
 }
 
 enum wire_flaw
-wire_parse(struct wire_frame *frame, const void *bytes, u32 len)
+wire_parse_hidden(struct wire_frame *frame, const void *bytes, u32 len)
 {
 	const u8 *at = bytes;
 
@@ -340,4 +347,12 @@ wire_parse(struct wire_frame *frame, const void *bytes, u32 len)
 	frame->payload_len = frame->tagged_len - WIRE_HEADER - body;
 	frame->tag = le64_load(frame->tagged + frame->tagged_len);
 	return parse_body(frame, at + WIRE_BODY_AT);
+}
+
+enum wire_flaw
+wire_parse(struct wire_frame *frame, const void *bytes, u32 len)
+{
+	enum wire_flaw flaw = wire_parse_hidden(frame, bytes, len);
+
+	return flaw == WIRE_FINE && !wire_payload_fits(frame) ? WIRE_SHAPE_WRONG : flaw;
 }

@@ -250,6 +250,13 @@ struct wire_frame {
 must_check enum wire_flaw
 wire_parse(struct wire_frame *frame, const void *bytes, u32 len);
 
+// The same of a frame whose payload cannot be read yet (net/link/hide.c): it is not looked
+// at, and wire_payload_fits() is to be asked when it can.
+must_check enum wire_flaw
+wire_parse_hidden(struct wire_frame *frame, const void *bytes, u32 len);
+must_check bool
+wire_payload_fits(const struct wire_frame *frame);
+
 // Parts that `length` bytes of data travel in; where each begins, and its bytes.
 // A part exists even when there are no data.
 static inline u32

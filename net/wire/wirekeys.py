@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The fabric's keys, from docs/protocol/keys.md: X25519 (RFC 7748) written down once more, and
-keyed BLAKE2b. Not for use: nothing here takes constant time."""
+"""The fabric's keys, from docs/protocol/keys.md: X25519 (RFC 7748) and ChaCha20
+(RFC 8439) written down once more, and keyed BLAKE2b. Not for use: nothing here takes constant time."""
 
 from __future__ import annotations
 
+import struct
 from hashlib import blake2b
 from typing import NamedTuple
 
+from reader import siphash
+
+QUARTERS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+            (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
 PRIME = 2 ** 255 - 19
 BASE = (9).to_bytes(32, "little")
 
@@ -67,3 +72,31 @@ def session_keys(pair: bytes, low: bool, nonce: bytes, theirs: bytes) -> tuple[b
     text = nonce + theirs if low else theirs + nonce
     keys = blake2b(text, key=pair, digest_size=32).digest()
     return (keys[:16], keys[16:]) if low else (keys[16:], keys[:16])
+
+
+def chacha20(key: bytes, nonce: bytes, text: bytes) -> bytes:
+    """RFC 8439, section 2.4, from block 0 on."""
+    start = struct.unpack("<4I", b"expand 32-byte k") + struct.unpack("<8I", key)
+    shown = bytearray()
+    for at in range(0, len(text), 64):
+        first = [*start, at // 64, *struct.unpack("<3I", nonce)]
+        x = list(first)
+        for quarter in 10 * QUARTERS:
+            _quarter(x, *quarter)
+        stream = struct.pack("<16I", *((one + two) & 0xffffffff for one, two in zip(x, first)))
+        shown += bytes(one ^ two for one, two in zip(text[at:at + 64], stream))
+    return bytes(shown)
+
+
+def _quarter(x: list[int], a: int, b: int, c: int, d: int) -> None:
+    for one, two, three, bits in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+        x[one] = (x[one] + x[two]) & 0xffffffff
+        mixed = x[three] ^ x[one]
+        x[three] = (mixed << bits | mixed >> (32 - bits)) & 0xffffffff
+
+
+def hidden(key: bytes, sequence: int, payload: bytes) -> bytes:
+    """A payload between nodes with fabric=hidden, and back; `key` is that of the tag."""
+    stream = b"".join(siphash(key, b"deos fabric hide" + struct.pack("<Q", half),
+                              wide=True).to_bytes(16, "little") for half in (0, 1))
+    return chacha20(stream, struct.pack("<QI", sequence, 0), payload)
