@@ -12,9 +12,9 @@
 #include "harness/sim/credit.h"
 #include "harness/sim/disk.h"
 #include "harness/sim/export.h"
+#include "harness/sim/hear.h"
 #include "harness/sim/node.h"
 #include "harness/sim/record.h"
-#include "harness/sim/seen.h"
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
 
@@ -313,57 +313,6 @@ node_resume(struct sim_node *node)
 	node_settle(node);
 }
 
-// Lines of the time-line for frames.
-static const char *const request_lines[OP_COUNT] = {
-#define X(name, number, type, rights, shortest, longest, repeat, sentence) \
-	[number] = "hears REQUEST %lu of n%lu: " #name ", part %lu",
-#include "net/wire/ops.def"
-#undef X
-};
-static const char *const response_lines[STATUS_COUNT] = {
-#define X(name, number, sentence) \
-	[number] = "hears RESPONSE %lu of n%lu: " #name ", part %lu",
-#include "net/wire/statuses.def"
-#undef X
-};
-
-static enum wire_flaw
-parse(struct wire_frame *f, const struct sim_frame *frame)
-{
-	return sim.hidden ? wire_parse_hidden(f, frame->bytes, frame->len)
-			  : wire_parse(f, frame->bytes, frame->len);
-}
-
-static void
-tell_frame(u32 node, const struct sim_frame *frame)
-{
-	struct wire_frame f;
-
-	if (parse(&f, frame) != WIRE_FINE)
-		TRACE(node, "hears noise, %lu bytes", frame->len);
-	else if (f.header.kind == WIRE_HELLO)
-		TRACE(node, "hears HELLO of n%lu", frame->from);
-	else if (f.header.kind == WIRE_IDLE)
-		TRACE(node, "hears IDLE of n%lu", frame->from);
-	else if (f.header.kind == WIRE_REQUEST)
-		TRACE(node, request_lines[f.request.op], f.request.number, frame->from,
-		      f.request.part);
-	else if (f.header.kind == WIRE_RESPONSE)
-		TRACE(node, response_lines[f.response.status], f.response.number,
-		      frame->from, f.response.part);
-}
-
-static u64
-frames_dropped(const struct sim_node *node)
-{
-	const struct links_counters *c = links_counters(node->links);
-	u64 sum = 0;
-
-	for (u32 i = 0; i < LINK_DROP_COUNT; i++)
-		sum += c->dropped[i];
-	return sum;
-}
-
 // What the core has done so far: derivations, changes, completions.
 static void
 tell_model(struct sim_node *node)
@@ -387,63 +336,6 @@ wait_for_more(struct sim_node *node)
 	tell_model(node);
 	node->timer_at = sim.trace.now + 1 + sim_below(BATCH_NS);
 	sim_event(node->timer_at, EVENT_TIMER, node_index(node), 0, 0);
-}
-
-static bool
-opens_sessions(const struct wire_frame *f)
-{
-	return f->header.kind == WIRE_BEACON || f->header.kind == WIRE_HELLO;
-}
-
-// A frame that no node sent so, one that was meant for another node, and one that
-// was taken before: none may have an effect, and each is counted by its reason.
-// BEACON and HELLO come before there is a session, and prove nothing by
-// themselves.
-static bool
-must_be_dropped(const struct sim_node *node, const struct sim_frame *frame,
-		const struct wire_frame *f)
-{
-	u8 mac[6];
-
-	if (frame->altered || !f)
-		return true;
-	if (opens_sessions(f))
-		return false;
-	network_mac(node_index(node), mac);
-	return seen_before(node_index(node), f->tagged, f->tagged_len + WIRE_TAG) ||
-	       (frame->strange && memcmp(mac, frame->bytes, 6));
-}
-
-// A tag under a key that the node has not come to yet says nothing: such a frame is as
-// one that did not arrive, and may come again. Among very many nodes there are too many
-// frames to remember.
-static void
-remember(const struct sim_node *node, const struct wire_frame *f, u64 tags_before)
-{
-	if (f && !opens_sessions(f) && sim.nodes <= LARGE &&
-	    links_counters(node->links)->dropped[LINK_DROP_TAG] == tags_before)
-		seen_now(node_index(node), f->tagged, f->tagged_len + WIRE_TAG);
-}
-
-static void
-take_frame(struct sim_node *node, const struct sim_frame *frame)
-{
-	struct wire_frame parsed;
-	const struct wire_frame *f =
-		parse(&parsed, frame) == WIRE_FINE ? &parsed : NULL;
-	bool must = must_be_dropped(node, frame, f);
-	u64 before = frames_dropped(node);
-	u64 tags = links_counters(node->links)->dropped[LINK_DROP_TAG];
-
-	node->asked |= frame->bytes[WIRE_ETHERNET + 1] == WIRE_REQUEST;
-	rcap_input(node->rcap, node_now(node), frame->bytes, frame->len);
-	remember(node, f, tags);
-	if (frames_dropped(node) == before) {
-		if (must)
-			sim_failed(node_index(node), "a frame was taken that must have "
-				   "no effect");
-		sim.heard[frame->to][frame->from] = sim.trace.now;
-	}
 }
 
 // A slow node's frames wait in its ring until it has time. True: this one waits, or is
@@ -485,8 +377,7 @@ node_frame(struct sim_node *node, u32 index)
 		return;
 	}
 	trace_bytes(&sim.trace, frame->bytes, frame->len);
-	tell_frame(node_index(node), frame);
-	take_frame(node, frame);
+	hear_frame(node, frame);
 	network_done(&sim.network, index, true);
 	if (sim_below(BATCH_ONE_IN))
 		node_settle(node);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Frames on their way out: Ethernet header, header, body, payload, tag. The
-// payload is copied into the frame and hashed in the same pass.
+// payload is copied into the frame and hashed in the same pass; when nodes hide what they
+// say (hide.c), it is copied, hidden where it lies, and hashed with the rest.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/siphash.h"

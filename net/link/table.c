@@ -30,7 +30,8 @@ config_fits(const struct links_config *c)
 	       c->windows_max <= 65000 && c->handshakes_max >= 1 &&
 	       c->handshakes_max <= 65000 && c->key_agreements_max >= 1 &&
 	       c->grant_pool >= WIRE_PARTS_MAX &&
-	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR && c->cover < LINK_COVERS &&
+	       c->landing_pool >= WIRE_PARTS_MAX && c->behind <= WIRE_MINOR &&
+	       c->cover < LINK_COVERS &&
 	       (!c->rekey_bits || (c->rekey_bits >= 8 && c->rekey_bits <= 40));
 }
 

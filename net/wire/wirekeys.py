@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The fabric's keys, from docs/protocol/keys.md: X25519 (RFC 7748) and ChaCha20
-(RFC 8439) written down once more, and keyed BLAKE2b. Not for use: nothing here takes constant time."""
+(RFC 8439) written down once more, and keyed BLAKE2b. Not for use: nothing here takes
+constant time."""
 
 from __future__ import annotations
 
