@@ -8,9 +8,11 @@
 //	its timer ran out: srtt + 4 rttvar, from the second time in a row on doubled
 //
 // The first two only when it was sent more than a round trip ago: frames may
-// overtake each other a little. While no frame is seen to be lost the timer has a
-// floor of 2 ms, so that it costs nothing; and of a fifth of that, while some are.
-// Then what is missing of an answer is waited for half a round trip and no longer.
+// overtake each other a little. The second not of what a device answers, in an order
+// of its own, once it is known to have come. While no frame is seen to be lost the timer
+// has a floor of 16 ms, so that it costs nothing; while some are, of 2 ms for what a
+// device answers or the peer has put off, and of a tenth of that for all else. Then what
+// is missing of an answer is waited for half a round trip and no longer.
 //
 // `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
 // [done, next) span less than that, so a bit stands for one number.
@@ -37,6 +39,17 @@ ask_find(const struct links *links, const struct link_peer *peer, u32 number)
 	return ask->number == number ? ask : NULL;
 }
 
+// A timer that runs out for nothing costs an interrupt, so while none is lost they are
+// rare; one that was told to come again comes soon.
+static u64
+rto_floor_ns(const struct link_peer *peer, const struct link_ask *ask, bool soon)
+{
+	if (soon)
+		return LINK_RTO_LOSSY_NS;
+	return peer->lossy || ask->flags & ASK_POSTPONED ? LINK_RTO_MIN_NS
+							 : LINK_RTO_CALM_NS;
+}
+
 static u64
 rto_ns(const struct link_peer *peer, const struct link_ask *ask)
 {
@@ -48,7 +61,7 @@ rto_ns(const struct link_peer *peer, const struct link_ask *ask)
 
 	if (soon && ask->flags & ASK_PARTIAL)
 		return MAX((u64)peer->rtt_us * NS_PER_US / 2, RTO_PART_NS);
-	rto = MAX(rto, soon ? LINK_RTO_LOSSY_NS : LINK_RTO_MIN_NS);
+	rto = MAX(rto, rto_floor_ns(peer, ask, soon));
 	rto <<= MIN(ask->backoff > 1 ? ask->backoff - 1u : 0, 7u);
 	return MIN(rto, LINK_RTO_MAX_NS);
 }
@@ -249,6 +262,17 @@ links_progress(struct links *links, u64 now, u16 peer_index, u32 number)
 	peer_due_changed(links, peer, min_u64(peer->due, now + rto_ns(peer, ask)));
 }
 
+// Is its answer's place among the others no sign of anything? A device answers in an
+// order of its own: of what the peer is known to have, until a part of the answer comes,
+// the timer alone judges.
+static bool
+orderless(const struct link_asker *asker, const struct link_ask *ask)
+{
+	return ask->flags & ASK_POSTPONED ||
+	       ((ask->flags & (ASK_DEVICE | ASK_PARTIAL)) == ASK_DEVICE &&
+		!(asker->unseen & number_bit(ask->number)));
+}
+
 // Those that were sent before `number`, and are open while it is answered: the
 // path works, so they wait no longer than they must.
 static void
@@ -261,7 +285,7 @@ overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 		struct link_ask *ask = &asker->at[__builtin_ctzll(older)];
 
 		ask->backoff = 0;
-		if (ask->flags & ASK_POSTPONED || number_diff(number, ask->after) < 0)
+		if (orderless(asker, ask) || number_diff(number, ask->after) < 0)
 			continue;
 		if (ask->passed < PASSED_MAX)
 			ask->passed++;

@@ -29,8 +29,9 @@
 #define LINK_DANGER_NS (LINK_LEASE_NS / 8 * 5)	// without an echo; in quiet it is 1/2
 #define LINK_URGENT_NS (LINK_LEASE_NS / 32)	// between IDLE frames then
 #define LINK_BEACON_NS NS_PER_SECOND
-#define LINK_RTO_MIN_NS (2 * NS_PER_MS)
-#define LINK_RTO_LOSSY_NS (NS_PER_MS / 5)	// while frames are seen to be lost
+#define LINK_RTO_CALM_NS (16 * NS_PER_MS)	// while no frame is seen to be lost
+#define LINK_RTO_MIN_NS (2 * NS_PER_MS)	// else, of what takes time at the peer
+#define LINK_RTO_LOSSY_NS (NS_PER_MS / 5)	// else
 #define LINK_RTO_MAX_NS (LINK_LEASE_NS / 4)
 #define LINK_PEER_BYTES 224u	// that an idle peer takes here, of 256 in all (K7)
 #define LINK_LIGHT_BYTES 256u	// of payload in a request that may go without a grant

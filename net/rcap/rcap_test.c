@@ -250,6 +250,45 @@ slow_and_busy_disks_are_waited_for(void **state)
 	rig_end(&rig);
 }
 
+// A disk answers in an order of its own: what many overtake is not asked for again.
+static void
+blocks_that_others_overtake_are_not_asked_for_again(void **state)
+{
+	const struct links_counters *c;
+	struct rcap_submit s;
+	u32 place, first;
+	u64 resends;
+
+	(void)state;
+	warm_pair(1500);
+	place = rig_export(&rig, 0, 1, ENV, TYPE_BLOCKS, RW, 4, 3);
+	s = rig_submit(&rig, 1, place, OP_BLOCK_READ, 0, 4096, 8192);
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	c = links_counters(rig.node[1].links);
+	resends = c->resends;
+	first = rig.node[1].completions;
+	rig.node[0].block_ns = 2 * NS_PER_MS;
+	assert_true(rcap_submit(rig.node[1].rcap, rig.now, &s) != RCAP_NONE);
+	rig_run(&rig, 50 * NS_PER_US);		// the disk has it
+	rig.node[0].block_ns = 100 * NS_PER_US;
+	for (u32 i = 0; i < 8; i++)
+		do_expect(&s, RCAP_DONE, CODE_NONE);
+	assert_true(rig_wait(&rig, 1, first + 9, NS_PER_SECOND));
+	assert_int_equal(c->resends, resends);
+	assert_int_equal(rcap_counters(rig.node[0].rcap)->executed[OP_BLOCK_READ], 10);
+
+	// An answer that is lost is asked for all the same.
+	first = rig.node[1].completions;
+	rig.cut[0][1] = true;
+	assert_true(rcap_submit(rig.node[1].rcap, rig.now, &s) != RCAP_NONE);
+	rig_run(&rig, 5 * NS_PER_MS);
+	rig.cut[0][1] = false;
+	assert_true(rig_wait(&rig, 1, first + 1, NS_PER_SECOND));
+	assert_int_equal(rig.node[1].completion[first].outcome, RCAP_DONE);
+	assert_true(c->resends > resends);
+	rig_end(&rig);
+}
+
 // ---- refusals: each with its own code, nothing is touched, the link stands
 
 static void
@@ -457,6 +496,7 @@ main(void)
 		cmocka_unit_test(blocks_in_parts),
 		cmocka_unit_test(blocks_whole),
 		cmocka_unit_test(slow_and_busy_disks_are_waited_for),
+		cmocka_unit_test(blocks_that_others_overtake_are_not_asked_for_again),
 		cmocka_unit_test(every_refusal_has_its_code_and_touches_nothing),
 		cmocka_unit_test(senseless_submissions_are_not_taken),
 		cmocka_unit_test(a_holder_derives_for_a_third_node_and_takes_it_back),
