@@ -17,7 +17,7 @@
 #define EVENTS_MAX (2 * FRAMES_MAX + 8 * FLOW_NODES)
 #define ROOM_FRAMES 12u			// with the line: answers by weight wait beyond
 #define LATE_NS (200 * NS_PER_US)	// at most
-#define TRANSMITS_MAX 64u		// buffers for frames on their way out, as the kernel's
+#define TRANSMITS_MAX 128u		// buffers for frames on their way out, as the kernel's
 
 enum event_kind {
 	EVENT_SENT,		// a frame has left its sender's line; a: frame

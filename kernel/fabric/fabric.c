@@ -26,7 +26,7 @@
 #include "kernel/sys/wait.h"
 
 #define BUFFER_NARROW 2048u	// for frames of an MTU of 1500
-#define TRANSMIT_BUFFERS 64u
+#define TRANSMIT_BUFFERS 128u	// what one peer may ask for at a time, and more
 #define TRANSMIT_BUFFERS_SMALL 32u
 #define PEERS_SMALL 128u
 #define WINDOWS 128u		// peers that are talked to at a time, each 4 KiB
@@ -36,11 +36,11 @@
 #define KEY_AGREEMENTS 64u	// a second, about 1 ms each
 #define DROPS_ROOM 16u		// operations of the kernel's own
 #define REQUESTS_SMALL 48u	// three frames for each of fifteen peers
+#define ANSWERS_SMALL 24u
 #define GRANTS_MAX 64u
 #define RECALLS_MAX 64u
 #define BUSY_NS (10 * NS_PER_MS)
 #define STARVED_NS NS_PER_MS
-#define SMALL 2u		// divides pools on small nodes
 
 STATIC_ASSERT(NIC_HEADROOM + WIRE_ETHERNET + WIRE_MTU_MIN <= BUFFER_NARROW);
 STATIC_ASSERT(WIRE_WHOLE_MTU <= NIC_MTU_MAX);
@@ -61,7 +61,6 @@ node_uuid(u8 uuid[16])
 static bool
 start(const u8 key[32], bool small, u8 cover)
 {
-	u32 part = small ? SMALL : 1;
 	struct links_config lc = {
 		.incarnation = sys_info.incarnation,
 		.mtu = nic_facts()->mtu,
@@ -70,7 +69,7 @@ start(const u8 key[32], bool small, u8 cover)
 		.handshakes_max = HANDSHAKES,
 		.key_agreements_max = KEY_AGREEMENTS,
 		.grant_pool = (u16)(small ? REQUESTS_SMALL : FABRIC_REQUEST_BUFFERS),
-		.landing_pool = (u16)(FABRIC_ANSWER_BUFFERS / part),
+		.landing_pool = (u16)(small ? ANSWERS_SMALL : FABRIC_ANSWER_BUFFERS),
 		.cover = cover,
 	};
 	struct rcap_config rc = {

@@ -2,8 +2,8 @@
 #pragma once
 // The fabric between nodes as the rest of the kernel sees it: the host of
 // net/link and net/rcap. What it is for a program stands in kernel/abi/fabric.h,
-// what it says on the wire in docs/protocol. The calls fabric_bind, fabric_kick
-// and endpoint_open are declared by sys/call.h.
+// what it says on the wire in docs/protocol. The calls fabric_bind, fabric_kick,
+// fabric_wait and endpoint_open are declared by sys/call.h.
 //
 // Lists FABRIC_LIST_FIRST.. of the capability tree hold what was granted to other
 // nodes: a remote holder is a node of the one tree, and goes like any other.
@@ -21,7 +21,7 @@
 // granted, answers that were asked for, and a reserve for what needs no credit.
 // What is left is for packet rings.
 #define FABRIC_REQUEST_BUFFERS 64u
-#define FABRIC_ANSWER_BUFFERS 48u
+#define FABRIC_ANSWER_BUFFERS 80u	// 25 pages in three frames, and some small ones
 #define FABRIC_RESERVE_BUFFERS 16u
 #define FABRIC_BUFFERS (FABRIC_REQUEST_BUFFERS + FABRIC_ANSWER_BUFFERS + \
 			FABRIC_RESERVE_BUFFERS)

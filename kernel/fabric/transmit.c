@@ -10,16 +10,18 @@
 #include "kernel/sys/ring.h"
 #include "kernel/sys/tables.h"
 
-#define BUFFERS_MAX 64u
+#define BUFFERS_MAX 128u
 #define PUSH_FRAMES 12u		// of one turn: so that the peer need not wait for its end
 
 static struct {
 	u8 *memory;
 	u64 physical;
 	u32 size;		// of a buffer: what the driver has before a frame, and a frame
+	u32 longest;		// frame that the interface takes
 	u32 count;
 	u32 free_count;
 	u16 free[BUFFERS_MAX];
+	u32 out;		// the one that is being filled, or NONE
 	u32 untold;		// frames that the interface does not know of
 	bool starved;		// something could not be sent
 } pool;
@@ -33,7 +35,9 @@ transmit_init(u32 buffers, u32 size)
 	pool.memory = boot_frames(pages);
 	pool.physical = physical_of(pool.memory);
 	pool.size = size;
+	pool.longest = MIN(NIC_ETHERNET_LEN + nic_facts()->mtu, size - NIC_HEADROOM);
 	pool.count = buffers;
+	pool.out = NONE;
 	for (u32 i = 0; i < buffers; i++)
 		pool.free[pool.free_count++] = (u16)i;
 }
@@ -45,17 +49,21 @@ give_back(u32 index)
 	pool.free[pool.free_count++] = (u16)index;
 }
 
+// One at a time, and at once sent or given back: what room there is for it stays.
 u8 *
 rcap_host_buffer(void *host)
 {
 	(void)host;
+	ASSERT(pool.out == NONE);
 	if (!pool.free_count)
 		ring_tx_collect();
 	if (!pool.free_count || !nic_room()) {
+		fabric_info.lost[FABRIC_LOST_FULL] += pool.free_count > 0;
 		pool.starved = true;
 		return NULL;
 	}
-	return pool.memory + pool.free[--pool.free_count] * pool.size + NIC_HEADROOM;
+	pool.out = pool.free[--pool.free_count];
+	return pool.memory + pool.out * pool.size + NIC_HEADROOM;
 }
 
 // Few frames are with the interface. Else its end of one makes a turn due.
@@ -71,30 +79,16 @@ rcap_host_room(void *host)
 	return false;
 }
 
-// Whether the interface takes a frame as long; 0 is none.
-static bool
-takes(u32 len)
-{
-	bool room = nic_room() > 0;
-	bool fits = len <= NIC_ETHERNET_LEN + nic_facts()->mtu;
-
-	if (len <= NIC_ETHERNET_LEN)
-		return false;
-	if (!fits)
-		fabric_info.lost[FABRIC_LOST_LONG]++;
-	else if (!room)
-		fabric_info.lost[FABRIC_LOST_FULL]++;
-	return fits && room;
-}
-
 void
 rcap_host_send(void *host, u8 *buffer, u32 len)
 {
-	u32 at = (u32)(buffer - pool.memory), index = at / pool.size;
+	u32 at = (u32)(buffer - pool.memory), index = pool.out;
 
 	(void)host;
-	ASSERT(index < pool.count && len <= pool.size - NIC_HEADROOM);
-	if (!takes(len)) {
+	ASSERT(index != NONE && at == index * pool.size + NIC_HEADROOM);
+	pool.out = NONE;
+	if (unlikely(len <= NIC_ETHERNET_LEN || len > pool.longest)) {
+		fabric_info.lost[FABRIC_LOST_LONG] += len > pool.longest;
 		give_back(index);
 		return;
 	}

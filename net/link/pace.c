@@ -30,7 +30,7 @@
 #include "net/link/state.h"
 
 #define TRIPS 8u
-#define START (64 * PACE_UNIT)
+#define START (128 * PACE_UNIT)
 #define LEAST (4 * PACE_UNIT)		// a request for a page, and its three frames
 #define MORE (2 * PACE_UNIT)		// a round
 #define MOST (WIRE_WINDOW * (WIRE_PARTS_MAX + 1) * PACE_UNIT)
