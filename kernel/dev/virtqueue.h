@@ -119,6 +119,13 @@ virtqueue_open(const struct virtqueue *q)
 	return (u16)(q->added - q->taken);
 }
 
+// Chains that were added since the last virtqueue_publish().
+static inline u32
+virtqueue_unpublished(const struct virtqueue *q)
+{
+	return (u16)(q->added - q->published);
+}
+
 // The first descriptor of the chain that the next virtqueue_add() makes: hosts
 // index per-request memory by it. There must be room.
 static inline u32

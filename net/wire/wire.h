@@ -169,7 +169,8 @@ le48_store(void *at, u48 v)
 
 #define STRUCT(name, sentence)						    \
 	static inline void						    \
-	wire_##name##_store(void *at, const struct wire_##name *v)	    \
+	wire_##name##_store(void *restrict at,				    \
+			    const struct wire_##name *restrict v)	    \
 	{								    \
 		struct wire_##name##_layout *l = at;
 #define FIELD(bits, name, sentence) le##bits##_store(l->name, v->name);
@@ -182,7 +183,8 @@ le48_store(void *at, u48 v)
 
 #define STRUCT(name, sentence)						    \
 	static inline void						    \
-	wire_##name##_load(struct wire_##name *v, const void *at)	    \
+	wire_##name##_load(struct wire_##name *restrict v,		    \
+			   const void *restrict at)			    \
 	{								    \
 		const struct wire_##name##_layout *l = at;
 #define FIELD(bits, name, sentence) v->name = le##bits##_load(l->name);
