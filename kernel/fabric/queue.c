@@ -18,6 +18,7 @@
 #include "kernel/base/string.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/call.h"
+#include "kernel/sys/wait.h"
 
 struct fabric_queue fabric_queues[FABRIC_QUEUES_MAX];
 static u32 turn;		// the queue that goes on first
@@ -178,25 +179,48 @@ do_fabric_bind(struct call *call)
 	return mint_ring(call, CAP_FABRIC_QUEUE, CAP_READ | CAP_WRITE, c->index);
 }
 
+struct kick_checked {
+	u32 head;
+	struct env_wait wait[WAIT_WORDS_MAX];	// of fabric_wait
+};
+
 i64
 check_fabric_kick(struct call *call)
 {
-	u32 *head = CHECKED(call, u32);
+	struct kick_checked *c = CHECKED(call, struct kick_checked);
 	const struct fabric_queue *queue = &fabric_queues[call->cap->base];
 
 	ASSERT(queue->bound);
 	if (!queue->running)
 		return -E_STATE;
-	*head = submit_head(queue);
-	return *head - queue->taken <= FABRIC_SUBMIT_SLOTS ? 0 : -E_ARGUMENT;
+	c->head = submit_head(queue);
+	return c->head - queue->taken <= FABRIC_SUBMIT_SLOTS ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_fabric_kick(struct call *call)
 {
-	take_submissions(&fabric_queues[call->cap->base], *CHECKED(call, u32));
+	take_submissions(&fabric_queues[call->cap->base],
+			 CHECKED(call, struct kick_checked)->head);
 	fabric_submitted(clock_ns());
 	return 0;
+}
+
+i64
+check_fabric_wait(struct call *call)
+{
+	i64 error = check_fabric_kick(call);
+
+	return error ? error : wait_check(call, call->a[1], call->a[2],
+					  CHECKED(call, struct kick_checked)->wait);
+}
+
+i64
+do_fabric_wait(struct call *call)
+{
+	do_fabric_kick(call);
+	return wait_begin(call->env, CHECKED(call, struct kick_checked)->wait,
+			  (u32)call->a[2], call->a[3]);
 }
 
 // It takes and completes nothing any more.

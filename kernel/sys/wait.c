@@ -229,12 +229,18 @@ check_words(const struct call *call, u64 at, u64 count, struct env_wait *wait)
 }
 
 i64
-check_wait(struct call *call)
+wait_check(const struct call *call, u64 at, u64 count, struct env_wait *wait)
 {
 	if (call->env->serving)
 		return -E_STATE;	// its words are those of entry_wait()
-	return check_words(call, call->a[0], call->a[1],
-			   CHECKED(call, struct wait_checked)->wait);
+	return check_words(call, at, count, wait);
+}
+
+i64
+check_wait(struct call *call)
+{
+	return wait_check(call, call->a[0], call->a[1],
+			  CHECKED(call, struct wait_checked)->wait);
 }
 
 static i64
@@ -251,17 +257,22 @@ sleep_on(struct env *env, const struct env_wait *wait, u32 count, u64 look_ns)
 }
 
 i64
-do_wait(struct call *call)
+wait_begin(struct env *env, const struct env_wait *wait, u32 count, u64 deadline_ns)
 {
-	const struct wait_checked *c = CHECKED(call, struct wait_checked);
-	u32 count = (u32)call->a[1];
-	i64 changed = changed_word(c->wait, count);
+	i64 changed = changed_word(wait, count);
 
 	if (changed >= 0)
 		return changed;
-	if (call->a[2] != NEVER && clock_ns() >= call->a[2])
+	if (deadline_ns != NEVER && clock_ns() >= deadline_ns)
 		return -E_TIMEOUT;
-	return sleep_on(call->env, c->wait, count, call->a[2]);
+	return sleep_on(env, wait, count, deadline_ns);
+}
+
+i64
+do_wait(struct call *call)
+{
+	return wait_begin(call->env, CHECKED(call, struct wait_checked)->wait,
+			  (u32)call->a[1], call->a[2]);
 }
 
 i64

@@ -18,6 +18,15 @@ wait_word_at(const struct env_wait *wait);
 void
 wait_cap_gone(u32 node, u64 from);
 
+// For calls that wait: the words at an address of the caller's, checked as wait() does, and
+// what is left of that. One that differs by now, or a deadline that has passed, does not
+// put it to sleep.
+struct call;
+must_check i64
+wait_check(const struct call *call, u64 at, u64 count, struct env_wait *wait);
+i64
+wait_begin(struct env *env, const struct env_wait *wait, u32 count, u64 deadline_ns);
+
 // Takes back a sleeper's pins; the caller changes its state.
 void
 wait_forget(struct env *env);

@@ -44,6 +44,11 @@ fabric_put(struct fabric_queue *queue, const struct fabric_submit *submit);
 must_check i64
 fabric_flush(struct fabric_queue *queue);
 
+// The same, and then sleeps for what a set has, in one call. Returns 0 when it has slept,
+// or need not, or the kernel's error: then nothing was handed over.
+must_check i64
+fabric_flush_sleep(struct fabric_queue *queue, const struct wait_set *set);
+
 // Frames that may be under way at a node from now on, whatever the delay; 0: as the
 // kernel finds right. docs/pace.md.
 void

@@ -188,6 +188,40 @@ bad_indices(void)
 	denied("and then what is not open is cancelled", run(&s));
 }
 
+// One call that takes operations and sleeps: refused, it has taken none.
+static void
+bad_waits(void)
+{
+	struct fabric_submit s = { .op = FABRIC_CANCEL, .offset = 12345 };
+	struct wait_word word = { .va = (u64)&control->complete_head,
+				  .expected = tail };
+	struct fabric_complete c;
+
+	put(&s);
+	refused("a sleep on words that are nowhere",
+		sys_fabric_wait(queue, (const struct wait_word *)0x10, 1, NEVER),
+		E_ADDRESS);
+	refused("a sleep on too many words",
+		sys_fabric_wait(queue, &word, WAIT_WORDS_MAX + 1, NEVER), E_ARGUMENT);
+	word.va++;
+	refused("a sleep on half a word", sys_fabric_wait(queue, &word, 1, NEVER),
+		E_ARGUMENT);
+	word.va = 0x10;
+	refused("a sleep on a word that is nowhere",
+		sys_fabric_wait(queue, &word, 1, NEVER), E_ADDRESS);
+	refused("a sleep with frames for a queue",
+		sys_fabric_wait(region.slot, &word, 0, 0), E_TYPE);
+	holds("nothing was taken", control->submit_tail == head - 1 &&
+				   control->complete_head == tail);
+	word.va = (u64)&control->complete_head;
+	holds("what has ended by then is slept for no more",
+	      sys_fabric_wait(queue, &word, 1, NEVER) == 0);
+	holds("it completes", take_completion(&c, 0));
+	word.expected = tail;
+	holds("with nothing to take it sleeps",
+	      sys_fabric_wait(queue, &word, 1, now_ns() + NS_PER_MS) == -E_TIMEOUT);
+}
+
 // Completions that nobody reads: the ring must not run over.
 static void
 unread_completions(void)
@@ -359,6 +393,7 @@ main(int argc, char **argv)
 	bind();
 	bad_submissions();
 	bad_indices();
+	bad_waits();
 	unread_completions();
 	random_submissions();
 	endpoints();

@@ -24,6 +24,7 @@
 static struct lend lend;
 static struct frame_run mine;	// the page that is lent
 static u32 sample_ns[COUNT_MAX];
+static bool waiting;		// a write was put that the kernel does not have
 
 static u8 *
 region_page(u32 page)
@@ -88,7 +89,18 @@ write_theirs(u32 bytes, u32 number)
 			.local = fabric_local(data),
 		}))
 		fail("the queue has no room");
-	must(fabric_flush(&fabric));
+	waiting = true;
+}
+
+// Hands over what was put, if anything, and sleeps.
+static void
+sleep_for(const struct wait_set *set)
+{
+	if (waiting)
+		must(fabric_flush_sleep(&fabric, set));
+	else
+		wait_sleep(set);
+	waiting = false;
 }
 
 // Until another number than `before` lies there. `patient`: for ever.
@@ -100,15 +112,18 @@ wait_for_theirs(u32 bytes, u32 before, bool patient)
 	struct wait_set set;
 	u32 found;
 
-	while ((found = __atomic_load_n(word, __ATOMIC_ACQUIRE)) == before) {
+	for (;;) {
 		take_completions();
 		wait_begin(&set);
 		wait_word_add(&set, word, before);
 		wait_until(&set, until);
-		if (wait_sleep(&set) < 0 && now_ns() >= until)
+		sleep_for(&set);
+		found = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+		if (found != before)
+			return found;
+		if (now_ns() >= until)
 			fail("no answer from that node");
 	}
-	return found;
 }
 
 // One who pings, from its question to its END.

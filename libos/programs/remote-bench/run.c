@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The timed part. A flight is a place for one operation; its number is the tag of
 // the fabric's operations in it. Each time all completions are taken and the next
-// operations put before the queue is kicked, once. The first operations only warm
-// up: nothing of them is counted.
+// operations put before the queue is kicked, once, by the call that sleeps for more. The
+// first operations only warm up: nothing of them is counted.
 //
 // The program sleeps for each answer. Where frames come soon the kernel looks for them
 // before it halts, as perftest and the asking side of the floor do: it is nearer to the
@@ -126,27 +126,32 @@ take(const struct fabric_complete *c)
 		end((u32)c->tag);
 }
 
-static bool
+static void
 take_all(void)
 {
 	struct fabric_complete complete;
-	bool any = false;
 
-	while (fabric_take(&fabric, &complete)) {
+	while (fabric_take(&fabric, &complete))
 		take(&complete);
-		any = true;
-	}
-	return any;
 }
 
+// Hands over what was put, if anything, and sleeps until something has ended.
 static void
 wait(void)
 {
 	struct wait_set set;
+	i64 error;
 
 	wait_begin(&set);
 	fabric_watch(&fabric, &set);
-	wait_sleep(&set);
+	if (!waiting) {
+		wait_sleep(&set);
+		return;
+	}
+	error = fabric_flush_sleep(&fabric, &set);
+	if (error)
+		fail(far_error_text(error));
+	waiting = false;
 }
 
 void
@@ -162,19 +167,13 @@ report(u32 *sample, u32 count, u64 took_ns)
 void
 run(const struct plan *what)
 {
-	i64 error;
-
 	plan = what;
 	ASSERT(plan->count >= 1 && plan->count <= COUNT_MAX);
 	for (u32 i = 0; i < plan->flights; i++)
 		begin(i);
 	while (ended < plan->count + WARM_UP) {
-		error = waiting ? fabric_flush(&fabric) : 0;
-		if (error)
-			fail(far_error_text(error));
-		waiting = false;
-		if (!take_all())
-			wait();
+		wait();
+		take_all();
 	}
 	report(sample_ns, plan->count, now_ns() - counted_from_ns);
 }
