@@ -16,9 +16,9 @@ struct out {
 struct conversion {
 	bool left;		// '-': pad on the right
 	bool zero;		// '0': pad numbers with zeros
+	bool wide;		// 'l', 'll': 64 bits
 	int width;
-	int precision;		// -1: none given
-	int longs;		// 'l' counts 1, 'll' and 'z' 2
+	int precision;		// of text; -1: all of it
 };
 
 static void
@@ -37,6 +37,24 @@ put_padding(struct out *out, char c, int count)
 }
 
 static void
+put_field(struct out *out, const struct conversion *conv, bool zero, bool negative,
+	  const char *text, int len)
+{
+	int padding = conv->width - len - negative;
+
+	if (!conv->left && !zero)
+		put_padding(out, ' ', padding);
+	if (negative)
+		put(out, '-');
+	if (!conv->left && zero)
+		put_padding(out, '0', padding);
+	for (int i = 0; i < len; i++)
+		put(out, text[i]);
+	if (conv->left)
+		put_padding(out, ' ', padding);
+}
+
+static void
 put_text(struct out *out, const struct conversion *conv, const char *text)
 {
 	int len = 0;
@@ -45,54 +63,22 @@ put_text(struct out *out, const struct conversion *conv, const char *text)
 		text = "(null)";
 	while ((conv->precision < 0 || len < conv->precision) && text[len])
 		len++;
-	if (!conv->left)
-		put_padding(out, ' ', conv->width - len);
-	for (int i = 0; i < len; i++)
-		put(out, text[i]);
-	if (conv->left)
-		put_padding(out, ' ', conv->width - len);
+	put_field(out, conv, false, false, text, len);
 }
 
 static void
-put_number(struct out *out, const struct conversion *conv, u64 value,
-	   bool negative, u32 base, const char *digits)
+put_number(struct out *out, const struct conversion *conv, u64 value, bool negative,
+	   u32 base)
 {
-	char text[24];
-	int len = 0;
+	char text[20];
+	char *end = text + sizeof(text), *at = end;
 
 	ASSERT(base == 10 || base == 16);
 	do {
-		text[len++] = digits[value % base];
+		*--at = "0123456789abcdef"[value % base];
 		value /= base;
 	} while (value);
-	ASSERT(len <= 20);
-
-	int padding = conv->width - len - negative;
-
-	if (!conv->left && !conv->zero)
-		put_padding(out, ' ', padding);
-	if (negative)
-		put(out, '-');
-	if (!conv->left && conv->zero)
-		put_padding(out, '0', padding);
-	while (len--)
-		put(out, text[len]);
-	if (conv->left)
-		put_padding(out, ' ', padding);
-}
-
-// A number in the format, or an argument for `*`.
-static const char *
-parse_number(const char *f, int *value, va_list *args)
-{
-	*value = 0;
-	if (*f == '*') {
-		*value = va_arg(*args, int);
-		return f + 1;
-	}
-	for (; *f >= '0' && *f <= '9'; f++)
-		*value = *value * 10 + (*f - '0');
-	return f;
+	put_field(out, conv, conv->zero, negative, at, (int)(end - at));
 }
 
 static const char *
@@ -103,64 +89,38 @@ parse_flags(const char *f, struct conversion *conv, va_list *args)
 		conv->left |= *f == '-';
 		conv->zero |= *f == '0';
 	}
-	f = parse_number(f, &conv->width, args);
-	if (conv->width < 0) {
-		conv->left = true;
-		conv->width = -conv->width;
+	for (; *f >= '0' && *f <= '9'; f++)
+		conv->width = conv->width * 10 + (*f - '0');
+	if (f[0] == '.' && f[1] == '*') {
+		conv->precision = va_arg(*args, int);
+		f += 2;
 	}
-	if (*f == '.')
-		f = parse_number(f + 1, &conv->precision, args);
-	for (; *f == 'l' || *f == 'z' || *f == 'h'; f++)
-		conv->longs += *f == 'z' ? 2 : *f == 'l' ? 1 : 0;
+	for (; *f == 'l'; f++)
+		conv->wide = true;
 	return f;
-}
-
-static u64
-next_unsigned(const struct conversion *conv, va_list *args)
-{
-	return conv->longs ? va_arg(*args, u64) : va_arg(*args, u32);
-}
-
-static void
-put_signed(struct out *out, const struct conversion *conv, va_list *args)
-{
-	i64 v = conv->longs ? va_arg(*args, i64) : va_arg(*args, i32);
-	u64 magnitude = v < 0 ? 0 - (u64)v : (u64)v;
-
-	put_number(out, conv, magnitude, v < 0, 10, "0123456789");
 }
 
 static bool
 put_conversion(struct out *out, char kind, const struct conversion *conv,
 	       va_list *args)
 {
-	static const char lower[] = "0123456789abcdef";
-	static const char upper[] = "0123456789ABCDEF";
-	char text[2] = { 0 };
+	char c;
+	i64 v;
 
 	switch (kind) {
 	case 'd':
-	case 'i':
-		put_signed(out, conv, args);
+		v = conv->wide ? va_arg(*args, i64) : va_arg(*args, i32);
+		put_number(out, conv, v < 0 ? 0 - (u64)v : (u64)v, v < 0, 10);
 		return true;
 	case 'u':
-		put_number(out, conv, next_unsigned(conv, args), false, 10, lower);
-		return true;
 	case 'x':
-		put_number(out, conv, next_unsigned(conv, args), false, 16, lower);
-		return true;
-	case 'X':
-		put_number(out, conv, next_unsigned(conv, args), false, 16, upper);
-		return true;
-	case 'p':
-		put(out, '0');
-		put(out, 'x');
-		put_number(out, conv, (u64)(uintptr_t)va_arg(*args, void *),
-			   false, 16, lower);
+		put_number(out, conv, conv->wide ? va_arg(*args, u64)
+						 : va_arg(*args, u32),
+			   false, kind == 'x' ? 16 : 10);
 		return true;
 	case 'c':
-		text[0] = (char)va_arg(*args, int);
-		put_text(out, conv, text);
+		c = (char)va_arg(*args, int);
+		put_field(out, conv, false, false, &c, 1);
 		return true;
 	case 's':
 		put_text(out, conv, va_arg(*args, const char *));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // Formatted text into a caller's buffer: the subset of printf that kernel and
-// libOS need. %d %i %u %x %X %p %c %s %% with flags 0 and -, a width or *, a
-// precision for %s (%.*s), and the lengths hh h l ll z. No floating point.
+// libOS need. %d %u %x %c %s %% with flags 0 and -, a width, %.*s, and the lengths
+// l and ll. No floating point.
 
 #include <stdarg.h>
 

