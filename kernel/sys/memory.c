@@ -105,15 +105,6 @@ flush(const struct env *env, u64 va, u64 pages)
 	shootdown_others(env);
 }
 
-// Returns whether it changed a translation that a processor may have cached.
-static bool
-apply_op(struct env *env, const struct map_op *op)
-{
-	if (op->prot)
-		return paging_map(env, op->va, op->frame, op->count, op->prot);
-	return paging_unmap(env, op->va, op->count);
-}
-
 struct map_checked {
 	struct env *env;
 	u64 *leaf;		// of the one page, if its table is there
@@ -153,9 +144,9 @@ apply_ops(const struct map_checked *c)
 	bool changed = false;
 	u64 pages = 0;
 
-	for (u32 i = 0; i < c->count; i++) {
-		changed |= apply_op(c->env, &c->op[i]);
-		pages += c->op[i].count;
+	for (const struct map_op *op = c->op; op < c->op + c->count; op++) {
+		changed |= paging_map(c->env, op->va, op->frame, op->count, op->prot);
+		pages += op->count;
 	}
 	if (!changed)
 		return;
@@ -222,8 +213,7 @@ do_page_map(struct call *call)
 
 	if (!c->leaf)
 		apply_ops(c);
-	else if (paging_set(c->leaf, c->op->prot ? paging_entry(c->op->frame, c->op->prot)
-						 : 0))
+	else if (paging_set(c->leaf, paging_entry(c->op->frame, c->op->prot)))
 		flush(c->env, c->op->va, 1);
 	return 0;
 }

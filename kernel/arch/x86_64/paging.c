@@ -139,45 +139,29 @@ paging_missing(const struct env *env, u64 va, u64 pages)
 bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot)
 {
-	u64 entry = paging_entry(frame, prot);
+	u64 entry = paging_entry(frame, prot), gone = 0;
 	bool taken = false;
 
 	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
 	while (pages) {
+		u32 index = table_index(va, 0);
 		u64 *table = paging_leaf_table(env, va);
-		u64 *leaf = (likely(table) ? table : make_leaf_table(env, va)) +
-			    table_index(va, 0);
-		u64 count = MIN(pages, TABLE_ENTRIES - table_index(va, 0));
+		u64 count = MIN(pages, TABLE_ENTRIES - index), end = index + count;
 
-		for (const u64 *end = leaf + count; leaf < end; leaf++) {
-			taken |= paging_set(leaf, entry);
+		if (unlikely(!table) && prot)
+			table = make_leaf_table(env, va);
+		for (u64 i = index; prot && i < end; i++) {
+			taken |= paging_set(&table[i], entry);
 			entry += PAGE_SIZE;
 		}
-		pages -= count;
-		va += count * PAGE_SIZE;
-	}
-	return taken;
-}
-
-bool
-paging_unmap(struct env *env, u64 va, u64 pages)
-{
-	u64 before = 0;
-
-	ASSERT(va % PAGE_SIZE == 0 && va + pages * PAGE_SIZE <= USER_END);
-	while (pages) {
-		u32 index = table_index(va, 0);
-		u64 *leaf = paging_leaf_table(env, va);
-		u64 count = MIN(pages, TABLE_ENTRIES - index);
-
-		for (u64 i = index; leaf && i < index + count; i++) {
-			before |= leaf[i];
-			leaf[i] = 0;
+		for (u64 i = index; !prot && table && i < end; i++) {
+			gone |= table[i];
+			table[i] = 0;
 		}
 		pages -= count;
 		va += count * PAGE_SIZE;
 	}
-	return before & PTE_PRESENT;
+	return taken || gone & PTE_PRESENT;
 }
 
 static u8

@@ -46,11 +46,13 @@ paging_leaf(const struct env *env, u64 va)
 	return table ? &table[table_index(va, 0)] : NULL;
 }
 
-// What maps a frame with rights that were checked.
+// What maps a frame with rights that were checked; without rights nothing does.
 static inline u64
 paging_entry(u64 frame, u32 prot)
 {
 	ASSERT(!((prot & PROT_WRITE) && (prot & PROT_EXECUTE)));	// P1
+	if (!prot)
+		return 0;
 	return frame << PAGE_SHIFT | PTE_PRESENT | PTE_USER |
 	       (prot & PROT_WRITE ? PTE_WRITE : 0) |
 	       (prot & PROT_EXECUTE ? 0 : PTE_NO_EXECUTE);
@@ -77,18 +79,14 @@ paging_set(u64 *leaf, u64 entry)
 u32
 paging_missing(const struct env *env, u64 va, u64 pages);
 
-// Maps consecutive frames, replacing what was there. The tables that
-// paging_missing() counted are free. `prot` is checked. Returns whether
-// something was there that now is less: then the caller flushes, else no processor
+// Maps consecutive frames, replacing what was there; without rights removes what was
+// there. The tables that paging_missing() counted are free. `prot` is checked. Returns
+// whether something was there that now is less: then the caller flushes, else no processor
 // can have cached anything (Intel SDM volume 3, section 4.10.2.3). Where all that
 // changed is that a page may be written, a processor that has it cached as it was
 // faults at a write, which is a flush, and upcall_fault() tries again (4.10.4.3).
 must_check bool
 paging_map(struct env *env, u64 va, u64 frame, u64 pages, u32 prot);
-
-// Removes mappings. Returns whether there were any: then the caller flushes.
-must_check bool
-paging_unmap(struct env *env, u64 va, u64 pages);
 
 // Tells of each page what page_bits() does, a byte each in bits[0..pages), and clears
 // `clear` of them (PAGE_ACCESSED, PAGE_DIRTY). Returns whether any was set of those:
