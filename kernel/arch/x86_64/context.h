@@ -19,6 +19,5 @@ struct context {
 
 #define TRAP_SYSCALL 256
 
-STATIC_ASSERT(offsetof(struct context, vector) == 120);
 STATIC_ASSERT(offsetof(struct context, fs_base) % 16 == 0);
 STATIC_ASSERT(offsetof(struct context, fpu) % 16 == 0);

@@ -9,6 +9,7 @@
 
 #include "kernel/arch/x86_64/cpu.h"
 #include "kernel/abi/layout.h"
+#include "kernel/arch/x86_64/door.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/base/assert.h"
 #include "kernel/main/kprintf.h"
@@ -32,7 +33,7 @@
 #define IST_COUNT 3u
 #define STACKS (1u + IST_COUNT)		// of one processor
 
-struct gate {
+struct idt_gate {
 	u16 offset_low;
 	u16 selector;
 	u8 ist;
@@ -47,13 +48,18 @@ struct table_pointer {
 	u64 base;
 } packed_;
 
+#define OFFSET(name, structure, field, bytes) \
+	STATIC_ASSERT(offsetof(struct structure, field) == (bytes));
+#include "kernel/arch/x86_64/offsets.def"
+#undef OFFSET
+
 struct cpu cpus[CPUS_MAX];
 u32 cpu_count sealed_;
 struct cpu_features cpu_features sealed_;
 u8 fpu_initial[FPU_AREA_SIZE] sealed_ aligned_(16);
 
 static u64 gdt[CPUS_MAX][8] sealed_;
-static struct gate idt[256] sealed_ aligned_(4096);
+static struct idt_gate idt[256] sealed_ aligned_(4096);
 
 extern const u64 trap_stubs[256];
 void
@@ -127,7 +133,7 @@ setup_idt(void)
 	for (u32 v = 0; v < 256; v++) {
 		u64 at = trap_stubs[v];
 
-		idt[v] = (struct gate){
+		idt[v] = (struct idt_gate){
 			.offset_low = (u16)at,
 			.selector = SELECTOR_KERNEL_CODE,
 			// Interrupt gate; INT3 and INTO may come from user mode.

@@ -92,18 +92,6 @@ struct cpu {
 	struct trace_event trace[TRACE_EVENTS];
 } aligned_(256);
 
-// As trap.S and transfer.S have it.
-STATIC_ASSERT(offsetof(struct cpu, context_end) == 8);
-STATIC_ASSERT(offsetof(struct cpu, stack) == 16);
-STATIC_ASSERT(offsetof(struct cpu, scratch) == 24);
-STATIC_ASSERT(offsetof(struct cpu, door) == 32);
-STATIC_ASSERT(offsetof(struct cpu, timer_at_ns) == 40);
-STATIC_ASSERT(offsetof(struct cpu, space) == 48);
-STATIC_ASSERT(offsetof(struct cpu, reschedule) == 52);
-STATIC_ASSERT(offsetof(struct cpu, fpu_live) == 53);
-STATIC_ASSERT(offsetof(struct cpu, fsgsbase) == 54);
-STATIC_ASSERT(offsetof(struct cpu, tss.rsp) == 64);
-
 extern struct cpu cpus[];
 extern u32 cpu_count;		// processors that are up
 

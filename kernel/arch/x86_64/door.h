@@ -45,23 +45,7 @@ struct door {
 } aligned_(256);
 
 STATIC_ASSERT(sizeof(struct door) == 256);
-// As transfer.S has it.
-STATIC_ASSERT(offsetof(struct door, open) == 0);
-STATIC_ASSERT(offsetof(struct door, room) == 4);
-STATIC_ASSERT(offsetof(struct door, caller) == 8);
-STATIC_ASSERT(offsetof(struct door, rip) == 16);
-STATIC_ASSERT(offsetof(struct door, rsp) == 24);
-STATIC_ASSERT(offsetof(struct door, deadline_ns) == 32);
-STATIC_ASSERT(offsetof(struct door, root) == 40);
-STATIC_ASSERT(offsetof(struct door, context_end) == 48);
-STATIC_ASSERT(offsetof(struct door, entry) == 56);
-STATIC_ASSERT(offsetof(struct door, stack) == 64);
-STATIC_ASSERT(offsetof(struct door, index) == 72);
-STATIC_ASSERT(offsetof(struct door, id) == 76);
-STATIC_ASSERT(offsetof(struct door, fs_base) == 80);
-STATIC_ASSERT(offsetof(struct door, gs_base) == 88);
-STATIC_ASSERT(offsetof(struct door, gate) == 96);
-STATIC_ASSERT(sizeof(struct gate) == 32 && DOOR_GATES == 4);
+STATIC_ASSERT(sizeof(struct gate) == 32 && DOOR_GATES == 4);	// transfer.S
 
 // In one page with the first doors.
 #define TRANSFER_PAGE __attribute__((section(".bss.transfer")))

@@ -17,34 +17,9 @@
 
 #define CALL_FAST 0x80000000
 
-// Offsets in struct cpu (cpu.h asserts them), struct door and struct gate (door.h).
-#define CPU_CONTEXT_END 8
-#define CPU_DOOR 32
-#define CPU_TIMER_AT 40
-#define CPU_SPACE 48
-#define CPU_ATTENTION 52	// `reschedule` and `fpu_live`, a byte each
-#define CPU_FSGSBASE 54
-#define CPU_RSP0 64
-
-#define OPEN 0
-#define ROOM 4
-#define CALLER 8
-#define RIP 16
-#define RSP 24
-#define DEADLINE 32
-#define ROOT 40
-#define CONTEXT_END 48
-#define ENTRY 56
-#define STACK 64
-#define INDEX 72
-#define ID 76
-#define FS_BASE 80
-#define GS_BASE 88
-#define GATES 96
-#define GATE_SLOT (GATES + 0)
-#define GATE_EPOCH (GATES + 8)
-#define GATE_CALLEE (GATES + 16)
-#define GATE_BADGE (GATES + 24)
+#define OFFSET(name, structure, field, bytes) .set name, bytes;
+#include "kernel/arch/x86_64/offsets.def"
+#undef OFFSET
 
 #define RFLAGS_USER 0x202
 
@@ -123,7 +98,7 @@ transfer_entry:
 	mov %edi, %r12d
 	and $3, %r12d
 	shl $5, %r12d
-	add %rbx, %r12			// the gate, less GATES
+	add %rbx, %r12			// the gate, less where the first is
 	cmp %rdi, GATE_SLOT(%r12)
 	jne call_unlock
 	mov transfer_epoch(%rip), %rax

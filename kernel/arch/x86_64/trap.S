@@ -16,10 +16,9 @@
 #define SELECTOR_USER_CODE 0x2b
 #define TRAP_SYSCALL 256
 
-// Offsets in struct cpu (cpu.h asserts them).
-#define CPU_CONTEXT_END 8
-#define CPU_STACK 16
-#define CPU_SCRATCH 24
+#define OFFSET(name, structure, field, bytes) .set name, bytes;
+#include "kernel/arch/x86_64/offsets.def"
+#undef OFFSET
 
 #define MSR_GS_BASE 0xc0000101
 #define CONTEXT_PUSHED 176	// bytes of struct context that an entry pushes
@@ -150,7 +149,7 @@ from_kernel:
 	.globl context_resume
 context_resume:
 	mov %rdi, %rsp
-	cmpq $TRAP_SYSCALL, 120(%rsp)
+	cmpq $TRAP_SYSCALL, CONTEXT_VECTOR(%rsp)
 	POP_REGISTERS
 	jne 1f
 	mov 16(%rsp), %rcx		// rip
