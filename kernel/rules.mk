@@ -47,6 +47,9 @@ $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
 	-Wl,--no-warn-rwx-segments $(KLINK_MORE)
+# Of the compiler's own library: what it calls where the processor is not known to have
+# an instruction (__builtin_popcountll()).
+COMPILER_LIBRARY := -lgcc
 
 $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 	@mkdir -p $(@D)
@@ -57,7 +60,7 @@ $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 $(B)/kernel/pass1.elf: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
 		$(B)/kernel/empty_symbols.o $(KERNEL_LD)
 	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
-		$(B)/kernel/empty_symbols.o
+		$(B)/kernel/empty_symbols.o $(COMPILER_LIBRARY)
 
 $(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
 	$(Q)$(CROSS)nm -n $< | $(PYTHON) kernel/main/symbols.py > $(@:.o=.S)
@@ -67,7 +70,7 @@ $(B)/deos.debug: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
 		$(B)/kernel/symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
 	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
-		$(B)/kernel/symbols.o
+		$(B)/kernel/symbols.o $(COMPILER_LIBRARY)
 
 $(B)/deos.elf: $(B)/deos.debug
 	$(call say,OBJCOPY,$@)

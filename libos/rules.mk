@@ -83,7 +83,7 @@ define program
 PROGRAM_O += $(filter-out $(PROGRAM_O),$(2))
 $(B)/libos/$(1).debug: $(2) $(LIBOS_A) $(LIBOS_LD)
 	$$(call say,LD,$$@)
-	$$(Q)$$(LLINK) -o $$@ $(2) $(LIBOS_A)
+	$$(Q)$$(LLINK) -o $$@ $(2) $(LIBOS_A) $(COMPILER_LIBRARY)
 $(B)/libos/bin/$(1): $(B)/libos/$(1).debug
 	@mkdir -p $$(@D)
 	$$(Q)$(CROSS)objcopy --strip-all $$< $$@

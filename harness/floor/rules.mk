@@ -15,7 +15,8 @@ $(B)/harness/floor/%.o: harness/floor/%.c kernel/rules.mk
 $(B)/floor/deos.elf: $(KERNEL_O) $(NET_O) $(FLOOR_O) $(B)/kernel/empty_symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(KLINK) -Wl,--wrap=devices_init -o $(@:.elf=.debug) $(filter %.o,$^)
+	$(Q)$(KLINK) -Wl,--wrap=devices_init -o $(@:.elf=.debug) $(filter %.o,$^) \
+		$(COMPILER_LIBRARY)
 	$(Q)$(CROSS)objcopy -O elf32-i386 --strip-all $(@:.elf=.debug) $@
 
 -include $(FLOOR_O:.o=.d)

@@ -19,7 +19,7 @@ $(B)/stays/deos.elf: $(KERNEL_O) $(NET_O) $(B)/stays/stays.o \
 		$(B)/kernel/empty_symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
 	$(Q)$(KLINK) $(STAY_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.debug) \
-		$(filter %.o,$^)
+		$(filter %.o,$^) $(COMPILER_LIBRARY)
 	$(Q)$(CROSS)objcopy -O elf32-i386 --strip-all $(@:.elf=.debug) $@
 
 -include $(B)/stays/stays.d
