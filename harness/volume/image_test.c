@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // links: harness/volume/image.c kernel/volume/owns.c kernel/volume/update.c
 // links: kernel/volume/order.c kernel/volume/mount.c kernel/volume/check_rig.c
-// links: kernel/code/run.c kernel/code/arith.c kernel/code/verify.c
+// links: kernel/code/run_rig.c kernel/code/arith.c kernel/code/verify.c
 // links: kernel/code/shape.c kernel/code/step.c kernel/code/state.c
 // links: kernel/code/range.c kernel/base/siphash.c harness/testing/host_assert.c
 //

@@ -38,7 +38,7 @@ struct program_verdict {
 	u32 reason;		// enum code_reason; CODE_FINE: accepted
 	u32 insn;		// where, when it was refused
 	u32 steps;		// at most, when it was accepted
-	u32 compiled;		// bytes of machine code; 0: it is interpreted
+	u32 compiled;		// bytes of machine code, when it was accepted
 };
 
 // A wakeup predicate. It is asked when its environment goes to sleep, when a word

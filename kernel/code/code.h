@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// Downloaded code as a sans-IO core: a verifier, an interpreter, and a compiler
-// whose oracle the interpreter is. No allocation: the host gives all memory.
+// Downloaded code as a sans-IO core: a verifier, a compiler, and an interpreter
+// that is its oracle. No allocation: the host gives all memory.
 //
 // A *type* of program is what a place in the kernel offers to such code: a context
 // that r1 points to, regions of memory that the context has pointers to, helpers
@@ -59,7 +59,7 @@ enum code_argument {
 	CODE_ARG_LENGTH,
 };
 
-// `host` is what code_run() was given. Arguments that the helper does not have may
+// `host` is what the program was run with. Arguments that the helper does not have may
 // hold anything, pointers too.
 typedef u64 code_helper_run(void *host, u64 a, u64 b, u64 c, u64 d, u64 e);
 
@@ -87,7 +87,7 @@ struct code_program {
 	const struct code_insn *text;
 	u32 count;
 	u32 steps;		// P1
-	u64 (*native)(void *host, void *context);	// compiled, or NULL
+	u64 (*native)(void *host, void *context);	// compiled
 };
 
 // Verification in bounded pieces. The workspace needs no initialisation; it may be
@@ -121,23 +121,19 @@ struct code_program
 code_verified(const struct code_verifier *v);
 
 // Runs a program on a context of its type, whose pointers the host has set, and
-// returns its result. code_run() takes the compiled form when there is one,
-// code_interpret() never does.
+// returns its result. The interpreter is the compiler's oracle, and for hosts that
+// compile nothing: it is not in the kernel.
 u64
 code_interpret(const struct code_program *program, void *context, void *host);
-
-static inline u64
-code_run(const struct code_program *program, void *context, void *host)
-{
-	return program->native ? program->native(host, context)
-			       : code_interpret(program, context, host);
-}
 
 // The compiler to x86-64. First the size of the machine code, which leaves in
 // `place` (count words) where each instruction begins; then the code itself, into
 // exactly that many bytes, from which it may be moved: it depends on its own address
 // nowhere. What it is called with and what it may use is the System V convention.
-// Indirect calls go to helpers of the kernel only, and are made without retpolines.
+// Indirect calls go to helpers of the kernel only, and are made without retpolines. An
+// instruction becomes at most CODE_NATIVE_MAX bytes, and so does what comes before them.
+#define CODE_NATIVE_MAX 60u
+#define CODE_COMPILED_MAX(count) (((count) + 1) * CODE_NATIVE_MAX)
 size_t
 code_compiled_size(const struct code_program *program, u32 *place);
 void

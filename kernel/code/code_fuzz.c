@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// links: kernel/code/run.c kernel/code/arith.c kernel/code/verify.c
+// links: kernel/code/run_rig.c kernel/code/arith.c kernel/code/verify.c
 // links: kernel/code/shape.c kernel/code/step.c kernel/code/state.c
 // links: kernel/code/range.c kernel/code/compile.c
 // links: harness/testing/host_assert.c

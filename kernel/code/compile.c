@@ -362,11 +362,13 @@ static size_t
 compile(struct emit e, const struct code_program *program, u32 *place)
 {
 	prologue(&e);
+	ASSERT(e.len <= CODE_NATIVE_MAX);
 	for (u32 i = 0; i < program->count; i++) {
 		if (!e.target)
 			place[i] = (u32)e.len;
 		ASSERT(place[i] == e.len);
 		compile_insn(&e, program, i, place);
+		ASSERT(e.len - place[i] <= CODE_NATIVE_MAX);
 		i += program->text[i].opcode == CODE_WIDE;
 	}
 	return e.len;

@@ -100,8 +100,9 @@ rig_run_all(const struct code_program *interpreted, u64 seed)
 	for (u32 i = 0; i < RIG_RUNS; i++) {
 		rig_memory_reset(&m[i], seed);
 		rig_paint((u8)(0xa5 + 0x31 * i));
-		m[i].result = code_run(i < 2 ? interpreted : &compiled,
-				       m[i].context, &m[i].seen);
+		m[i].result = i < 2
+			? code_interpret(interpreted, m[i].context, &m[i].seen)
+			: compiled.native(&m[i].seen, m[i].context);
 		rig_compare(&m[0], &m[i]);
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// links: kernel/code/run.c kernel/code/arith.c kernel/code/verify.c
+// links: kernel/code/run_rig.c kernel/code/arith.c kernel/code/verify.c
 // links: kernel/code/shape.c kernel/code/step.c kernel/code/state.c
 // links: kernel/code/range.c kernel/code/compile.c
 // links: harness/testing/host_assert.c
@@ -65,9 +65,9 @@ run(const struct code_insn *text, u32 count, u64 a, u64 b)
 		input[i] = (u8)(0x81 + i * 17);
 	for (u32 i = 0; i < 2; i++)
 		context[i] = (struct rig_context){ input, output[i], a, b, 10, 0 };
-	result[0] = code_run(&program, &context[0], &seen[0]);
+	result[0] = code_interpret(&program, &context[0], &seen[0]);
 	compile(&program, &memory);
-	result[1] = code_run(&program, &context[1], &seen[1]);
+	result[1] = program.native(&seen[1], &context[1]);
 	munmap(memory, NATIVE_SIZE);
 	assert_true(result[0] == result[1]);
 	assert_true(seen[0] == seen[1]);

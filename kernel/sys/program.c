@@ -3,9 +3,8 @@
 // code, the end.
 //
 // A program lies in one run of frames, charged to who loaded it: its instructions,
-// then the verifier's workspace. When the verdict is there the workspace turns into
-// the machine code and what is left of it is given back. A program whose machine
-// code does not fit there is interpreted.
+// then the verifier's workspace. When the verdict is there the workspace, which is large
+// enough for that, turns into the machine code and what is left of it is given back.
 //
 // Machine code is written through the direct map, where nothing is executable, and
 // then appears in a window of the kernel's address space, where nothing is writable
@@ -28,6 +27,8 @@
 
 #define PIECE_STEPS 128u	// that one code_verify() walks
 #define PLACE_FRAMES (CODE_INSNS_MAX * (u32)sizeof(u32) / (u32)PAGE_SIZE)
+
+STATIC_ASSERT(CODE_COMPILED_MAX(CODE_INSNS_MAX) <= KERNEL_CODE_PAGES * PAGE_SIZE);
 
 enum program_state {
 	PROGRAM_FREE,
@@ -102,7 +103,9 @@ check_code_load(struct call *call)
 
 	if (!is_readable(call->env, c->spec.text, bytes))
 		return -E_ADDRESS;
-	c->frame_count = frames_for(bytes) + frames_for(code_verifier_size());
+	c->frame_count = frames_for(bytes) +
+			 MAX(frames_for(code_verifier_size()),
+			     frames_for(CODE_COMPILED_MAX(c->spec.count)) + PLACE_FRAMES);
 	FIND_FIRST(c->index, KERNEL_PROGRAMS_MAX, programs[c->index].state == PROGRAM_FREE);
 	if (SCARCE(c->index == KERNEL_PROGRAMS_MAX))
 		return -E_TABLE;
@@ -165,10 +168,7 @@ compile(struct program *p)
 	size_t size = code_compiled_size(&p->code, place);
 	u32 count = frames_for(size), index = (u32)(p - programs);
 
-	if (count > room || count > KERNEL_CODE_PAGES) {
-		shrink(p, p->text_frames);
-		return;
-	}
+	ASSERT(count <= room && count <= KERNEL_CODE_PAGES);
 	code_compile(&p->code, place, frame_memory(first), size);
 	shrink(p, p->text_frames + count);
 	show_code(index, first, count);
@@ -254,7 +254,7 @@ program_run(const struct program *program, void *context, void *host)
 		cr3_write(cr3_read());
 		cpu->code_seen = code_changes;
 	}
-	return code_run(&program->code, context, host);
+	return program->code.native(host, context);
 }
 
 void

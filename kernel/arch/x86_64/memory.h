@@ -31,7 +31,7 @@ physical_of(const void *object);
 // A window in which the machine code of loaded programs appears, read-only and
 // executable; `place` counts in KERNEL_CODE_PAGES.
 #define KERNEL_CODE_BASE 0xffffd80000000000ull
-#define KERNEL_CODE_PAGES 16u
+#define KERNEL_CODE_PAGES 32u
 static inline void *
 kernel_code_at(u32 place)
 {

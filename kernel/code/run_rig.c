@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The interpreter: what a verified program means. It checks nothing but that the
-// program keeps to the number of steps that was proved for it.
+// program keeps to the number of steps that was proved for it. The kernel compiles every
+// program; this is the compiler's oracle, and runs programs for the checker of volumes.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
