@@ -23,7 +23,7 @@ KERNEL_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/base/*.c \
 	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/volume/*.c \
 	kernel/arch/x86_64/*.c \
 	kernel/dev/*.c kernel/sys/*.c kernel/fabric/*.c kernel/main/*.c))
-KERNEL_S := $(wildcard kernel/arch/x86_64/*.S)
+KERNEL_S := $(wildcard kernel/arch/x86_64/*.S kernel/main/*.S)
 KERNEL_O := $(KERNEL_C:%.c=$(B)/%.o) $(KERNEL_S:%.S=$(B)/%.S.o)
 # and net/'s cores, NET_O (net/rules.mk, which is read later)
 KERNEL_LD := kernel/arch/x86_64/kernel.ld
@@ -43,6 +43,11 @@ $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(KCC) $(KFLAGS) -c -o $@ $<
+
+# The program that the first environment begins with (libos/rules.mk), as bytes.
+LOADER := $(B)/libos/loader.bin
+$(B)/kernel/main/loader.S.o: KFLAGS += -DLOADER='"$(LOADER)"'
+$(B)/kernel/main/loader.S.o: $(LOADER)
 
 KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \

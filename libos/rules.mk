@@ -21,7 +21,7 @@ LFLAGS := $(BY_LOOPS) -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-re
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla \
 	-Wframe-larger-than=8192 -I. -MMD -MP
 
-LIBOS_ROOMS := $(filter-out %/programs/ %/mini/,$(wildcard libos/*/ dsm/*/ cluster/*/))
+LIBOS_ROOMS := $(filter-out %/programs/ %/mini/ %/loader/,$(wildcard libos/*/ dsm/*/ cluster/*/))
 LIBOS_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard \
 	$(LIBOS_ROOMS:%=%*.c) kernel/base/*.c net/sodium/*.c))
 LIBOS_S := $(wildcard $(LIBOS_ROOMS:%=%*.S))
@@ -107,6 +107,17 @@ $(B)/libos/mini.debug: $(MINI_O) libos/mini/mini.ld
 $(B)/libos/bin/mini: $(B)/libos/mini.debug
 	@mkdir -p $(@D)
 	$(Q)$(CROSS)objcopy --strip-all $< $@
+
+# The program that loads the first one: bytes in the kernel's image.
+LOADER_O := $(addprefix $(B)/libos/,libos/loader/start.S.o libos/loader/loader.o \
+	libos/image/cpio.o libos/image/elf.o kernel/base/string.o kernel/base/memory.o)
+PROGRAM_O += $(filter $(B)/libos/libos/loader/%,$(LOADER_O))
+$(B)/libos/loader.debug: LIBOS_LD := libos/loader/loader.ld
+$(B)/libos/loader.debug: $(LOADER_O) libos/loader/loader.ld
+	$(call say,LD,$@)
+	$(Q)$(LLINK) -o $@ $(LOADER_O)
+$(LOADER): $(B)/libos/loader.debug
+	$(Q)$(CROSS)objcopy -O binary $< $@
 
 $(B)/boot.cpio: $(PROGRAMS:%=$(B)/libos/bin/%) $(BPF) libos/programs/pack.py
 	$(call say,PACK,$@)

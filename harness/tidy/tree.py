@@ -19,7 +19,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTIL
 CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "kernel/volume",
     "net/link", "net/rcap",
-    "libos/tcp", "libos/http", "libos/store", "libos/content", "dsm/core",
+    "libos/tcp", "libos/http", "libos/store", "libos/content", "libos/image", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
     "cluster/view", "cluster/planted", "cluster/api",
 }

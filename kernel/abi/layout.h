@@ -17,6 +17,10 @@
 #define TABLES_BASE 0x0000700000000000ull
 #define UAREA_BASE 0x00007f0000000000ull
 
+// Where the first environment begins: in a few pages that the kernel carries
+// (libos/loader), with a stack below them.
+#define LOADER_BASE 0x000000007fff0000ull
+
 #define ENVS_MAX 64u
 #define CPUS_MAX 16u
 #define SLICES_PER_CPU 64u

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The first environment. The kernel loads one program itself; every other is
-// loaded by a libOS (libos/crt/spawn.c). It gets: the quota for everything, a
-// capability for each device and module, the words of the command line as its
-// arguments, and CPU slice 0 of the boot processor.
+// The first environment. It begins in bytes that the kernel carries and does not look
+// into: they find the program `init` and load it (libos/loader), as every other program
+// is loaded by a libOS. It gets: the quota for everything, a capability for each device
+// and module, the command line, and CPU slice 0 of the boot processor.
 
 #include "kernel/main/first_env.h"
 #include "kernel/abi/caps.h"
@@ -11,8 +11,6 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/cpio.h"
-#include "kernel/base/elf.h"
 #include "kernel/base/string.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/main/kprintf.h"
@@ -20,9 +18,10 @@
 #include "kernel/sys/slice.h"
 #include "kernel/sys/tables.h"
 
-#define STACK_PAGES 16ull
-#define STACK_TOP (USER_END - PAGE_SIZE)
+#define STACK_PAGES 4ull
 #define FIRST 0u			// its index
+
+extern const u8 loader_image[], loader_image_end[];	// loader.S
 
 // Mints a root capability and, with a role, tells the program where it is.
 static u32
@@ -65,42 +64,6 @@ map_new(struct env *env, u64 va, u64 pages, u32 prot)
 	ASSERT(!replaced);
 	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_ALL & ~CAP_FORGE, base, pages, 0);
 	return frame_memory(base);
-}
-
-static void
-load_segments(struct env *env, const struct elf_image *image)
-{
-	for (u32 i = 0; i < image->segment_count; i++) {
-		const struct elf_segment *s = &image->segment[i];
-		u32 prot = PROT_READ | (s->write ? PROT_WRITE : 0) |
-			   (s->execute ? PROT_EXECUTE : 0);
-
-		memcpy(map_new(env, s->va, s->pages, prot) + s->lead, s->data,
-		       s->data_len);
-	}
-}
-
-// Argument 0 is the program's name; the command line's words follow.
-static void
-set_arguments(struct uarea *uarea, const char *cmdline)
-{
-	size_t at = 0;
-
-	at += sizeof("init");
-	memcpy(uarea->arguments, "init", sizeof("init"));
-	uarea->argument_count = 1;
-	while (*cmdline) {
-		size_t len = 0;
-
-		while (cmdline[len] && cmdline[len] != ' ')
-			len++;
-		if (len && at + len + 1 < sizeof(uarea->arguments)) {
-			memcpy(uarea->arguments + at, cmdline, len);
-			at += len + 1;	// zeroed memory terminates it
-			uarea->argument_count++;
-		}
-		cmdline += len + (cmdline[len] == ' ');
-	}
 }
 
 static void
@@ -147,17 +110,10 @@ first_env(const struct boot_info *boot)
 {
 	struct env *env = &envs[FIRST];
 	struct env_spec spec = { .name = "init" };
-	struct cpio_entry program;
-	struct elf_image image;
+	u64 len = (u64)(loader_image_end - loader_image);
 
 	if (!boot->module_count)
 		panic("no boot archive: the first module must be boot.cpio");
-	if (!cpio_find(direct(boot->module[0].base), boot->module[0].len, "init",
-		       &program))
-		panic("the boot archive holds no program `init`");
-	if (!elf_read(program.data, program.data_len, USER_BASE, USER_END, &image))
-		panic("the program `init` is not a fit ELF executable");
-
 	spec.quota = (struct quota){
 		.frames = (u32)frames.free,
 		.slices = cpu_count * SLICES_PER_CPU,
@@ -171,15 +127,16 @@ first_env(const struct boot_info *boot)
 	env->uarea->magic = UAREA_MAGIC;
 	give(env->uarea, ROLE_NONE, CAP_FRAMES, CAP_READ | CAP_WRITE,
 	     spec.uarea_frame, 1, 0);
-	load_segments(env, &image);
-	map_new(env, STACK_TOP - STACK_PAGES * PAGE_SIZE, STACK_PAGES,
+	memcpy(map_new(env, LOADER_BASE, ALIGN_UP(len, PAGE_SIZE) / PAGE_SIZE,
+		       PROT_READ | PROT_EXECUTE), loader_image, len);
+	map_new(env, LOADER_BASE - STACK_PAGES * PAGE_SIZE, STACK_PAGES,
 		PROT_READ | PROT_WRITE);
-	set_arguments(env->uarea, boot->cmdline);
+	string_copy(env->uarea->arguments, STARTUP_ARGS_SIZE, boot->cmdline);
 	give_everything(env->uarea, boot);
 
 	u32 slot = give(env->uarea, ROLE_NONE, CAP_SLICES,
 			CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 1, 0);
 
 	slice_give(0, FIRST, cap_node(&caps, cap_at(&caps, FIRST, slot)));
-	env_run(env, image.entry, STACK_TOP, 0);
+	env_run(env, LOADER_BASE, LOADER_BASE, 0);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The first environment: the program `init` of the boot archive, holding every
-// resource of the node.
+// The first environment, which holds every resource of the node and begins with loading
+// the program `init` of the boot archive.
 
 #include "kernel/arch/x86_64/multiboot.h"
 
-// Loads and starts it. Panics when the archive is missing or unfit: without it
-// the node is of no use.
+// Makes and starts it. Panics when the archive is missing: without it the node is of no
+// use.
 void
 first_env(const struct boot_info *boot);

@@ -5,7 +5,7 @@
 #include "libos/crt/program.h"
 #include "kernel/abi/errors.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/cpio.h"
+#include "libos/image/cpio.h"
 
 i64
 program_start(struct spawn_spec *spec, struct child *child)

@@ -16,11 +16,11 @@
 #include "libos/crt/spawn.h"
 #include "kernel/abi/layout.h"
 #include "kernel/base/assert.h"
-#include "kernel/base/elf.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
+#include "libos/image/elf.h"
 #include "libos/mem/layout.h"
 
 struct loading {

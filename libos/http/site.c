@@ -19,7 +19,6 @@
 #include "libos/http/site.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
-#include "kernel/base/cpio.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/siphash.h"
 #include "kernel/base/string.h"
@@ -27,6 +26,7 @@
 #include "libos/http/mime.h"
 #include "libos/http/path.h"
 #include "libos/http/status.h"
+#include "libos/image/cpio.h"
 
 #define FILES_MAX (1u << 22)
 

@@ -21,8 +21,6 @@
 // kernel's.
 
 #include "kernel/base/assert.h"
-#include "kernel/base/cpio.h"
-#include "kernel/base/elf.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
@@ -32,6 +30,8 @@
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
+#include "libos/image/cpio.h"
+#include "libos/image/elf.h"
 #include "libos/io/timer.h"
 #include "libos/io/wait.h"
 #include "libos/mem/frames.h"

@@ -2,12 +2,12 @@
 // `remote serve`: libos/remote/lend.h from the shell, or from init (far=PAGES); with it
 // counters by name, which a program in the kernel keeps (libos/code/bpf/counters.c).
 
-#include "kernel/base/cpio.h"
 #include "kernel/base/string.h"
 #include "libos/code/program.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
+#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/lend.h"

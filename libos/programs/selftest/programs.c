@@ -5,10 +5,10 @@
 // looked up in the exported table before and after.
 
 #include "kernel/base/byteorder.h"
-#include "kernel/base/cpio.h"
 #include "kernel/base/string.h"
 #include "libos/code/program.h"
 #include "libos/crt/start.h"
+#include "libos/image/cpio.h"
 #include "libos/io/ring.h"
 #include "libos/mem/archive.h"
 #include "libos/mem/frames.h"

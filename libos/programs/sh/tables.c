@@ -3,13 +3,13 @@
 // environment sees the same (kernel/abi/tables.h). Only capability lists are
 // asked of the kernel, and only of the shell and its children.
 
-#include "kernel/base/cpio.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
+#include "libos/image/cpio.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/mem.h"
 #include "libos/programs/sh/sh.h"

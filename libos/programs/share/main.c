@@ -13,11 +13,11 @@
 // extents, newest round N, N wrong". Losing power at any moment leaves a volume that
 // opens, in which every durable round is.
 
-#include "kernel/base/cpio.h"
 #include "kernel/base/prng.h"
 #include "kernel/base/string.h"
 #include "libos/code/program.h"
 #include "libos/crt/program.h"
+#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/programs/share/share.h"
 

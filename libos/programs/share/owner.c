@@ -4,9 +4,9 @@
 // a request in a volume's cache. All but the first of it is tried on a second, small volume,
 // at the beginning of the disk.
 
-#include "kernel/base/cpio.h"
 #include "libos/code/program.h"
 #include "libos/crt/program.h"
+#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/mem/frames.h"
 #include "libos/programs/hostile/verdict.h"

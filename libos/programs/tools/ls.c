@@ -4,7 +4,7 @@
 //
 //	ls | PROGRAM
 
-#include "kernel/base/cpio.h"
+#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/programs/tools/tool.h"
 

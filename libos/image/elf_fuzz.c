@@ -3,14 +3,14 @@
 // E1 of elf.c) and can be loaded without leaving the file or the pages. An input
 // may be a whole file, or program headers behind a right file header.
 //
-// links: kernel/base/elf.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/elf.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
-#include "kernel/base/elf.h"
+#include "libos/image/elf.h"
 
 #define PAGE 4096ull
 #define VA_MIN 0x10000ull

@@ -4,7 +4,7 @@
 // keeps E1: disjoint page-aligned segments in range, inside the file, never both
 // writable and executable. SEED=n replays a run.
 //
-// links: kernel/base/elf.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/elf.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +16,8 @@
 
 #include "harness/testing/seed.h"
 #include "kernel/base/byteorder.h"
-#include "kernel/base/elf.h"
 #include "kernel/base/prng.h"
+#include "libos/image/elf.h"
 
 #define ROUNDS 200000
 #define VA_MIN 0x1000ull

@@ -5,7 +5,7 @@
 // Invariant E1: after success the segments are disjoint, page aligned, inside
 // [va_min, va_max) and never both writable and executable.
 
-#include "kernel/base/elf.h"
+#include "libos/image/elf.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/base/string.h"

@@ -2,13 +2,13 @@
 // Fuzzes the archive reader: a walk over any bytes ends, and whatever it yields
 // lies inside the archive, with names that end where they say.
 //
-// links: kernel/base/cpio.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/cpio.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/assert.h"
-#include "kernel/base/cpio.h"
+#include "libos/image/cpio.h"
 
 static void
 check_entry(const u8 *archive, size_t size, const struct cpio_entry *e)

@@ -5,7 +5,7 @@
 // Invariant C1: walk.offset <= walk.len, and each call either advances it or
 // ends the walk.
 
-#include "kernel/base/cpio.h"
+#include "libos/image/cpio.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 

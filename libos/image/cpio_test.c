@@ -3,7 +3,7 @@
 // their names and sizes; damaged and cut ones end the walk without a read
 // outside. Each archive lies in a heap block of its exact size. SEED=n replays.
 //
-// links: kernel/base/cpio.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/cpio.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "harness/testing/seed.h"
-#include "kernel/base/cpio.h"
 #include "kernel/base/prng.h"
+#include "libos/image/cpio.h"
 
 #define MEMBERS_MAX 5u
 #define ROUNDS 20000
