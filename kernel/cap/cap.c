@@ -316,6 +316,20 @@ remove_leaf(struct cap_tree *tree, struct cap *cap)
 		tree->free = cap_node(tree, cap);
 }
 
+// The leftmost leaf below a node, or that itself. Marks those on the way to it, if asked.
+static u32
+first_leaf(struct cap_tree *tree, u32 node, bool mark)
+{
+	u32 steps = 0;
+
+	while (tree->pool[node].child != CAP_NIL) {
+		node = tree->pool[node].child;
+		tree->pool[node].marked |= mark;
+		ASSERT(++steps <= CAP_DEPTH_MAX);
+	}
+	return node;
+}
+
 u32
 cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 		struct cap *removed)
@@ -323,17 +337,11 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	ASSERT(slot < CAP_LIST_SLOTS);
 
 	u32 top = list_of(tree, list)->node[slot];
-	u32 node = top;
-	u32 steps = 0;
+	u32 node;
 
 	if (top == CAP_NIL)
 		return CAP_NIL;
-	while (tree->pool[node].child != CAP_NIL) {
-		node = tree->pool[node].child;
-		tree->pool[node].marked = true;
-		steps++;
-		ASSERT(steps <= CAP_DEPTH_MAX);
-	}
+	node = first_leaf(tree, top, true);
 	if (node == top && !self)
 		return CAP_NIL;
 	if (self)
@@ -343,20 +351,8 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	return node;
 }
 
-static u32
-first_leaf(const struct cap_tree *tree, u32 node)
-{
-	u32 steps = 0;
-
-	while (tree->pool[node].child != CAP_NIL) {
-		node = tree->pool[node].child;
-		ASSERT(++steps <= CAP_DEPTH_MAX);
-	}
-	return node;
-}
-
 void
-cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
+cap_trim_start(struct cap_tree *tree, u32 list, u32 slot, u64 count,
 	       struct cap_trim *trim)
 {
 	u32 top = list_of(tree, list)->node[slot];
@@ -366,7 +362,7 @@ cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
 	*trim = (struct cap_trim){
 		.end = tree->pool[top].base + count,
 		.top = top,
-		.next = first_leaf(tree, top),
+		.next = first_leaf(tree, top, false),
 	};
 }
 
@@ -385,7 +381,7 @@ cap_trim_step(struct cap_tree *tree, struct cap_trim *trim, struct cap *was,
 	*gone = cap->base >= trim->end;
 	*was = *cap;
 	if (!last)
-		trim->next = cap->next != CAP_NIL ? first_leaf(tree, cap->next)
+		trim->next = cap->next != CAP_NIL ? first_leaf(tree, cap->next, false)
 						  : cap->parent;
 	if (*gone)
 		remove_leaf(tree, cap);

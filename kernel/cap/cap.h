@@ -141,7 +141,7 @@ struct cap_trim {
 };
 
 void
-cap_trim_start(const struct cap_tree *tree, u32 list, u32 slot, u64 count,
+cap_trim_start(struct cap_tree *tree, u32 list, u32 slot, u64 count,
 	       struct cap_trim *trim);
 
 // Looks at one capability. Returns false when that was the last one; *was is what

@@ -77,19 +77,18 @@ check_cap_inspect(struct call *call)
 i64
 do_cap_inspect(struct call *call)
 {
-	const struct cap *cap = cap_at(&caps, (u32)call->cap->base, (u32)call->a[1]);
-	struct cap_info info = { 0 };
+	static const struct cap nothing;
+	const struct cap *at = cap_at(&caps, (u32)call->cap->base, (u32)call->a[1]);
+	const struct cap *cap = at ? at : &nothing;
+	const struct cap_info info = {
+		.type = cap->type,
+		.rights = cap->rights,
+		.base = cap->base,
+		.count = cap->count,
+		.depth = cap->depth,
+		.children = cap->children,
+	};
 
-	if (cap) {
-		info = (struct cap_info){
-			.type = cap->type,
-			.rights = cap->rights,
-			.base = cap->base,
-			.count = cap->count,
-			.depth = cap->depth,
-			.children = cap->children,
-		};
-	}
 	user_write(CHECKED(call, struct user_out), &info, sizeof(info));
 	return 0;
 }

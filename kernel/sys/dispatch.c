@@ -57,14 +57,6 @@ check(struct call *call, const struct entry *entry)
 	return error ? error : entry->check(call);
 }
 
-static inline void
-finish(struct env *env, u64 number, i64 result)
-{
-	if (number != SYS_null)
-		trace(TRACE_SYSCALL, (u32)MIN(number, 0xffffu), (u64)result);
-	env->context.rax = (u64)result;
-}
-
 hot_ bool
 dispatch_beside(struct env *env)
 {
@@ -102,5 +94,7 @@ dispatch(struct env *env)
 		if (result == 0)
 			result = calls[number].perform(call);
 	}
-	finish(env, number, result);
+	if (number != SYS_null)
+		trace(TRACE_SYSCALL, (u32)MIN(number, 0xffffu), (u64)result);
+	env->context.rax = (u64)result;
 }

@@ -136,41 +136,34 @@ upcall_fault(struct env *env, bool locked)
 	return true;
 }
 
+// What a slice or a completion tells does not nest in what runs on the upcall stack:
+// however many come, they take no more of it.
+static bool
+enters(const struct env *env, enum upcall_cause cause)
+{
+	return !__atomic_load_n(&env->uarea->upcall_held, __ATOMIC_RELAXED) &&
+	       (cause == UPCALL_TIMER || cause == UPCALL_REVOKE ||
+		!within(stack_bounds(env->uarea), env->context.rsp));
+}
+
 // Held back, an upcall leaves its bit for whoever lets upcalls in again.
 static void
-note_pending(struct env *env, enum upcall_cause cause)
-{
-	__atomic_fetch_or(&env->uarea->upcall_pending, 1u << cause,
-			  __ATOMIC_RELAXED);
-}
-
-static bool
-is_held(const struct env *env)
-{
-	return __atomic_load_n(&env->uarea->upcall_held, __ATOMIC_RELAXED) != 0;
-}
-
-static void
-interrupt_with(struct env *env, struct event event)
+interrupt(struct env *env, struct event event)
 {
 	u64 rip = env->context.rip;
 	enum env_end how;
 
 	ASSERT(event.cause != UPCALL_FAULT);
+	if (!enters(env, event.cause)) {
+		__atomic_fetch_or(&env->uarea->upcall_pending, 1u << event.cause,
+				  __ATOMIC_RELAXED);
+		return;
+	}
 	how = deliver(env, &event);
 	if (how)
 		refuse(env, how, &event);
 	else
 		trace(TRACE_UPCALL, event.cause, rip);
-}
-
-static void
-interrupt(struct env *env, enum upcall_cause cause)
-{
-	if (is_held(env))
-		note_pending(env, cause);
-	else
-		interrupt_with(env, (struct event){ .cause = cause });
 }
 
 void
@@ -179,7 +172,7 @@ upcall_timer(struct env *env, u64 now_ns)
 	if (now_ns < env->timer_deadline_ns)
 		return;
 	env->timer_deadline_ns = NEVER;
-	interrupt(env, UPCALL_TIMER);
+	interrupt(env, (struct event){ .cause = UPCALL_TIMER });
 }
 
 void
@@ -188,11 +181,7 @@ upcall_slice(struct env *env, enum upcall_cause cause, u64 until_ns)
 	const struct cpu *cpu = this_cpu();
 
 	ASSERT(cpu->current == env->index);
-	if (is_held(env) || within(stack_bounds(env->uarea), env->context.rsp)) {
-		note_pending(env, cause);
-		return;
-	}
-	interrupt_with(env, (struct event){
+	interrupt(env, (struct event){
 		.cause = cause,
 		.vector = cpu->index,
 		.error = cpu->slice,
@@ -214,16 +203,6 @@ told(const struct env *env, enum upcall_cause cause)
 	       (cause != UPCALL_REVOKE || upcall_wanted(env, cause));
 }
 
-// Completions do not nest in what runs on the upcall stack: however many come, they
-// take no more of it.
-static bool
-enters(const struct env *env, enum upcall_cause cause)
-{
-	return !is_held(env) &&
-	       (cause == UPCALL_REVOKE ||
-		!within(stack_bounds(env->uarea), env->context.rsp));
-}
-
 bool
 upcall_told_enters(const struct env *env)
 {
@@ -237,14 +216,8 @@ upcall_told(struct env *env)
 	static const enum upcall_cause causes[] = { UPCALL_REVOKE, UPCALL_COMPLETION };
 
 	for (u32 i = 0; i < ARRAY_SIZE(causes); i++) {
-		enum upcall_cause cause = causes[i];
-
-		if (!told(env, cause))
-			continue;
-		if (enters(env, cause))
-			interrupt_with(env, (struct event){ .cause = cause });
-		else
-			note_pending(env, cause);
+		if (told(env, causes[i]))
+			interrupt(env, (struct event){ .cause = causes[i] });
 	}
 	env->told = 0;
 }
