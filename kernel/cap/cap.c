@@ -123,7 +123,7 @@ cap_mint(struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
 }
 
 const struct cap *
-cap_at(const struct cap_tree *tree, u32 list, u32 slot)
+cap_at(const struct cap_tree *tree, u32 list, u64 slot)
 {
 	if (slot >= CAP_LIST_SLOTS)
 		return NULL;
@@ -182,7 +182,7 @@ cap_is_live(const struct cap_tree *tree, u32 node, u32 generation)
 }
 
 static inline __attribute__((always_inline)) i64
-find(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type, u32 rights,
+find(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type, u32 rights,
      const struct cap **cap)
 {
 	const struct cap *found = cap_at(tree, list, slot);
@@ -198,14 +198,14 @@ find(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type, u32 ri
 }
 
 hot_ i64
-cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+cap_lookup(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap)
 {
 	return find(tree, list, slot, type, rights, cap);
 }
 
 hot_ i64
-cap_lookup_range(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+cap_lookup_range(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 		 u32 rights, u64 base, u64 count, const struct cap **cap)
 {
 	const struct cap *found;
@@ -219,7 +219,7 @@ cap_lookup_range(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type 
 }
 
 i64
-cap_check_derive(const struct cap_tree *tree, u32 list, u32 slot, u32 target,
+cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		 u32 rights, u64 base, u64 count)
 {
 	const struct cap *cap = cap_at(tree, list, slot);

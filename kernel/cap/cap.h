@@ -87,7 +87,7 @@ cap_room(const struct cap_tree *tree, u32 list);
 // rights asked than there are), -E_RANGE (empty or outside), -E_DEPTH, -E_LIST,
 // -E_TABLE.
 must_check i64
-cap_check_derive(const struct cap_tree *tree, u32 list, u32 slot, u32 target,
+cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		 u32 rights, u64 base, u64 count);
 
 // Derives into `target`; the check above has passed. Returns the new slot.
@@ -100,20 +100,20 @@ cap_derive(struct cap_tree *tree, u32 list, u32 slot, u32 target, u32 rights,
 void
 cap_derive_self(struct cap_tree *tree, u32 list, u32 slot, u32 target);
 
-// Finds the capability of that type in a slot with at least those rights.
+// Finds the capability of that type in a slot (any number) with at least those rights.
 // *cap is set on success. Returns 0, -E_SLOT, -E_TYPE, -E_RIGHTS.
 must_check i64
-cap_lookup(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+cap_lookup(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap);
 
 // The same, and it covers [base, base + count): else -E_RANGE. `cap` may be NULL.
 must_check i64
-cap_lookup_range(const struct cap_tree *tree, u32 list, u32 slot, enum cap_type type,
+cap_lookup_range(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 		 u32 rights, u64 base, u64 count, const struct cap **cap);
 
-// The capability in a slot whatever it is, or NULL.
+// The capability in a slot (any number), whatever it is, or NULL.
 const struct cap *
-cap_at(const struct cap_tree *tree, u32 list, u32 slot);
+cap_at(const struct cap_tree *tree, u32 list, u64 slot);
 
 // True when [base, base + count) is not empty and lies within the range.
 bool

@@ -70,7 +70,6 @@ struct code_helper {
 };
 
 struct code_type {
-	const char *name;
 	const struct code_field *field;
 	const struct code_region *region;
 	const struct code_helper *helper;	// number i + 1 in a call

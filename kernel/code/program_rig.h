@@ -112,7 +112,6 @@ static const struct code_helper rig_helpers[] = {
 };
 
 static const struct code_type rig_type = {
-	.name = "test",
 	.field = rig_fields,
 	.region = rig_regions,
 	.helper = rig_helpers,

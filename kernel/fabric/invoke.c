@@ -52,7 +52,6 @@ static const struct code_region regions[] = {
 };
 
 const struct code_type invoke_type = {
-	.name = "invoke",
 	.field = fields,
 	.region = regions,
 	.field_count = ARRAY_SIZE(fields),
@@ -107,7 +106,7 @@ endpoint_handle(struct fabric_queue *queue, const struct fabric_submit *s)
 	if (code != CODE_NONE)
 		return code;
 	if (h->program_slot != SLOT_NONE) {
-		error = program_find(queue->owner, h->program_slot, PROGRAM_INVOKE,
+		error = check_program(queue->owner, h->program_slot, PROGRAM_INVOKE,
 				     &handler.program, &handler.program_node);
 		if (error)
 			return program_code(error);

@@ -80,8 +80,7 @@ must_check static inline i64
 check_cap(const struct call *call, u64 slot, enum cap_type type, u32 rights,
 	  const struct cap **cap)
 {
-	return slot < CAP_LIST_SLOTS ? cap_lookup(&caps, call->env->index, (u32)slot,
-						  type, rights, cap) : -E_SLOT;
+	return cap_lookup(&caps, call->env->index, slot, type, rights, cap);
 }
 
 // The capability that an argument names, whatever it is, unless it was withdrawn: NULL.
@@ -92,7 +91,7 @@ live_cap(const struct call *call, u64 slot);
 // covers the run. *node, unless NULL, is set to its node on success. Returns 0 or a
 // lookup error or -E_RANGE.
 must_check i64
-check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
+check_frames(const struct env *env, u64 slot, u32 rights, u64 frame, u64 count,
 	     u32 *node);
 
 // Mints a root capability in the caller's list, where the check found room for it;

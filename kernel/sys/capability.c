@@ -18,12 +18,10 @@ check_cap_derive(struct call *call)
 	*target = (u32)cap->base;
 	if (!env_lives(&envs[*target]))
 		return -E_STATE;
-	if (call->a[0] >= CAP_LIST_SLOTS)
-		return -E_SLOT;
 	if (call->a[2] > CAP_ALL)
 		return -E_ARGUMENT;
-	return cap_check_derive(&caps, call->env->index, (u32)call->a[0],
-				*target, (u32)call->a[2], call->a[3], call->a[4]);
+	return cap_check_derive(&caps, call->env->index, call->a[0], *target,
+				 (u32)call->a[2], call->a[3], call->a[4]);
 }
 
 i64
@@ -37,8 +35,7 @@ do_cap_derive(struct call *call)
 i64
 check_cap_revoke(struct call *call)
 {
-	return call->a[0] < CAP_LIST_SLOTS &&
-	       cap_at(&caps, call->env->index, (u32)call->a[0]) ? 0 : -E_SLOT;
+	return cap_at(&caps, call->env->index, call->a[0]) ? 0 : -E_SLOT;
 }
 
 i64

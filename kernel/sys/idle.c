@@ -39,7 +39,7 @@ idle_halt(struct cpu *cpu)
 	u64 until = cpu->index == 0 ? fabric_look_until() : 0;
 
 	if (until)
-		ring_look_begin();
+		nic_receive_begin();	// they need not interrupt meanwhile
 	kernel_unlock();
 	if (until)
 		look_for_frames(cpu, until);

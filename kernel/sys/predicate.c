@@ -44,7 +44,6 @@ static const struct code_helper helpers[] = {
 };
 
 const struct code_type predicate_type = {
-	.name = "predicate",
 	.field = fields,
 	.helper = helpers,
 	.field_count = ARRAY_SIZE(fields),

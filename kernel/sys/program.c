@@ -212,7 +212,7 @@ do_code_verify(struct call *call)
 }
 
 i64
-program_find(u32 list, u32 slot, enum program_type type,
+check_program(u32 list, u64 slot, enum program_type type,
 	     const struct program **program, u32 *node)
 {
 	const struct cap *cap;
@@ -225,15 +225,6 @@ program_find(u32 list, u32 slot, enum program_type type,
 	if ((*program)->type != type)
 		return -E_ARGUMENT;
 	return (*program)->state == PROGRAM_ACCEPTED ? 0 : -E_STATE;
-}
-
-i64
-check_program(const struct call *call, u64 slot, enum program_type type,
-	      const struct program **program, u32 *node)
-{
-	return slot > SLOT_NONE ? -E_SLOT
-				: program_find(call->env->index, (u32)slot, type,
-					       program, node);
 }
 
 const struct code_insn *

@@ -14,17 +14,12 @@ extern const struct code_type predicate_type;
 extern const struct code_type handler_type;
 extern const struct code_type invoke_type;
 
-// Looks up a verified program of a type in the caller's list. *node is its
-// capability, for program_cap_gone(). Returns 0, an error of a look-up, or
-// -E_ARGUMENT (another type), -E_STATE (not accepted).
+// Looks up a verified program of a type in a list. *node is its capability's: when that
+// goes, so must what was bound with it. Returns 0, an error of a look-up, or -E_ARGUMENT
+// (another type), -E_STATE (not accepted).
 must_check i64
-check_program(const struct call *call, u64 slot, enum program_type type,
-	      const struct program **program, u32 *node);
-
-// The same in any list, for who is no call.
-must_check i64
-program_find(u32 list, u32 slot, enum program_type type,
-	     const struct program **program, u32 *node);
+check_program(u32 list, u64 slot, enum program_type type, const struct program **program,
+	      u32 *node);
 
 // Its instructions. It was verified.
 const struct code_insn *

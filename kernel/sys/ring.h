@@ -62,10 +62,7 @@ ring_look_deadline(void);
 void
 ring_look(u64 now);
 
-// A processor looks for frames instead of halting, and asks nic_receive_waiting() again
-// and again: meanwhile they need not interrupt.
-void
-ring_look_begin(void);
+// A processor has looked for frames instead of halting, after nic_receive_begin().
 void
 ring_look_end(void);
 

@@ -82,7 +82,6 @@ static const struct code_helper helpers[] = {
 };
 
 const struct code_type handler_type = {
-	.name = "handler",
 	.field = fields,
 	.region = regions,
 	.helper = helpers,
@@ -141,14 +140,10 @@ check_ring_handle(struct call *call)
 		return -E_STATE;
 	if (call->a[1] == SLOT_NONE)
 		return 0;
-	error = check_program(call, call->a[1], PROGRAM_HANDLER, &c->program,
+	error = check_program(call->env->index, call->a[1], PROGRAM_HANDLER, &c->program,
 			      &c->node[1]);
-	if (error)
-		return error;
-	if (call->a[2] > SLOT_NONE)
-		return -E_SLOT;
-	return check_frames(call->env, (u32)call->a[2], CAP_READ | CAP_WRITE,
-			    call->a[3], 1, &c->node[2]);
+	return error ? error : check_frames(call->env, call->a[2], CAP_READ | CAP_WRITE,
+					    call->a[3], 1, &c->node[2]);
 }
 
 i64

@@ -271,12 +271,6 @@ ring_look_deadline(void)
 }
 
 void
-ring_look_begin(void)
-{
-	nic_receive_begin();
-}
-
-void
 ring_look_end(void)
 {
 	if (nic_receive_waiting() || nic_receive_end(!quiet))

@@ -72,15 +72,14 @@ user_write(const struct user_out *out, const void *source, u64 len)
 const struct cap *
 live_cap(const struct call *call, u64 slot)
 {
-	const struct cap *cap = slot < CAP_LIST_SLOTS ?
-		cap_at(&caps, call->env->index, (u32)slot) : NULL;
+	const struct cap *cap = cap_at(&caps, call->env->index, slot);
 
 	return cap && cap_is_live(&caps, cap_node(&caps, cap), cap->generation)
 		       ? cap : NULL;
 }
 
 i64
-check_frames(const struct env *env, u32 slot, u32 rights, u64 frame, u64 count,
+check_frames(const struct env *env, u64 slot, u32 rights, u64 frame, u64 count,
 	     u32 *node)
 {
 	const struct cap *cap;

@@ -310,7 +310,7 @@ check_volume_type(struct call *call)
 	if (call->a[2] < VOLUME_SHIFT_MIN || call->a[2] > VOLUME_SHIFT_MAX ||
 	    call->a[1] >= VOLUME_TYPES_MAX || call->a[4] > VOLUME_BLOCKS_MAX)
 		return -E_ARGUMENT;
-	error = check_program(call, call->a[3], PROGRAM_OWNS_64 +
+	error = check_program(call->env->index, call->a[3], PROGRAM_OWNS_64 +
 			      (enum program_type)(call->a[2] - VOLUME_SHIFT_MIN),
 			      &c->program, &c->program_node);
 	if (error)

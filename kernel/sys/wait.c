@@ -279,7 +279,7 @@ i64
 check_wait_for(struct call *call)
 {
 	struct wait_checked *c = CHECKED(call, struct wait_checked);
-	i64 error = check_program(call, call->a[0], PROGRAM_PREDICATE,
+	i64 error = check_program(call->env->index, call->a[0], PROGRAM_PREDICATE,
 				  &c->predicate.program, &c->predicate.node);
 
 	if (error)

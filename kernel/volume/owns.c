@@ -30,7 +30,6 @@ static const struct code_region regions[][2] = {
 
 #define TYPE(shift) \
 	[shift] = { \
-		.name = "owns", \
 		.field = fields, \
 		.field_count = ARRAY_SIZE(fields), \
 		.region = regions[(shift) - VOLUME_SHIFT_MIN], \
