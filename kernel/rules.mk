@@ -46,7 +46,7 @@ $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 
 # The program that the first environment begins with (libos/rules.mk), as bytes.
 LOADER := $(B)/libos/loader.bin
-$(B)/kernel/main/loader.S.o: KFLAGS += -DLOADER='"$(LOADER)"'
+$(B)/kernel/main/loader.S.o: private KFLAGS += -DLOADER='"$(LOADER)"'
 $(B)/kernel/main/loader.S.o: $(LOADER)
 
 KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \

@@ -117,8 +117,7 @@ find_roots(struct volume *v)
 
 		if (!r->block)
 			continue;
-		if (r->temporary || r->type >= VOLUME_TYPES_MAX ||
-		    (r->type != VOLUME_DATA && !v->catalogue.type[r->type].block) ||
+		if (r->temporary || !volume_is_type(v, r->type) ||
 		    !find(v, r->block, 0, VOLUME_USED, r->type, i))
 			return false;
 	}
@@ -250,8 +249,7 @@ volume_root_add(struct volume *v, u32 root, u32 type, u32 block, bool temporary)
 {
 	i64 error;
 
-	if (root >= VOLUME_ROOTS_MAX || type >= VOLUME_TYPES_MAX ||
-	    (type != VOLUME_DATA && !v->catalogue.type[type].block))
+	if (root >= VOLUME_ROOTS_MAX || !volume_is_type(v, type))
 		return -E_ARGUMENT;
 	if (v->catalogue.root[root].block)
 		return -E_TAKEN;

@@ -45,20 +45,13 @@ const struct code_type volume_code_types[VOLUME_SHIFT_MAX + 1] = {
 STATIC_ASSERT(offsetof(struct volume_context, out) == 8);
 STATIC_ASSERT(offsetof(struct volume_context, index) == 16);
 
-static bool
-is_type(const struct volume *v, u32 type)
-{
-	return type == VOLUME_DATA ||
-	       (type < VOLUME_TYPES_MAX && v->catalogue.type[type].block);
-}
-
 i64
 volume_owns(struct volume *v, u32 type, const u8 *bytes, u32 index)
 {
 	struct volume_context context = { .out = v->out, .index = index };
 	u64 found = 0;
 
-	ASSERT(type != VOLUME_DATA && is_type(v, type));
+	ASSERT(type != VOLUME_DATA && volume_is_type(v, type));
 	context.part = bytes + ((size_t)index << v->catalogue.type[type].shift);
 	memset(v->out, 0, sizeof(v->out));
 	v->owns(v->host, type, &context, &found);
@@ -69,7 +62,7 @@ volume_owns(struct volume *v, u32 type, const u8 *bytes, u32 index)
 
 		if (e->count == 0 || e->count > VOLUME_RUN_MAX ||
 		    e->block < VOLUME_CATALOGUE_BLOCKS || e->block >= v->count ||
-		    e->count > v->count - e->block || !is_type(v, e->type))
+		    e->count > v->count - e->block || !volume_is_type(v, e->type))
 			return -E_STATE;
 	}
 	return (i64)found;

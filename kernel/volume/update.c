@@ -102,10 +102,8 @@ mark_owned(struct volume *v, u32 block, const struct touched *t, const u8 *bytes
 static i64
 mark_change(struct volume *v, const struct volume_change *c, u32 depth)
 {
-	if (c->count == 0 || c->count > VOLUME_RUN_MAX || c->removes > 1)
-		return -E_ARGUMENT;
-	if (c->type >= VOLUME_TYPES_MAX ||
-	    (c->type && !v->catalogue.type[c->type].block))
+	if (c->count == 0 || c->count > VOLUME_RUN_MAX || c->removes > 1 ||
+	    !volume_is_type(v, c->type))
 		return -E_ARGUMENT;
 	if (c->block < VOLUME_CATALOGUE_BLOCKS || c->block >= v->count ||
 	    c->count > v->count - c->block)

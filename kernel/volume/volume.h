@@ -205,6 +205,14 @@ volume_slot(struct volume *v, u32 block);
 void
 volume_slot_free(struct volume *v, u32 block);
 
+// Data, or what the catalogue has a program for.
+static inline bool
+volume_is_type(const struct volume *v, u32 type)
+{
+	return type == VOLUME_DATA ||
+	       (type < VOLUME_TYPES_MAX && v->catalogue.type[type].block);
+}
+
 static inline bool
 volume_is_temporary(const struct volume *v, u32 root)
 {

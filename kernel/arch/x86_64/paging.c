@@ -27,21 +27,10 @@ new_table(struct env *env)
 
 	ASSERT(frame != FRAME_ANY);
 	ASSERT_LOCKED();
-	own_take(&frames, frame, 1, (u16)env->index, FRAME_TABLE);
-	env->info->used.frames++;
+	env_take_frames(env, frame, 1, FRAME_TABLE);
 	env->tables++;
 	memset(frame_memory(frame), 0, PAGE_SIZE);
 	return frame;
-}
-
-static void
-free_table(struct env *env, u64 frame)
-{
-	ASSERT(frames.frame[frame].state == FRAME_TABLE);
-	ASSERT(frames.frame[frame].owner == env->index);
-	own_release(&frames, frame, 1);
-	env->info->used.frames--;
-	env->tables--;
 }
 
 static u64 *
@@ -90,7 +79,10 @@ free_tables(struct env *env, u64 frame, u32 level)
 			free_tables(env, (*entry & PTE_ADDRESS) >> PAGE_SHIFT,
 				    level - 1);
 	}
-	free_table(env, frame);
+	ASSERT(frames.frame[frame].state == FRAME_TABLE);		// P2
+	ASSERT(frames.frame[frame].owner == env->index);
+	env_return_frames(env, frame, 1);
+	env->tables--;
 }
 
 void
