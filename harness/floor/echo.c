@@ -62,9 +62,8 @@ echo_send(const u8 *target, const struct echo_ask *ask, u32 len)
 }
 
 void
-echo_interrupt(u32 argument)
+echo_interrupt(void)
 {
-	(void)argument;
 }
 
 void

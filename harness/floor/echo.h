@@ -58,4 +58,4 @@ echo_reclaim(void);
 
 // The interrupt handler for nic_init() in that mode: the loop looks by itself.
 void
-echo_interrupt(u32 argument);
+echo_interrupt(void);

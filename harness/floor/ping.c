@@ -118,9 +118,8 @@ batch(void)
 }
 
 void
-ping_interrupt(u32 argument)
+ping_interrupt(void)
 {
-	(void)argument;
 	ping.woken_ns = clock_ns();
 }
 

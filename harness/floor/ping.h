@@ -49,4 +49,4 @@ ping_run(const struct ping_plan *plan);
 
 // The interrupt handler for nic_init() in that mode.
 void
-ping_interrupt(u32 argument);
+ping_interrupt(void);

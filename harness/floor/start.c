@@ -20,7 +20,7 @@ void
 __wrap_devices_init(void);
 
 static void
-start_interface(void (*interrupt)(u32 argument))
+start_interface(void (*interrupt)(void))
 {
 	devices_find();
 	if (!nic_init(interrupt, ECHO_BUFFERS))

@@ -77,7 +77,7 @@ static struct {
 	const struct pci_function *pci;
 	u8 *registers;
 	u32 registers_len;
-	void (*interrupt)(u32 argument);
+	void (*interrupt)(void);
 	struct disk_facts facts;
 	struct ahci_slots slots;
 	volatile struct header *list;
@@ -360,10 +360,10 @@ start_disk(u32 occupied)
 }
 
 static void
-on_interrupt(u32 argument)
+on_interrupt(void)
 {
 	disk.signalled = true;
-	disk.interrupt(argument);
+	disk.interrupt();
 }
 
 // One controller. False when it has no disk that can be used; it has lost the bus then.
@@ -379,7 +379,7 @@ start_controller(u32 occupied)
 	pci_enable(disk.pci);
 	take_memory();
 	if (start_disk(occupied)) {
-		if (pci_msi_enable(disk.pci, irq_claim(on_interrupt, 0)))
+		if (pci_msi_enable(disk.pci, irq_claim(on_interrupt)))
 			return true;
 		kprintf("disk: not used: the controller has no usable MSI\n");
 	}
@@ -389,7 +389,7 @@ start_controller(u32 occupied)
 }
 
 static bool
-ahci_init(void (*interrupt)(u32 argument))
+ahci_init(void (*interrupt)(void))
 {
 	ASSERT(!disk.present);
 	disk.wait_ns = BOOT_WAIT_NS;

@@ -69,7 +69,7 @@ static struct pci_function functions[] = {
 	{ .base_class = PCI_CLASS_STORAGE, .sub_class = SUBCLASS_SATA,
 	  .interface = INTERFACE_AHCI },
 };
-static void (*handler)(u32 argument);
+static void (*handler)(void);
 static u32 interrupts;
 static void *memory[32];
 static u32 memory_count;
@@ -227,7 +227,7 @@ run_disks(void)
 		run_disk(number);
 	while (interrupts) {
 		interrupts = 0;
-		handler(0);
+		handler();
 	}
 }
 
@@ -354,9 +354,8 @@ pci_msi_enable(const struct pci_function *f, u8 vector)
 }
 
 u8
-irq_claim(void (*given)(u32 argument), u32 argument)
+irq_claim(void (*given)(void))
 {
-	(void)argument;
 	handler = given;
 	return 32;
 }

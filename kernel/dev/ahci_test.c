@@ -10,9 +10,8 @@
 #include "kernel/dev/ahci_rig.h"
 
 static void
-ignore(u32 argument)
+ignore(void)
 {
-	(void)argument;
 }
 
 static void
@@ -233,7 +232,7 @@ test_controller_goes(void **state)
 	assert_true(put(QUEUE_READ, 1, data, 1, 1));
 	ahci_driver.push();
 	hba.gone = true;
-	handler(0);
+	handler();
 	assert_false(ahci_driver.finished(&cookie, &succeeded));
 	assert_false(ahci_driver.works());
 	assert_false(hba.master);

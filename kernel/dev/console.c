@@ -96,11 +96,10 @@ receive_byte(void)
 }
 
 static void
-receive(u32 argument)
+receive(void)
 {
 	u32 count = 0;
 
-	(void)argument;
 	while (count < RECEIVE_MAX && receive_byte())
 		count++;
 	// The line is still high then, and the interrupt comes with its edge.
@@ -116,9 +115,9 @@ console_listen(void)
 {
 	if (!present)
 		return;
-	ioapic_route(ISA_IRQ, irq_claim(receive, 0));
+	ioapic_route(ISA_IRQ, irq_claim(receive));
 	port_out8(PORT + UART_INTERRUPTS, 1);
-	receive(0);
+	receive();
 }
 
 u32

@@ -53,7 +53,7 @@ const struct disk_driver *disk_driver = &absent;
 u64 disk_look_ns = NEVER;
 
 bool
-disk_init(void (*interrupt)(u32 argument))
+disk_init(void (*interrupt)(void))
 {
 	ASSERT(disk_driver == &absent && interrupt);
 	for (u32 i = 0; i < ARRAY_SIZE(drivers); i++) {

@@ -29,7 +29,7 @@ struct disk_op {
 
 // What a driver implements, each function as its namesake below says.
 struct disk_driver {
-	bool (*init)(void (*interrupt)(u32 argument));
+	bool (*init)(void (*interrupt)(void));
 	const struct disk_facts *(*facts)(void);
 	bool (*works)(void);
 	u32 (*room)(void);
@@ -52,7 +52,7 @@ extern u64 disk_look_ns;
 // Finds and starts the disk. `interrupt` runs on the boot processor when
 // operations have finished. Boot only. False: there is none.
 must_check bool
-disk_init(void (*interrupt)(u32 argument));
+disk_init(void (*interrupt)(void));
 
 // NULL when there is no disk.
 static inline const struct disk_facts *

@@ -138,7 +138,7 @@ STATIC_ASSERT(NIC_CHECKSUM_END == E1000E_CHECKSUM_MAX + 1);
 static struct {
 	const struct pci_function *pci;
 	u8 *registers;
-	void (*interrupt)(u32 argument);
+	void (*interrupt)(void);
 	struct nic_facts facts;
 	struct e1000e_receive receive;
 	struct e1000e_send transmit;
@@ -337,19 +337,18 @@ arm(u32 causes)
 // Frames came or were sent. The causes that fired are masked by now, and which they
 // are is not worth a register read: none is counted as armed.
 static void
-on_queues(u32 argument)
+on_queues(void)
 {
 	net.armed = 0;
-	net.interrupt(argument);
+	net.interrupt();
 }
 
 // Says how the link is, at boot and when it changes; at most every 17 ms.
 static void
-on_other(u32 argument)
+on_other(void)
 {
 	bool up = reg_read(REG_STATUS) & STATUS_LINK_UP;
 
-	(void)argument;
 	if (net.failed)
 		return;
 	if (up != net.link_up)
@@ -372,7 +371,7 @@ start_interrupts(void)
 	reg_write(REG_EITR, THROTTLE_QUEUES);
 	reg_write(REG_EITR + 4, THROTTLE_OTHER);
 	net.link_up = true;
-	on_other(0);
+	on_other();
 	arm(CAUSE_RECEIVED);
 }
 
@@ -385,7 +384,7 @@ start_link(void)
 }
 
 static bool
-e1000e_init(void (*interrupt)(u32 argument), u32 buffers, u32 mtu)
+e1000e_init(void (*interrupt)(void), u32 buffers, u32 mtu)
 {
 	u8 vector[VECTORS];
 
@@ -393,8 +392,8 @@ e1000e_init(void (*interrupt)(u32 argument), u32 buffers, u32 mtu)
 	if (!find() || !stop())
 		return false;
 	net.interrupt = interrupt;
-	vector[0] = irq_claim(on_queues, 0);
-	vector[1] = irq_claim(on_other, 0);
+	vector[0] = irq_claim(on_queues);
+	vector[1] = irq_claim(on_other);
 	if (!read_address() || !pci_msix_enable(net.pci, vector, VECTORS)) {
 		kprintf("nic: not used\n");
 		pci_silence(net.pci);

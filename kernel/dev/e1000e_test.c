@@ -55,7 +55,7 @@ static struct pci_function functions[] = {
 	{ .vendor_id = 0x1af4, .device_id = 0x1041 },
 	{ .vendor_id = VENDOR_INTEL, .device_id = DEVICE_82574L },
 };
-static void (*handlers[VECTORS])(u32 argument);
+static void (*handlers[VECTORS])(void);
 static u32 handler_count;
 static void *memory[16];
 static u32 memory_count;
@@ -81,9 +81,9 @@ fire(void)
 	*reg(REG_IMS) &= ~causes;
 	*reg(REG_ICR) &= ~causes;
 	if (causes & (CAUSE_RECEIVED | CAUSE_SENT))
-		handlers[0](0);
+		handlers[0]();
 	if (causes & CAUSE_OTHER)
-		handlers[1](0);
+		handlers[1]();
 }
 
 static void
@@ -183,9 +183,8 @@ pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count)
 }
 
 u8
-irq_claim(void (*handler)(u32 argument), u32 argument)
+irq_claim(void (*handler)(void))
 {
-	assert_int_equal(argument, 0);
 	handlers[handler_count] = handler;
 	return (u8)(32 + handler_count++);
 }
@@ -223,9 +222,8 @@ kprintf(const char *format, ...)
 }
 
 static void
-count_interrupt(u32 argument)
+count_interrupt(void)
 {
-	(void)argument;
 	card.interrupts++;
 }
 

@@ -86,7 +86,7 @@ nic_ask_mtu(const char *word)
 }
 
 bool
-nic_init(void (*interrupt)(u32 argument), u32 buffers)
+nic_init(void (*interrupt)(void), u32 buffers)
 {
 	ASSERT(nic_driver == &absent && buffers > 0);
 	for (u32 i = 0; i < ARRAY_SIZE(drivers); i++) {

@@ -59,7 +59,7 @@ struct nic_received {
 
 // What a driver implements, each function as its namesake below says.
 struct nic_driver {
-	bool (*init)(void (*interrupt)(u32 argument), u32 buffers, u32 mtu);
+	bool (*init)(void (*interrupt)(void), u32 buffers, u32 mtu);
 	const struct nic_facts *(*facts)(void);
 	bool (*receive_waiting)(void);
 	bool (*sent_waiting)(void);
@@ -94,7 +94,7 @@ nic_ask_mtu(const char *word);
 // processor when frames came, or when sent ones were asked for. Boot only.
 // False: there is none.
 must_check bool
-nic_init(void (*interrupt)(u32 argument), u32 buffers);
+nic_init(void (*interrupt)(void), u32 buffers);
 
 // NULL when there is no interface.
 static inline const struct nic_facts *

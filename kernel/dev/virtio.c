@@ -222,9 +222,9 @@ virtio_negotiate(struct virtio *v, u64 wanted)
 }
 
 bool
-virtio_interrupts(struct virtio *v, void (*handler)(u32 argument))
+virtio_interrupts(struct virtio *v, void (*handler)(void))
 {
-	u8 vector = irq_claim(handler, 0);
+	u8 vector = irq_claim(handler);
 
 	if (!pci_msix_enable(v->pci, &vector, 1))
 		return refuse(v, "it has no usable MSI-X");

@@ -57,7 +57,7 @@ virtio_negotiate(struct virtio *v, u64 wanted);
 // Routes the interrupts of all queues opened after this to `handler` (boot
 // processor; kernel/arch/x86_64/irq.h). Without it the driver polls.
 must_check bool
-virtio_interrupts(struct virtio *v, void (*handler)(u32 argument));
+virtio_interrupts(struct virtio *v, void (*handler)(void));
 
 // Sets up queue `index` with at most `size_max` descriptors (power of two), in
 // memory that it takes for good.

@@ -110,7 +110,7 @@ read_facts(void)
 }
 
 static bool
-blk_init(void (*interrupt)(u32 argument))
+blk_init(void (*interrupt)(void))
 {
 	struct virtio *v = &disk.device;
 

@@ -321,7 +321,7 @@ net_want_sent(bool wanted)
 }
 
 static bool
-net_init(void (*interrupt)(u32 argument), u32 buffers, u32 mtu)
+net_init(void (*interrupt)(void), u32 buffers, u32 mtu)
 {
 	struct virtio *v = &net.device;
 

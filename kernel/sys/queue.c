@@ -329,17 +329,10 @@ queue_look(void)
 	queue_push();
 }
 
-static void
-interrupt(u32 argument)
-{
-	(void)argument;
-	queue_look();
-}
-
 void
 queue_init(void)
 {
-	if (!disk_init(interrupt))
+	if (!disk_init(queue_look))
 		return;
 	sys_info.disk_blocks = disk_facts()->blocks;
 	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++)

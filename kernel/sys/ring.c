@@ -35,9 +35,8 @@ ring_mtu(void)
 }
 
 static void
-interrupt(u32 argument)
+interrupt(void)
 {
-	(void)argument;
 	ring_tx_collect();
 	ring_rx_poll();
 	ring_tx_flush();
@@ -344,5 +343,5 @@ void
 ring_idle(void)
 {
 	if (ring_tx_sent() || nic_receive_waiting())
-		interrupt(0);
+		interrupt();
 }

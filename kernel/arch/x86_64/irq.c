@@ -10,18 +10,15 @@
 
 #define MESSAGE_BASE 0xfee00000ull
 
-static struct handler {
-	void (*run)(u32 argument);
-	u32 argument;
-} handlers[IRQ_HANDLERS_MAX] sealed_;
+static void (*handlers[IRQ_HANDLERS_MAX])(void) sealed_;
 static u32 handler_count sealed_;
 
 u8
-irq_claim(void (*handler)(u32 argument), u32 argument)
+irq_claim(void (*handler)(void))
 {
 	if (handler_count == IRQ_HANDLERS_MAX)
 		panic("more than %u interrupt sources", IRQ_HANDLERS_MAX);
-	handlers[handler_count] = (struct handler){ handler, argument };
+	handlers[handler_count] = handler;
 	return (u8)(VECTOR_EXCEPTIONS + handler_count++);
 }
 
@@ -38,5 +35,5 @@ irq_dispatch(u32 vector)
 
 	ASSERT(vector >= VECTOR_EXCEPTIONS);
 	if (index < handler_count)
-		handlers[index].run(handlers[index].argument);
+		handlers[index]();
 }

@@ -9,7 +9,7 @@
 // there are none left (bound: IRQ_HANDLERS_MAX).
 #define IRQ_HANDLERS_MAX 32
 u8
-irq_claim(void (*handler)(u32 argument), u32 argument);
+irq_claim(void (*handler)(void));
 
 // Where a message-signalled interrupt for the boot processor is written; the
 // data is the vector.
