@@ -53,7 +53,8 @@ export_boot(struct sim_node *node)
 	for (u32 i = 0; i < CLEANS; i++)
 		node->clean[i].used = false;
 	own_init(&node->own, node->frame_info, FRAMES);
-	own_add(&node->own, 0, FRAMES);
+	for (u64 frame = 0; frame < FRAMES; frame++)
+		own_add(&node->own, frame);
 	for (u32 env = 0; env < ENVS; env++) {
 		own_take(&node->own, env * ENV_PAGES, ENV_PAGES, (u16)env, FRAME_OWNED);
 		own_take(&node->own, PAGES + OP_FRAMES + env, 1, (u16)env, FRAME_OWNED);

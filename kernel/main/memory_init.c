@@ -98,7 +98,7 @@ memory_init(const struct boot_info *boot)
 
 		for (; at + PAGE_SIZE <= r->base + r->len; at += PAGE_SIZE) {
 			if (!in_use(boot, early, at))
-				own_add(&frames, at / PAGE_SIZE, 1);
+				own_add(&frames, at / PAGE_SIZE);
 		}
 	}
 	own_check(&frames);

@@ -19,19 +19,13 @@ own_init(struct own *own, struct frame_info *table, u64 count)
 	}
 }
 
-u64
-own_add(struct own *own, u64 base, u64 count)
+void
+own_add(struct own *own, u64 frame)
 {
-	u64 added = 0;
-
-	for (u64 f = base; f < own->count && f - base < count; f++) {
-		if (own->frame[f].state != FRAME_RESERVED)
-			continue;
-		own->frame[f].state = FRAME_FREE;
-		added++;
-	}
-	own->free += added;
-	return added;
+	if (frame >= own->count || own->frame[frame].state != FRAME_RESERVED)
+		return;
+	own->frame[frame].state = FRAME_FREE;
+	own->free++;
 }
 
 // Length of the free run at `base`, at most `most`.

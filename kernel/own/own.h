@@ -24,10 +24,10 @@ struct own {
 void
 own_init(struct own *own, struct frame_info *table, u64 count);
 
-// Turns reserved frames into free ones; parts outside the table or not
-// reserved are left alone. Returns how many were added.
-u64
-own_add(struct own *own, u64 base, u64 count);
+// Turns a reserved frame into a free one; one outside the table or not reserved is left
+// alone.
+void
+own_add(struct own *own, u64 frame);
 
 // Finds `count` (at least 1) consecutive free frames: exactly at `base`, or
 // anywhere for FRAME_ANY. Returns the first, or FRAME_ANY when there are none.
