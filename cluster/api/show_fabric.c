@@ -78,6 +78,8 @@ api_show_fabric_begin(struct json *json, const u8 node[16],
 	json_number(json, "open", info->operations);
 	json_number(json, "repeated", info->repeated);
 	json_number(json, "walks", info->walks);
+	json_number(json, "leased", info->leased);
+	json_number(json, "lapsed", info->lapsed);
 	show_reasons(json, info);
 }
 

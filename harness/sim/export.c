@@ -7,6 +7,7 @@
 // stand beside the tree, and every walk to the root collects them.
 
 #include "harness/sim/export.h"
+#include "harness/sim/lease.h"
 #include "harness/sim/node.h"
 #include "harness/sim/recall.h"
 #include "kernel/abi/errors.h"
@@ -50,6 +51,7 @@ export_boot(struct sim_node *node)
 	cap_init(&node->tree, node->pool, TREE_NODES, node->lists, ENVS + 1);
 	node->fresh_count = 0;
 	recall_boot(node);
+	lease_boot(node);
 	for (u32 i = 0; i < CLEANS; i++)
 		node->clean[i].used = false;
 	own_init(&node->own, node->frame_info, FRAMES);

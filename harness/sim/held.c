@@ -7,6 +7,7 @@
 
 #include "harness/sim/export.h"
 #include "harness/sim/held.h"
+#include "harness/sim/lease.h"
 #include "harness/sim/node.h"
 #include "kernel/base/assert.h"
 
@@ -47,6 +48,7 @@ void
 held_restart(struct sim_node *node, u32 env)
 {
 	TRACE(node_index(node), "environment %lu ends", node->env[env].id);
+	lease_env_ends(node, env);
 	rcap_service_close(node->rcap, SERVICE + env);
 	rcap_endpoint_close(node->rcap, env);
 	rcap_cancel_all(node->rcap, node_now(node), node->env[env].id);

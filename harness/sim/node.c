@@ -13,6 +13,7 @@
 #include "harness/sim/disk.h"
 #include "harness/sim/export.h"
 #include "harness/sim/hear.h"
+#include "harness/sim/lease.h"
 #include "harness/sim/node.h"
 #include "harness/sim/record.h"
 #include "harness/sim/work.h"
@@ -184,7 +185,8 @@ start_cores(struct sim_node *node)
 		.staging_count = STAGING,
 		.exports_max = EXPORTS,
 		.ops_max = OP_FRAMES - 1,	// so that there may be too many
-		.grants_max = 16, .recalls_max = 8,
+		.grants_max = 16, .recalls_max = 8, .leases_max = LEASES,
+		.lease_byte = LEASE_BYTE,
 		.endpoints_max = ENVS,
 		.buffers_max = ENVS * 2, .services_max = ENVS,
 	};
@@ -446,6 +448,7 @@ node_settle(struct sim_node *node)
 	rcap_tick(node->rcap, now);
 	tell_model(node);
 	export_on_time(node);
+	lease_check(node);
 	while ((len = rcap_output(node->rcap, now, buffer)))
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
 	walk_invariants(node);

@@ -31,6 +31,8 @@ struct run_result {
 	u64 episodes[FAULT_KINDS];
 	u64 effects;
 	u64 given, taken;	// of what owners asked for
+	u64 copies;		// that came under leases
+	u64 copies_timed, copies_refused, copies_given;	// and how those ended
 	u64 histories;		// of registers, judged...
 	u64 history_ops;	// ...and their operations
 	u64 history_longest;

@@ -45,6 +45,8 @@
 #define HUGE 256u		// above: less work and shorter phases
 #define LARGE 64u		// above: not everything is looked at in every step
 #define RECALLS 4u		// open requests for what was granted
+#define LEASES 4u		// copies of what is held
+#define LEASE_BYTE ((u64)FRAMES * UNIT - 1)	// behind a message's room
 #define CLEANS 32u
 #define EVENTS_MAX 65536u
 #define STEP_NS (25 * NS_PER_MS)	// the most that a clock jumps or stands still
@@ -86,6 +88,13 @@ struct sim_recall {
 	bool used;
 	u32 node, row;
 	u64 deadline;
+};
+
+// A copy of something that an environment here holds.
+struct sim_lease {
+	bool used, proven;
+	u32 name;		// rcap's
+	u32 env, row;
 };
 
 struct sim_env {
@@ -162,6 +171,7 @@ struct sim_node {
 	u32 fresh[8], fresh_count;	// nodes derived in this step
 	struct clean clean[CLEANS];
 	struct sim_recall recall[RECALLS];
+	struct sim_lease lease[LEASES];
 	u32 taking;			// node of the tree, at this moment, or CAP_NIL
 
 	struct own own;

@@ -46,6 +46,10 @@ totals_add(struct totals *totals, const struct run_result *result)
 	sum->effects += result->effects;
 	sum->given += result->given;
 	sum->taken += result->taken;
+	sum->copies += result->copies;
+	sum->copies_timed += result->copies_timed;
+	sum->copies_refused += result->copies_refused;
+	sum->copies_given += result->copies_given;
 	sum->sessions += result->sessions;
 	sum->checks += result->checks;
 	sum->histories += result->histories;
@@ -154,6 +158,9 @@ totals_print(const struct totals *totals, double seconds)
 	       sum->events, (double)totals->settle_most / 1e9);
 	printf("%" PRIu64 " capabilities that were asked for came back, %" PRIu64
 	       " were taken at their deadlines\n", sum->given, sum->taken);
+	printf("%" PRIu64 " copies came under leases: %" PRIu64 " ended by their time, %"
+	       PRIu64 " by their owner, %" PRIu64 " were given up\n", sum->copies,
+	       sum->copies_timed, sum->copies_refused, sum->copies_given);
 	printf("%" PRIu64 " histories of words are linearizable, of %" PRIu64
 	       " operations, the longest of %" PRIu64 "\n", sum->histories,
 	       sum->history_ops, sum->history_longest);

@@ -9,6 +9,7 @@
 
 #include "harness/sim/export.h"
 #include "harness/sim/held.h"
+#include "harness/sim/lease.h"
 #include "harness/sim/node.h"
 #include "harness/sim/operation.h"
 #include "harness/sim/recall.h"
@@ -204,6 +205,8 @@ act(struct sim_node *node)
 		recall_begin(node);
 	} else if (what < 240) {
 		give_back(node, env);
+	} else if (what < 250) {
+		lease_act(node, env);
 	} else {
 		operate(node);
 	}

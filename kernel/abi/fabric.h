@@ -78,6 +78,8 @@ enum fabric_op {
 	FABRIC_REDEEM,		// such a ticket at `node`, its owner's; `offset` comes back
 				// as the word of the capability, which needs a place
 	FABRIC_RECALL,		// asks one of the holders, by a deadline
+	FABRIC_LEASE,		// puts frames of the caller's, a copy of `length` bytes from
+				// `offset` of a REMOTE capability on, under a lease by it
 	FABRIC_OP_COUNT
 };
 
@@ -189,6 +191,21 @@ struct fabric_recall {
 	u64 deadline_ns;	// at most REVOKE_DELAY_MAX_NS ahead (kernel/abi/revoke.h)
 };
 
+// LEASE: done when the owner has been asked once by the capability, which needs READ.
+// From then on the kernel asks again, and takes the capability for the frames away, with
+// mappings and the frames as cap_drop would, when the owner refuses, is silent for too
+// long, or the REMOTE capability goes: REVOKE_LEASE (kernel/abi/revoke.h) is the record.
+// When the owner's clock has gone on by FABRIC_LEASE_NS since it took the capability
+// back, or its end, none of the copies is left, whatever has died. The lease ends with
+// the frames' capability too, and not with the queue.
+#define FABRIC_LEASE_NS NS_PER_SECOND
+#define FABRIC_LEASES_EACH 16u	// of an environment
+
+struct fabric_lease {
+	u32 slot;		// of the capability for the frames
+	u32 reserved;
+};
+
 // GRANT, DERIVE and TICKET: who gets it, and what. `base` is in units of the capability:
 // for GRANT as in its range, else from the start of it.
 struct fabric_target {
@@ -256,6 +273,7 @@ struct fabric_submit {
 		struct fabric_protect protect;
 		struct fabric_alloc alloc;
 		struct fabric_recall recall;
+		struct fabric_lease lease;
 		struct fabric_handler handler;
 		struct fabric_target target;
 		struct fabric_ticket ticket;
@@ -425,6 +443,8 @@ struct fabric_info {
 	u64 key_agreements;
 	u64 rekeys;		// of frames that this node sends
 	u64 slowed;		// windows made smaller, since answers took longer
+	u64 leased;		// copies of environments here that came under a lease
+	u64 lapsed;		// of those, taken away: it was over
 };
 
 STATIC_ASSERT(sizeof(struct fabric_link) == 56);

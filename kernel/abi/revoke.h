@@ -64,13 +64,16 @@ struct revoke_declared {
 // is open: the record is all, and the capability stays until it is dropped.
 #define REVOKE_UNASKED 0xffffu
 
+// Of frames that were a copy under a lease (FABRIC_LEASE), which is over: they are gone.
+#define REVOKE_LEASE 0xfffeu
+
 // One repossession: [base, base + count) of what was in the slot. Units of a type
 // without ranges are capabilities; a child (CAP_ENV) is ended when its parent's
 // own does not suffice.
 struct revoke_taken {
 	u32 slot;
 	u16 type;		// enum cap_type
-	u16 request;		// index, or REVOKE_UNASKED
+	u16 request;		// index, or REVOKE_UNASKED, or REVOKE_LEASE
 	u64 base;
 	u64 count;
 };

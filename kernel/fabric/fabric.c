@@ -82,9 +82,11 @@ start(const u8 key[32], bool small, u8 cover)
 		.buffers_max = PENDING_MAX,
 		.services_max = ENDPOINTS_MAX,
 		.recalls_max = RECALLS_MAX,
+		.leases_max = LEASES_MAX,
 	};
 	u64 links_size, rcap_size;
 
+	rc.lease_byte = physical_of(boot_frames(1));
 	if (!disk_facts())
 		rc.staging_count = 0;
 	node_uuid(lc.uuid);

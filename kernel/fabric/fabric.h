@@ -93,6 +93,11 @@ void
 fabric_cap_gone(u32 node, u64 from);
 void
 fabric_queue_destroy(u32 index);
+
+// The capability of a copy whose lease is over, which is to go now; CAP_NIL: there is
+// none. revoke_work() is asked for when there is one.
+u32
+fabric_lapsed(void);
 void
 endpoint_destroy(u32 index);
 void

@@ -267,6 +267,7 @@ fabric_cap_gone(u32 node, u64 from)
 		return;
 	endpoints_cap_gone(node);
 	invoke_cap_gone(node, from);
+	leases_cap_gone(node, from);
 	for (u32 i = 0; i < FABRIC_QUEUES_MAX; i++) {
 		struct fabric_queue *queue = &fabric_queues[i];
 

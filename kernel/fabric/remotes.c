@@ -10,7 +10,8 @@
 //
 // A record whose capability went tells the owner so (DROP) as soon as there is
 // room, a few at a time; one whose capability got shorter, too (RELEASE). What the
-// owner asks for becomes a request of kernel/sys/revoke.c.
+// owner asks for becomes a request of kernel/sys/revoke.c. Copies by it (leases.c) are
+// gone before the owner hears of it.
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
@@ -126,6 +127,8 @@ remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	ASSERT(remote->state == REMOTE_HELD);
 	r->remote = remote->name;
 	r->environment = remote->environment;
+	if (s->op == FABRIC_DROP && leases_left(*record))
+		return CODE_LEASED;
 	return cap->depth ? narrow(cap, s, r) : CODE_NONE;
 }
 
@@ -287,6 +290,7 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 	if (recall->keep >= held->left)
 		return CODE_NONE;
 	if (recall->gone) {
+		leases_cut(i, recall->keep);
 		revoke_lost(held->node, recall->keep, held->left);
 		held->left = recall->keep;
 		return CODE_NONE;
@@ -310,6 +314,9 @@ remotes_drop_step(u64 now)
 			.remote = remote->name,
 		};
 
+		// Who hears of it may take copies for gone.
+		if (leases_left(i))
+			continue;
 		if (remote->release) {
 			r.op = OP_RELEASE;
 			r.offset = remote->release;

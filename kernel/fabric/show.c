@@ -79,6 +79,8 @@ show_counters(void)
 	fabric_info.key_agreements = l->key_agreements;
 	fabric_info.rekeys = l->rekeys;
 	fabric_info.slowed = l->slowed;
+	fabric_info.leased = r->leased;
+	fabric_info.lapsed = r->lapsed;
 }
 
 u64

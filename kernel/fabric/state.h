@@ -60,6 +60,7 @@ enum pending_kind {
 	PENDING_POST,		// `id`: the endpoint
 	PENDING_ACCEPT,
 	PENDING_RECALL,
+	PENDING_LEASE,		// `id`: of the copy
 };
 
 struct pending {
@@ -158,6 +159,20 @@ bool
 remotes_drop_step(u64 now);
 void
 remotes_dropped(void);
+
+// leases.c; what it says is the end, or CODE_NONE: it is told
+#define LEASES_MAX 64u
+enum wire_code
+lease_bind(struct fabric_queue *queue, const struct fabric_submit *s);
+// A capability is gone, or ends at the unit `from` now.
+void
+leases_cap_gone(u32 node, u64 from);
+// By a record of remotes.c, what lies behind its first units.
+void
+leases_cut(u32 record, u64 keep);
+// There is a copy left by a record.
+bool
+leases_left(u32 record);
 
 // endpoints.c
 enum wire_code

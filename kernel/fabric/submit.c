@@ -359,6 +359,8 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 		return ticket_make(queue, s);
 	case FABRIC_REDEEM:
 		return ticket_redeem(queue, s);
+	case FABRIC_LEASE:
+		return lease_bind(queue, s);
 	case FABRIC_HOLDERS:
 	case FABRIC_EXPEL:
 	case FABRIC_PROTECT:

@@ -10,8 +10,9 @@
 // Invariants:
 //   R1  outside this file an environment has a frame mapped only while one capability
 //       in its list covers it with the rights of the mapping
-//   R2  what is bound with a capability for frames got its node from check_frames(),
-//       and that capability is `bound`: of ten thousand few are looked for everywhere
+//   R2  what is bound with a capability for frames got its node from check_frames(), or
+//       is a copy under a lease, and that capability is `bound`: of ten thousand few are
+//       looked for everywhere
 
 #include "kernel/sys/removal.h"
 #include "kernel/abi/layout.h"
@@ -155,6 +156,7 @@ static void (*const bound_with[CAP_TYPE_COUNT][4])(u32 node, u64 from) = {
 	[CAP_BLOCKS] = { queue_cap_gone, volume_cap_gone },
 	[CAP_VOLUME] = { queue_cap_gone },
 	[CAP_FABRIC] = { fabric_cap_gone },
+	[CAP_REMOTE] = { fabric_cap_gone },
 	[CAP_PROGRAM] = { wait_cap_gone, ring_cap_gone, volume_cap_gone, fabric_cap_gone },
 	[CAP_RING] = { ring_guard_gone, ring_cap_gone },	// who bound a handler with it
 	[CAP_NIC] = { ring_cap_gone },

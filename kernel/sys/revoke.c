@@ -326,6 +326,26 @@ taking_done(struct env *env)
 	return true;
 }
 
+// A copy of what another node lent, whose lease is over: it goes as a whole.
+static void
+take_lapsed(void)
+{
+	u32 node = fabric_lapsed();
+	const struct cap *cap;
+	struct env *env;
+
+	if (node == CAP_NIL)
+		return;
+	cap = &caps.pool[node];
+	env = &envs[cap->list];
+	if (env_lives(env) && cap_is_live(&caps, node, cap->generation)) {
+		record(env, REVOKE_LEASE, cap->slot, cap, 0, cap->count);
+		tell(env);
+	}
+	if (!removal_run(cap->list, cap->slot, true))
+		ASSERT(fabric_lapsed() == node);	// goes on at the next round
+}
+
 static u32
 earliest(const struct env *env)
 {
@@ -360,6 +380,7 @@ revoke_work(u64 now_ns)
 	static u32 turn;
 	u32 i = 0;
 
+	take_lapsed();
 	while (i < ENVS_MAX && due_of(&envs[(turn + i) % ENVS_MAX]) > now_ns)
 		i++;
 	if (i < ENVS_MAX) {
@@ -370,7 +391,7 @@ revoke_work(u64 now_ns)
 			take_one(env, earliest(env), now_ns);
 		tell(env);
 	}
-	revoke_due_ns = NEVER;
+	revoke_due_ns = fabric_lapsed() == CAP_NIL ? NEVER : 0;
 	for (i = 0; i < ENVS_MAX; i++)
 		revoke_due_ns = MIN(revoke_due_ns, due_of(&envs[i]));
 }

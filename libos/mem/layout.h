@@ -7,6 +7,7 @@
 //   IMAGE_BASE    text, constants, data and bss, then (program.ld) the stack
 //   REGION_BASE   room for demand-zero regions, in parts of REGION_SIZE_MAX
 //   PROCESS_HEAP_BASE   heap of programs that fork (libos/process)
+//   COPY_BASE     copies of other nodes' pages (libos/remote/copy.h)
 //   DIRECT_BASE   frame f of this environment or of an archive, at
 //                 DIRECT_BASE + f * PAGE_SIZE
 
@@ -17,6 +18,7 @@
 #define REGION_BASE 0x0000010000000000ull
 #define REGION_SIZE_MAX 0x40000000ull	// 1 GiB of addresses each
 #define PROCESS_HEAP_BASE 0x0000080000000000ull
+#define COPY_BASE 0x00000c0000000000ull
 #define DIRECT_BASE 0x0000100000000000ull
 
 // The address of a frame in the direct window. It is mapped only when

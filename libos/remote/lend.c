@@ -171,6 +171,7 @@ answer(struct lend *lend, const struct fabric_complete *from)
 		take_back(&lend->handler);
 		take_back(&lend->pages);
 		take_back(&lend->blocks);
+		lend->copies_until = now_ns() + FABRIC_LEASE_NS;
 		break;
 	case FAR_ASK_RECALL:
 		recall(lend, &ask);
@@ -273,20 +274,32 @@ tend_pool(struct lend *lend)
 	} while (next);
 }
 
+// Nothing came until it was time to look after something.
+static void
+tend(struct lend *lend)
+{
+	if (lend->copies_until && now_ns() >= lend->copies_until) {
+		print("%s: no copy is left of what was taken back\n", program_name());
+		lend->copies_until = 0;
+	}
+	if (lend->pool.slot != SLOT_NONE)
+		tend_pool(lend);
+}
+
 // The next completion. False: it cannot go on, and *error says why.
 static bool
 step(struct lend *lend, i64 *error, bool *granted)
 {
-	bool pool = lend->pool.slot != SLOT_NONE;
+	u64 until = lend->pool.slot != SLOT_NONE ? now_ns() + TEND_NS : NEVER;
 	struct fabric_complete complete;
 
+	if (lend->copies_until)
+		until = MIN(until, lend->copies_until);
 	*error = fabric_flush(lend->io->fabric);
 	if (*error)
 		return false;
-	if (!fabric_next(lend->io->fabric, &complete,
-			 pool ? now_ns() + TEND_NS : NEVER)) {
-		if (pool)
-			tend_pool(lend);
+	if (!fabric_next(lend->io->fabric, &complete, until)) {
+		tend(lend);
 		return true;
 	}
 	if (complete.op == FABRIC_POST) {

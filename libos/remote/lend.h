@@ -33,6 +33,7 @@ struct lend {
 	u16 weighed;		// a node, or NODE_NONE
 	struct lend_offer pool;		// pages that others take frames out of
 	struct fabric_holders *holders;	// of the pool, in a page of the region
+	u64 copies_until;		// of what was taken back; 0: there are none
 };
 
 // Takes `pages` fresh pages, if any, and opens FAR_SERVICE; with block_rights the disk's

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The rig of test_rig.h: what its hosts do when something is asked for, comes back or
-// gets shorter. Requests and ends are kept for the test to look at.
+// gets shorter, and when leases of copies begin and end. All is kept for the test to look
+// at.
 
 #include "kernel/base/assert.h"
 #include "net/rcap/test_rig.h"
@@ -65,4 +66,27 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 		return CODE_NONE;
 	}
 	return CODE_ENTRY;
+}
+
+void
+rcap_host_leased(void *host, u32 tag)
+{
+	struct rig_lease *l = &((struct rig_node *)host)->lease[tag];
+
+	ASSERT(tag < RIG_LEASES && !l->holds);
+	l->holds = true;
+	l->begun++;
+}
+
+void
+rcap_host_lapsed(void *host, u32 tag, enum wire_code code)
+{
+	struct rig_node *n = host;
+	struct rig_lease *l = &n->lease[tag];
+
+	ASSERT(tag < RIG_LEASES);
+	l->holds = false;
+	l->ended++;
+	l->code = code;
+	l->at = n->rig->now;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Remote capabilities looked at from outside: counters, the walk over all
-// invariants, the hash of the whole state. The invariants are named in rcap.h, serve.c
-// and recall.c.
+// invariants, the hash of the whole state. The invariants are named in rcap.h, serve.c,
+// recall.c and lease.c.
 
 #include "kernel/base/assert.h"
 #include "kernel/base/siphash.h"
@@ -32,7 +32,7 @@ check_ops(const struct rcap *rcap)
 		waiting += op->state == OP_STATE_WAITING;
 		ended += op->state == OP_STATE_ENDED;
 		if (op->state != OP_STATE_FREE && op->own)
-			grants++;
+			grants += op->op != OP_READ;
 		else if (op->state != OP_STATE_FREE)
 			used++;
 	}
@@ -156,10 +156,11 @@ rcap_check(const struct rcap *rcap)
 	check_buffers(rcap);
 	serve_check(rcap);
 	check_recalls(rcap);
+	leases_check(rcap);
 }
 
 struct summary {
-	u64 links, ops, exports, tickets, buffers, recalls, era;
+	u64 links, ops, exports, tickets, buffers, recalls, leases, era;
 	u32 executions, sweep;
 	u32 waiters, pass;
 	struct rcap_counters counters;
@@ -170,6 +171,7 @@ STATIC_ASSERT(sizeof(struct rcap_export) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_ticket) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_buffer) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_recall) % 8 == 0);
+STATIC_ASSERT(sizeof(struct rcap_lease) % 8 == 0);
 
 static u64
 hash_of(const void *bytes, u64 len)
@@ -194,6 +196,7 @@ rcap_hash(const struct rcap *rcap)
 				   c->buffers_max * sizeof(*rcap->buffer)),
 		.recalls = hash_of(rcap->recall,
 				   c->recalls_max * sizeof(*rcap->recall)),
+		.leases = hash_of(rcap->lease, c->leases_max * sizeof(*rcap->lease)),
 		.era = rcap->era,
 		.executions = rcap->executions,
 		.sweep = rcap->sweep,

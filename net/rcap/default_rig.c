@@ -137,3 +137,15 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 	(void)host, (void)remote, (void)recall, (void)deadline;
 	return CODE_ENTRY;
 }
+
+DEFAULT void
+rcap_host_leased(void *host, u32 tag)
+{
+	(void)host, (void)tag;
+}
+
+DEFAULT void
+rcap_host_lapsed(void *host, u32 tag, enum wire_code code)
+{
+	(void)host, (void)tag, (void)code;
+}

@@ -14,7 +14,7 @@ config_fits(const struct rcap_config *c)
 {
 	return c->exports_max >= 1 && c->exports_max <= RCAP_EXPORTS_MAX &&
 	       c->ops_max >= 1 && c->grants_max >= 1 &&
-	       (u64)c->ops_max + c->grants_max < NIL16 &&
+	       (u64)c->ops_max + c->grants_max + c->leases_max < NIL16 &&
 	       c->staging_count <= TICKETS_MAX && c->buffers_max < RCAP_NONE &&
 	       c->recalls_max < RCAP_NONE;
 }
@@ -29,7 +29,7 @@ u64
 rcap_memory_needed(const struct rcap_config *c, const struct links_config *links)
 {
 	return room(1, sizeof(struct rcap)) +
-	       room(c->ops_max + c->grants_max, sizeof(struct rcap_op)) +
+	       room(c->ops_max + c->grants_max + c->leases_max, sizeof(struct rcap_op)) +
 	       room(links->peers_max, sizeof(struct rcap_lanes)) +
 	       room(c->exports_max, sizeof(struct rcap_export)) +
 	       room(c->uses ? 0 : c->exports_max, sizeof(struct fabric_export)) +
@@ -38,7 +38,8 @@ rcap_memory_needed(const struct rcap_config *c, const struct links_config *links
 	       room(c->endpoints_max, sizeof(struct rcap_endpoint)) +
 	       room(c->buffers_max, sizeof(struct rcap_buffer)) +
 	       room(c->services_max, sizeof(struct rcap_service)) +
-	       room(c->recalls_max, sizeof(struct rcap_recall));
+	       room(c->recalls_max, sizeof(struct rcap_recall)) +
+	       room(c->leases_max, sizeof(struct rcap_lease));
 }
 
 static void *
@@ -87,7 +88,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	rcap->host = host;
 	rcap->era = 1;
 	rcap->chores_at = NEVER;
-	rcap->op_count = config->ops_max + config->grants_max;
+	rcap->op_count = config->ops_max + config->grants_max + config->leases_max;
 	rcap->op = carve(&at, rcap->op_count, sizeof(*rcap->op));
 	rcap->lanes = carve(&at, links_config->peers_max, sizeof(*rcap->lanes));
 	rcap->exports = carve(&at, config->exports_max, sizeof(*rcap->exports));
@@ -103,6 +104,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	rcap->buffer = carve(&at, config->buffers_max, sizeof(*rcap->buffer));
 	rcap->service = carve(&at, config->services_max, sizeof(*rcap->service));
 	rcap->recall = carve(&at, config->recalls_max, sizeof(*rcap->recall));
+	rcap->lease = carve(&at, config->leases_max, sizeof(*rcap->lease));
 	tables_init(rcap, links_config);
 	serve_init(rcap);
 	return rcap;
@@ -181,6 +183,7 @@ rcap_tick(struct rcap *rcap, u64 now)
 		return;
 	exports_sweep(rcap);
 	recalls_work(rcap, now);
+	leases_work(rcap, now);
 }
 
 u64

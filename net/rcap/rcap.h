@@ -43,6 +43,8 @@ struct rcap_config {
 	u32 ops_max;		// operations submitted and not completed, 1..65535
 	u32 grants_max;		// grants on their way, and word of what is recalled
 	u32 recalls_max;	// capabilities that are asked for, or were taken
+	u32 leases_max;
+	u64 lease_byte;		// of `memory`: where the reads of leases land
 	u32 endpoints_max;
 	u32 buffers_max;	// posted for messages
 	u32 services_max;
@@ -212,6 +214,31 @@ struct rcap_ticket_terms {
 void
 rcap_ticket_write(const struct rcap *rcap, u64 now,
 		  const struct rcap_ticket_terms *terms, u8 *ticket);
+
+// ---- leases for copies of what was read (lease.c, docs/remote-capabilities.md)
+
+// When the owner's clock has gone on so far since it took a capability back, no copy
+// that was under a lease by it is left. The holder's host has been told by then, the
+// margin early by its own clock: an eighth, by which two clocks may differ, and the time
+// that a copy takes to go.
+#define RCAP_LEASE_NS LINK_LEASE_NS
+#define RCAP_LEASE_MARGIN_NS (RCAP_LEASE_NS / 8)
+
+struct rcap_lease_terms {
+	struct rcap_remote remote;	// for FRAMES, with READ
+	u64 offset;		// last byte of the copy, in its range
+	u32 environment;
+	u32 tag;		// for the host
+};
+
+// Begins one: rcap_host_leased() follows, or rcap_host_lapsed(), not before this returns.
+// Returns what it is called until it has ended, or RCAP_NONE: leases_max are open.
+must_check u32
+rcap_lease(struct rcap *rcap, const struct rcap_lease_terms *terms);
+
+// It is not wanted any more; the host is told nothing more of it.
+void
+rcap_lease_end(struct rcap *rcap, u32 lease);
 
 // ---- owner
 
@@ -433,6 +460,15 @@ void
 rcap_host_grant_ended(void *host, u32 entry, u32 node, u32 node_generation,
 		      enum wire_code code);
 
+// A lease has been proven: the copy is under it from now on.
+void
+rcap_host_leased(void *host, u32 tag);
+
+// It is over, since its time is (CODE_NONE) or for `code`, and its name is free: what was
+// under it must not be read any more. Or it never began.
+void
+rcap_host_lapsed(void *host, u32 tag, enum wire_code code);
+
 // A message lies in the buffer that was posted for it.
 void
 rcap_host_message(void *host, const struct rcap_message *message);
@@ -498,6 +534,8 @@ struct rcap_counters {
 	u64 recalled;		// units that came back of what was asked for
 	u64 forced;		// units of it that were taken
 	u64 untold;		// holders that were not told of what they lost
+	u64 leased;		// leases that were proven
+	u64 lapsed;		// of those, ended by their time or by the owner
 	u64 dropped[RCAP_DROP_COUNT];
 };
 

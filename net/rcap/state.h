@@ -65,7 +65,8 @@ struct rcap_op {
 	u32 remote_us;		// as the owner says
 	u32 chain_max;		// MCAS: longest chained read
 	u32 turn;		// uses of this record, for ids
-	u32 entry_generation;	// GRANT: `tag` is the entry; RECALL: turn of record `tag`
+	u32 entry_generation;	// GRANT: `tag` is the entry; RECALL: turn of record `tag`;
+				// of a lease, `tag` is its name
 	u16 peer;
 	u16 next;
 	u8 op;
@@ -79,7 +80,7 @@ struct rcap_op {
 	u8 window;		// of its lane; 0: the link's pace
 	u8 pieces;
 	u8 chained;		// MCAS: something else than a READ follows a swap
-	u8 own;			// the core's: a GRANT or a RECALL
+	u8 own;			// the core's: a GRANT, a RECALL, or the READ of a lease
 	u8 reserved[5];
 	u8 operand[WIRE_OPERAND_MAX];
 };
@@ -186,6 +187,27 @@ struct rcap_recall {
 	u8 reserved[3];
 };
 
+enum lease_state {
+	LEASE_FREE,
+	LEASE_ASKED,		// for the first proof
+	LEASE_PROVEN,
+};
+
+struct rcap_lease {
+	u64 incarnation;	// of the owner
+	u64 offset;
+	u64 asked_at;		// when the newest read was submitted
+	u64 ask_at;		// the next, when none is on its way
+	u64 until;		// PROVEN
+	u32 environment;
+	u32 slot, generation;
+	u32 tag;		// the host's
+	u16 peer;
+	u8 state;		// enum lease_state
+	u8 under_way;		// a read is, even when nobody waits for it any more
+	u32 reserved;
+};
+
 #pragma GCC diagnostic pop
 
 STATIC_ASSERT(LINK_PEER_BYTES + sizeof(struct rcap_lanes) <= 256);		// K7
@@ -207,8 +229,9 @@ struct rcap {
 	const struct rcap_secret *granted;	// see rcap_granted()
 	u8 secret[LINKS_SECRET];	// what those of the slots are derived from
 	struct rcap_recall *recall;
+	struct rcap_lease *lease;
 	u64 era;
-	u64 chores_at;		// sweep and recalls want a tick
+	u64 chores_at;		// sweep, recalls and leases want a tick
 	u32 executions;
 	u32 weighted;		// exports with a weight of their own; 0: nobody waits
 	u32 ops_used;		// submitted by environments
@@ -222,6 +245,7 @@ struct rcap {
 	u32 sweep;		// next export to look at; exports_fresh: none
 	u32 buffers_free;
 	u32 recalls_used;
+	u32 leases_used;
 	u16 landing_head, landing_tail;	// peers that take turns for landing places
 	bool landing_turn;	// it is the head's
 	bool landing_full;	// it had to go on waiting
@@ -280,6 +304,8 @@ u32
 grant_submit(struct rcap *rcap, u32 entry, u64 word);
 void
 recall_submit(struct rcap *rcap, u32 index);
+void
+lease_submit(struct rcap *rcap, u32 index);
 struct rcap_op *
 lane_first(const struct rcap *rcap, u16 peer, u32 lane);
 void
@@ -416,3 +442,11 @@ void
 recall_gone(struct rcap *rcap, u32 index);
 void
 recall_ended(struct rcap *rcap, u64 now, const struct rcap_op *op);
+
+// lease.c: chores_at says when; the read of a lease ended
+void
+leases_work(struct rcap *rcap, u64 now);
+void
+lease_told(struct rcap *rcap, u64 now, const struct rcap_op *op);
+void
+leases_check(const struct rcap *rcap);

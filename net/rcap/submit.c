@@ -124,6 +124,19 @@ op_free(struct rcap *rcap, struct rcap_op *op)
 	rcap->ops_free = op_index(rcap, op);
 }
 
+static void
+own_ended(struct rcap *rcap, u64 now, struct rcap_op *op)
+{
+	if (op->op == OP_GRANT)
+		grant_ended(rcap, op);
+	else if (op->op == OP_RECALL)
+		recall_ended(rcap, now, op);
+	else
+		lease_told(rcap, now, op);
+	rcap->grants_used -= op->op != OP_READ;
+	op_free(rcap, op);
+}
+
 void
 op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome,
        enum wire_code code)
@@ -141,12 +154,7 @@ op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome
 	op->code = (u8)code;
 	op->next = NIL16;
 	if (op->own) {
-		if (op->op == OP_GRANT)
-			grant_ended(rcap, op);
-		else
-			recall_ended(rcap, now, op);
-		rcap->grants_used--;
-		op_free(rcap, op);
+		own_ended(rcap, now, op);
 		return;
 	}
 	rcap->counters.completed[outcome]++;
@@ -437,11 +445,10 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 static struct rcap_op *
 own_take(struct rcap *rcap, enum wire_op what, u16 peer, u64 incarnation)
 {
-	struct rcap_op *op;
+	struct rcap_op *op = op_take(rcap);
 
-	ASSERT(rcap->grants_used < rcap->config.grants_max);
-	op = op_take(rcap);
-	rcap->grants_used++;
+	rcap->grants_used += what != OP_READ;
+	ASSERT(rcap->grants_used <= rcap->config.grants_max);
 	op->own = true;
 	op->op = (u8)what;
 	op->peer = peer;
@@ -498,6 +505,24 @@ recall_submit(struct rcap *rcap, u32 index)
 	op->entry_generation = r->turn;
 	op->operand_len = WIRE_LENGTH(recall);
 	wire_recall_store(op->operand, &recall);
+	op->state = OP_STATE_WAITING;
+	lane_append(rcap, op);
+}
+
+// A byte by the capability of a lease, for its environment. Nobody looks at the byte.
+void
+lease_submit(struct rcap *rcap, u32 index)
+{
+	const struct rcap_lease *l = &rcap->lease[index];
+	struct rcap_op *op = own_take(rcap, OP_READ, l->peer, l->incarnation);
+
+	op->environment = l->environment;
+	op->slot = l->slot;
+	op->generation = l->generation;
+	op->offset = l->offset;
+	op->length = 1;
+	op->local = rcap->config.lease_byte;
+	op->tag = index;
 	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);
 }

@@ -81,6 +81,21 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 
 // ---- nodes
 
+u64
+rig_clock(const struct rig *rig, u32 node)
+{
+	return (u64)((i64)rig->now + (i64)(rig->now / 1000) * rig->drift[node]);
+}
+
+// When it will show that, or soon after.
+static u64
+time_of(const struct rig *rig, u32 node, u64 shown)
+{
+	return shown == ~0ull || !rig->drift[node]
+		       ? shown
+		       : shown / (u64)(1000 + rig->drift[node]) * 1000 + 2000;
+}
+
 static void *
 zeroed(u64 size)
 {
@@ -122,6 +137,8 @@ configure(struct rig *rig, const struct rig_node *n, struct links_config *lc,
 		.ops_max = 128, .grants_max = 8,
 		.endpoints_max = 2, .buffers_max = 8, .services_max = 2,
 		.recalls_max = rig->recalls_max ? rig->recalls_max : 8,
+		.leases_max = RIG_LEASES,
+		.lease_byte = RIG_PAGES * 4096 - 1,
 	};
 }
 
@@ -136,6 +153,7 @@ rig_crash(struct rig *rig, u32 index)
 	n->links_memory = n->rcap_memory = NULL;
 	memset(n->tree, 0, sizeof(n->tree));
 	memset(n->block, 0, sizeof(n->block));
+	memset(n->lease, 0, sizeof(n->lease));
 	n->places = n->messages = n->completions = n->asked_count = n->recalled_count = 0;
 }
 
@@ -152,7 +170,8 @@ rig_boot(struct rig *rig, u32 index)
 	n->rcap_size = rcap_memory_needed(&rc, &lc);
 	n->links_memory = zeroed(n->links_size);
 	n->rcap_memory = zeroed(n->rcap_size);
-	n->links = links_init(n->links_memory, n->links_size, &lc, rig->now);
+	n->links = links_init(n->links_memory, n->links_size, &lc,
+			      rig_clock(rig, index));
 	ASSERT(n->links);
 	n->rcap = rcap_init(n->rcap_memory, n->rcap_size, &rc, &lc, n->links, n);
 	ASSERT(n->rcap);
@@ -243,18 +262,20 @@ blocks_due(struct rig_node *n)
 			n->blocks_outside++;
 		else if (!n->block_fails)
 			land(n, b);
-		rcap_block_done(n->rcap, n->rig->now, b->ticket, !n->block_fails);
+		rcap_block_done(n->rcap, rig_clock(n->rig, n->index), b->ticket,
+				!n->block_fails);
 	}
 }
 
 static void
 settle(struct rig_node *n)
 {
+	u64 now = rig_clock(n->rig, n->index);
 	u32 len;
 
 	blocks_due(n);
-	rcap_tick(n->rcap, n->rig->now);
-	while ((len = rcap_output(n->rcap, n->rig->now, n->buffer)))
+	rcap_tick(n->rcap, now);
+	while ((len = rcap_output(n->rcap, now, n->buffer)))
 		transmit(n->rig, n->index, n->buffer, len);
 	while (rcap_completion(n->rcap,
 			       &n->completion[n->completions %
@@ -272,7 +293,7 @@ rig_deliver(struct rig *rig, u32 index, const void *bytes, u32 len)
 	ASSERT(exact);
 	memcpy(exact, bytes, len);
 	if (n->up) {
-		rcap_input(n->rcap, rig->now, exact, len);
+		rcap_input(n->rcap, rig_clock(rig, index), exact, len);
 		settle(n);
 	}
 	free(exact);
@@ -290,7 +311,7 @@ next_time(const struct rig *rig)
 
 		if (!n->up)
 			continue;
-		next = MIN(next, rcap_deadline(n->rcap));
+		next = MIN(next, time_of(rig, i, rcap_deadline(n->rcap)));
 		for (u32 b = 0; b < ARRAY_SIZE(n->block); b++) {
 			if (n->block[b].used)
 				next = MIN(next, n->block[b].at);
@@ -414,7 +435,7 @@ rig_export_below(struct rig *rig, u32 owner, u32 root, u32 holder, u32 environme
 		.word = 0x1234,
 		.granter = rig->granter, .weight = rig->weight,
 	};
-	u32 entry = rcap_export(o->rcap, rig->now, &grant);
+	u32 entry = rcap_export(o->rcap, rig_clock(rig, owner), &grant);
 
 	ASSERT(entry != RCAP_NONE);
 	for (u32 i = 0; i < 1000 && h->places == place; i++)
@@ -444,7 +465,7 @@ rig_do(struct rig *rig, u32 node, const struct rcap_submit *submit)
 {
 	struct rig_node *n = &rig->node[node];
 	u32 before = n->completions;
-	u32 id = rcap_submit(n->rcap, rig->now, submit);
+	u32 id = rcap_submit(n->rcap, rig_clock(rig, node), submit);
 
 	ASSERT(id != RCAP_NONE);
 	ASSERT(rig_wait(rig, node, before + 1, 10 * NS_PER_SECOND));

@@ -15,6 +15,7 @@
 #define RIG_PLACES 1100u
 #define RIG_EXPORTS 32u		// of a node, unless a test wants more
 #define RIG_FRAMES 4096u	// on their way at a time
+#define RIG_LEASES 4u		// of a node
 
 struct rig_tree_node {
 	bool used, revoked;
@@ -38,6 +39,13 @@ struct rig_asked {
 	struct wire_recall recall;
 	u64 deadline;		// by this node's clock
 	u64 at;
+};
+
+struct rig_lease {
+	bool holds;
+	u32 begun, ended;	// times
+	enum wire_code code;	// of the last end
+	u64 at;			// when that was
 };
 
 struct rig_block {
@@ -86,6 +94,7 @@ struct rig_node {
 	struct rcap_recalled recalled[16];
 	u32 recalled_count;
 	u64 recalled_at;
+	struct rig_lease lease[RIG_LEASES];
 	u32 grants_ended;
 	enum wire_code grant_code;
 	struct rcap_completion completion[4096];
@@ -117,6 +126,7 @@ struct rig {
 	u32 recalls_max;	// 0: 8
 	u8 cover[RIG_NODES];
 	u8 behind[RIG_NODES];	// versions
+	i32 drift[RIG_NODES];	// of clocks, in thousandths
 	u32 nodes;
 	u64 steps;
 	u32 frames;
@@ -140,6 +150,10 @@ void
 rig_boot(struct rig *rig, u32 node);
 void
 rig_crash(struct rig *rig, u32 node);
+
+// What a node's clock shows.
+u64
+rig_clock(const struct rig *rig, u32 node);
 
 // Lets time pass; every invariant of every node is walked after each step.
 void

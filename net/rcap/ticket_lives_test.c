@@ -6,7 +6,8 @@
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
-// links: net/rcap/ticket.c net/rcap/recall.c net/rcap/asked_rig.c net/wire/wire.c
+// links: net/rcap/ticket.c net/rcap/recall.c net/rcap/lease.c net/rcap/asked_rig.c
+// links: net/wire/wire.c
 // links: net/link/table.c net/link/handshake.c net/link/session.c net/link/ask.c
 // links: net/link/grant.c net/link/seal.c net/link/input.c net/link/time.c
 // links: net/link/pace.c net/link/rekey.c net/link/hide.c net/link/check.c net/sodium/crypto.c

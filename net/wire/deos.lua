@@ -89,6 +89,7 @@ local codes = {
 	[30] = "CODE_SPENT",
 	[31] = "CODE_LIFE",
 	[32] = "CODE_ASKED",
+	[33] = "CODE_LEASED",
 }
 
 local types = {

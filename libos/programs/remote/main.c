@@ -141,6 +141,7 @@ static const struct command {
 	{ "redeem", 1, redeem, "" },
 	{ "keep", 4, keep_pages, "NODE PAGES gives|declares|ignores" },
 	{ "recall", 4, recall, "NODE PAGES MILLISECONDS" },
+	{ "cache", 2, cache, "NODE [revoke|drop]" },
 };
 
 static int

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Attempts on another node that must be refused, each with its own code, touching
 // nothing and leaving the link alone. The page keeps a pattern, which is read again
-// after each attempt that names it.
+// after each attempt that names it. What is held at the end, copies under leases too,
+// is taken back, and refused or gone.
 
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
+#include "libos/crt/revoke.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
@@ -191,6 +193,61 @@ narrowed(void)
 		0, 8)), FAR_CODE(CODE_RIGHTS));
 }
 
+static i64
+lease(u32 slot, u64 offset, u32 length, u32 frames)
+{
+	struct fabric_submit s = operation(FABRIC_LEASE, slot, offset, length);
+
+	s.lease.slot = frames;
+	return attempt(s);
+}
+
+// Leases of copies; and as many as one environment may have, whose frames go with the
+// page in the end.
+static void
+leases(void)
+{
+	u32 own = region.slot, count = 0;
+	i64 slot, result = 0;
+
+	expect("a lease of nothing", lease(pages.slot, 0, 0, own),
+	       FAR_CODE(CODE_SHAPE));
+	expect("a lease by own frames", lease(own, 0, 8, own), FAR_CODE(CODE_TYPE));
+	expect("a lease for what is no copy", lease(pages.slot, 0, 8, pages.slot),
+	       FAR_CODE(CODE_TYPE));
+	expect("a lease beyond the range", lease(pages.slot, BYTES - 7, 8, own),
+	       FAR_CODE(CODE_RANGE));
+	expect("a lease far beyond it", lease(pages.slot, ~0ull - 4096, 8, own),
+	       FAR_CODE(CODE_RANGE));
+	expect("a lease by a slot that is none", lease(250, 0, 8, own),
+	       FAR_CODE(CODE_SLOT));
+	while (!result && count <= FABRIC_LEASES_EACH) {
+		slot = sys_frame_alloc(FRAME_ANY, 1);
+		holds("there are frames for a copy", slot > 0);
+		result = lease(pages.slot, 0, 8, (u32)slot);
+		if (!result && !count)
+			expect("a second lease of one copy",
+			       lease(pages.slot, 0, 8, (u32)slot),
+			       FAR_CODE(CODE_LEASED));
+		count += !result;
+	}
+	expect("one more lease than there may be", result, FAR_CODE(CODE_TABLE));
+	holds("so many there were", count == FABRIC_LEASES_EACH);
+	expect("to drop what copies are by", attempt(operation(FABRIC_DROP, pages.slot,
+		0, 0)), FAR_CODE(CODE_LEASED));
+}
+
+static u32
+copies_taken(void)
+{
+	struct revoke_taken taken;
+	u32 count = 0;
+
+	while (revoke_record_next(&taken))
+		count += taken.request == REVOKE_LEASE;
+	return count;
+}
+
 static void
 no_service(void)
 {
@@ -227,6 +284,8 @@ revoked(enum far_asked how)
 	holds("what was taken back is refused", result == FAR_CODE(CODE_REVOKED));
 	result = attempt(operation(FABRIC_READ, readable.slot, 0, 8));
 	holds("all of it", result == FAR_CODE(CODE_REVOKED));
+	pause_ns(FABRIC_LEASE_NS);
+	holds("no copy of it is left", copies_taken() == FABRIC_LEASES_EACH);
 }
 
 static void
@@ -260,6 +319,7 @@ refuse(int argc, char **argv)
 	no_service();
 	untouched();
 	narrowed();
+	leases();
 	revoked(FAR_ASK_REVOKE);
 	holds("the link is the same", link_table()[node].session == session &&
 	      link_table()[node].state == FABRIC_LINK_UP);

@@ -30,6 +30,8 @@
 //						then gives, declares them, or ignores that
 //	remote recall NODE PAGES MILLISECONDS	has NODE, which serves, ask each holder for
 //						its last PAGES pages
+//	remote cache NODE [revoke|drop]		reads a page of it in a copy under a lease; has
+//						NODE take it back after a while, or gives it up
 //
 // NODE is the index of a link, the beginning of a UUID, or a MAC address. Each
 // prints one verdict line that begins with "remote:".
@@ -83,6 +85,8 @@ int
 keep_pages(int argc, char **argv);
 int
 recall(int argc, char **argv);
+int
+cache(int argc, char **argv);
 int
 hand(int argc, char **argv);
 int
