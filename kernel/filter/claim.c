@@ -134,14 +134,21 @@ claims_narrow(struct claims *c, u32 ring, const struct filter *narrowed)
 	x->filter = *narrowed;
 }
 
-// Ends the claims that are marked, with all that stand on them; returns the rings that
-// lost one, as bits. Each round but the last marks one at least.
+// Ends the claims from `first` on, or those of them that were let in under a guard, with
+// all that stand on them; returns the rings that lost one, as bits. Each round but the
+// last marks one at least.
 static u32
-end_marked(struct claims *c, bool *marked)
+end_claims(struct claims *c, u32 first, u32 count, u32 guard)
 {
-	bool more = true;
+	bool marked[CLAIMS_MAX] = { false };
+	bool more = false;
 	u32 rings = 0;
 
+	for (u32 i = first; i < first + count; i++) {
+		marked[i] = c->claim[i].used && (guard == CLAIM_UNGUARDED ||
+						 c->claim[i].guard == guard);
+		more |= marked[i];
+	}
 	for (u32 round = 0; more; round++) {
 		ASSERT(round <= CLAIMS_MAX);
 		more = false;
@@ -167,37 +174,22 @@ end_marked(struct claims *c, bool *marked)
 u32
 claims_end(struct claims *c, u32 ring, u32 index)
 {
-	bool marked[CLAIMS_MAX] = { false };
-
 	ASSERT(c->claim[ring * CLAIMS_A_RING + index].used);
-	marked[ring * CLAIMS_A_RING + index] = true;
-	return end_marked(c, marked);
+	return end_claims(c, ring * CLAIMS_A_RING + index, 1, CLAIM_UNGUARDED);
 }
 
 u32
 claims_end_ring(struct claims *c, u32 ring)
 {
-	bool marked[CLAIMS_MAX] = { false };
-
 	ASSERT(ring < RINGS_MAX);
-	for (u32 i = 0; i < CLAIMS_A_RING; i++)
-		marked[ring * CLAIMS_A_RING + i] =
-			c->claim[ring * CLAIMS_A_RING + i].used;
-	return end_marked(c, marked);
+	return end_claims(c, ring * CLAIMS_A_RING, CLAIMS_A_RING, CLAIM_UNGUARDED);
 }
 
 u32
 claims_end_guarded(struct claims *c, u32 guard)
 {
-	bool marked[CLAIMS_MAX] = { false };
-	bool some = false;
-
 	ASSERT(guard != CLAIM_UNGUARDED);
-	for (u32 i = 0; i < CLAIMS_MAX; i++) {
-		marked[i] = c->claim[i].used && c->claim[i].guard == guard;
-		some |= marked[i];
-	}
-	return some ? end_marked(c, marked) : 0;
+	return end_claims(c, 0, CLAIMS_MAX, guard);
 }
 
 bool
