@@ -5,6 +5,10 @@
 The time is for all targets together, spread evenly. What a target learned stays
 in build/fuzz/.../corpus, so the next run goes on from there; a failure leaves the
 input behind and prints the command that replays it.
+
+What mutations alone do not find, a target's source names in its head: `// words:` are
+pieces of inputs, escaped as in C, \\s for a blank; `// seeds:` are files of the build
+folder, of at most SEED_BYTES, that are inputs.
 """
 import argparse
 import os
@@ -17,8 +21,42 @@ from pathlib import Path
 
 SECONDS_MIN = 2
 GRACE_S = 30        # for one slow input when the time is up
+SEED_BYTES = 65536
+ROOT = Path(__file__).resolve().parents[2]
 EXECUTED = re.compile(r"^Done (\d+) runs", re.MULTILINE)
 COVERED = re.compile(r"cov: (\d+)")
+
+
+def named(source: str, what: str) -> list[str]:
+    """The words behind `// WHAT:` in a source's head."""
+    return [word for line in re.findall(rf"^// {what}: (.*)$", source, re.M)
+            for word in line.split()]
+
+
+def dictionary(words: list[str]) -> str:
+    """As libFuzzer reads it: every byte that is no letter or digit as \\xNN."""
+    plain = (word.replace("\\s", " ").encode().decode("unicode_escape").encode("latin-1")
+             for word in words)
+    return "".join('"' + "".join(chr(byte) if chr(byte).isalnum() and byte < 128
+                                 else f"\\x{byte:02x}" for byte in word) + '"\n'
+                   for word in plain)
+
+
+def hints(program: Path, corpus: Path) -> list[str]:
+    """Options for what the source names; seeds go into the corpus."""
+    build, _, inner = str(program).rpartition("/fuzz/")
+    source = (ROOT / inner).with_suffix(".c")
+    text = source.read_text(encoding="utf-8") if source.exists() else ""
+    for pattern in named(text, "seeds"):
+        for path in Path(build).glob(pattern):
+            if path.stat().st_size <= SEED_BYTES:
+                (corpus / path.name).write_bytes(path.read_bytes())
+    words = named(text, "words")
+    if not words:
+        return []
+    file = program.with_name(program.name + ".words")
+    file.write_text(dictionary(words), encoding="utf-8")
+    return [f"-dict={file}"]
 
 
 def fuzz(program: Path, seconds: int, seed: int) -> tuple[bool, str]:
@@ -29,7 +67,7 @@ def fuzz(program: Path, seconds: int, seed: int) -> tuple[bool, str]:
         folder.mkdir(parents=True, exist_ok=True)
     command = [str(program), f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10",
                "-rss_limit_mb=2048", "-print_final_stats=0", "-use_value_profile=1",
-               f"-artifact_prefix={crashes}/", str(corpus)]
+               f"-artifact_prefix={crashes}/", *hints(program, corpus), str(corpus)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:

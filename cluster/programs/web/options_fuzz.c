@@ -3,6 +3,8 @@
 // is refused with a sentence, or every value is in its range; what was read of
 // an address reads the same when it is written again.
 //
+// words: ip= gw= time= conns= instance= job= 10.0.2.15/24 10.0.2.2 255 \n
+//
 // links: cluster/programs/web/options.c kernel/base/fmt.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
