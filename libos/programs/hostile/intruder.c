@@ -25,6 +25,7 @@
 #define MEMBERS 2u			// of a group, and its addresses
 #define PIECE 512u			// of a foreign frame in a packet
 #define TARGETS_MAX 24u
+#define GIB (1ull << 30)
 #define ALL_PROTS (PROT_READ | PROT_WRITE | PROT_EXECUTE)
 
 static struct generator g;
@@ -218,7 +219,7 @@ ask_for_rights(void)
 }
 
 // By a capability for frames: the first one past its end, or with a right that it lacks, or
-// with two that nobody has together. Also in a part that it derives.
+// with two that nobody has together, now and then where no program's pages may lie.
 static void
 ask_for_frames(void)
 {
@@ -232,7 +233,8 @@ ask_for_frames(void)
 			slot = at;
 	}
 	for (u32 prot = PROT_READ; slot != SLOT_NONE && prot <= ALL_PROTS; prot++) {
-		u64 va = g.arena + (ARENA_FRAMES + 65) * PAGE_SIZE;
+		u64 va = below(&g, 4) ? g.arena + (ARENA_FRAMES + 65) * PAGE_SIZE
+				      : USER_END + (below(&g, 4) - 1) * PAGE_SIZE;
 		u64 beyond = info.base + info.count - below(&g, 2);
 		u64 a[] = { CAP_SLOT_SELF, va, slot, beyond, 1 + below(&g, 2), prot };
 
@@ -270,15 +272,19 @@ try_frames(u32 slot)
 		cap_drop_all(slot);
 }
 
-// Everything that its quota has left, so that the next call finds nothing.
+// Everything that its quota has left, so that the next call finds nothing; then page tables
+// more, for a place where there are none.
 static void
 take_all(void)
 {
 	const volatile struct env_info *self = &env_table()[self_index()];
+	u64 far = g.arena + (1 + below(&g, 500)) * GIB;
 
-	made++;
+	made += 2;
 	(void)(sys_frame_alloc(FRAME_ANY,
 			       self->quota.frames - self->used.frames) < 0);
+	(void)(sys_page_map(CAP_SLOT_SELF, far, g.arena_slot, g.arena_frame, 1,
+			    PROT_READ) < 0);
 }
 
 static void
