@@ -10,16 +10,6 @@
 #define BLOCKS 8u
 
 static struct far far;
-static u32 failures;
-
-static void
-holds(const char *what, bool value)
-{
-	if (value)
-		return;
-	failures++;
-	print("remote: does not hold: %s\n", what);
-}
 
 static bool
 is(u64 block, u8 value)

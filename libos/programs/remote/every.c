@@ -12,16 +12,6 @@
 
 static struct far far;
 static struct fabric_complete last;
-static u32 failures;
-
-static void
-holds(const char *what, bool value)
-{
-	if (value)
-		return;
-	failures++;
-	print("remote: does not hold: %s\n", what);
-}
 
 static void
 attempt(const char *name, struct fabric_submit s)

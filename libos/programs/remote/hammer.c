@@ -50,7 +50,6 @@ static struct far pages, blocks;
 static struct prng prng;
 static u64 done_count[FABRIC_OP_COUNT];
 static u64 begun, ended, unknown, not_done;
-static u32 failures;
 
 static u32
 below(u32 bound)

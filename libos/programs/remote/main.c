@@ -19,11 +19,21 @@
 struct fabric_queue fabric;
 struct frame_run region;
 struct far_io io = { .fabric = &fabric, .region = &region };
+u32 failures;
 
 u8 *
 region_page(u32 number)
 {
 	return direct_address(region.frame + number);
+}
+
+void
+holds(const char *what, bool value)
+{
+	if (value)
+		return;
+	failures++;
+	print("remote: does not hold: %s\n", what);
 }
 
 noreturn_ static void

@@ -15,16 +15,6 @@
 #define LOOK_NS (20 * NS_PER_MS)
 
 static struct far lent;		// the pool
-static u32 failures;
-
-static void
-holds(const char *what, bool value)
-{
-	if (value)
-		return;
-	failures++;
-	print("remote: does not hold: %s\n", what);
-}
 
 static bool
 refused(i64 result, u32 code)

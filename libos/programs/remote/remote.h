@@ -55,6 +55,12 @@ void
 ask_or_exit(u16 node, enum far_asked kind, u32 rights, u64 first, u64 count,
 	    struct far *far);
 
+// main.c: counts what does not hold, and says it.
+extern u32 failures;
+
+void
+holds(const char *what, bool value);
+
 int
 serve(int argc, char **argv);
 int
