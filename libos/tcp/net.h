@@ -55,6 +55,7 @@ struct net_config {
 	bool checksum_offload;	// the device completes the TCP checksum
 	u32 cut_max;		// bytes of TCP payload that the device cuts into segments
 				// (with checksum_offload; at most NET_CUT_MAX); 0: none
+	u16 cut_min;		// the shortest segments that it cuts into
 	u32 conn_max;		// TCP connections, 1..65535
 	u32 receive_size;	// receive buffer of each, bytes
 	u8 secret[NET_SECRET_LEN];	// random: initial sequence numbers, hashing

@@ -49,8 +49,10 @@ random_config(struct sim *sim, struct net_config *config)
 	config->mtu = mtus[prng_below(&sim->prng, ARRAY_SIZE(mtus))];
 	config->receive_size = sizes[prng_below(&sim->prng, ARRAY_SIZE(sizes))];
 	config->checksum_offload = prng_below(&sim->prng, 2);
-	if (config->checksum_offload)
+	if (config->checksum_offload) {
 		config->cut_max = cuts[prng_below(&sim->prng, ARRAY_SIZE(cuts))];
+		config->cut_min = prng_below(&sim->prng, 2) ? 512 : 0;
+	}
 	config->conn_max = 16;
 }
 

@@ -106,12 +106,42 @@ a_cut_packet_ends_once(void **state)
 	peer_end(&p);
 }
 
+// What a device does not cut into segments as short as the peer wants goes one by one.
+static void
+short_segments_go_alone(void **state)
+{
+	struct net_config config = wire_config(2);
+	u8 header[NET_HEADER_MAX];
+	struct tcp_conn *conn;
+	struct peer p;
+
+	(void)state;
+	config.checksum_offload = true;
+	config.cut_max = NET_CUT_MAX;
+	config.cut_min = 512;
+	for (u32 mss = 511; mss <= 512; mss++) {
+		struct net_packet packet = { .header = header };
+
+		p = peer_start(&config);
+		p.mss = (u16)(mss + 12);	// the time stamps' option
+		conn = peer_open(&p);
+		assert_non_null(conn);
+		assert_true(tcp_send_lent(p.net, conn, text, 3000));
+		assert_true(net_output(p.net, p.now, &packet));
+		assert_int_equal(packet.segment, mss < 512 ? 0 : 512);
+		assert_int_equal(packet.span[0].len, mss < 512 ? 511 : 3000);
+		tcp_abort(p.net, conn);
+		peer_end(&p);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_device_cuts_long_packets),
 		cmocka_unit_test(a_cut_packet_ends_once),
+		cmocka_unit_test(short_segments_go_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,6 @@
 #define ROUTE_RETRY_NS (20 * NS_PER_MS)
 #define LIMITED_SEGMENTS 2u		// RFC 3042
 #define IDLE_CWND_SEGMENTS 10u
-#define CUT_SEGMENT_MIN 512u		// kernel/abi/ring.h, RING_SEGMENT_MIN
 
 static void
 acknowledgement_sent(struct tcp_conn *conn, const struct tcp_header *t)
@@ -248,7 +247,7 @@ congestion_allows(const struct tcp_conn *conn, u32 *len)
 static u32
 packet_max(const struct net *net, const struct tcp_conn *conn)
 {
-	if (conn->mss < CUT_SEGMENT_MIN)
+	if (conn->mss < net->config.cut_min)
 		return conn->mss;
 	return MAX(conn->mss, whole_segments(conn, net->config.cut_max));
 }

@@ -203,6 +203,7 @@ open_stack(void)
 		.mtu = (u16)MIN((u32)sys_info()->nic_mtu, MTU_MAX),
 		.checksum_offload = sys_info()->nic_checksum,
 		.cut_max = sys_info()->nic_segments ? NET_CUT_MAX : 0,
+		.cut_min = RING_SEGMENT_MIN,
 		.receive_size = RECEIVE_SIZE,
 		.mode = job ? NET_GUEST : NET_HOST,
 		.address = options.address,
