@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "harness/search/fabric.h"
 #include "kernel/base/assert.h"
@@ -21,11 +20,6 @@ enum happening {
 	LAPSE,
 };
 
-struct choice {
-	u8 what;		// enum happening
-	u8 which;
-};
-
 extern u8 fabric_links_room[NODES][LINKS_ROOM], fabric_rcap_room[NODES][RCAP_ROOM];
 extern u64 fabric_links_size, fabric_rcap_size;
 
@@ -34,14 +28,10 @@ fabric_begin(void);
 
 u32 net_planted;
 
-static struct choice list[SEARCH_CHOICES_MAX];
-static u32 listed;
-
 static void
 add(enum happening what, u32 which)
 {
-	ASSERT(listed < SEARCH_CHOICES_MAX);
-	list[listed++] = (struct choice){ (u8)what, (u8)which };
+	choice_add(what, which, 0);
 }
 
 // Of frames that are alike only the first is named.
@@ -101,20 +91,18 @@ list_mischief(void)
 	}
 }
 
-static u32
-choices(void)
+static void
+list(void)
 {
-	listed = 0;
 	list_frames();
 	if (fabric.bag_count > BAG_FULL)
-		return listed;
+		return;
 	list_nodes();
 	list_mischief();
 	if (fabric.left.ticks)
 		add(TICK, 0);
 	if (fabric.left.lapses)
 		add(LAPSE, 0);
-	return listed;
 }
 
 static void
@@ -168,16 +156,6 @@ happen(const struct choice *choice)
 	}
 }
 
-static void
-take(u32 index)
-{
-	u32 count = choices();
-
-	ASSERT(index < count);
-	happen(&list[index]);
-	judge();
-}
-
 // ---- in words
 
 static void
@@ -199,7 +177,7 @@ tell_frame(const struct bag_frame *frame, char *text, u32 room)
 }
 
 static void
-tell(u32 index, char *text, u32 room)
+tell(const struct choice *c, char *text, u32 room)
 {
 	static const char *const words[] = {
 		[DELIVER] = "comes:", [COPY] = "comes, and will again:",
@@ -211,11 +189,8 @@ tell(u32 index, char *text, u32 room)
 		[BOOT] = "boots: n", [TICK] = "time goes to the next deadline",
 		[LAPSE] = "time goes beyond every lease",
 	};
-	u32 count = choices();
-	const struct choice *c = &list[index];
 	char frame[80] = "";
 
-	ASSERT(index < count);
 	if (c->what <= LOSE)
 		tell_frame(&fabric.bag[c->which], frame, sizeof(frame));
 	if (c->what <= LOSE)
@@ -344,23 +319,12 @@ static const char *const names[] = {
 	NULL
 };
 
-static bool
-plant(const char *bug)
-{
-	net_planted = BUG_NONE;
-	for (u32 i = 0; bug && names[i]; i++) {
-		if (!strcasecmp(bug, names[i]))
-			net_planted = i + 1;
-	}
-	return !bug || net_planted != BUG_NONE;
-}
-
 const struct world world_fabric = {
 	.name = "fabric",
 	.text = "net/link and net/rcap: 3 nodes, 2 pages, 1 crash",
-	.bugs = names,
+	.bugs = names, .planted = &net_planted,
 	.size = sizeof(struct fabric) +
 		NODES * (LINKS_ROOM + RCAP_ROOM + (PAGES + 1) * WORDS_KEPT * 8),
-	.begin = begin, .choices = choices, .take = take, .tell = tell, .hash = hash,
-	.save = save, .load = load, .settle = settle, .plant = plant,
+	.begin = begin, .list = list, .happen = happen, .tell = tell, .check = judge,
+	.hash = hash, .save = save, .load = load, .settle = settle,
 };

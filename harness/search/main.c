@@ -116,7 +116,7 @@ read_command(struct command *command, int argc, char **argv)
 	}
 	if (!command->plan.states)
 		usage_error("out of range", "0");
-	if (!command->plan.world->plant(command->plan.bug))
+	if (!search_plant(command->plan.world, command->plan.bug))
 		usage_error("no such bug in this world", command->plan.bug);
 }
 

@@ -2,11 +2,13 @@
 // The search itself: a table of hashes, a list of states in the order in which they
 // were met, and the saved bytes of the states on the present way. Neighbours in that
 // list mostly share all but the last steps of their ways, so that few are taken twice. A
-// layer is what is met in so many steps: its states stand side by side in the list.
+// layer is what is met in so many steps: its states stand side by side in the list. A
+// choice is named by its place among those that its world lists, as in a way.
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "harness/search/search.h"
 #include "kernel/base/assert.h"
@@ -57,6 +59,47 @@ search_hash(u64 seed, const void *bytes, u64 len)
 	return a ^ a >> 29;
 }
 
+// ---- choices
+
+struct choices choices;
+
+void
+choice_add(u32 what, u32 which, u32 other)
+{
+	ASSERT(choices.count < SEARCH_CHOICES_MAX);
+	choices.at[choices.count++] =
+		(struct choice){ (u8)what, (u8)which, (u8)other };
+}
+
+static u32
+list(void)
+{
+	choices.count = 0;
+	s.plan->world->list();
+	return choices.count;
+}
+
+// A copy, since what happens may list anew.
+static struct choice
+choice_at(u32 index)
+{
+	u32 count = list();
+
+	ASSERT(index < count);
+	return choices.at[index];
+}
+
+bool
+search_plant(const struct world *world, const char *bug)
+{
+	*world->planted = 0;
+	for (u32 i = 0; bug && world->bugs[i]; i++) {
+		if (!strcasecmp(bug, world->bugs[i]))
+			*world->planted = i + 1;
+	}
+	return !bug || *world->planted;
+}
+
 // ---- what was wrong
 
 static void
@@ -69,10 +112,20 @@ print_way(u32 steps)
 static void
 tell_step(u32 step)
 {
+	struct choice choice = choice_at(s.choice[step]);
 	char text[160] = "";
 
-	s.plan->world->tell(s.choice[step], text, sizeof(text));
+	s.plan->world->tell(&choice, text, sizeof(text));
 	printf("%4u  %s\n", step + 1, text);
+}
+
+static void
+happen(u32 index)
+{
+	struct choice choice = choice_at(index);
+
+	s.plan->world->happen(&choice);
+	s.plan->world->check();
 }
 
 // Again from the beginning, in words: the last step is the one that breaks it.
@@ -84,7 +137,7 @@ tell_way(u32 steps)
 	for (u32 i = 0; i < steps; i++) {
 		tell_step(i);
 		if (i + 1 < steps)
-			s.plan->world->take(s.choice[i]);
+			happen(s.choice[i]);
 	}
 }
 
@@ -179,11 +232,11 @@ is_new(u64 hash)
 }
 
 static void
-take(u32 choice)
+take(u32 index)
 {
-	s.choice[s.depth] = choice;
+	s.choice[s.depth] = index;
 	s.taking = true;
-	s.plan->world->take(choice);
+	happen(index);
 	s.taking = false;
 }
 
@@ -226,14 +279,13 @@ static void
 expand(u32 index, struct search_result *result)
 {
 	const struct world *world = s.plan->world;
-	u32 choices;
+	u32 count;
 
 	go_to(index);
 	if (s.plan->settle_each && index % s.plan->settle_each == 0)
 		settle(result);
-	choices = world->choices();
-	ASSERT(choices <= SEARCH_CHOICES_MAX);
-	for (u32 i = 0; i < choices && result->states < s.plan->states; i++) {
+	count = list();
+	for (u32 i = 0; i < count && result->states < s.plan->states; i++) {
 		take(i);
 		result->steps++;
 		if (is_new(world->hash()))
@@ -253,7 +305,7 @@ read_choice(const char **way, u32 *choice)
 	u64 number = strtoull(*way, &end, 10);
 
 	if (end == *way || (*end && *end != '.') ||
-	    number >= s.plan->world->choices())
+	    number >= list())
 		return false;
 	*choice = (u32)number;
 	*way = *end ? end + 1 : end;
@@ -340,7 +392,7 @@ search_follow(const struct search_plan *plan, const char *way)
 			return false;
 		s.choice[s.depth] = choice;
 		tell_step(s.depth);
-		plan->world->take(choice);
+		happen(choice);
 	}
 	const char *what = plan->world->settle();
 

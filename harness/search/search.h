@@ -17,28 +17,45 @@
 #define SEARCH_DEPTH_MAX 200u
 #define SEARCH_CHOICES_MAX 96u
 
+// One of the things that can happen next, in the world's own words.
+struct choice {
+	u8 what;
+	u8 which, other;
+};
+
 struct world {
 	const char *name;
 	const char *text;
-	const char *const *bugs;	// names that `plant` takes, up to NULL
+	const char *const *bugs;	// their names, up to NULL
+	u32 *planted;			// the bug that is, counted from 1; 0: none
 	u32 size;			// bytes of a saved state
 
 	// Makes the first state.
 	void (*begin)(void);
-	// How many things can happen now, at most SEARCH_CHOICES_MAX.
-	u32 (*choices)(void);
-	// Has one happen. What it breaks is told to search_wrong().
-	void (*take)(u32 choice);
+	// Lists what can happen now (choice_add()), always in the same order.
+	void (*list)(void);
+	void (*happen)(const struct choice *choice);
 	// The same in words, before it happens.
-	void (*tell)(u32 choice, char *text, u32 room);
+	void (*tell)(const struct choice *choice, char *text, u32 room);
+	// What holds after each step. What does not is told to search_wrong().
+	void (*check)(void);
 	u64 (*hash)(void);
 	void (*save)(void *to);
 	void (*load)(const void *from);
 	// From here on nothing goes wrong any more: everything that was begun must end.
 	// NULL, or what does not.
 	const char *(*settle)(void);
-	bool (*plant)(const char *bug);
 };
+
+// What was listed last.
+struct choices {
+	u32 count;
+	struct choice at[SEARCH_CHOICES_MAX];
+};
+extern struct choices choices;
+
+void
+choice_add(u32 what, u32 which, u32 other);
 
 extern const struct world world_fabric, world_pages, world_members, world_published,
 	world_few;
@@ -69,6 +86,10 @@ search(const struct search_plan *plan, struct search_result *result);
 // Takes a way as printed, "3.0.1", and tells each step. False: there is no such choice.
 must_check bool
 search_follow(const struct search_plan *plan, const char *way);
+
+// Plants a bug of a world's, or none (NULL). False: it has none of that name.
+must_check bool
+search_plant(const struct world *world, const char *bug);
 
 // The world is wrong: what, after the choice that is being taken.
 noreturn_ void

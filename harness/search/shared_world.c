@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "dsm/core/planted.h"
 #include "harness/search/shared.h"
@@ -19,11 +18,6 @@
 enum happening {
 	START, COME, COPY, LOSE, RUN, HALF, END, UNKNOWN, NOT_DONE, FORGET, STEP, WAIT,
 	TICK, HEAR, CRASH, BOOT, CUT, HEAL, RENEW,
-};
-
-struct choice {
-	u8 what;		// enum happening
-	u8 which, other;
 };
 
 u32 dsm_planted;
@@ -50,16 +44,6 @@ static const struct {
 };
 
 static enum kind kind;		// of the world that is searched
-static struct choice list[SEARCH_CHOICES_MAX];
-static u32 listed;
-
-static void
-add(enum happening what, u32 which, u32 other)
-{
-	ASSERT(listed < SEARCH_CHOICES_MAX);
-	list[listed++] = (struct choice){ (u8)what, (u8)which, (u8)other };
-}
-
 // ---- what there is to choose from
 
 static void
@@ -68,11 +52,11 @@ list_posts(void)
 	for (u32 i = 0; i < POSTS; i++) {
 		if (!shared.post[i].hash)
 			continue;
-		add(COME, i, 0);
+		choice_add(COME, i, 0);
 		if (shared.left.copies && !shared.post[i].came)
-			add(COPY, i, 0);
+			choice_add(COPY, i, 0);
 		if (shared.left.losses)
-			add(LOSE, i, 0);
+			choice_add(LOSE, i, 0);
 	}
 }
 
@@ -83,21 +67,21 @@ list_op(const struct operation *op, u32 i)
 	bool reaches = is_there(op->to) && !shared.node[op->from].cut;
 
 	if (can_run)
-		add(RUN, i, 0);
+		choice_add(RUN, i, 0);
 	if (orphan) {
-		add(FORGET, i, 0);
+		choice_add(FORGET, i, 0);
 		return;
 	}
 	if (op->state == OP_RAN)
-		add(END, i, 0);
+		choice_add(END, i, 0);
 	if (op->state == OP_SENT && !can_run)
-		add(NOT_DONE, i, 0);
+		choice_add(NOT_DONE, i, 0);
 	if (op->state == OP_SENT ? !can_run : !reaches)
-		add(UNKNOWN, i, 0);
+		choice_add(UNKNOWN, i, 0);
 	else if (shared.left.lapses)
-		add(UNKNOWN, i, 1);
+		choice_add(UNKNOWN, i, 1);
 	if (can_run && shared.left.lapses && op->what == COH_DO_WRITE)
-		add(HALF, i, 0);
+		choice_add(HALF, i, 0);
 }
 
 static void
@@ -108,20 +92,20 @@ list_nodes(void)
 
 		if (!n->up) {
 			if (shared.late != i + 1 && (shared.left.boots || shared.settling))
-				add(BOOT, i, 0);
+				choice_add(BOOT, i, 0);
 			continue;
 		}
 		if (!n->begun && !program_is_over(i))
-			add(STEP, i, 0);
+			choice_add(STEP, i, 0);
 		if (node_pauses(i))
-			add(WAIT, i, 0);
+			choice_add(WAIT, i, 0);
 		if (shared.left.ticks && n->coh.phase != COH_FENCED)
-			add(TICK, i, 0);
+			choice_add(TICK, i, 0);
 		if (n->coh.phase == COH_FENCED)
-			add(RENEW, i, 0);
+			choice_add(RENEW, i, 0);
 		for (u32 other = 0; other < NODES; other++) {
 			if (node_has_news(i, other))
-				add(HEAR, i, other);
+				choice_add(HEAR, i, other);
 		}
 	}
 }
@@ -136,29 +120,28 @@ list_faults(void)
 		bool victim = all && shared.left.victims >> i & 1;
 
 		if (victim && shared.left.crashes)
-			add(CRASH, i, 0);
+			choice_add(CRASH, i, 0);
 		if (victim && shared.left.cuts)
-			add(CUT, i, 0);
+			choice_add(CUT, i, 0);
 		if (shared.node[i].cut)
-			add(HEAL, i, 0);
+			choice_add(HEAL, i, 0);
 	}
 }
 
 static void
 begin_at(const struct start *start);
 
-static u32
-choices(void)
+static void
+list(void)
 {
 	u32 crowd = 0;
 
-	listed = 0;
 	if (!shared.start) {
 		for (u32 i = 0; i < ARRAY_SIZE(starts); i++) {
 			if (starts[i].kind == kind)
-				add(START, i, 0);
+				choice_add(START, i, 0);
 		}
-		return listed;
+		return;
 	}
 	list_posts();
 	for (u32 i = 0; i < OPS; i++) {
@@ -169,10 +152,9 @@ choices(void)
 	for (u32 i = 0; i < POSTS; i++)
 		crowd += shared.post[i].hash && !shared.post[i].came;
 	if (crowd >= CROWD)
-		return listed;
+		return;
 	list_nodes();
 	list_faults();
-	return listed;
 }
 
 // ---- what happens
@@ -270,16 +252,6 @@ happen(const struct choice *c)
 	}
 }
 
-static void
-take(u32 index)
-{
-	u32 count = choices();
-
-	ASSERT(index < count);
-	happen(&list[index]);
-	witness();
-}
-
 // ---- in words
 
 static void
@@ -316,7 +288,7 @@ tell_op(const struct operation *op, char *text, u32 room)
 }
 
 static void
-tell(u32 index, char *text, u32 room)
+tell(const struct choice *c, char *text, u32 room)
 {
 	static const char *const words[] = {
 		[START] = "start: ", [COME] = "comes: ",
@@ -332,11 +304,8 @@ tell(u32 index, char *text, u32 room)
 		[STEP_READ] = "read", [STEP_WRITE] = "write", [STEP_COPY] = "copy to",
 		[STEP_EVICT] = "evict", [STEP_PUBLISH] = "publish",
 		[STEP_BARRIER] = "barrier" };
-	u32 count = choices();
-	const struct choice *c = &list[index];
 	char what[120] = "";
 
-	ASSERT(index < count);
 	if (c->what == START)
 		snprintf(what, sizeof(what), "%s: %s", starts[c->which].start.name,
 			 starts[c->which].start.text);
@@ -391,22 +360,26 @@ rank(const struct choice *c)
 static void
 go_on(void)
 {
-	u32 count = choices(), best = 0, least = ~0u;
+	const struct choice *best = choices.at;
+	u32 least = ~0u;
 
-	for (u32 i = 0; i < count; i++) {
-		u32 order = rank(&list[i]) * NODES;
+	choices.count = 0;
+	list();
+	for (u32 i = 0; i < choices.count; i++) {
+		const struct choice *c = &choices.at[i];
+		u32 order = rank(c) * NODES;
 
-		if (list[i].what == WAIT || list[i].what == TICK)
-			order += (list[i].which + TURNS - shared.turn) % NODES;
+		if (c->what == WAIT || c->what == TICK)
+			order += (c->which + TURNS - shared.turn) % NODES;
 		if (order < least) {
 			least = order;
-			best = i;
+			best = c;
 		}
 	}
-	ASSERT(count && rank(&list[best]) < 4);
-	if (list[best].what == WAIT || list[best].what == TICK)
+	ASSERT(choices.count && rank(best) < 4);
+	if (best->what == WAIT || best->what == TICK)
 		shared.turn = (shared.turn + 1) % TURNS;
-	happen(&list[best]);
+	happen(best);
 	witness();
 }
 
@@ -561,24 +534,14 @@ static const char *const names[] = {
 	NULL
 };
 
-static bool
-plant(const char *bug)
-{
-	dsm_planted = DSM_BUG_NONE;
-	for (u32 i = 0; bug && names[i]; i++) {
-		if (!strcasecmp(bug, names[i]))
-			dsm_planted = i + 1;
-	}
-	return !bug || dsm_planted != DSM_BUG_NONE;
-}
-
 #define WORLD(which, sentence)								\
 	static void begin_##which(void) { kind = which; begin(); }			\
 	const struct world world_##which = {						\
 		.name = #which, .text = sentence, .bugs = names,			\
-		.size = sizeof(struct shared), .begin = begin_##which,			\
-		.choices = choices, .take = take, .tell = tell, .hash = shared_hash,	\
-		.save = save, .load = load, .settle = settle, .plant = plant,		\
+		.planted = &dsm_planted, .size = sizeof(struct shared),			\
+		.begin = begin_##which, .list = list, .happen = happen, .tell = tell,	\
+		.check = witness, .hash = shared_hash, .save = save, .load = load,	\
+		.settle = settle,							\
 	}
 
 WORLD(pages, "dsm/core: 3 nodes, 2 pages, all of them there");
