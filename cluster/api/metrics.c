@@ -242,32 +242,77 @@ uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT])
 				    uuid[i]);
 }
 
-static void
-link_labels(const struct api_tables *t, u32 index, char *labels, size_t size)
+#define LABELS_SIZE 160u
+
+// Rows of one of the tables. What has no labels is not there.
+struct rows {
+	const volatile void *first;
+	size_t size;
+	u32 count;
+	bool (*labels)(const struct api_tables *t, u32 index, char labels[LABELS_SIZE]);
+};
+
+static bool
+link_labels(const struct api_tables *t, u32 index, char labels[LABELS_SIZE])
 {
 	char uuid[UUID_TEXT];
 
 	uuid_text(t->links[index].uuid, uuid);
-	fmt_into(labels, size, "{peer=\"%s\"}", uuid);
-}
-
-static bool
-link_known(const struct api_tables *t, u32 index)
-{
+	fmt_into(labels, LABELS_SIZE, "{peer=\"%s\"}", uuid);
 	return t->links[index].state != FABRIC_LINK_FREE;
 }
 
 // A capability's peer by its link: the table of links has it.
-static void
+static bool
 use_labels(const struct api_tables *t, const char *key, u32 index, u32 environment,
-	   u16 peer, u8 type, char *labels, size_t size)
+	   u16 peer, u8 type, char labels[LABELS_SIZE])
 {
 	char uuid[UUID_TEXT] = "";
 
+	if (!type)
+		return false;
 	if (peer < FABRIC_LINKS_MAX)
 		uuid_text(t->links[peer].uuid, uuid);
-	fmt_into(labels, size, "{%s=\"%u\",peer=\"%s\",environment=\"%u\",type=\"%s\"}",
-		 key, index, uuid, environment, api_type_word(type));
+	fmt_into(labels, LABELS_SIZE,
+		 "{%s=\"%u\",peer=\"%s\",environment=\"%u\",type=\"%s\"}", key, index,
+		 uuid, environment, api_type_word(type));
+	return true;
+}
+
+static bool
+export_labels(const struct api_tables *t, u32 index, char labels[LABELS_SIZE])
+{
+	const volatile struct fabric_export *e = &t->exports[index];
+
+	return use_labels(t, "slot", index, e->environment, e->peer, e->type, labels);
+}
+
+static bool
+held_labels(const struct api_tables *t, u32 index, char labels[LABELS_SIZE])
+{
+	const volatile struct fabric_held *h = &t->held[index];
+
+	return use_labels(t, "index", index, h->environment, h->peer, h->type, labels);
+}
+
+static void
+say_rows(struct text *text, const struct api_tables *t, const struct rows *rows,
+	 const struct field *fields, u32 count)
+{
+	char labels[LABELS_SIZE];
+
+	for (u32 f = 0; f < count; f++) {
+		const struct field *field = &fields[f];
+
+		say_family(text, field->name, field->type, field->help);
+		for (u32 i = 0; i < rows->count && !text->full; i++) {
+			const volatile void *row =
+				(const volatile u8 *)rows->first + i * rows->size;
+
+			if (rows->labels(t, i, labels))
+				say_value(text, field, labels, value_of(row, field));
+		}
+	}
 }
 
 // ---- families
@@ -296,6 +341,20 @@ say_node(struct text *text, const struct api_tables *t)
 }
 
 static void
+say_named(struct text *text, const char *family, const char *label, const char *help,
+	  api_reasons *next, const volatile struct fabric_info *info)
+{
+	struct api_reason r;
+
+	say_family(text, family, "counter", help);
+	for (u32 i = 0; next(i, info, &r); i++) {
+		if (*r.word)
+			say(text, "%s{%s=\"%s\"} %llu\n", family, label, r.word,
+			    (number_t)r.count);
+	}
+}
+
+static void
 say_reasons(struct text *text, const volatile struct fabric_info *info)
 {
 	static const char *const outcomes[] = { "done", "not_done", "unknown" };
@@ -306,20 +365,10 @@ say_reasons(struct text *text, const volatile struct fabric_info *info)
 	for (u32 i = 0; api_drop(i, info, &r); i++)
 		say(text, "deos_fabric_dropped_total{layer=\"%s\",reason=\"%s\"} %llu\n",
 		    r.layer, r.word, (number_t)r.count);
-	say_family(text, "deos_fabric_refused_total", "counter",
-		   "requests of peers that were refused, by reason");
-	for (u32 i = 0; api_refusal(i, info, &r); i++) {
-		if (*r.word)
-			say(text, "deos_fabric_refused_total{reason=\"%s\"} %llu\n",
-			    r.word, (number_t)r.count);
-	}
-	say_family(text, "deos_fabric_executed_total", "counter",
-		   "operations that ran here for peers");
-	for (u32 i = 0; api_executed(i, info, &r); i++) {
-		if (*r.word)
-			say(text, "deos_fabric_executed_total{operation=\"%s\"} %llu\n",
-			    r.word, (number_t)r.count);
-	}
+	say_named(text, "deos_fabric_refused_total", "reason",
+		  "requests of peers that were refused, by reason", api_refusal, info);
+	say_named(text, "deos_fabric_executed_total", "operation",
+		  "operations that ran here for peers", api_executed, info);
 	say_family(text, "deos_fabric_completed_total", "counter",
 		   "operations of this node, by outcome");
 	for (u32 i = 0; i < ARRAY_SIZE(outcomes); i++)
@@ -327,62 +376,33 @@ say_reasons(struct text *text, const volatile struct fabric_info *info)
 		    outcomes[i], (number_t)info->completed[i]);
 }
 
-static u32
-link_count(const struct api_tables *t)
-{
-	return MIN(t->fabric->links, FABRIC_LINKS_MAX);
-}
-
 static void
 say_links(struct text *text, const struct api_tables *t)
 {
-	char labels[64];
+	struct rows rows = { t->links, sizeof(*t->links),
+			     MIN(t->fabric->links, FABRIC_LINKS_MAX), link_labels };
+	char labels[LABELS_SIZE];
 
 	say_family(text, "deos_link_up", "gauge", "1: a session stands");
-	for (u32 i = 0; i < link_count(t); i++) {
-		link_labels(t, i, labels, sizeof(labels));
-		if (link_known(t, i))
+	for (u32 i = 0; i < rows.count; i++) {
+		if (link_labels(t, i, labels))
 			say(text, "deos_link_up%s %u\n", labels,
 			    t->links[i].state == FABRIC_LINK_UP);
 	}
-	for (u32 f = 0; f < ARRAY_SIZE(link_fields) + ARRAY_SIZE(count_fields); f++) {
-		bool counted = f >= ARRAY_SIZE(link_fields);
-		const struct field *field =
-			counted ? &count_fields[f - ARRAY_SIZE(link_fields)]
-				: &link_fields[f];
-
-		say_family(text, field->name, field->type, field->help);
-		for (u32 i = 0; i < link_count(t); i++) {
-			const volatile void *row = counted ? (const volatile void *)&t->counts[i]
-							   : &t->links[i];
-
-			link_labels(t, i, labels, sizeof(labels));
-			if (link_known(t, i))
-				say_value(text, field, labels, value_of(row, field));
-		}
-	}
+	say_rows(text, t, &rows, link_fields, ARRAY_SIZE(link_fields));
+	rows.first = t->counts;
+	rows.size = sizeof(*t->counts);
+	say_rows(text, t, &rows, count_fields, ARRAY_SIZE(count_fields));
 }
 
 static void
 say_exports(struct text *text, const struct api_tables *t)
 {
-	u32 count = MIN(t->fabric->exports_max, FABRIC_EXPORTS_MAX);
-	char labels[160];
+	const struct rows rows = { t->exports, sizeof(*t->exports),
+				   MIN(t->fabric->exports_max, FABRIC_EXPORTS_MAX),
+				   export_labels };
 
-	for (u32 f = 0; f < ARRAY_SIZE(export_fields); f++) {
-		const struct field *field = &export_fields[f];
-
-		say_family(text, field->name, field->type, field->help);
-		for (u32 i = 0; i < count && !text->full; i++) {
-			const volatile struct fabric_export *e = &t->exports[i];
-
-			if (!e->type)
-				continue;
-			use_labels(t, "slot", i, e->environment, e->peer, e->type, labels,
-				   sizeof(labels));
-			say_value(text, field, labels, value_of(e, field));
-		}
-	}
+	say_rows(text, t, &rows, export_fields, ARRAY_SIZE(export_fields));
 }
 
 // Buckets count what is below their bound, so each holds the ones before it.
@@ -411,29 +431,15 @@ say_latency(struct text *text, const volatile struct fabric_held *h, char *label
 static void
 say_held(struct text *text, const struct api_tables *t)
 {
-	char labels[160];
+	const struct rows rows = { t->held, sizeof(*t->held), FABRIC_HELD_MAX, held_labels };
+	char labels[LABELS_SIZE];
 
-	for (u32 f = 0; f <= ARRAY_SIZE(held_fields); f++) {
-		const struct field *field =
-			f < ARRAY_SIZE(held_fields) ? &held_fields[f] : NULL;
-
-		if (field)
-			say_family(text, field->name, field->type, field->help);
-		else
-			say_family(text, "deos_held_latency_seconds", "histogram",
-				   "from submission to completion of what is done");
-		for (u32 i = 0; i < FABRIC_HELD_MAX && !text->full; i++) {
-			const volatile struct fabric_held *h = &t->held[i];
-
-			if (!h->type)
-				continue;
-			use_labels(t, "index", i, h->environment, h->peer, h->type, labels,
-				   sizeof(labels));
-			if (field)
-				say_value(text, field, labels, value_of(h, field));
-			else
-				say_latency(text, h, labels);
-		}
+	say_rows(text, t, &rows, held_fields, ARRAY_SIZE(held_fields));
+	say_family(text, "deos_held_latency_seconds", "histogram",
+		   "from submission to completion of what is done");
+	for (u32 i = 0; i < rows.count && !text->full; i++) {
+		if (held_labels(t, i, labels))
+			say_latency(text, &t->held[i], labels);
 	}
 }
 

@@ -116,6 +116,8 @@ api_type_word(u8 type)
 		return "blocks";
 	case FABRIC_ENDPOINT:
 		return "endpoint";
+	case FABRIC_POOLED:
+		return "pool";
 	}
 	return "unknown";
 }

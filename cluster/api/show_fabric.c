@@ -31,22 +31,26 @@ show_reason(struct json *json, const struct api_reason *reason)
 
 // Those that were met.
 static void
+show_list(struct json *json, const char *key, api_reasons *next,
+	  const struct fabric_info *info)
+{
+	struct api_reason reason;
+
+	json_open_array(json, key);
+	for (u32 i = 0; next(i, info, &reason); i++) {
+		if (reason.count)
+			show_reason(json, &reason);
+	}
+	json_close(json);
+}
+
+static void
 show_reasons(struct json *json, const struct fabric_info *info)
 {
 	struct api_reason reason;
 
-	json_open_array(json, "drops");
-	for (u32 i = 0; api_drop(i, info, &reason); i++) {
-		if (reason.count)
-			show_reason(json, &reason);
-	}
-	json_close(json);
-	json_open_array(json, "refusals");
-	for (u32 i = 0; api_refusal(i, info, &reason); i++) {
-		if (reason.count)
-			show_reason(json, &reason);
-	}
-	json_close(json);
+	show_list(json, "drops", api_drop, info);
+	show_list(json, "refusals", api_refusal, info);
 	json_open_object(json, "executed");
 	for (u32 i = 0; api_executed(i, info, &reason); i++) {
 		if (reason.count)

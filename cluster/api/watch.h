@@ -34,14 +34,13 @@ struct api_reason {
 };
 
 // The reasons one by one, from 0 on. False: there are no more.
-must_check bool
-api_drop(u32 index, const volatile struct fabric_info *info, struct api_reason *reason);
-must_check bool
-api_refusal(u32 index, const volatile struct fabric_info *info, struct api_reason *reason);
+typedef bool
+api_reasons(u32 index, const volatile struct fabric_info *info, struct api_reason *reason);
+
+api_reasons api_drop, api_refusal;
 
 // Operations that ran here for peers, by name.
-must_check bool
-api_executed(u32 index, const volatile struct fabric_info *info, struct api_reason *reason);
+api_reasons api_executed;
 
 const char *
 api_link_word(u8 state);

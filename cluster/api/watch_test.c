@@ -52,6 +52,16 @@ expect_line(const char *text, const char *line)
 }
 
 static void
+every_type_has_a_word(void **state)
+{
+	(void)state;
+	for (u8 type = FABRIC_FRAMES; type <= FABRIC_POOLED; type++)
+		assert_string_not_equal(api_type_word(type), "unknown");
+	assert_string_equal(api_type_word(FABRIC_POOLED), "pool");
+	assert_string_equal(api_type_word(FABRIC_POOLED + 1), "unknown");
+}
+
+static void
 every_reason_has_a_word(void **state)
 {
 	struct api_reason r, other;
@@ -215,6 +225,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_a_word),
+		cmocka_unit_test(every_type_has_a_word),
 		cmocka_unit_test(a_node_without_a_fabric),
 		cmocka_unit_test(full_tables_are_cut_at_a_line),
 		cmocka_unit_test(full_lists_are_cut_at_an_element),
