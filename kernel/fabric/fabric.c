@@ -188,13 +188,14 @@ keep_time(void)
 static void
 completed(const struct rcap_completion *c, u64 now)
 {
-	struct pending *p = &pendings[c->tag];
+	struct pending *p;
 
-	if (c->tag == PENDING_MAX) {
-		remotes_dropped();
+	if (c->tag >= PENDING_MAX) {
+		remote_told((u32)(c->tag - PENDING_MAX), c, now);
 		return;
 	}
-	ASSERT(c->tag < PENDING_MAX && p->kind == PENDING_OPERATION);
+	p = &pendings[c->tag];
+	ASSERT(p->kind == PENDING_OPERATION);
 	held_count(p, c, now);
 	pending_end(p, &(struct fabric_complete){
 		.outcome = c->outcome,
@@ -299,7 +300,7 @@ output(u64 now)
 void
 fabric_work(u64 now)
 {
-	u64 blocks_due;
+	u64 blocks_due, tell_due;
 	bool more;
 
 	if (!fabric.on)
@@ -309,14 +310,15 @@ fabric_work(u64 now)
 	complete_all(now);
 	queues_resume();
 	more = exports_sweep_step();
-	more |= remotes_drop_step(now);
+	tell_due = remotes_tell(now);
 	output(now);
 	transmit_push();
 	queue_push();
 	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
-	fabric.due = min_u64(min_u64(fabric.due, blocks_due), show_links(now));
+	fabric.due = min_u64(min_u64(fabric.due, blocks_due), tell_due);
+	fabric.due = min_u64(fabric.due, show_links(now));
 	keep_time();
 }
 

@@ -10,8 +10,10 @@
 //
 // A record whose capability went tells the owner so (DROP) as soon as there is
 // room, a few at a time; one whose capability got shorter, too (RELEASE). What the
-// owner asks for becomes a request of kernel/sys/revoke.c. Copies by it (leases.c) are
-// gone before the owner hears of it.
+// end of a session has swallowed is told again in the next, until the owner has
+// answered or its life is over; only a new grant that finds no other record makes
+// one forget it. What the owner asks for becomes a request of kernel/sys/revoke.c.
+// Copies by it (leases.c) are gone before the owner hears of it.
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
@@ -20,7 +22,9 @@
 #include "kernel/sys/revoke.h"
 
 #define REMOTES_MAX FABRIC_HELD_MAX
-#define DROPS_MAX 16u		// on their way
+#define TELLINGS_MAX 16u		// DROPs and RELEASEs on their way
+#define AGAIN_NS NS_PER_SECOND	// to an owner that did not hear, or is away
+#define NO_ROOM_NS NS_PER_MS
 
 enum { REMOTE_FREE, REMOTE_HELD, REMOTE_DROPPING };
 
@@ -31,12 +35,14 @@ static struct remote {
 	u32 tickets;		// that were made from it
 	u8 state;
 	bool secret_known;
+	bool telling;		// a DROP or RELEASE is on its way
 	struct rcap_secret secret;
 	u64 release;		// units that stay, to be told; 0: nothing is
+	u64 told;		// what `release` was for the one on its way
 	u64 left;		// that the owner has not said to be gone
 } remotes[REMOTES_MAX];
-static u32 waiting;		// records that are to tell their owner
-static u32 drops;		// on their way
+static u64 tell_at = NEVER;	// when some record has to tell its owner something
+static u32 tellings;		// on their way
 
 STATIC_ASSERT(REMOTES_MAX <= 1u << (64 - REMOTE_UNIT_BITS));
 
@@ -162,14 +168,20 @@ remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
 	return CODE_NONE;
 }
 
+// A free one; else one whose owner still has to hear that it went.
 static u32
 record_find(void)
 {
+	u32 found = NONE;
+
 	for (u32 i = 0; i < REMOTES_MAX; i++) {
 		if (remotes[i].state == REMOTE_FREE)
 			return i;
+		if (remotes[i].state == REMOTE_DROPPING && !remotes[i].telling &&
+		    !leases_left(i))
+			found = i;
 	}
-	return NONE;
+	return found;
 }
 
 u32
@@ -236,9 +248,8 @@ remote_gone(u64 base)
 	ASSERT(remote->state == REMOTE_HELD);
 	remote->state = REMOTE_DROPPING;
 	held_end((u32)(base >> REMOTE_UNIT_BITS));
-	waiting += !remote->release;
 	remote->release = 0;
-	fabric.due = 0;
+	tell_at = fabric.due = 0;
 }
 
 void
@@ -249,9 +260,8 @@ remote_shortened(const struct cap *was, u64 count)
 	ASSERT(remote->state == REMOTE_HELD && count > 0);
 	if (was->depth)
 		return;
-	waiting += !remote->release;
 	remote->release = count;
-	fabric.due = 0;
+	tell_at = fabric.due = 0;
 }
 
 u64
@@ -300,45 +310,82 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 		       ? CODE_NONE : CODE_TABLE;
 }
 
-// Tells one owner. Returns whether there is more to do now.
-bool
-remotes_drop_step(u64 now)
+static bool
+has_word(const struct remote *remote)
 {
-	for (u32 i = 0; i < REMOTES_MAX && waiting && drops < DROPS_MAX; i++) {
-		struct remote *remote = &remotes[i];
-		struct rcap_submit r = {
-			.tag = PENDING_MAX,
-			.environment = remote->environment,
-			.queue = NONE,
-			.op = OP_DROP,
-			.remote = remote->name,
-		};
+	return !remote->telling && (remote->state == REMOTE_DROPPING || remote->release);
+}
 
+// False: there is no operation for it.
+static bool
+tell(struct remote *remote, u64 now)
+{
+	struct rcap_submit r = {
+		.tag = PENDING_MAX + (u64)(remote - remotes),
+		.environment = remote->environment,
+		.queue = NONE,
+		.op = remote->state == REMOTE_DROPPING ? OP_DROP : OP_RELEASE,
+		.remote = remote->name,
+		.offset = remote->release,
+	};
+
+	if (rcap_submit(fabric.rcap, now, &r) == RCAP_NONE)
+		return false;
+	remote->telling = true;
+	remote->told = remote->release;
+	remote->release = 0;
+	tellings++;
+	return true;
+}
+
+u64
+remotes_tell(u64 now)
+{
+	u64 again = NEVER;
+
+	if (now < tell_at)
+		return tell_at;
+	for (u32 i = 0; i < REMOTES_MAX && tellings < TELLINGS_MAX; i++) {
+		struct remote *remote = &remotes[i];
+
+		if (!has_word(remote))
+			continue;
 		// Who hears of it may take copies for gone.
 		if (leases_left(i))
-			continue;
-		if (remote->release) {
-			r.op = OP_RELEASE;
-			r.offset = remote->release;
-		} else if (remote->state != REMOTE_DROPPING) {
-			continue;
-		}
-		if (rcap_submit(fabric.rcap, now, &r) == RCAP_NONE)
-			return false;
-		drops++;
-		waiting--;
-		if (remote->state == REMOTE_DROPPING)
-			remote->state = REMOTE_FREE;
-		remote->release = 0;
+			again = now;
+		else if (!links_session(fabric.links, remote->name.peer))
+			again = min_u64(again, now + AGAIN_NS);
+		else if (!tell(remote, now))
+			again = min_u64(again, now + NO_ROOM_NS);
 	}
-	return waiting && drops < DROPS_MAX;
+	tell_at = again;
+	return again;
+}
+
+// Whether the owner may not know: all else is its answer, or the end of its life.
+static bool
+is_unheard(const struct rcap_completion *c)
+{
+	return c->outcome != RCAP_DONE &&
+	       (c->code == CODE_SESSION || c->code == CODE_PEER ||
+		c->code == CODE_WINDOWS || c->code == CODE_CANCELLED);
 }
 
 void
-remotes_dropped(void)
+remote_told(u32 record, const struct rcap_completion *c, u64 now)
 {
-	ASSERT(drops > 0);
-	drops--;
-	if (waiting)
-		fabric.due = 0;
+	struct remote *remote = &remotes[record];
+	bool unheard = is_unheard(c);
+
+	ASSERT(remote->telling && tellings > 0);
+	remote->telling = false;
+	if (c->op == OP_DROP && !unheard)
+		remote->state = REMOTE_FREE;
+	else if (remote->state == REMOTE_HELD && unheard && !remote->release)
+		remote->release = remote->told;
+	if (tellings-- == TELLINGS_MAX)
+		tell_at = 0;
+	if (has_word(remote))
+		tell_at = min_u64(tell_at, unheard ? now + AGAIN_NS : 0);
+	fabric.due = min_u64(fabric.due, tell_at);
 }

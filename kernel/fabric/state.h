@@ -155,10 +155,12 @@ remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
 // Index of an environment by its id, or NONE.
 u32
 fabric_env_of(u32 id);
-bool
-remotes_drop_step(u64 now);
+// Tells owners what went here; returns when it wants to be called again.
+u64
+remotes_tell(u64 now);
+// What became of one of those, whose tag was PENDING_MAX + record.
 void
-remotes_dropped(void);
+remote_told(u32 record, const struct rcap_completion *c, u64 now);
 
 // leases.c; what it says is the end, or CODE_NONE: it is told
 #define LEASES_MAX 64u

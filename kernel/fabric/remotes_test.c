@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a holder's kernel tells owners of capabilities that went or got shorter here,
+// through sessions that come and go: told until it is heard, a few at a time, and given
+// up with the owner's life. The owner is a model, chance the network; SEED=n replays.
+//
+// links: kernel/fabric/remotes.c net/wire/wire.c harness/testing/host_assert.c
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/abi/errors.h"
+#include "kernel/arch/x86_64/clock.h"
+#include "kernel/base/prng.h"
+#include "kernel/fabric/state.h"
+#include "kernel/sys/env.h"
+#include "kernel/sys/revoke.h"
+
+#define PEERS 3u
+#define GRANTS 4000u
+#define RECORDS FABRIC_HELD_MAX
+#define UNITS 8u
+#define FLIGHT_MAX 16u
+#define HELD_MAX 100u
+
+// ---- the kernel around it
+
+struct fabric fabric;
+struct env envs[ENVS_MAX];
+u64 env_started;
+struct cap_tree caps;
+struct clock kernel_clock;
+
+static struct env_info holder = { .id = 7 };
+static struct pending accept;
+static struct prng prng;
+static u64 now;
+static bool session[PEERS];
+static u64 life[PEERS];
+
+// What the owner has of each grant, and the holder.
+static struct {
+	u64 life;
+	u64 owner, holds;	// units
+	u32 record;
+	u16 peer;
+} grant[GRANTS];
+static u32 grants;
+static struct {
+	struct rcap_submit submit;
+	bool used;
+} flight[FLIGHT_MAX];
+
+u32
+links_session(const struct links *links, u16 peer)
+{
+	(void)links;
+	return session[peer];
+}
+
+u32
+rcap_submit(struct rcap *rcap, u64 at, const struct rcap_submit *submit)
+{
+	(void)rcap;
+	assert_int_equal(at, now);
+	if (!prng_below(&prng, 10))
+		return RCAP_NONE;
+	for (u32 i = 0; i < FLIGHT_MAX; i++) {
+		if (flight[i].used)
+			continue;
+		flight[i].submit = *submit;
+		flight[i].used = true;
+		return i;
+	}
+	fail_msg("more than %u are on their way", FLIGHT_MAX);
+	return RCAP_NONE;
+}
+
+struct pending *
+pending_accept(u32 env)
+{
+	assert_int_equal(env, 0);
+	return &accept;
+}
+
+static u64 minted;		// base of the last capability
+
+i64
+cap_mint(struct cap_tree *tree, u32 list, u32 slot, enum cap_type type, u32 rights,
+	 u64 base, u64 count)
+{
+	(void)tree;
+	(void)list;
+	(void)slot;
+	(void)rights;
+	(void)count;
+	assert_int_equal(type, CAP_REMOTE);
+	minted = base;
+	return 1;
+}
+
+// What is not about telling.
+
+i64
+cap_room(const struct cap_tree *tree, u32 list)
+{
+	(void)tree;
+	(void)list;
+	return 0;
+}
+
+const struct cap *
+cap_at(const struct cap_tree *tree, u32 list, u64 slot)
+{
+	(void)tree;
+	(void)list;
+	(void)slot;
+	return NULL;
+}
+
+u32
+cap_node(const struct cap_tree *tree, const struct cap *cap)
+{
+	(void)tree;
+	(void)cap;
+	return 0;
+}
+
+i64
+cap_lookup(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
+	   u32 rights, const struct cap **cap)
+{
+	(void)tree;
+	(void)list;
+	(void)slot;
+	(void)type;
+	(void)rights;
+	(void)cap;
+	return -E_SLOT;
+}
+
+enum wire_code
+wire_code_of(i64 error)
+{
+	(void)error;
+	return CODE_SLOT;
+}
+
+const struct rcap_secret *
+rcap_granted(const struct rcap *rcap)
+{
+	(void)rcap;
+	return NULL;
+}
+
+void
+pending_end(struct pending *pending, struct fabric_complete *c)
+{
+	assert_ptr_equal(pending, &accept);
+	assert_int_equal(c->outcome, FABRIC_DONE);
+}
+
+void
+held_begin(u32 record, const struct rcap_remote *remote, const struct wire_grant *g)
+{
+	(void)record;
+	(void)remote;
+	(void)g;
+}
+
+void
+held_end(u32 record)
+{
+	(void)record;
+}
+
+bool
+revoke_remote(u32 node, u64 keep, u64 deadline_ns)
+{
+	(void)node;
+	(void)keep;
+	(void)deadline_ns;
+	return true;
+}
+
+void
+revoke_lost(u32 node, u64 keep, u64 left)
+{
+	(void)node;
+	(void)keep;
+	(void)left;
+}
+
+// ---- what happens
+
+static void
+begin(void)
+{
+	const char *text = getenv("SEED");
+	u64 seed = text ? strtoull(text, NULL, 0) : 1;
+
+	print_message("SEED=%llu\n", (unsigned long long)seed);
+	prng_seed(&prng, seed);
+	envs[0].info = &holder;
+	env_started = 1;
+	now = NS_PER_SECOND;
+	for (u32 i = 0; i < PEERS; i++) {
+		life[i] = 100 + i;
+		session[i] = true;
+	}
+	grants = 0;
+}
+
+// Returns whether there was a record for it.
+static bool
+take_grant(u16 peer)
+{
+	struct rcap_remote remote = {
+		.incarnation = life[peer], .slot = grants, .generation = 1, .peer = peer,
+	};
+	struct wire_grant g = {
+		.environment = holder.id, .type = TYPE_FRAMES, .count = UNITS,
+	};
+	enum wire_code code = rcap_host_granted(NULL, &remote, &g);
+
+	if (code == CODE_TABLE)
+		return false;
+	assert_int_equal(code, CODE_NONE);
+	assert_true(grants < GRANTS);
+	grant[grants].life = life[peer];
+	grant[grants].owner = grant[grants].holds = UNITS;
+	grant[grants].record = (u32)(minted >> REMOTE_UNIT_BITS);
+	grant[grants++].peer = peer;
+	return true;
+}
+
+static void
+drop(u32 i)
+{
+	remote_gone((u64)grant[i].record << REMOTE_UNIT_BITS);
+	grant[i].holds = 0;
+}
+
+static void
+shorten(u32 i, u64 count)
+{
+	struct cap was = { .base = (u64)grant[i].record << REMOTE_UNIT_BITS,
+			   .count = grant[i].holds };
+
+	remote_shortened(&was, count);
+	grant[i].holds = count;
+}
+
+// It runs at its owner, or not; the holder hears which, or not.
+static void
+end(u32 place, bool runs, u8 outcome, u8 code)
+{
+	const struct rcap_submit *s = &flight[place].submit;
+	u32 i = s->remote.slot;
+	struct rcap_completion c = { .tag = s->tag, .op = s->op, .outcome = outcome,
+				     .code = code };
+
+	assert_true(i < grants && s->environment == holder.id);
+	assert_int_equal(s->remote.incarnation, grant[i].life);
+	if (runs)
+		grant[i].owner = s->op == OP_DROP ? 0 : MIN(grant[i].owner, s->offset);
+	flight[place].used = false;
+	remote_told((u32)(c.tag - PENDING_MAX), &c, now);
+}
+
+static void
+end_somehow(u32 place)
+{
+	static const u8 codes[] = { CODE_PEER, CODE_WINDOWS, CODE_CANCELLED };
+	u16 peer = flight[place].submit.remote.peer;
+	u32 chance = prng_below(&prng, 6);
+
+	if (flight[place].submit.remote.incarnation != life[peer])
+		end(place, false, RCAP_NOT_DONE, CODE_INCARNATION);
+	else if (chance < 2)
+		end(place, chance, RCAP_UNKNOWN_FINAL, CODE_SESSION);
+	else if (chance == 2)
+		end(place, false, RCAP_NOT_DONE, codes[prng_below(&prng, 3)]);
+	else
+		end(place, true, RCAP_DONE, CODE_NONE);
+}
+
+static u32
+on_their_way(void)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < FLIGHT_MAX; i++)
+		count += flight[i].used;
+	return count;
+}
+
+// From here on everybody is there, and hears.
+static void
+settle(void)
+{
+	u64 due, until = now + 60 * NS_PER_SECOND;
+
+	for (u32 i = 0; i < PEERS; i++)
+		session[i] = true;
+	while (((due = remotes_tell(now)) != ~0ull || on_their_way()) && now < until) {
+		for (u32 i = 0; i < FLIGHT_MAX; i++) {
+			if (flight[i].used)
+				end(i, true, RCAP_DONE, CODE_NONE);
+		}
+		now += NS_PER_MS;
+	}
+	assert_int_equal(remotes_tell(now), ~0ull);
+}
+
+static void
+agree(void)
+{
+	for (u32 i = 0; i < grants; i++) {
+		if (grant[i].life == life[grant[i].peer])
+			assert_int_equal(grant[i].owner, grant[i].holds);
+	}
+}
+
+static void
+drop_all(void)
+{
+	for (u32 i = 0; i < grants; i++) {
+		if (grant[i].holds)
+			drop(i);
+	}
+	settle();
+	agree();
+}
+
+// ---- tests
+
+static u32
+held(void)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < grants; i++)
+		count += grant[i].holds > 0;
+	return count;
+}
+
+// There is always a record: so none is forgotten.
+static void
+happen(void)
+{
+	u32 i = grants ? (u32)prng_below(&prng, grants) : 0, peer = i % PEERS;
+
+	switch (prng_below(&prng, 8)) {
+	case 0:
+	case 1:
+		if (held() < HELD_MAX)
+			assert_true(take_grant((u16)peer));
+		break;
+	case 2:
+		if (grants && grant[i].holds)
+			drop(i);
+		break;
+	case 3:
+		if (grants && grant[i].holds > 1)
+			shorten(i, 1 + prng_below(&prng, grant[i].holds - 1));
+		break;
+	case 4:
+		session[peer] = prng_below(&prng, 2);
+		break;
+	case 5:
+		i = (u32)prng_below(&prng, FLIGHT_MAX);
+		if (flight[i].used)
+			end_somehow(i);
+		break;
+	case 6:
+		now += prng_below(&prng, NS_PER_SECOND);
+		life[peer] += !prng_below(&prng, 50) ? PEERS : 0;
+		break;
+	default:
+		remotes_tell(now);
+	}
+}
+
+static void
+owners_learn_what_went(void **state)
+{
+	(void)state;
+	begin();
+	for (u32 round = 0; round < 20; round++) {
+		for (u32 steps = 0; steps < 500 && grants < GRANTS; steps++)
+			happen();
+		settle();
+		agree();
+	}
+	drop_all();
+}
+
+// A session swallows the only DROP, in each way in which it can.
+static void
+a_lost_one_is_told_again(void **state)
+{
+	static const struct { u8 outcome, code; bool runs; } ways[] = {
+		{ RCAP_UNKNOWN_FINAL, CODE_SESSION, false },
+		{ RCAP_UNKNOWN_FINAL, CODE_SESSION, true },
+		{ RCAP_NOT_DONE, CODE_PEER, false },
+		{ RCAP_NOT_DONE, CODE_WINDOWS, false },
+		{ RCAP_NOT_DONE, CODE_CANCELLED, false },
+	};
+
+	(void)state;
+	begin();
+	for (u32 way = 0; way < ARRAY_SIZE(ways); way++) {
+		assert_true(take_grant(0));
+		drop(grants - 1);
+		while (!on_their_way())
+			remotes_tell(now += NS_PER_MS);
+		end(0, ways[way].runs, ways[way].outcome, ways[way].code);
+		session[0] = false;
+		for (u32 i = 0; i < 10; i++) {
+			now += NS_PER_SECOND;
+			assert_true(remotes_tell(now) > now);
+		}
+		assert_int_equal(on_their_way(), 0);
+		settle();
+		agree();
+	}
+}
+
+// An answer, and the end of the owner's life, are the end of it.
+static void
+an_answer_is_enough(void **state)
+{
+	static const u8 codes[] = { CODE_REVOKED, CODE_INCARNATION, CODE_VERSION };
+
+	(void)state;
+	begin();
+	for (u32 i = 0; i < ARRAY_SIZE(codes); i++) {
+		assert_true(take_grant(0));
+		drop(grants - 1);
+		while (!on_their_way())
+			remotes_tell(now += NS_PER_MS);
+		end(0, false, RCAP_NOT_DONE, codes[i]);
+		assert_int_equal(remotes_tell(now += NS_PER_SECOND), ~0ull);
+		assert_int_equal(on_their_way(), 0);
+	}
+}
+
+// Owners that never come back take no record from who holds something, but for those of
+// which word is on its way.
+static void
+the_dead_keep_no_place(void **state)
+{
+	u32 kept, first;
+
+	(void)state;
+	begin();
+	for (first = 0; first < RECORDS; first++) {
+		assert_true(take_grant(0));
+		drop(first);
+	}
+	remotes_tell(now);
+	kept = on_their_way();
+	assert_true(kept > 0 && kept <= FLIGHT_MAX);
+	session[0] = false;
+	for (u32 i = 0; i < RECORDS - kept; i++)
+		assert_true(take_grant(1));
+	assert_false(take_grant(1));
+	for (u32 i = 0; i < FLIGHT_MAX; i++) {
+		if (flight[i].used)
+			end(i, false, RCAP_UNKNOWN_FINAL, CODE_SESSION);
+	}
+	for (u32 i = 0; i < kept; i++)
+		assert_true(take_grant(1));
+	assert_false(take_grant(1));
+	for (u32 i = first; i < grants; i++)
+		drop(i);
+	settle();
+	for (u32 i = first; i < grants; i++)
+		assert_int_equal(grant[i].owner, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(owners_learn_what_went),
+		cmocka_unit_test(a_lost_one_is_told_again),
+		cmocka_unit_test(an_answer_is_enough),
+		cmocka_unit_test(the_dead_keep_no_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
