@@ -179,7 +179,7 @@ def test_console_takes_input_and_shows_output(tmp_path):
             person.wait_for(b"\nup ")
             person.type(b"\x1d")
             person.wait_for(b"detached")
-            assert person.process.wait(20) == 0
+            assert person.process.wait(SECONDS) == 0
         assert cluster.node(1)["state"] == "up"
 
 
@@ -330,7 +330,7 @@ def test_one_node_on_a_terminal(tmp_path):
         person.wait_for(b"web: serving")
         assert page(f"http://127.0.0.1:{port}/") == FRONT_PAGE
         person.type(b"\x01x")
-        assert person.process.wait(20) == 0
+        assert person.process.wait(SECONDS) == 0
 
 
 def test_debugger_attaches_to_a_node(tmp_path):

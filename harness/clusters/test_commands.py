@@ -18,7 +18,7 @@ from clusters.node import ADDRESS, INCARNATION, PANIC
 from clusters.options import free_port
 from clusters.probe import Probe
 from clusters.report import Report
-from clusters.rig import ALONE, COMMAND, one_line, run, wait_for
+from clusters.rig import ALONE, COMMAND, SECONDS, one_line, run, wait_for
 from clusters.site import Member, Site
 
 
@@ -198,7 +198,7 @@ def test_recorded_process_is_killed_and_its_heir_is_not():
         assert not process.kill_recorded(heir)
         assert child.poll() is None
         assert process.kill_recorded(known)
-        assert child.wait(10) == -9
+        assert child.wait(SECONDS) == -9
     assert not process.kill_recorded(known)
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from guest import ROOT, Guest, build_folder
+from guest import PATIENCE_S, ROOT, Guest, build_folder
 from clusters.machine import Machine
 
 sys.path.insert(0, str(ROOT / "harness" / "switch"))
@@ -57,11 +58,12 @@ class Node(Guest):
 class Fabric:
     """A switch and its nodes, which are one cluster. `options` go to every node;
     `each` has more for some, by number from 1; `spare` ports are left for others;
-    `uplink` are options of the switch."""
+    `uplink` are options of the switch. They have met when this returns, but for nodes with
+    agents, which say so themselves, and with `strangers`."""
 
     def __init__(self, count: int, *, seed: int = 1, faults: str = "",
                  append: str = "cluster=test", each: dict[int, dict] | None = None, spare: int = 1,
-                 uplink: tuple[str, ...] = (), **options):
+                 uplink: tuple[str, ...] = (), strangers: bool = False, **options):
         print(f"SEED={seed}")
         self.switch = Switch(count + spare, *uplink)
         self.switch.control.must(f"seed {seed}")
@@ -74,9 +76,20 @@ class Fabric:
                 self.nodes.append(Node(self.switch, number, **more))
             for node in self.nodes:
                 node.wait_prompt()
+            if not strangers and not options.get("agent"):
+                self.meet()
         except BaseException:
             self.end()
             raise
+
+    def meet(self):
+        """Waits until each node has a session with each other: on a host that is too busy
+        that takes longer than programs wait for one."""
+        for node in self.nodes:
+            until = time.monotonic() + PATIENCE_S
+            while (said := node.run("links")).count(" up ") < len(self.nodes) - 1:
+                assert time.monotonic() < until, said
+                time.sleep(0.1)
 
     def end(self):
         """Ends everything."""

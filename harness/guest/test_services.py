@@ -12,7 +12,7 @@ import pytest
 
 import accounts
 from conftest import SITE
-from guest import Guest, build_folder
+from guest import PATIENCE_S, Guest, build_folder
 from memory import GDB, Memory, code_of, find
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
@@ -38,7 +38,7 @@ def test_web_comes_back(processors):
         with Memory(guest) as memory:
             for place in places:
                 memory.write(place, UNDEFINED)
-        with socket.create_connection(("127.0.0.1", guest.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", guest.port), PATIENCE_S) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             guest.wait_for("web: invalid opcode")
         guest.wait_for(r"^init: web died of a fault: invalid opcode \(vector 6\)")
