@@ -33,11 +33,11 @@ enum message_kind {
 	MESSAGE_SWIM,		// cluster/member's bytes
 	MESSAGE_REGISTER,	// cluster/agree's bytes
 	MESSAGE_STATUS,		// status.h
-	MESSAGE_ROOM,		// storage: cluster/agent/storage.h
+	MESSAGE_ROOM,		// storage: cluster/storage/room.h
 	MESSAGE_SEAL,
 	MESSAGE_DROP,
 	MESSAGE_READ_BLOCKS,	// from anybody: struct message_read_blocks
-	MESSAGE_LOGS,		// for the API: logs.h
+	MESSAGE_LOGS,		// for the API: reports.h
 	MESSAGE_CAPS,
 	MESSAGE_EVENTS,
 	MESSAGE_FABRIC,		// watched.h

@@ -2,12 +2,11 @@
 #pragma once
 // What the files of this folder share.
 //
-//	member.c	the host's side, time, the detector of pauses
+//	member.c	the host's side: what comes in, time, the detector of pauses
 //	state.c		alive, suspect, dead: the one place that changes them
 //	probe.c		pings, helpers, health
 //	message.c	messages as bytes
 //	send.c		what goes into the next message
-//	receive.c	what comes of one
 
 #include "cluster/member/member.h"
 

@@ -4,7 +4,7 @@
 // A call that waits sleeps between two turns of the core. The program's own touches of
 // the region, dsm_add()'s included, are made outside: they may fault.
 //
-// Calls that wait and calls that must not are made of the same parts.
+// What must not wait answers DSM_WAITS; the call that may is a loop around it.
 
 #include "dsm/map/dsm.h"
 #include "dsm/map/state.h"

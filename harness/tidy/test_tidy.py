@@ -103,6 +103,8 @@ QUICK = [
     ("arrow", "libos/http/a.c", SOURCE + "#include <stdio.h>\n", 4),
     ("arrow", "kernel/sys/a.c", SOURCE + "#include <string.h>\n", 4),
     ("folder", "harness/util/a.py", HASH_SPDX, 0),
+    ("named", "harness/a.c", SPDX + "// What it is: see gone.c.\n", 2),
+    ("named", "harness/a.c", SPDX + "// What it is: see kernel/own/cap.h.\n", 2),
     ("function", "harness/a.c", SOURCE + LONG_C, 6),
     ("function", "harness/a.py", HASH_SPDX + LONG_PY, 2),
     ("file", "harness/a.py", HASH_SPDX + "A = 1\n" * 600, 0),
@@ -135,6 +137,18 @@ def test_words_in_strings_and_comments_are_no_calls(tree):
     root = tree("harness/a.c", SOURCE + '// not strcpy' + '(), said here\n'
                 'const char *a = "sprintf' + '(x)";\n')
     assert tidy(root, "--quick") == []
+
+
+def test_files_are_named_by_any_end_of_their_path(tree):
+    root = tree("harness/a.c", SPDX + "// Of kernel/cap/cap.c, cap/cap.h, cap.c, stdio.h.\n"
+                "\n#include <stdio.h>\n")
+    assert tidy(root, "--quick") == []
+
+
+def test_each_page_is_in_the_index(tree):
+    tree("docs/b.md", "# B\n")
+    assert tidy(tree("docs/README.md", "# All\n\n[A](a.md), [B](b.md#b)\n"), "--quick") == []
+    assert tidy(tree("docs/README.md", "# All\n\n[A](a.md)\n"), "--quick") == ["docs/b.md:1: page"]
 
 
 def test_links_in_code_blocks_are_no_links(tree):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rules on what a single file says: its head, its lines, its words, its links."""
+"""Rules on what a single file says: its head, its lines, its words, what it points to."""
 import ast
 import re
 from pathlib import PurePosixPath
@@ -35,6 +35,7 @@ BANNED_IN_CORES = {
 }
 CALL = re.compile(r"(?<![\w.>])(\w+)\(")
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^()\s]+)\)|!\[[^\]\n]*\]\(([^()\s]+)\)")
+NAMED = re.compile(r"(?<![\w./$*<-])(\w[\w./-]*\.(?:c|h|S|def|py|md))(?!\w|\(|\.\w)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 
 
@@ -161,6 +162,20 @@ def slugs(text: str) -> set[str]:
             for heading in headings}
 
 
+def named(tree: Tree) -> Iterator[Finding]:
+    """Files that comments name are there: by their path, its end, or as a system's header."""
+    there = {"/".join(parts[at:]) for parts in (path.split("/") for path in tree.paths)
+             for at in range(len(parts))}
+    sources = tree.with_suffix(".c", ".h")
+    there |= {include.target for path in sources for include in tree.includes(path)
+              if not include.quoted}
+    for path in sources:
+        for number, line in tree.lines(path):
+            for name in NAMED.findall(line.partition("//")[2]):
+                if name not in there:
+                    yield Finding(path, number, "named", f"{name}: no such file")
+
+
 def links(tree: Tree) -> Iterator[Finding]:
     """Links between pages lead somewhere."""
     for path in tree.with_suffix(".md"):
@@ -177,3 +192,15 @@ def links(tree: Tree) -> Iterator[Finding]:
             elif anchor and page.suffix == ".md" and anchor not in slugs(
                     page.read_text(encoding="utf-8")):
                 yield Finding(path, line, "link", f"{target}: no such heading")
+
+
+def pages(tree: Tree) -> Iterator[Finding]:
+    """docs/README.md, where there is one, lists every page beside it."""
+    index = "docs/README.md"
+    if index not in tree.paths:
+        return
+    listed = {(found[1] or found[2]).partition("#")[0] for found in LINK.finditer(tree.text(index))}
+    for path in tree.with_suffix(".md"):
+        folder, _, name = path.rpartition("/")
+        if folder == "docs" and path != index and name not in listed:
+            yield Finding(path, 1, "page", f"{index} does not list it")

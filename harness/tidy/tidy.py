@@ -20,8 +20,8 @@ import sizes  # noqa: E402
 import text  # noqa: E402
 from tree import Finding, Tree  # noqa: E402
 
-QUICK = [text.columns, text.tabs, text.heads, text.words, text.calls, text.python, text.links,
-         arrows.arrows, arrows.folders, sizes.functions, sizes.files]
+QUICK = [text.columns, text.tabs, text.heads, text.words, text.calls, text.python, text.named,
+         text.links, text.pages, arrows.arrows, arrows.folders, sizes.functions, sizes.files]
 
 
 def findings(root: Path, build: Path, jobs: int, quick: bool = False) -> list[Finding]:

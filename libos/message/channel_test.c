@@ -4,7 +4,7 @@
 // Channels against a queue of what was put: random messages through a small ring, from
 // counts that are about to wrap; what a side that lies can do to the other: break the
 // channel and nothing else, wherever its lies point; and who is woken, and how often.
-// channel_race.c runs two threads. SEED=n replays.
+// channel_race_test.c runs two threads. SEED=n replays.
 
 #include <setjmp.h>
 #include <stdarg.h>

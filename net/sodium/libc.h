@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // What the files of libsodium that we compile expect of a C library. The build
-// gives this header to them under the names that they include (string.h,
-// stdlib.h, limits.h, assert.h, errno.h), for the kernel and for host tests
-// alike, so that both run the same code.
+// gives this header to them under the names that they include (string.h and others
+// of its kind), for the kernel and for host tests alike, so that both run the same
+// code.
 
 #include <stddef.h>
 
