@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // What the link needs of a library, and no more: X25519 (RFC 7748), keyed BLAKE2b
-// (RFC 7693) and ChaCha20 (RFC 8439). net/link/crypto.c binds them to libsodium's sources, which
-// the build fetches (docs/decisions). Stateless, no allocation.
+// (RFC 7693) and ChaCha20 (RFC 8439). net/sodium/crypto.c binds them to libsodium's
+// sources, which the build fetches (docs/decisions/0008-fabric-crypto.md). Stateless,
+// no allocation. Secret keys are 32 random bytes; X25519 clamps them itself.
 
 #include "kernel/base/types.h"
 

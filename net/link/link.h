@@ -15,21 +15,29 @@
 // (without what is counted of it); K8 each frame that came is accepted, or dropped
 // and counted by its reason.
 //
-// Times are nanoseconds on one monotonic clock. A peer is named by its index in
-// the table, which stays as long as anything stands on it.
+// Times are nanoseconds on one monotonic clock, which all calls are given as `now` and
+// which never goes back. A peer is named by its index in the table, which stays as long
+// as anything stands on it; where a function takes `peer`, it is one that an event or
+// links_find() has named, unless it says otherwise. Numbers of requests count modulo
+// 2^32. Buffers are the caller's and are not kept; what is kept longer says so.
+//
+// Where it comes from: leases, from Gray and Cheriton (SOSP 1989); the replay window,
+// from IPsec (RFC 4303, 3.4.3); round trips and timers, from RFC 6298; the window that
+// delay steers, from Swift (SIGCOMM 2020); numbers and kept answers, so that a call runs at most
+// once, from Birrell and Nelson (TOCS 1984). What differs: docs/decisions, 9, 19 and 21.
 
 #include "kernel/abi/observe.h"
 #include "kernel/abi/trace.h"
 #include "net/wire/wire.h"
 
 #define LINK_NONE 0xffffu	// no peer
-#define LINK_LEASE_NS NS_PER_SECOND
+#define LINK_LEASE_NS NS_PER_SECOND	// L: from our clock as the peer last echoed it
 #define LINK_LAPSE_NS (LINK_LEASE_NS / 8 * 9)	// after the last sign of life
-#define LINK_IDLE_NS (LINK_LEASE_NS / 4)
+#define LINK_IDLE_NS (LINK_LEASE_NS / 4)	// without a frame: then an IDLE is sent
 #define LINK_DANGER_NS (LINK_LEASE_NS / 8 * 5)	// without an echo; in quiet it is 1/2
 #define LINK_URGENT_NS (LINK_LEASE_NS / 32)	// between IDLE frames then
-#define LINK_BEACON_NS NS_PER_SECOND
-#define LINK_RTO_CALM_NS (16 * NS_PER_MS)	// while no frame is seen to be lost
+#define LINK_BEACON_NS NS_PER_SECOND	// between beacons
+#define LINK_RTO_CALM_NS (16 * NS_PER_MS)	// a request's timer, while none is lost
 #define LINK_RTO_MIN_NS (2 * NS_PER_MS)	// else, of what takes time at the peer
 #define LINK_RTO_LOSSY_NS (NS_PER_MS / 5)	// else
 #define LINK_RTO_MAX_NS (LINK_LEASE_NS / 4)
@@ -72,11 +80,13 @@ struct links_config {
 	struct trace_ring *trace;
 };
 
+// Bytes of memory for links_init(), for a configuration within its ranges.
 u64
 links_memory_needed(const struct links_config *config);
 
-// Builds the table in the caller's memory (zeroed, 64-aligned, lent for good).
-// NULL when the configuration is outside its ranges or memory too small.
+// Builds the table in the caller's memory (zeroed, 64-aligned, lent for good). The
+// configuration is copied. NULL when it is outside its ranges, or memory is too small or
+// not aligned.
 struct links *
 links_init(void *memory, u64 size, const struct links_config *config, u64 now);
 
@@ -115,15 +125,16 @@ struct link_slot {
 
 struct link_event {
 	enum link_event_kind kind;
-	u16 peer;
-	u32 number;
-	u32 cookie;		// of links_open()
-	struct link_slot *slot;
-	struct wire_frame frame;
+	u16 peer;		// LINK_NONE: nobody that is known
+	u32 number;		// REQUEST, RESPONSE, RESEND
+	u32 cookie;		// RESPONSE, RESEND: of links_open()
+	struct link_slot *slot;	// REQUEST: the links' own
+	struct wire_frame frame;	// REQUEST, RESPONSE: parsed, points into the bytes
 };
 
-// Takes one received frame, which must stay until the event was dealt with.
-// Then links_event() is to be asked.
+// Takes one received frame, from its Ethernet header on, of any length and content; it
+// must stay until the event was dealt with. What is no good is counted (drops.def) and
+// gives LINK_NOTHING. Then links_event() is to be asked.
 void
 links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	    struct link_event *event);
@@ -134,12 +145,13 @@ must_check bool
 links_event(struct links *links, u64 now, struct link_event *event);
 
 // When links_event() or links_output() will have something without a frame
-// coming in.
+// coming in; 0: now. Never more than LINK_BEACON_NS ahead.
 u64
 links_deadline(const struct links *links);
 
 // Makes the next frame of the links' own (BEACON, HELLO, IDLE) in a buffer of
-// WIRE_FRAME_MAX bytes. Returns its length, or 0 when there is none.
+// WIRE_FRAME_MAX bytes, whole from its Ethernet header on. Returns its length, or 0 when
+// there is none. To be asked until then.
 must_check u32
 links_output(struct links *links, u64 now, u8 *buffer);
 
@@ -166,23 +178,25 @@ struct link_plan {
 	u32 asks, answers;	// bytes of payload
 };
 
-// Opens a request and gives it a number. Nothing is sent; links_request() does
-// that. What waits for landing places is to be asked for in turns of all peers.
+// Opens a request and gives it a number (*number, with LINK_OPENED only). Nothing is
+// sent; links_request() does that. It stays open until links_close(), or LINK_DOWN. What
+// waits for landing places is to be asked for in turns of all peers.
 must_check enum link_open
 links_open(struct links *links, u64 now, u16 peer, const struct link_plan *plan,
 	   u32 *number);
 
 // Says how many frames wait for links_open() to succeed, so that the peer is
-// asked for credit; 0 takes that back.
+// asked for credit (more than 255 count as so many); 0 takes that back.
 void
 links_want(struct links *links, u16 peer, u32 frames);
 
-// The request is answered, or abandoned with its session.
+// The open request is answered, or abandoned with its session: its number, credit and
+// landing places are free, and its round trip is measured.
 void
 links_close(struct links *links, u64 now, u16 peer, u32 number);
 
 // The peer works on it, or is busy: ask again later, and not because later
-// answers came first.
+// answers came first. A number that is not open is ignored.
 void
 links_postpone(struct links *links, u64 now, u16 peer, u32 number);
 
@@ -206,7 +220,8 @@ links_opened(const struct links *links, u16 peer, u32 number[WIRE_WINDOW],
 	     u32 cookie[WIRE_WINDOW]);
 
 // Seals a frame into a buffer of WIRE_FRAME_MAX bytes; the payload is copied and
-// tagged in one pass, each word read once. Returns its length, 0 without a live
+// tagged in one pass, each word read once, so that it may change meanwhile. `len` bytes
+// with the body are at most a frame's. Returns the frame's length, 0 without a live
 // session.
 must_check u32
 links_request(struct links *links, u64 now, u16 peer, u8 *buffer,
@@ -214,6 +229,7 @@ links_request(struct links *links, u64 now, u16 peer, u8 *buffer,
 
 // ---- for rcap, as owner
 
+// The same for an answer. A code that the peer's version lacks goes as CODE_SHAPE.
 must_check u32
 links_response(struct links *links, u64 now, u16 peer, u8 *buffer,
 	       const struct wire_response *body, const void *payload, u32 len);
@@ -222,7 +238,8 @@ links_response(struct links *links, u64 now, u16 peer, u8 *buffer,
 void
 links_taken(struct links *links, u16 peer, u32 number);
 
-// Nothing needs to be kept of the number: should it come again, it may run again.
+// Nothing needs to be kept of the number: should it come again, it may run again. A
+// hint, which is taken where places for answers are scarce.
 void
 links_forget(struct links *links, u16 peer, u32 number);
 
@@ -232,7 +249,7 @@ links_slot(struct links *links, u16 peer, u32 number);
 
 // While something of the peer's session is at work elsewhere and could still
 // have an effect, no new session begins with that peer: its HELLOs go
-// unanswered.
+// unanswered. Holds count, up to 255 a peer; each is released once.
 void
 links_hold(struct links *links, u16 peer);
 void
@@ -282,13 +299,13 @@ struct link_info {
 	u8 minor;		// version of the session
 	u16 carries;		// longest frame that the path is known to take
 	u32 session;		// 0: none; counts on, never repeats
-	u32 rtt_us;
-	u32 base_us;		// the shortest that was seen, about
+	u32 rtt_us;		// smoothed; 0: not measured in this session
+	u32 base_us;		// the shortest that was seen, about; likewise
 	u32 window;		// frames that may be under way; 0: nobody is talked to
-	u64 heard_at;
+	u64 heard_at;		// when the newest frame of the session came
 };
 
-// False when there is no such peer.
+// Of any index. False, and nothing is written, when there is no such peer.
 must_check bool
 links_info(const struct links *links, u16 peer, struct link_info *info);
 
@@ -296,17 +313,21 @@ links_info(const struct links *links, u16 peer, struct link_info *info);
 u16
 links_find(const struct links *links, const u8 uuid[16]);
 
+// The configuration's, above every peer's index.
 u32
 links_peers_max(const struct links *links);
 
-// The session with the peer, 0 when there is none that sends.
+// The session with the peer (any index), 0 when there is none that sends. Its lease may
+// have run out since: links_live() looks.
 u32
 links_session(const struct links *links, u16 peer);
 
-// Whether it is there, and its lease has not run out by now.
+// Whether it is there, and its lease has not run out by now; one whose lease has lapses
+// here, and LINK_DOWN follows.
 bool
 links_live(struct links *links, u64 now, u16 peer);
 
+// The life of the peer that was heard of last; 0: no such peer.
 u64
 links_incarnation(const struct links *links, u16 peer);
 
@@ -331,14 +352,15 @@ links_whole_now(const struct links *links, u16 peer);
 u64
 links_self(const struct links *links, u8 uuid[16]);
 
-// A secret of this boot's that nobody else knows: what others are derived from.
+// A secret of this boot's that nobody else knows: what others are derived from. BLAKE2b
+// of a label under the configuration's secret key.
 #define LINKS_SECRET 32u
 void
 links_secret(const struct links *links, u8 secret[LINKS_SECRET]);
 
 // What hides 16 bytes of a frame from who hears it on the way: of the next frame to a
 // peer that has a session, and of one that has just come from it. Each frame's is
-// another, and follows from the key that its tag is under.
+// another, SipHash of its sequence number under the key that its tag is under.
 #define LINKS_MASK 16u
 void
 links_mask_next(const struct links *links, u16 peer, u8 mask[LINKS_MASK]);
@@ -346,6 +368,7 @@ void
 links_mask_heard(const struct links *links, u16 peer, u64 sequence,
 		 u8 mask[LINKS_MASK]);
 
+// All that was counted since links_init(); it goes on changing.
 const struct links_counters *
 links_counters(const struct links *links);
 
@@ -357,6 +380,7 @@ links_counts(struct links *links, u16 peer);
 struct trace_ring *
 links_trace(const struct links *links);
 
+// Its sentence in drops.def; "?" for no such reason.
 const char *
 link_drop_text(enum link_drop drop);
 

@@ -267,17 +267,23 @@ clock_us(u64 now)
 	return (u32)(now / NS_PER_US);
 }
 
-// table.c: peers and pools
+// table.c: peers and pools. NULL: there is none, or no room for one.
 struct link_peer *
 peer_find(const struct links *links, const u8 uuid[16]);
+// Of a uuid that is not there. May take the place of a peer on which nothing stands.
 struct link_peer *
 peer_add(struct links *links, const u8 uuid[16]);
+// Its key in the heap, a time: not later than it wants to be looked at.
 void
 peer_due_changed(struct links *links, struct link_peer *peer, u64 due);
+// Bits of enum news and enum say: on a list until links_event() or links_output() takes
+// them.
 void
 news_add(struct links *links, struct link_peer *peer, u8 news);
 void
 say_add(struct links *links, struct link_peer *peer, u8 say);
+// The peer's own, taken from the pool where it has none; given back when nothing is open
+// or kept.
 struct link_asker *
 asker_get(struct links *links, struct link_peer *peer);
 void
@@ -287,7 +293,9 @@ answerer_get(struct links *links, struct link_peer *peer);
 void
 answerer_put(struct links *links, struct link_peer *peer);
 
-// handshake.c: from a beacon to keys
+// handshake.c: from a beacon to keys. hear_*() return why a frame came to nothing, or
+// LINK_DROP_COUNT; say_*() here and in seal.c the length of the frame that they made in
+// WIRE_FRAME_MAX bytes; *_due() a time, NEVER_NS for none.
 struct link_handshake *
 handshake_of(const struct links *links, const struct link_peer *peer);
 void
@@ -304,10 +312,14 @@ u64
 handshake_due(const struct link_handshake *h);
 
 // session.c: its beginning, its lease, its end
+// The handshake is complete: a session begins, and an earlier one has ended.
 void
 session_confirm(struct links *links, u64 now, struct link_peer *peer);
+// The lease has run out, or the sequence numbers have: UP becomes LAPSED, or DOWN when
+// nothing is open.
 void
 session_over(struct links *links, struct link_peer *peer);
+// What time has brought to this peer; sets its key in the heap.
 void
 session_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
@@ -350,6 +362,7 @@ path_probing(const struct link_peer *peer)
 }
 
 // ask.c: open requests
+// A header has told that `newest` and those of `seen` (bit number % WIRE_WINDOW) came.
 void
 ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest, u64 seen);
 void
@@ -357,9 +370,10 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer);
 u64
 ask_due(const struct links *links, const struct link_peer *peer);
 
-// pace.c: how much may be under way
+// pace.c: how much may be under way; windows in frames of PACE_UNIT
 void
 pace_begin(struct link_asker *asker);
+// False: the window is full. What is quick is never stopped.
 bool
 pace_allows(const struct links *links, struct link_asker *asker, u32 credit,
 	    const struct link_plan *plan);
@@ -368,9 +382,11 @@ pace_opened(struct link_asker *asker, struct link_ask *ask,
 	    const struct link_plan *plan);
 void
 pace_closed(struct link_asker *asker, const struct link_ask *ask);
+// A request that was sent once was answered after so many microseconds.
 void
 pace_measured(struct links *links, struct link_peer *peer, const struct link_ask *ask,
 	      u32 rtt_us);
+// A request has met SILENCES timers in a row: the window is the least.
 void
 pace_silent(struct links *links, struct link_asker *asker);
 
@@ -382,28 +398,38 @@ plan_quick(const struct link_plan *plan)
 }
 
 // rekey.c
+// How many bits of a sequence number are its place in its turn.
 u32
 rekey_bits(const struct links_config *config);
+// How many turns after the newest that came the frame's is; 0: the same, and what is older
+// comes out as a large number.
 u64
 rekey_ahead(const struct links *links, const struct link_peer *peer, u64 sequence);
+// Makes the next turn's key of this one's; there is no way back.
 void
 rekey_next(u8 key[KEY_LEN]);
+// The frame that is being made has the first number of a turn: it is under the next key.
 void
 rekey_send(struct links *links, struct link_peer *peer);
+// Once for each beacon: leaves the rest of their turn out for one peer in so many.
 void
 rekey_some(struct links *links, u64 now);
 
-// grant.c: credits, both ways
+// grant.c: credits in frames, both ways. What we grant is said with the next header, and
+// an IDLE frame is due.
 void
 grant_set(struct links *links, struct link_peer *peer, u32 grant);
 void
 grant_end(struct links *links, struct link_peer *peer);
 void
 grant_wanted(struct links *links, struct link_peer *peer, u8 want);
+// The peer keeps to what that turn said: what was lowered is free.
 void
 grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn);
+// Nothing was sent to it for LINK_IDLE_NS.
 void
 grant_idle(struct links *links, struct link_peer *peer);
+// What the peer's header grants us.
 void
 credit_heard(struct links *links, struct link_peer *peer, u8 grant, u8 turn);
 
@@ -415,8 +441,10 @@ payload_show(struct links *links, const struct link_peer *peer,
 	     struct wire_frame *frame);
 
 // seal.c
+// SipHash-2-4 of `len` bytes.
 u64
 tag_of(const u8 key[KEY_LEN], const void *tagged, u32 len);
+// The same, where sessions are authenticated at all.
 u64
 session_tag(const struct links *links, const u8 key[KEY_LEN], const void *tagged,
 	    u32 len);

@@ -53,18 +53,27 @@ struct rcap_config {
 	struct fabric_export *uses;
 };
 
+// Bytes of memory for rcap_init(), for configurations within their ranges.
 u64
 rcap_memory_needed(const struct rcap_config *config, const struct links_config *links);
 
-// Builds the core in the caller's memory (zeroed, 64-aligned, lent for good).
+// Builds the core in the caller's memory (zeroed, 64-aligned, lent for good), on links
+// that were built with that configuration. `host` comes back with each call of the
+// host's. NULL when the configuration is outside its ranges, or memory is too small or not
+// aligned.
 struct rcap *
 rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	  const struct links_config *links_config, struct links *links, void *host);
 
+// One received frame, from its Ethernet header on, of any length and content. It is not
+// kept. Answers and further requests are sent by rcap_host_send() before this returns.
 void
 rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len);
+// What time has brought, and a bounded part of what waits: SERVE_FRAMES of answers and
+// SWEEP_STEP exports (state.h).
 void
 rcap_tick(struct rcap *rcap, u64 now);
+// When rcap_tick() and rcap_output() want to be called without a frame coming in; 0: now.
 u64
 rcap_deadline(const struct rcap *rcap);
 
@@ -81,8 +90,8 @@ rcap_output(struct rcap *rcap, u64 now, u8 *buffer);
 // A capability as the holder's kernel keeps it. Its numbers confer nothing.
 struct rcap_remote {
 	u64 incarnation;	// of the owner
-	u32 slot;
-	u32 generation;
+	u32 slot;		// of the owner's export table
+	u32 generation;		// of that slot
 	u16 peer;		// the owner
 };
 
@@ -161,9 +170,10 @@ struct rcap_completion {
 	u64 queue_ns, wire_ns, remote_ns;
 };
 
-// Takes an operation. Returns its id, or RCAP_NONE when ops_max are open or the
-// submission makes no sense (rcap_sensible() says which). Whatever else is wrong
-// comes as its completion.
+// Takes an operation; the submission is copied. Returns its id, or RCAP_NONE when ops_max
+// are open, the peer is no index of the table, or the submission makes no sense
+// (rcap_sensible() says which). Whatever else is wrong comes as its completion. What can
+// go at once is sent before this returns.
 must_check u32
 rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *submit);
 
@@ -172,7 +182,8 @@ must_check bool
 rcap_sensible(const struct rcap_submit *submit);
 
 // Asks that it not run. It completes as NOT_DONE with CODE_CANCELLED, or with
-// what happened. An id that is not open is ignored.
+// what happened; its memory stays pinned until then (R3). An id that is not open is
+// ignored.
 void
 rcap_cancel(struct rcap *rcap, u64 now, u32 id);
 
@@ -289,7 +300,8 @@ struct rcap_grant {
 must_check u32
 rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant);
 
-// The node of an entry is gone from the tree: so is the entry.
+// The node of an entry is gone from the tree: so is the entry, and an open request for
+// it to come back has ended (rcap_host_recalled()).
 void
 rcap_unexport(struct rcap *rcap, u32 entry);
 
@@ -354,21 +366,28 @@ rcap_taken(struct rcap *rcap, u32 entry);
 bool
 rcap_blocks_busy(const struct rcap *rcap, u64 base, u64 count);
 
+// The operation that rcap_host_block() began with that ticket is over; once for each. False:
+// the device has failed.
 void
 rcap_block_done(struct rcap *rcap, u64 now, u32 ticket, bool ok);
 
-// Endpoints: a queue of posted buffers of one environment. False: table full, or
-// already open.
+// Endpoints: a queue of posted buffers of one environment, each. False: `endpoint` is not
+// below endpoints_max, or already open.
 must_check bool
 rcap_endpoint_open(struct rcap *rcap, u32 endpoint, u32 environment);
+// Its buffers are the host's again and its services are closed. One that is not open is
+// ignored.
 void
 rcap_endpoint_close(struct rcap *rcap, u32 endpoint);
-// `word` is told to whose message comes to lie there: with buffers that are parts of
-// what it may read, a SEND is an allocation.
+// Posts `size` bytes at byte `local` of memory for one message; they are the core's until
+// rcap_host_message() names `tag`, or the endpoint is closed. False: it is not open, or
+// buffers_max are posted. `word` is told to whose message comes to lie there: with buffers
+// that are parts of what it may read, a SEND is an allocation.
 must_check bool
 rcap_post(struct rcap *rcap, u32 endpoint, u64 local, u32 size, u64 tag, u64 word);
 
-// A service: a number under which an endpoint is reached without a capability.
+// A service: a number under which an endpoint is reached without a capability. False: the
+// endpoint is not open, the number is taken, or services_max are open.
 must_check bool
 rcap_service_open(struct rcap *rcap, u64 service, u32 endpoint);
 void
@@ -385,8 +404,9 @@ struct rcap_message {
 };
 
 // A message to a service from this node itself: `length` bytes from `local`, and who
-// sent it, stand in `from`. *word becomes that of the buffer.
-enum wire_code
+// sent it, stand in `from`. *word becomes that of the buffer. Returns CODE_NONE,
+// CODE_SERVICE or CODE_BUFFER.
+must_check enum wire_code
 rcap_send_here(struct rcap *rcap, u64 service, const struct rcap_message *from,
 	       u64 *word);
 
@@ -539,14 +559,18 @@ struct rcap_counters {
 	u64 dropped[RCAP_DROP_COUNT];
 };
 
+// All that was counted since rcap_init(); it goes on changing.
 const struct rcap_counters *
 rcap_counters(const struct rcap *rcap);
 
-// What is counted of each export.
+// What is counted of each export, by entry: exports_max of them.
 const struct fabric_export *
 rcap_uses(const struct rcap *rcap);
 
+// Walks every invariant, the links' too; asserts.
 void
 rcap_check(const struct rcap *rcap);
+
+// A hash of the whole state, the links' too: equal histories give equal hashes.
 u64
 rcap_hash(const struct rcap *rcap);

@@ -297,31 +297,41 @@ entry_bytes(const struct rcap_export *entry)
 }
 
 // submit.c
+// It completes: its record waits for rcap_completion(), and with a grant or a recall is
+// free. Whatever it had open at the link is closed.
 void
 op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome,
        enum wire_code code);
+// Records of the core's own; there was room for them.
 u32
 grant_submit(struct rcap *rcap, u32 entry, u64 word);
 void
 recall_submit(struct rcap *rcap, u32 index);
 void
 lease_submit(struct rcap *rcap, u32 index);
+// The first that waits for a peer in a lane, or NULL.
 struct rcap_op *
 lane_first(const struct rcap *rcap, u16 peer, u32 lane);
 void
 lane_remove(struct rcap *rcap, struct rcap_op *op);
 
 // send.c
+// Frames of the request, on the path as it is now.
 u32
 op_frames(const struct rcap *rcap, const struct rcap_op *op);
+// Sends what the owner is not known to have of an open operation.
 void
 op_send(struct rcap *rcap, u64 now, struct rcap_op *op);
+// Opens what waits for a peer, by turns of its lanes, as far as the link allows.
 void
 peer_dispatch(struct rcap *rcap, u64 now, u16 peer);
+// The session is over: all of the peer's end.
 void
 peer_down(struct rcap *rcap, u64 now, u16 peer);
+// The next peers that wait for landing places, an operation each.
 void
 landing_serve(struct rcap *rcap, u64 now);
+// Small both ways.
 bool
 op_quick(const struct rcap_op *op);
 
@@ -330,8 +340,12 @@ void
 op_answer(struct rcap *rcap, u64 now, const struct link_event *event);
 
 // owner.c
+// A request that the link lets run. It is answered, refused, or at work elsewhere when this
+// returns.
 void
 owner_request(struct rcap *rcap, u64 now, const struct link_event *event);
+// The five compares, and the walk where the era has moved on. Sets `entry`; CODE_NONE:
+// the operation may run.
 enum wire_code
 owner_check(struct rcap *rcap, struct asked *asked);
 // The slow path of the check: false when the entry is revoked; its rights are then what
@@ -345,6 +359,7 @@ owner_run(struct rcap *rcap, struct asked *asked);
 // are left.
 bool
 era_holds(struct rcap *rcap, struct rcap_export *entry);
+// Says that it has not run, and why; for good, unless asking again is harmless.
 void
 owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
 void
@@ -353,6 +368,8 @@ owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
 // An operation passed the check of its capability, if it needs one, and is run.
 void
 owner_use(struct rcap *rcap, const struct asked *asked);
+// It has run, with `length` bytes to tell: the slot keeps what repeats need, and the answer
+// goes. owner_done() only tells.
 void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length);
 void
@@ -364,6 +381,7 @@ serve_init(struct rcap *rcap);
 // True: the request waits for its turn.
 bool
 serve_later(struct rcap *rcap, struct asked *asked);
+// Answers for SERVE_FRAMES frames, the shares by turns.
 void
 serve_some(struct rcap *rcap, u64 now);
 void
