@@ -19,8 +19,8 @@ SINGLE = PYTHONPATH=harness PYTHONPYCACHEPREFIX=$(B)/pycache \
 qemu: all ## one node with its console and shell on this terminal; Ctrl-A X quits
 	@$(SINGLE) qemu
 
-qemu-gdb: all ## the same node, stopped before its first instruction
+qemu-gdb: all ## the node of make qemu, stopped before its first instruction
 	@$(SINGLE) qemu-gdb
 
-gdb: all ## gdb on that node, or on node NODE=2 of the cluster that is up
+gdb: all ## gdb on the node of make qemu-gdb, or on node NODE=2 of the cluster that is up
 	@$(SINGLE) gdb

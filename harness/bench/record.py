@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Samples become rows, rows become the contract's JSON; no figure is ever typed.
+"""Samples become rows, rows become JSON with the fields of REQUIRED; no figure is ever typed.
 
-A row holds medians of runs that were interleaved in one session. What the
-contract does not name (the peer's and the floor's ranges, latencies, notes) is
-added beside it, so that nothing unflattering gets lost.
+A row holds medians of runs that were interleaved in one session. What REQUIRED does
+not name (the peer's and the floor's ranges, latencies, notes) is added beside it, so
+that nothing unflattering gets lost.
 """
 
 from __future__ import annotations

@@ -3,6 +3,6 @@
 # side, the load generator and the floor's program itself, into build/bench.
 
 .PHONY: bench
-bench: floor-kernel
-bench: $(B)/deos.elf $(B)/boot.cpio ## benchmarks beside Linux; one with BENCH=http|boot|primitives
+bench: floor-kernel $(B)/deos.elf $(B)/boot.cpio
+bench: ## beside Linux: BENCH=http|boot|primitives|fabric|block|loss RUNS=
 	$(Q)$(PYTHON) harness/bench/run.py $(BENCH)

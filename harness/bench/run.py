@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs the benchmarks: DEOS, Linux and the floor by turns in one session.
 
-Prints a table and writes NAME.json (CONTRACT.md's schema) and NAME.png to
+Prints a table and writes NAME.json (record.py names its fields) and NAME.png to
 build/bench. Without DEOS (--systems peer) nothing is written: a report is about
 DEOS. docs/benchmarks.md says what each figure means.
 """

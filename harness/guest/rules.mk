@@ -8,8 +8,8 @@ CAMPAIGN = DEOS_BUILD=$(B) PYTHONPYCACHEPREFIX=$(B)/pycache $(PYTHON) \
 CALLS ?= 1000000
 
 .PHONY: attack fuzz-calls
-attack: $(B)/harness/switch
-attack: $(B)/deos.elf $(B)/boot.cpio checked ## hostile programs: SECONDS= SEED=, CALLS=
+attack: $(B)/harness/switch $(B)/deos.elf $(B)/boot.cpio checked
+attack: ## forged frames, hostile programs, oracle, planted bugs: SECONDS= SEED= CALLS=
 	@DEOS_BUILD=$(B) $(PYTHON) harness/guest/attack.py --seconds $(SECONDS) \
 		$(if $(SEED),--seed $(SEED))
 	@$(CAMPAIGN) oracle --calls $(CALLS) $(if $(SEED),--seed $(SEED))

@@ -34,7 +34,7 @@ $(B)/harness/sim-cluster-checked: $(QUORUM_CHECKED_O)
 	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^
 
 .PHONY: sim-cluster
-sim-cluster: $(B)/harness/sim-cluster ## the same for the cores of the cluster
+sim-cluster: $(B)/harness/sim-cluster ## of the cluster's cores: SEEDS= NODES= FAULTS= BUG=
 	@$< --seeds $(SEEDS) --nodes $(SIM_NODES) --faults $(FAULTS) \
 		$(if $(BUG),--bug $(BUG)) $(if $(TRACE),--trace)
 
