@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // Reader for cpio archives of the "newc" format (cpio(5), magic 070701 and
-// 070702): the boot archive of programs and, for now, the website.
+// 070702): the boot archive of programs and, without a cluster, the website.
 //
 // The archive is input from outside: every length is checked against the
 // archive's end, and a malformed entry ends the walk with CPIO_BAD. The walk
