@@ -106,6 +106,7 @@ class Hardware:
     cpu: str
     memory_mib: int = 256
     icount: bool = False
+    sleeps: bool = False  # with icount: idle time passes as it does outside
     plugin: Path | None = None  # of QEMU, which writes to the machine's file `counts`
 
     def arguments(self) -> list[str]:
@@ -114,7 +115,7 @@ class Hardware:
                  "-smp", "1", "-m", f"{self.memory_mib}M", "-nodefaults", "-display", "none",
                  "-no-reboot"]
         if self.icount:
-            words += ["-icount", "shift=0,sleep=off"]
+            words += ["-icount", f"shift=0,sleep={'on' if self.sleeps else 'off'}"]
         return words
 
 

@@ -29,6 +29,7 @@ import bench_fabric  # noqa: E402
 import bench_http  # noqa: E402
 import bench_loss  # noqa: E402
 import bench_primitives  # noqa: E402
+import bench_revocation  # noqa: E402
 import record  # noqa: E402
 import remote  # noqa: E402
 import rig  # noqa: E402
@@ -38,8 +39,9 @@ from pair import PairRoot  # noqa: E402
 from session import LABELS, Session  # noqa: E402
 
 BENCHES = {"http": bench_http.run, "boot": bench_boot.run, "primitives": bench_primitives.run,
-           "fabric": bench_fabric.run, "block": bench_block.run, "loss": bench_loss.run}
-BETWEEN_NODES = ("fabric", "block", "loss")
+           "fabric": bench_fabric.run, "block": bench_block.run, "loss": bench_loss.run,
+           "revocation": bench_revocation.run}
+BETWEEN_NODES = ("fabric", "block", "loss", "revocation")
 BUILD = ROOT / "build"
 
 
@@ -230,11 +232,12 @@ def main(words: list[str]) -> int:
         if "deos" in wanted:
             plot()  # what is missing is said before the work, not after it
         between = [name for name in chosen.names if name in BETWEEN_NODES]
+        compared = [name for name in between if name != "revocation"]
         peer = pair = None
         if "peer" in wanted and len(between) < len(chosen.names):
             peer = Peer(chosen.out / "linux")
             peer.build()
-        if "peer" in wanted and between:
+        if "peer" in wanted and compared:
             pair = PairRoot(chosen.out / "pair")
             pair.build()
         build = None

@@ -7,6 +7,8 @@
 //	remote-bench ask NODE OPERATION BYTES FLIGHTS COUNT
 //	remote-bench pong NODE
 //	remote-bench ping NODE BYTES COUNT
+//	remote-bench own HOLDERS ROUNDS [silent]
+//	remote-bench hold NODE CAPABILITIES
 //
 // `serve` lends MEMORY_PAGES pages and the disk to whoever asks. `ask` runs COUNT
 // operations of BYTES each at random places, FLIGHTS at a time: read, write and cas
@@ -16,6 +18,10 @@
 // `ping` and `pong` lend each other a page. `ping` writes the first BYTES of the other's,
 // `pong` finds them in its memory and writes them back, COUNT times; then `pong` waits
 // for the next who pings from that node.
+//
+// `own` lends a page to HOLDERS holders and takes it back from all in one call, ROUNDS
+// times (revoke.c); `hold` is that many of them. With `silent` it times the last, and
+// waits for that until no holder's node has a session any more.
 
 #include "libos/remote/ask.h"
 #include "libos/remote/far.h"
@@ -23,6 +29,9 @@
 #define MEMORY_PAGES 1024u
 #define OPEN_MAX FABRIC_SUBMIT_SLOTS	// of the fabric's, in all flights
 #define COUNT_MAX 8192u
+#define HOLDERS_MAX 1020u		// in all: FABRIC_LISTS of them
+#define HOLD_MAX 200u		// of one program
+#define ROUNDS_MAX 64u
 
 struct plan {
 	enum fabric_op op;
@@ -85,3 +94,9 @@ noreturn_ void
 pong(const char *name);
 void
 ping(const char *name, u32 bytes, u32 count);
+
+// revoke.c
+void
+own(u32 holders, u32 rounds, bool silent);
+noreturn_ void
+hold(const char *name, u32 count);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // remote-bench: what it is asked to do (bench.h says what that means), checked against
 // its bounds, and what it takes: a region, a fabric queue, what the other node grants.
+// Each word leads to one file: ask to run.c, ping and pong to pong.c, own and hold to
+// revoke.c.
 
 #include "kernel/base/prng.h"
 #include "kernel/base/string.h"
@@ -164,11 +166,30 @@ usage(void)
 	print("usage: remote-bench serve\n"
 	      "       remote-bench pong NODE\n"
 	      "       remote-bench ping NODE BYTES COUNT\n"
+	      "       remote-bench own HOLDERS ROUNDS [silent]\n"
+	      "       remote-bench hold NODE CAPABILITIES\n"
 	      "       remote-bench ask NODE read|write|cas|block-read|block-write "
 	      "BYTES FLIGHTS COUNT\n"
 	      "       at most 4096 bytes (cas: 8) or whole blocks, %u blocks and "
 	      "operations under way, %u in all\n", OPEN_MAX, COUNT_MAX);
 	return STATUS_USAGE;
+}
+
+// Words: own HOLDERS ROUNDS [silent]; hold NODE CAPABILITIES. False: neither.
+static bool
+take_back(int argc, char **argv)
+{
+	bool silent = argc == 5 && !strcmp(argv[4], "silent");
+	u32 count, rounds;
+
+	if (argc == 4 && !strcmp(argv[1], "hold") && number(argv[3], HOLD_MAX, &count))
+		hold(argv[2], count);
+	if ((argc != 4 && !silent) || strcmp(argv[1], "own") ||
+	    !number(argv[2], HOLDERS_MAX, &count) ||
+	    !number(argv[3], ROUNDS_MAX, &rounds))
+		return false;
+	own(count, rounds, silent);
+	return true;
 }
 
 int
@@ -186,6 +207,8 @@ main(int argc, char **argv)
 		ping(argv[2], plan.bytes, plan.count);
 		return STATUS_OK;
 	}
+	if (take_back(argc, argv))
+		return STATUS_OK;
 	if (argc < 3 || strcmp(argv[1], "ask") ||
 	    !plan_read(argv + 3, (u32)argc - 3, &plan))
 		return usage();
