@@ -167,13 +167,11 @@ net_receive_begin(void)
 static void
 net_give_back(u32 buffer)
 {
-	struct virtqueue_piece piece = {
-		net.buffers_physical + buffer * net.buffer_len, net.buffer_len,
-	};
-
 	ASSERT(buffer < net.buffer_count);
 	if (net_works())
-		virtqueue_add(&net.receive.ring, &piece, 0, 1, buffer);
+		virtqueue_add_one(&net.receive.ring,
+				  net.buffers_physical + buffer * net.buffer_len,
+				  net.buffer_len, true, buffer);
 }
 
 static bool
@@ -183,7 +181,7 @@ net_receive(struct nic_received *received)
 	struct virtqueue_done done;
 	u32 header_len = sizeof(struct net_header);
 
-	while (net_works() && virtqueue_take(q, &done)) {
+	while (net_works() && virtqueue_used_waiting(q) && virtqueue_take(q, &done)) {
 		u32 buffer = (u32)done.cookie;
 		u32 len = done.len < header_len ? 0 : done.len - header_len;
 
@@ -276,11 +274,11 @@ static void
 net_send_whole(u8 *bytes, u64 physical, u32 len, u32 cookie)
 {
 	const u32 header_len = sizeof(struct net_header);
-	struct virtqueue_piece piece = { physical - header_len, header_len + len };
 
 	ASSERT(len >= NIC_ETHERNET_LEN && net_room() > 0);
 	__builtin_memset(bytes - header_len, 0, header_len);
-	virtqueue_add(&net.transmit.ring, &piece, 1, 0, cookie);
+	virtqueue_add_one(&net.transmit.ring, physical - header_len, header_len + len,
+			  false, cookie);
 }
 
 static void

@@ -65,23 +65,22 @@ virtqueue_init(struct virtqueue *q, void *memory, u32 size, bool events)
 		q->link[i] = (u16)(i + 1);
 }
 
-// A chain of one descriptor, as most are.
-static void
-add_one(struct virtqueue *q, const struct virtqueue_piece *piece, bool writable,
-	u64 cookie)
+void
+virtqueue_add_one(struct virtqueue *q, u64 physical, u32 len, bool writable,
+		  u64 cookie)
 {
 	u16 at = q->free_first;
 	struct virtqueue_chain *chain = &q->chain[at];
 	volatile struct virtqueue_descriptor *descriptor = &q->descriptors[at];
 
-	ASSERT(q->free_count > 0 && chain->count == 0 && piece->len > 0);
+	ASSERT(q->free_count > 0 && chain->count == 0 && len > 0);
 	q->driver->entry[q->added & (q->size - 1)] = at;
 	chain->cookie = cookie;
-	chain->writable_len = writable ? piece->len : 0;
+	chain->writable_len = writable ? len : 0;
 	chain->count = 1;
 	chain->last = at;
-	descriptor->physical = piece->physical;
-	descriptor->len = piece->len;
+	descriptor->physical = physical;
+	descriptor->len = len;
 	descriptor->flags = writable ? DESCRIPTOR_DEVICE_WRITES : 0;
 	q->free_first = q->link[at];
 	q->free_count--;
@@ -97,7 +96,7 @@ virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
 	struct virtqueue_chain *chain = &q->chain[at];
 
 	if (count == 1) {
-		add_one(q, pieces, writable, cookie);
+		virtqueue_add_one(q, pieces->physical, pieces->len, writable, cookie);
 		return;
 	}
 	ASSERT(count > 0 && count <= VIRTQUEUE_PIECES_MAX);

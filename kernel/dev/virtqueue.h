@@ -141,6 +141,11 @@ void
 virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
 	      u32 readable, u32 writable, u64 cookie);
 
+// The same of a chain of one piece, as most are.
+void
+virtqueue_add_one(struct virtqueue *q, u64 physical, u32 len, bool writable,
+		  u64 cookie);
+
 // Shows the device everything added so far. Returns whether it wants to be
 // notified of it; false also when there was nothing new.
 must_check bool

@@ -39,7 +39,9 @@ interrupt(void)
 {
 	ring_tx_collect();
 	ring_rx_poll();
-	ring_tx_flush();
+	// What others send they have told the device by now.
+	if (unlikely(ring_tx_waiting || ring_handler_replies))
+		ring_tx_flush();
 }
 
 void

@@ -79,9 +79,9 @@ grant_end(struct links *links, struct link_peer *peer)
 	peer->grant = peer->their_want = 0;
 }
 
-// The peer says how many frames it would like to have open.
+// The peer says how many frames it would like to have open. `lowered`: a fault point.
 void
-grant_wanted(struct links *links, struct link_peer *peer, u8 want)
+grant_wanted(struct links *links, struct link_peer *peer, u8 want, bool lowered)
 {
 	u32 wanted = MIN(want, GRANT_MAX);
 	u32 room = links->config.grant_pool - links->grants_kept;
@@ -90,7 +90,7 @@ grant_wanted(struct links *links, struct link_peer *peer, u8 want)
 	peer->their_want = want;
 	share = links->hungry ? fair_share(links) : links->config.grant_pool;
 	SOMETIMES_WHEN(GRANT_SHARED, peer->grant > share);
-	if (FAULT_POINT(CREDIT_LOWERED))
+	if (lowered)
 		share = MIN(share, WIRE_PARTS_MAX);
 	if (peer->grant > share)
 		grant_set(links, peer, share);

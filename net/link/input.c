@@ -66,9 +66,18 @@ sequence_mark(struct link_peer *peer, u64 sequence)
 
 // ---- what the newest header tells
 
-// The peer has answers below `done`: what was kept of those is free.
+// Nothing is kept for the peer any more.
 static void
-hear_done(struct links *links, struct link_peer *peer, u32 done, bool first)
+answerer_leave(struct links *links, struct link_peer *peer)
+{
+	if (peer->answerer != LINK_NONE && !links->answerer[peer->answerer].used)
+		answerer_put(links, peer);
+}
+
+// The peer has answers below `done`: what was kept of those is free. `more`: a request
+// follows, which wants a place at once.
+static void
+hear_done(struct links *links, struct link_peer *peer, u32 done, bool first, bool more)
 {
 	struct link_answerer *answerer;
 	i32 forward = number_diff(done, peer->their_done);
@@ -83,8 +92,8 @@ hear_done(struct links *links, struct link_peer *peer, u32 done, bool first)
 	if (peer->answerer != LINK_NONE) {
 		answerer = &links->answerer[peer->answerer];
 		answerer->used &= ~number_mask(peer->their_done, (u32)forward);
-		if (!answerer->used)
-			answerer_put(links, peer);
+		if (!more)
+			answerer_leave(links, peer);
 	}
 	peer->their_done = done;
 }
@@ -103,6 +112,19 @@ hear_echo(struct link_peer *peer, u64 now, u32 echo)
 		SOMETIMES(ECHO_REFUSED);
 }
 
+// How many frames the peer would like to have open: most often no more than it may, and
+// nobody wants more than there is.
+static void
+hear_wanted(struct links *links, struct link_peer *peer, u8 want)
+{
+	bool lowered = FAULT_POINT(CREDIT_LOWERED);
+
+	if (likely(!links->hungry && want <= peer->grant && !lowered))
+		peer->their_want = want;
+	else
+		grant_wanted(links, peer, want, lowered);
+}
+
 static void
 hear_newest(struct links *links, u64 now, struct link_peer *peer,
 	    const struct wire_header *header, bool first)
@@ -110,11 +132,16 @@ hear_newest(struct links *links, u64 now, struct link_peer *peer,
 	hear_echo(peer, now, header->echo);
 	peer->heard_at = now;
 	peer->their_clock = header->clock;
-	hear_done(links, peer, header->done, first);
-	grant_acknowledged(links, peer, header->turn_seen);
-	grant_wanted(links, peer, header->want);
-	credit_heard(links, peer, header->grant, header->turn);
-	ask_seen(links, now, peer, header->seen_newest, header->seen);
+	hear_done(links, peer, header->done, first, header->kind == WIRE_REQUEST);
+	// Most frames say of these what those before them said.
+	if (unlikely(peer->kept != peer->grant))
+		grant_acknowledged(links, peer, header->turn_seen);
+	hear_wanted(links, peer, header->want);
+	if (unlikely(header->grant != peer->credit || header->turn != peer->their_turn ||
+		     header->turn != peer->turn_kept))
+		credit_heard(links, peer, header->grant, header->turn);
+	if (peer->asker != LINK_NONE)
+		ask_seen(links, now, peer, header->seen_newest, header->seen);
 }
 
 // ---- frames of a session
@@ -159,8 +186,10 @@ hear_request(struct links *links, struct link_peer *peer,
 	struct link_slot *slot;
 
 	if (SOMETIMES_IF(NUMBER_OLD, number - peer->their_done >= WIRE_WINDOW) &&
-	    !PLANTED(BUG_LATE_REQUEST))
+	    !PLANTED(BUG_LATE_REQUEST)) {
+		answerer_leave(links, peer);
 		return LINK_DROP_NUMBER;
+	}
 	answerer = answerer_get(links, peer);
 	if (!answerer)
 		return LINK_DROP_CREDIT;
@@ -290,8 +319,10 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	if (!session_live(links, now, peer))
 		return LINK_DROP_LEASE;
 	if (unlikely(links->config.cover == LINK_HIDDEN) &&
-	    !payload_show(links, peer, &event->frame))
+	    !payload_show(links, peer, &event->frame)) {
+		answerer_leave(links, peer);
 		return LINK_DROP_SHAPE;
+	}
 	if (header->kind == WIRE_REQUEST)
 		return hear_request(links, peer, frame, event);
 	if (header->kind == WIRE_RESPONSE)

@@ -422,7 +422,7 @@ grant_set(struct links *links, struct link_peer *peer, u32 grant);
 void
 grant_end(struct links *links, struct link_peer *peer);
 void
-grant_wanted(struct links *links, struct link_peer *peer, u8 want);
+grant_wanted(struct links *links, struct link_peer *peer, u8 want, bool lowered);
 // The peer keeps to what that turn said: what was lowered is free.
 void
 grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn);

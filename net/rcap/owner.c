@@ -178,7 +178,8 @@ owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 len
 	body.status = STATUS_DONE;
 	body.length = (u16)length;
 	body.execution = ++rcap->executions;
-	body.held = wire_time_pack(asked->worked_ns / NS_PER_US);
+	if (unlikely(asked->worked_ns))
+		body.held = wire_time_pack(asked->worked_ns / NS_PER_US);
 	body.parts = (u8)wire_parts(length, whole);
 	for (u32 part = 0; part < body.parts; part++) {
 		body.part = (u8)part;

@@ -163,7 +163,8 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 	// A part of an answer made no room for others yet.
 	more_comes = event.kind == LINK_RESPONSE &&
 		     rcap->op[event.cookie].state == OP_STATE_OPEN;
-	drain(rcap, now, &event);
+	if (unlikely(links_deadline(rcap->links) <= now))
+		drain(rcap, now, &event);
 	if (peer != LINK_NONE && rcap->lanes[peer].waiting && !more_comes)
 		peer_dispatch(rcap, now, peer);
 	if (unlikely(rcap->landing_head != NIL16))
@@ -191,7 +192,7 @@ rcap_deadline(const struct rcap *rcap)
 {
 	if (rcap->serve.count && !rcap->serve.blocked)
 		return 0;
-	return MIN(rcap->chores_at, links_deadline(rcap->links));
+	return min_u64(rcap->chores_at, links_deadline(rcap->links));
 }
 
 u64

@@ -227,9 +227,12 @@ alloc_fits(const u8 *payload, u32 len)
 static bool
 payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
 {
-	u32 data = wire_request_data(request);
 	bool whole = request->flags & WIRE_FLAG_WHOLE;
+	u32 data;
 
+	if (likely(request->op == OP_READ))
+		return !len && !request->part;
+	data = wire_request_data(request);
 	if (request->part >= wire_parts(data, whole))
 		return false;
 	switch (request->op) {
