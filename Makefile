@@ -66,8 +66,8 @@ all: $(ALL) ## build everything into build/
 .PHONY: help setup clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(filter %.mk Makefile,$(MAKEFILE_LIST)) | \
-		sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | sort -u | \
-		awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+		sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | sort -u | \
+		awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 setup: ## install everything that any target needs
 	@harness/setup all

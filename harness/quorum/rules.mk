@@ -34,7 +34,8 @@ $(B)/harness/sim-cluster-checked: $(QUORUM_CHECKED_O)
 	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^
 
 .PHONY: sim-cluster
-sim-cluster: $(B)/harness/sim-cluster ## of the cluster's cores: SEEDS= NODES= FAULTS= BUG=
+sim-cluster: $(B)/harness/sim-cluster
+sim-cluster: ## the simulator of the cluster's cores: SEEDS= NODES= FAULTS= BUG= TRACE=
 	@$< --seeds $(SEEDS) --nodes $(SIM_NODES) --faults $(FAULTS) \
 		$(if $(BUG),--bug $(BUG)) $(if $(TRACE),--trace)
 
