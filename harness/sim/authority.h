@@ -9,8 +9,17 @@
 
 #define AUTHORITY_MAX 32768u
 #define AUTHORITY_NONE 0xffffffffu
+#define AUTHORITY_UNITS 4u	// of one row, at most
 
-enum model_store { STORE_PAGES, STORE_DISK, STORE_COUNT };
+// What a capability is for. The bytes of the first two are kept; a pool's are pages.
+enum model_store {
+	STORE_PAGES,
+	STORE_DISK,
+	STORE_COUNT,
+	OBJECT_POOL = STORE_COUNT,
+	OBJECT_ENDPOINT,
+	OBJECT_COUNT
+};
 
 struct party {
 	u32 node;
@@ -27,7 +36,11 @@ struct authority_cap {
 	u32 base, count;	// units
 	u32 slot, generation;	// in the owner's export table
 	u64 made_at;
-	u64 revoked_at;		// itself; its ancestors have their own
+	bool taken, told;	// by force, at a deadline; and its holder knows
+	// Of itself; its ancestors have their own.
+	u64 revoked_at;
+	u64 lost_at[4];			// bit by bit of its rights
+	u64 gone_at[AUTHORITY_UNITS];	// unit by unit of its range
 };
 
 struct authority {
@@ -49,6 +62,24 @@ authority_find(const struct authority *authority, u32 owner, u32 owner_boot,
 // From now on neither the row (with `self`) nor what came from it may be used.
 void
 authority_revoke(struct authority *authority, u32 cap, bool self, u64 at);
+
+// Nor may rights that are not among these.
+void
+authority_protect(struct authority *authority, u32 cap, u32 rights, u64 at);
+
+// Nor may units behind the first `keep`.
+void
+authority_shorten(struct authority *authority, u32 cap, u32 keep, u64 at);
+
+// What is left of its rights, and of its units, from `at` on.
+u32
+authority_rights(const struct authority *authority, u32 cap, u64 at);
+u32
+authority_units(const struct authority *authority, u32 cap, u64 at);
+
+// Did the row come from the other one, however indirectly?
+must_check bool
+authority_below(const struct authority *authority, u32 cap, u32 above);
 
 // Is the row good from `at` on, until something else happens?
 must_check bool

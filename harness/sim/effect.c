@@ -95,6 +95,8 @@ explains(const struct model *model, const struct model_op *op, u32 node,
 	case DO_NOTIFY:
 		return words_of(model, op, store, d, was, is) &&
 		       (u32)is[0] == (u32)was[0] + 1;
+	case DO_PUTV:
+		return pieces_explain(model, op, store, d);
 	default:
 		return false;
 	}
@@ -159,27 +161,36 @@ unauthorised(const struct model *model, const struct model_op *op)
 		return "a forged operation had effect";
 	if (!model_is_holder(model, op))
 		return "it had effect for one who does not hold the capability";
-	if (!model_has_rights(model, op))
+	if (!model_has_rights(model, op, model->passed))
 		return "it had effect without the right";
 	if (!model_has_type(model, op))
 		return "it had effect on another kind of object";
-	if (!model_in_range(model, op))
+	if (!model_in_range(model, op, model->passed))
 		return "it had effect out of range";
+	if (op->kind == DO_EXPEL && model_named(model, op) == AUTHORITY_NONE)
+		return "it had effect on what was not derived from its capability";
+	if (op->kind == DO_REDEEM && model->trace->now > op->good_until)
+		return "it had effect when its ticket's time was over";
 	if (!authority_holds(&model->authority, op->cap, model->passed))
 		return "it had effect with a revoked capability";
 	return NULL;
+}
+
+const char *
+model_forbidden(const struct model *model, const struct model_op *op)
+{
+	const char *why = untimely(model, op);
+
+	return why ? why : unauthorised(model, op);
 }
 
 static const char *
 forbidden(const struct model *model, const struct model_op *op,
 	  const struct difference *d)
 {
-	const char *why;
-
 	if (op->kind == DO_WRITE && placed_before(model, op, d))
 		return "it had effect twice";
-	why = untimely(model, op);
-	return why ? why : unauthorised(model, op);
+	return model_forbidden(model, op);
 }
 
 static void
@@ -209,18 +220,26 @@ take_effect(struct model *model, u32 index, u32 node, enum model_store kind,
 		mark_placed(model, op, d);
 		return;
 	}
-	if (op->kind != DO_MCAS && op->kind != DO_ADD)
+	if (op->kind != DO_MCAS && op->kind != DO_ADD && op->kind != DO_PUTV)
 		return;
-	if (words_of(model, op, store, d, was, is)) {
+	if (op->kind == DO_PUTV)
+		memcpy(op->old, store->shadow + model_target(model, op), 8);
+	else if (words_of(model, op, store, d, was, is))
 		memcpy(op->old, was, sizeof(was));
-		if (op->kind == DO_MCAS)
-			op->matched = model_first_match(op, was);
-	}
+	if (op->kind == DO_MCAS)
+		op->matched = model_first_match(op, was);
 }
 
-// Old operations that nothing can come of any more are not searched first.
-static void
-forget_ended(struct model *model)
+void
+model_happened(struct model *model, u32 op)
+{
+	const struct difference none = { 0 };
+
+	take_effect(model, op, model->op[op].owner, STORE_PAGES, &none);
+}
+
+void
+model_forget_ended(struct model *model)
 {
 	while (model->first_open < model->ops) {
 		const struct model_op *op = &model->op[model->first_open];
@@ -295,14 +314,17 @@ model_look(struct model *model, u32 node, enum model_store kind, u64 passed)
 	u32 unit = 0, first = MODEL_OPS_MAX;
 
 	model->passed = passed;
-	forget_ended(model);
+	model_forget_ended(model);
 	while (history_differs(store, &unit, &d)) {
 		u32 op = judge_difference(model, node, kind, &d);
 
 		if (op != MODEL_OPS_MAX && first != MODEL_OPS_MAX && op != first)
 			model_failed(model, op, "two operations had effect in one step");
 		first = op != MODEL_OPS_MAX ? op : first;
-		history_accept(&model->history, store, &d, model->trace->now);
+		if (op != MODEL_OPS_MAX && model->op[op].kind == DO_PUTV)
+			pieces_accept(model, &model->op[op], store);
+		else
+			history_accept(&model->history, store, &d, model->trace->now);
 	}
 }
 
@@ -317,18 +339,22 @@ model_wrote(struct model *model, u32 node, enum model_store kind)
 		history_accept(&model->history, store, &d, model->trace->now);
 }
 
-void
-model_delivered(struct model *model, u32 node, u32 index, const u8 *bytes, u32 len)
+// Judges a message that came to a node, to whoever reads it there.
+static void
+judge_message(struct model *model, u32 node, u32 index, enum model_kind kind,
+	      const u8 *bytes, u32 len)
 {
-	struct difference none = { 0 };
 	const char *why;
 
-	if (index >= model->ops || model->op[index].kind != DO_SEND)
+	if (index >= model->ops || model->op[index].kind != kind)
 		model_failed(model, MODEL_OPS_MAX, "a message came that nobody sent");
 
-	struct model_op *op = &model->op[index];
+	const struct model_op *op = &model->op[index];
 
+	model->passed = model->trace->now;
 	why = untimely(model, op);
+	if (!why && (op->forged || op->cap != AUTHORITY_NONE))
+		why = unauthorised(model, op);
 	if (op->owner != node)
 		why = "a message came to another node";
 	if (!why && len != op->len)
@@ -339,65 +365,21 @@ model_delivered(struct model *model, u32 node, u32 index, const u8 *bytes, u32 l
 	}
 	if (why)
 		model_failed(model, index, why);
-	take_effect(model, index, node, STORE_PAGES, &none);
-}
-
-static bool
-same_party(const struct party *a, const struct party *b)
-{
-	return a->node == b->node && a->boot == b->boot && a->env == b->env;
-}
-
-// The operation that a derivation or revocation at its row's owner comes from.
-static void
-find_cause(struct model *model, u32 row, enum model_kind kind,
-	   const struct authority_cap *made)
-{
-	const struct difference none = { 0 };
-
-	model->passed = model->trace->now;
-	forget_ended(model);
-	for (u32 i = model->first_open; i < model->ops; i++) {
-		const struct model_op *op = &model->op[i];
-		const struct authority_cap *from = model_cap(model, op);
-
-		if (op->kind != kind || op->cap != row || untimely(model, op) ||
-		    unauthorised(model, op))
-			continue;
-		if (made && !((!made->holder.boot ||
-			       same_party(&op->to, &made->holder)) &&
-			      op->rights == made->rights && op->count == made->count &&
-			      from->base + op->base == made->base))
-			continue;
-		take_effect(model, i, op->owner, STORE_PAGES, &none);
-		return;
-	}
-	model_failed(model, MODEL_OPS_MAX, made ?
-		     "a capability was derived, and no operation asked for it" :
-		     "a capability was revoked, and no operation asked for it");
+	model_happened(model, index);
 }
 
 void
-model_derived(struct model *model, u32 row)
+model_delivered(struct model *model, u32 node, u32 index, const u8 *bytes, u32 len)
 {
-	struct authority_cap *made = &model->authority.cap[row];
-
-	ASSERT(made->parent != AUTHORITY_NONE);
-	find_cause(model, made->parent, DO_DERIVE, made);
+	judge_message(model, node, index, DO_SEND, bytes, len);
 }
 
 void
-model_derived_away(struct model *model, const struct authority_cap *made)
+model_invoked(struct model *model, u32 node, u32 index, const u8 *bytes, u32 len,
+	      const u64 result[2])
 {
-	ASSERT(!made->holder.boot);
-	find_cause(model, made->parent, DO_DERIVE, made);
-}
-
-void
-model_revoked(struct model *model, u32 row, bool self)
-{
-	find_cause(model, row, self ? DO_DROP : DO_REVOKE, NULL);
-	authority_revoke(&model->authority, row, self, model->trace->now);
+	judge_message(model, node, index, DO_INVOKE, bytes, len);
+	memcpy(model->op[index].old, result, sizeof(model->op[index].old));
 }
 
 void

@@ -6,6 +6,8 @@
 // the step in which its node was derived leaves no row. Rights that are taken away
 // stand beside the tree, and every walk to the root collects them.
 
+#include <string.h>
+
 #include "harness/sim/export.h"
 #include "harness/sim/lease.h"
 #include "harness/sim/node.h"
@@ -24,25 +26,72 @@ root_node(const struct sim_node *node, u32 env, enum model_store store)
 	return node->lists[env].node[store + 1];
 }
 
-static void
-mint(struct sim_node *node, u32 env, enum model_store store)
+static struct cap
+shape_of(u32 env, enum model_store object)
 {
-	u32 count = store == STORE_PAGES ? ENV_PAGES : ENV_BLOCKS;
-	i64 slot = cap_mint(&node->tree, env, store + 1,
-			    store == STORE_PAGES ? CAP_FRAMES : CAP_BLOCKS,
-			    CAP_READ | CAP_WRITE | CAP_DERIVE, env * count, count);
+	switch (object) {
+	case STORE_PAGES:
+		return (struct cap){ .type = CAP_FRAMES, .base = env * ENV_PAGES,
+				     .count = ENV_PAGES };
+	case STORE_DISK:
+		return (struct cap){ .type = CAP_BLOCKS, .base = env * ENV_BLOCKS,
+				     .count = ENV_BLOCKS };
+	case OBJECT_POOL:
+		return (struct cap){ .type = CAP_FRAMES, .count = ENV_POOL,
+				     .base = OWN_PAGES + env * ENV_POOL };
+	default:
+		return (struct cap){ .type = CAP_ENDPOINT, .base = env, .count = 1 };
+	}
+}
+
+u8
+export_type(enum model_store object)
+{
+	static const u8 types[OBJECT_COUNT] = {
+		[STORE_PAGES] = TYPE_FRAMES, [STORE_DISK] = TYPE_BLOCKS,
+		[OBJECT_POOL] = TYPE_POOL, [OBJECT_ENDPOINT] = TYPE_ENDPOINT,
+	};
+
+	return types[object];
+}
+
+static enum model_store
+object_of(u8 type)
+{
+	enum model_store object = 0;
+
+	while (export_type(object) != type)
+		ASSERT(++object < OBJECT_COUNT);
+	return object;
+}
+
+// A node of the tree that stands for nobody yet.
+static void
+fresh_node(struct sim_node *node, u32 at)
+{
+	node->entry[at] = RCAP_NONE;
+	node->lost[at] = 0;
+	node->row[at] = AUTHORITY_NONE;
+	node->allocated[at] = false;
+}
+
+static void
+mint(struct sim_node *node, u32 env, enum model_store object)
+{
+	struct cap shape = shape_of(env, object);
+	i64 slot = cap_mint(&node->tree, env, object + 1, shape.type, SIM_RIGHTS, shape.base,
+			    shape.count);
 	u32 root;
 
-	ASSERT(slot == (i64)store + 1);
-	root = root_node(node, env, store);
-	node->entry[root] = RCAP_NONE;
-	node->lost[root] = 0;
+	ASSERT(slot == (i64)object + 1);
+	root = root_node(node, env, object);
+	fresh_node(node, root);
 	node->row[root] = authority_add(&sim.model.authority, &(struct authority_cap){
 		.holder = { node_index(node), node->boot, 0 },
 		.owner = node_index(node), .owner_boot = node->boot,
-		.parent = AUTHORITY_NONE, .store = store,
-		.rights = CAP_READ | CAP_WRITE | CAP_DERIVE,
-		.base = env * count, .count = count, .slot = RCAP_NONE });
+		.parent = AUTHORITY_NONE, .store = object, .rights = SIM_RIGHTS,
+		.base = (u32)shape.base, .count = (u32)shape.count,
+		.slot = RCAP_NONE });
 }
 
 void
@@ -50,6 +99,7 @@ export_boot(struct sim_node *node)
 {
 	cap_init(&node->tree, node->pool, TREE_NODES, node->lists, ENVS + 1);
 	node->fresh_count = 0;
+	memset(node->allocated, 0, sizeof(node->allocated));
 	recall_boot(node);
 	lease_boot(node);
 	for (u32 i = 0; i < CLEANS; i++)
@@ -60,8 +110,11 @@ export_boot(struct sim_node *node)
 	for (u32 env = 0; env < ENVS; env++) {
 		own_take(&node->own, env * ENV_PAGES, ENV_PAGES, (u16)env, FRAME_OWNED);
 		own_take(&node->own, PAGES + OP_FRAMES + env, 1, (u16)env, FRAME_OWNED);
-		mint(node, env, STORE_PAGES);
-		mint(node, env, STORE_DISK);
+		own_take(&node->own, OWN_PAGES + env * ENV_POOL, ENV_POOL, (u16)env,
+			 FRAME_OWNED);
+		for (enum model_store object = 0; object < OBJECT_COUNT; object++)
+			mint(node, env, object);
+		node->invoked[env] = 0;
 	}
 }
 
@@ -81,7 +134,7 @@ record(struct sim_node *node, u32 tree_node, u32 entry)
 			    e->environment },
 		.owner = node_index(node), .owner_boot = node->boot,
 		.parent = node->row[cap->parent],
-		.store = cap->type == CAP_FRAMES ? STORE_PAGES : STORE_DISK,
+		.store = object_of(e->type),
 		.rights = cap->rights, .base = (u32)cap->base, .count = (u32)cap->count,
 		.slot = entry, .generation = e->generation, .made_at = sim.trace.now });
 	TRACE(node_index(node), "entry %lu is for env %lu of n%lu, row %lu", entry,
@@ -127,6 +180,7 @@ unexport(struct sim_node *node, u32 tree_node)
 	u32 entry = node->entry[tree_node];
 
 	node->entry[tree_node] = RCAP_NONE;
+	node->allocated[tree_node] = false;
 	if (entry == RCAP_NONE)
 		return;
 	rcap_taken(node->rcap, entry);
@@ -202,21 +256,21 @@ export_grant(struct sim_node *node, u32 env, const struct authority_cap *wanted)
 			     wanted->base, wanted->count))
 		return false;
 	grant = (struct rcap_grant){
-		.type = wanted->store == STORE_PAGES ? TYPE_FRAMES : TYPE_BLOCKS,
+		.type = export_type(wanted->store),
 		.rights = (u8)wanted->rights,
 		.peer = node_peer(node, wanted->holder.node),
 		.environment = wanted->holder.env,
 		.base = wanted->base, .count = wanted->count, .word = wanted->base,
 		.weight = wanted->base % 4 == 3 ? 3 * RCAP_WEIGHT : 0 };	// some wait
-	if (grant.peer == LINK_NONE)
+	if (grant.peer == LINK_NONE ||
+	    (wanted->store == OBJECT_POOL && links_session(node->links, grant.peer) &&
+	     links_version(node->links, grant.peer)->ops < OP_ALLOC))
 		return false;
 	grant.incarnation = links_incarnation(node->links, grant.peer);
 	remote = cap_derive(&node->tree, env, slot, REMOTE_LIST, wanted->rights,
 			    wanted->base, wanted->count);
 	derived = node->lists[REMOTE_LIST].node[remote];
-	node->entry[derived] = RCAP_NONE;
-	node->lost[derived] = 0;
-	node->row[derived] = AUTHORITY_NONE;
+	fresh_node(node, derived);
 	grant.node = derived;
 	grant.node_generation = node->pool[derived].generation;
 	entry = rcap_export(node->rcap, node_now(node), &grant);
@@ -241,8 +295,8 @@ void
 export_revoke_all(struct sim_node *node, u32 env)
 {
 	TRACE(node_index(node), "revokes all of environment %lu", node->env[env].id);
-	for (u32 store = 0; store < STORE_COUNT; store++) {
-		u32 root = root_node(node, env, store);
+	for (enum model_store object = 0; object < OBJECT_COUNT; object++) {
+		u32 root = root_node(node, env, object);
 
 		withdraw(node, root, false);
 		authority_revoke(&sim.model.authority, node->row[root], false,
@@ -261,6 +315,19 @@ is_orphaned(const struct sim_node *node, u32 tree_node)
 		return false;
 	holder = &sim.model.authority.cap[row].holder;
 	return holder->boot != sim.boot[holder->node];
+}
+
+// Its holder has been silent for so long that another node gets its place.
+static bool
+is_crowded_out(const struct sim_node *node, u32 tree_node)
+{
+	const struct rcap_export *e = rcap_entry(node->rcap, node->entry[tree_node]);
+	struct link_info holder, last;
+
+	return e && links_info(node->links, e->peer, &holder) &&
+	       links_info(node->links, (u16)(sim.places - 1), &last) &&
+	       holder.state == LINK_STATE_DOWN &&
+	       holder.heard_at + FORGET_NS <= node_now(node);
 }
 
 u32
@@ -303,6 +370,7 @@ export_check(const struct sim_node *node)
 	for (u32 i = 0; i < EXPORTS; i++)
 		used -= rcap_entry(node->rcap, i) != NULL;
 	ASSERT(used == 0);
+	export_check_pools(node);
 }
 
 // ---- what net/rcap asks of its host
@@ -324,6 +392,7 @@ rcap_host_protect(void *host, u32 tree_node, u8 rights)
 {
 	struct sim_node *node = host;
 
+	model_protected(&sim.model, node->row[tree_node], rights);
 	node->lost[tree_node] |= (u8)~rights;
 	rcap_revoked(node->rcap);
 }
@@ -372,12 +441,20 @@ rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
 			  count);
 	*tree_node = node->lists[REMOTE_LIST].node[slot];
 	*generation = node->pool[*tree_node].generation;
-	node->entry[*tree_node] = RCAP_NONE;
-	node->lost[*tree_node] = 0;
-	node->row[*tree_node] = AUTHORITY_NONE;
+	fresh_node(node, *tree_node);
 	ASSERT(node->fresh_count < ARRAY_SIZE(node->fresh));
 	node->fresh[node->fresh_count++] = *tree_node;
 	return CODE_NONE;
+}
+
+// What the core withdraws by itself: of a dead holder, or at a deadline.
+static void
+withdrawn_unasked(struct sim_node *node, u32 tree_node, bool self)
+{
+	if (!self || !(is_orphaned(node, tree_node) || recall_takes(node, tree_node) ||
+		       is_crowded_out(node, tree_node)))
+		sim_failed(node_index(node), "a capability was withdrawn unasked");
+	authority_revoke(&sim.model.authority, node->row[tree_node], true, sim.trace.now);
 }
 
 void
@@ -385,13 +462,40 @@ rcap_host_revoke(void *host, u32 tree_node, bool self)
 {
 	struct sim_node *node = host;
 
-	if (self && (is_orphaned(node, tree_node) || recall_takes(node, tree_node)))
-		authority_revoke(&sim.model.authority, node->row[tree_node], true,
-				 sim.trace.now);
+	if (node->ticks)
+		withdrawn_unasked(node, tree_node, self);
 	else
 		model_revoked(&sim.model, node->row[tree_node], self);
 	node->taking = CAP_NIL;
 	withdraw(node, tree_node, self);
+}
+
+// Above it some may have been cut off already: that changes nothing here.
+void
+rcap_host_shorten(void *host, u32 tree_node, u64 keep)
+{
+	struct sim_node *node = host;
+	u32 row = node->row[tree_node], at;
+	struct cap_trim trim;
+	struct cap was;
+	bool gone, more;
+
+	if (recall_takes(node, tree_node))
+		authority_shorten(&sim.model.authority, row, (u32)keep, sim.trace.now);
+	else
+		model_shortened(&sim.model, row, (u32)keep);
+	node->taking = CAP_NIL;
+	cap_trim_start(&node->tree, node->pool[tree_node].list,
+		       node->pool[tree_node].slot, keep, &trim);
+	do {
+		more = cap_trim_step(&node->tree, &trim, &was, &at, &gone);
+		if (was.type != CAP_NONE && gone)
+			unexport(node, at);
+		else if (was.type != CAP_NONE && node->entry[at] != RCAP_NONE)
+			rcap_shortened(node->rcap, node->entry[at],
+				       node->pool[at].count);
+	} while (more);
+	rcap_revoked(node->rcap);
 }
 
 // The grant ended in the step in which the node was derived.
@@ -406,6 +510,8 @@ derived_away(struct sim_node *node, u32 tree_node)
 		node->fresh[i] = node->fresh[--node->fresh_count];
 		model_derived_away(&sim.model, &(struct authority_cap){
 			.parent = node->row[cap->parent], .rights = cap->rights,
+			.store = node->allocated[tree_node] ? STORE_PAGES :
+				 sim.model.authority.cap[node->row[cap->parent]].store,
 			.base = (u32)cap->base, .count = (u32)cap->count });
 		return;
 	}

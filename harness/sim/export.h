@@ -9,6 +9,10 @@
 void
 export_boot(struct sim_node *node);
 
+// What a capability for such an object is called in a GRANT: enum wire_type.
+u8
+export_type(enum model_store object);
+
 // An environment gives a part of what it has to one of another node. False when
 // a table is full or the node is not known.
 bool
@@ -36,6 +40,10 @@ export_clean(struct sim_node *node, u32 place, u32 boot);
 
 void
 export_check(const struct sim_node *node);
+
+// No page of a pool is in two hands (pool.c).
+void
+export_check_pools(const struct sim_node *node);
 
 // After a tick: nothing that was asked for is still held behind its deadline (recall.c).
 void

@@ -5,35 +5,19 @@
 
 #include <string.h>
 
+#include "harness/sim/endpoint.h"
 #include "harness/sim/export.h"
 #include "harness/sim/held.h"
 #include "harness/sim/lease.h"
 #include "harness/sim/node.h"
 #include "kernel/base/assert.h"
 
-#define MESSAGES_EACH 2u
-
-static u64
-message_at(u32 env, u32 which)
-{
-	return (u64)(PAGES + OP_FRAMES + env) * UNIT + which * MESSAGE_ROOM;
-}
-
-static void
-open_endpoint(struct sim_node *node, u32 env)
-{
-	if (!rcap_endpoint_open(node->rcap, env, node->env[env].id) ||
-	    !rcap_service_open(node->rcap, SERVICE + env, env))
-		sim_failed(node_index(node), "an endpoint does not open");
-	node->env[env].post = (1u << MESSAGES_EACH) - 1;
-}
-
 static void
 new_env(struct sim_node *node, u32 env)
 {
 	node->env[env] = (struct sim_env){ .id = ++node->next_env };
 	TRACE(node_index(node), "environment %lu begins", node->env[env].id);
-	open_endpoint(node, env);
+	endpoint_open(node, env);
 }
 
 void
@@ -49,26 +33,22 @@ held_restart(struct sim_node *node, u32 env)
 {
 	TRACE(node_index(node), "environment %lu ends", node->env[env].id);
 	lease_env_ends(node, env);
-	rcap_service_close(node->rcap, SERVICE + env);
-	rcap_endpoint_close(node->rcap, env);
+	endpoint_close(node, env);
 	rcap_cancel_all(node->rcap, node_now(node), node->env[env].id);
 	export_revoke_all(node, env);
+	for (u32 i = 0; i < HELD_MAX; i++) {
+		if (node->env[env].held[i].used)
+			held_give_up(node, &node->env[env].held[i]);
+	}
 	new_env(node, env);
 }
 
 void
-held_post(struct sim_node *node)
+held_give_up(struct sim_node *node, struct held *held)
 {
-	for (u32 env = 0; env < ENVS; env++) {
-		for (u32 i = 0; i < MESSAGES_EACH; i++) {
-			if (!(node->env[env].post >> i & 1))
-				continue;
-			if (!rcap_post(node->rcap, env, message_at(env, i),
-				       MESSAGE_ROOM, i, 0))
-				sim_failed(node_index(node), "a buffer cannot be posted");
-		}
-		node->env[env].post = 0;
-	}
+	ASSERT(held->used);
+	held->used = false;
+	rcap_let(node->rcap, held->remote.peer);
 }
 
 void
@@ -77,15 +57,27 @@ held_forget_dead(struct sim_node *node, u32 env)
 	for (u32 i = 0; i < HELD_MAX; i++) {
 		struct held *held = &node->env[env].held[i];
 
-		if (held->used && links_incarnation(node->links, held->remote.peer) !=
-				  held->remote.incarnation)
-			held->used = false;
+		if (held->used && (links_incarnation(node->links, held->remote.peer) !=
+					   held->remote.incarnation ||
+				   (!links_session(node->links, held->remote.peer) &&
+				    !sim_below(4))))
+			held_give_up(node, held);
 	}
 }
 
-// Any capability of an environment, or NULL.
-static struct held *
-any_held(struct sim_env *env)
+void
+held_forget_departed(struct sim_node *node)
+{
+	for (u32 at = 0; at < ENVS * HELD_MAX && node->state != NODE_OFF; at++) {
+		struct held *held = &node->env[at / HELD_MAX].held[at % HELD_MAX];
+
+		if (held->used && held->owner_boot != sim.boot[held->owner])
+			held_give_up(node, held);
+	}
+}
+
+struct held *
+held_any(struct sim_env *env)
 {
 	u32 start = (u32)sim_below(HELD_MAX);
 
@@ -125,7 +117,7 @@ steal(struct sim_node *node, struct target *target)
 
 	if (other == node || other->state == NODE_OFF)
 		return false;
-	held = any_held(&other->env[sim_below(ENVS)]);
+	held = held_any(&other->env[sim_below(ENVS)]);
 	if (!held || held->owner == node_index(node))
 		return false;
 	target->held = held;
@@ -175,7 +167,7 @@ held_choose(struct sim_node *node, u32 env, struct target *target)
 	}
 	if (how < 10)
 		env = (env + 1) % ENVS;		// a neighbour's
-	target->held = any_held(&node->env[env]);
+	target->held = held_any(&node->env[env]);
 	if (!target->held)
 		return false;
 	target->remote = target->held->remote;
@@ -228,7 +220,7 @@ judge_grant(const struct sim_node *node, const struct sim_env *env,
 	    row->holder.env != env->id)
 		sim_failed(node_index(node), "a capability came to somebody else");
 	if (row->rights != grant->rights || row->count != grant->count ||
-	    (row->store == STORE_PAGES ? TYPE_FRAMES : TYPE_BLOCKS) != grant->type)
+	    export_type(row->store) != grant->type)
 		sim_failed(node_index(node), "a capability came with other rights or range");
 }
 
@@ -236,6 +228,7 @@ static enum wire_code
 take(struct sim_node *node, struct sim_env *env, const struct target *target,
      const struct wire_grant *grant)
 {
+	const struct rcap_secret *secret = rcap_granted(node->rcap);
 	const struct authority_cap *row;
 
 	judge_grant(node, env, target, grant);
@@ -245,10 +238,14 @@ take(struct sim_node *node, struct sim_env *env, const struct target *target,
 	for (u32 i = 0; i < HELD_MAX; i++) {
 		if (env->held[i].used)
 			continue;
-		env->held[i] = (struct held){ true, target->remote, target->owner,
-					      target->owner_boot, target->row,
-					      row->store, row->rights, row->count,
-					      false };
+		env->held[i] = (struct held){
+			.used = true, .remote = target->remote, .owner = target->owner,
+			.owner_boot = target->owner_boot, .row = target->row,
+			.store = row->store, .rights = row->rights, .count = row->count,
+			.secret_known = secret != NULL, .got_at = sim.trace.now };
+		if (secret)
+			env->held[i].secret = *secret;
+		rcap_hold(node->rcap, target->remote.peer);
 		node->past[node->past_count++ % PAST] = env->held[i];
 		TRACE(node_index(node), "environment %lu gets row %lu", env->id,
 		      target->row);
@@ -273,21 +270,18 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 }
 
 void
-rcap_host_message(void *host, const struct rcap_message *message)
+held_narrow(struct sim_node *node, const struct model_op *op)
 {
-	struct sim_node *node = host;
-	const u8 *bytes = node->memory[0] + message->local;
-	const struct model_op *op;
-	u64 index;
+	for (u32 at = 0; at < ENVS * HELD_MAX; at++) {
+		struct held *held = &node->env[at / HELD_MAX].held[at % HELD_MAX];
 
-	ASSERT(message->endpoint < ENVS && message->length >= 8);
-	memcpy(&index, bytes, 8);
-	model_delivered(&sim.model, node_index(node), (u32)index, bytes,
-			message->length);
-	op = &sim.model.op[index];
-	if (message->environment != op->by.env ||
-	    node_of_peer(node, message->peer) != op->by.node ||
-	    node_boot_of(op->by.node, message->incarnation) != op->by.boot)
-		sim_failed(node_index(node), "a message names another sender");
-	node->env[message->endpoint].post |= 1u << message->tag;
+		if (!held->used || held->row != op->cap)
+			continue;
+		if (op->kind == DO_PROTECT && op->named == OWN_SLOT)
+			held->rights &= op->rights;
+		else if (op->kind == DO_RELEASE && op->offset)
+			held->count = MIN(held->count, (u32)op->offset);
+		else if (op->kind == DO_RELEASE || op->kind == DO_DROP)
+			held_give_up(node, held);
+	}
 }

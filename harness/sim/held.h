@@ -22,9 +22,17 @@ held_boot(struct sim_node *node);
 void
 held_restart(struct sim_node *node, u32 env);
 
-// Forgets what is of dead nodes.
+// Forgets what is of dead nodes, and some of what is of silent ones.
 void
 held_forget_dead(struct sim_node *node, u32 env);
+
+// Word has come of who has left for good: what is of theirs is given up.
+void
+held_forget_departed(struct sim_node *node);
+
+// An environment holds it no more.
+void
+held_give_up(struct sim_node *node, struct held *held);
 
 // Chooses what the next operation of an environment names: mostly what it holds,
 // sometimes what another one does, or what nobody does. False: there is nothing.
@@ -39,6 +47,10 @@ held_service(struct sim_node *node, u32 other, struct target *target);
 void
 held_target(const struct sim_node *node, struct held *held, struct target *target);
 
-// Posts the message buffers that were used.
+// Any capability of an environment, or NULL.
+struct held *
+held_any(struct sim_env *env);
+
+// What an operation that is done leaves of a capability.
 void
-held_post(struct sim_node *node);
+held_narrow(struct sim_node *node, const struct model_op *op);

@@ -3,22 +3,24 @@
 // answer was right. What changed in memory is judged in effect.c.
 //
 // Nothing here asks the cores anything. What they may answer follows from what
-// was submitted (the operation), who may do it (authority.c), what the bytes were
-// (history.c) and what effects were seen; a refusal has to give a true reason.
+// was submitted (the operation), what that needs (terms.c), who may do it
+// (authority.c), what the bytes were (history.c) and what effects were seen; a refusal
+// has to give a true reason.
 
 #include <string.h>
 
 #include "harness/sim/effect.h"
-#include "kernel/abi/caps.h"
 #include "kernel/base/assert.h"
 
 static const char *const kind_words[DO_KINDS] = {
 	"READ", "WRITE", "MCAS", "FETCH_ADD", "NOTIFY", "SEND", "BLOCK_READ",
-	"BLOCK_WRITE", "BLOCK_FLUSH", "DERIVE", "REVOKE", "DROP",
+	"BLOCK_WRITE", "BLOCK_FLUSH", "DERIVE", "REVOKE", "DROP", "PUTV", "INVOKE",
+	"HOLDERS", "EXPEL", "PROTECT", "ALLOC", "REDEEM", "RELEASE",
 };
 static const char *const reason_words[WHY_COUNT] = {
 	"-", "slot", "holder", "life", "revoked", "rights", "type", "range",
-	"session", "cancelled", "room", "argument", "device",
+	"session", "cancelled", "room", "argument", "device", "entry", "ticket",
+	"expired", "spent", "maker",
 };
 
 const char *
@@ -56,6 +58,16 @@ payload_word(const struct model_op *op, u32 index)
 	return word * 0xbf58476d1ce4e5b9ull;
 }
 
+u32
+model_payload_len(const struct model_op *op)
+{
+	u32 len = op->kind == DO_PUTV ? 0 : op->len;
+
+	for (u32 i = 0; i < op->pieces; i++)
+		len += op->piece[i].len;
+	return len;
+}
+
 u8
 model_byte(const struct model_op *op, u32 at)
 {
@@ -65,10 +77,12 @@ model_byte(const struct model_op *op, u32 at)
 void
 model_payload(const struct model_op *op, u8 *bytes)
 {
-	for (u32 at = 0; at < op->len; at += 8) {
+	u32 len = model_payload_len(op);
+
+	for (u32 at = 0; at < len; at += 8) {
 		u64 word = payload_word(op, at / 8);
 
-		memcpy(bytes + at, &word, MIN(8u, op->len - at));
+		memcpy(bytes + at, &word, MIN(8u, len - at));
 	}
 }
 
@@ -80,6 +94,7 @@ model_submit(struct model *model, const struct model_op *op)
 
 	ASSERT(index < MODEL_OPS_MAX && op->kind < DO_KINDS);
 	ASSERT(op->forged || op->kind == DO_SEND || op->cap != AUTHORITY_NONE);
+	ASSERT(op->pieces <= PIECES_MAX && op->clauses <= CLAUSES_MAX);
 	*row = *op;
 	row->outcome = OPEN;
 	row->submitted = model->trace->now;
@@ -97,176 +112,6 @@ model_withdrawn(struct model *model, u32 op)
 	model->ops--;
 }
 
-u32
-model_rights(enum model_kind kind)
-{
-	switch (kind) {
-	case DO_READ:
-	case DO_BLOCK_READ:
-		return CAP_READ;
-	case DO_MCAS:
-	case DO_ADD:
-		return CAP_READ | CAP_WRITE;
-	case DO_WRITE:
-	case DO_NOTIFY:
-	case DO_BLOCK_WRITE:
-	case DO_FLUSH:
-		return CAP_WRITE;
-	case DO_DERIVE:
-	case DO_REVOKE:
-		return CAP_DERIVE;
-	default:
-		return 0;
-	}
-}
-
-const struct authority_cap *
-model_cap(const struct model *model, const struct model_op *op)
-{
-	return op->cap == AUTHORITY_NONE ? NULL : &model->authority.cap[op->cap];
-}
-
-bool
-model_is_holder(const struct model *model, const struct model_op *op)
-{
-	const struct authority_cap *cap = model_cap(model, op);
-
-	return cap && cap->holder.node == op->by.node &&
-	       cap->holder.boot == op->by.boot && cap->holder.env == op->by.env;
-}
-
-bool
-model_in_range(const struct model *model, const struct model_op *op)
-{
-	const struct authority_cap *cap = model_cap(model, op);
-	u64 size = cap ? (u64)cap->count * UNIT : 0;
-
-	if (op->kind == DO_DERIVE)
-		return cap && op->count && op->base <= cap->count &&
-		       op->count <= cap->count - op->base;
-	for (u32 i = 0; i < op->clauses; i++) {
-		const struct model_clause *clause = &op->clause[i];
-
-		if (clause->chain_offset > size ||
-		    clause->chain_len > size - clause->chain_offset)
-			return false;
-	}
-	return cap && op->offset <= size && op->len <= size - op->offset;
-}
-
-bool
-model_has_type(const struct model *model, const struct model_op *op)
-{
-	const struct authority_cap *cap = model_cap(model, op);
-
-	switch (op->kind) {
-	case DO_DERIVE:
-	case DO_REVOKE:
-	case DO_DROP:
-		return true;
-	case DO_BLOCK_READ:
-	case DO_BLOCK_WRITE:
-	case DO_FLUSH:
-		return cap && cap->store == STORE_DISK;
-	default:
-		return cap && cap->store == STORE_PAGES;
-	}
-}
-
-static bool
-is_aligned(const struct model_op *op)
-{
-	switch (op->kind) {
-	case DO_MCAS:
-	case DO_ADD:
-	case DO_NOTIFY:
-		return op->offset % op->len == 0;
-	case DO_BLOCK_READ:
-	case DO_BLOCK_WRITE:
-		return op->offset % UNIT == 0;
-	default:
-		return true;
-	}
-}
-
-bool
-model_has_rights(const struct model *model, const struct model_op *op)
-{
-	const struct authority_cap *cap = model_cap(model, op);
-	u32 rights = model_rights(op->kind) | op->rights;
-
-	return cap && (cap->rights & rights) == rights;
-}
-
-u64
-model_target(const struct model *model, const struct model_op *op)
-{
-	ASSERT(op->cap < model->authority.count);
-	return (u64)model->authority.cap[op->cap].base * UNIT + op->offset;
-}
-
-struct store *
-model_store(const struct model *model, u32 node, enum model_store kind)
-{
-	return &model->store[node * STORE_COUNT + kind];
-}
-
-// M4 and M6: is what the refusal says true?
-static bool
-reason_is_true(const struct model *model, const struct model_op *op,
-	       enum model_reason reason)
-{
-	bool gone = op->forged || op->early || op->owner_boot != model->boot[op->owner] ||
-		    (op->cap != AUTHORITY_NONE &&
-		     !authority_holds(&model->authority, op->cap, model->trace->now));
-
-	switch (reason) {
-	case WHY_SLOT:
-	case WHY_REVOKED:
-		return gone;
-	case WHY_HOLDER:
-	case WHY_LIFE:
-		return gone || !model_is_holder(model, op);
-	case WHY_RIGHTS:
-		return !model_has_rights(model, op);
-	case WHY_TYPE:
-		return !model_has_type(model, op);
-	case WHY_RANGE:
-		return !model_in_range(model, op);
-	case WHY_ARGUMENT:
-		return !is_aligned(op);
-	case WHY_CANCELLED:
-		return op->cancelled;
-	case WHY_DEVICE:
-		return op->kind == DO_BLOCK_READ;
-	case WHY_SESSION:
-	case WHY_ROOM:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
-has_twins(const struct model_op *op)
-{
-	return op->kind == DO_NOTIFY || op->kind == DO_DERIVE ||
-	       op->kind == DO_REVOKE || op->kind == DO_DROP;
-}
-
-static bool
-are_twins(const struct model *model, const struct model_op *a,
-	  const struct model_op *b)
-{
-	if (a->kind != b->kind || a->owner != b->owner || b->cap == AUTHORITY_NONE)
-		return false;
-	if (a->kind == DO_NOTIFY)
-		return model_target(model, a) == model_target(model, b);
-	return a->cap == b->cap && a->to.node == b->to.node &&
-	       a->to.boot == b->to.boot && a->to.env == b->to.env &&
-	       a->rights == b->rights && a->base == b->base && a->count == b->count;
-}
-
 // Two operations that do the same thing cannot be told apart by it: an effect that
 // was taken for one's may have been the other's. It passes to or from one that
 // nobody has said anything definite of.
@@ -274,16 +119,20 @@ static void
 swap_twin(struct model *model, u32 index, u32 effects)
 {
 	struct model_op *op = &model->op[index];
+	u64 old;
 
-	if (!has_twins(op) || op->cap == AUTHORITY_NONE || op->effects == effects)
+	if (op->cap == AUTHORITY_NONE || op->effects == effects)
 		return;
 	for (u32 i = 0; i < model->ops; i++) {
 		struct model_op *twin = &model->op[i];
 
 		if (twin != op && twin->outcome != DONE && twin->outcome != NOT_DONE &&
-		    twin->effects == effects && are_twins(model, op, twin)) {
+		    twin->effects == effects && model_twins(model, op, twin)) {
 			twin->effects = op->effects;
 			op->effects = effects;
+			old = twin->old[0];
+			twin->old[0] = op->old[0];
+			op->old[0] = old;
 			return;
 		}
 	}
@@ -296,7 +145,7 @@ judge_not_done(const struct model *model, u32 index, const struct model_answer *
 
 	if (op->effects)
 		model_failed(model, index, "NOT_DONE was reported, and it has had effect");
-	if (!reason_is_true(model, op, answer->reason))
+	if (!model_reason_holds(model, op, answer->reason))
 		model_failed(model, index, "it was refused for a reason that is not true");
 }
 
@@ -334,6 +183,17 @@ clause_matches(const struct model_clause *clause, const u64 word[2], u32 len)
 	return true;
 }
 
+// Where a word was to be compared and nothing fits: then it was so, and stays.
+static void
+judge_unmatched(const struct model *model, u32 index, const struct model_answer *answer)
+{
+	const struct model_op *op = &model->op[index];
+
+	if (op->effects)
+		model_failed(model, index, "no clause matched, and it has had effect");
+	judge_bytes(model, index, (const u8 *)answer->old, op->len, op->offset);
+}
+
 u8
 model_first_match(const struct model_op *op, const u64 word[2])
 {
@@ -352,10 +212,7 @@ judge_mcas(const struct model *model, u32 index, const struct model_answer *answ
 	if (answer->clause != model_first_match(op, answer->old))
 		model_failed(model, index, "its clause is not the first that matches");
 	if (answer->clause == NO_CLAUSE) {
-		if (op->effects)
-			model_failed(model, index, "no clause matched, and it has had effect");
-		judge_bytes(model, index, (const u8 *)answer->old, op->len,
-			    op->offset);
+		judge_unmatched(model, index, answer);
 		return;
 	}
 	if (op->effects != 1 || op->matched != answer->clause)
@@ -372,6 +229,29 @@ judge_mcas(const struct model *model, u32 index, const struct model_answer *answ
 	if (answer->len)
 		judge_bytes(model, index, answer->bytes, answer->len,
 			    clause->chain_offset);
+}
+
+static void
+judge_putv(const struct model *model, u32 index, const struct model_answer *answer)
+{
+	const struct model_op *op = &model->op[index];
+
+	if (answer->clause != model_first_match(op, answer->old))
+		model_failed(model, index, "its word compares otherwise");
+	if (answer->clause == NO_CLAUSE)
+		judge_unmatched(model, index, answer);
+	else if (op->effects != 1)
+		model_failed(model, index, "it is DONE, and its effect was not seen");
+	else if (op->old[0] != answer->old[0])
+		model_failed(model, index, "its old value is not what it found");
+}
+
+// A RELEASE of what is not there any more does nothing.
+static bool
+released_nothing(const struct model *model, const struct model_op *op)
+{
+	return op->kind == DO_RELEASE && !op->effects &&
+	       authority_units(&model->authority, op->cap, model->trace->now) <= op->offset;
 }
 
 // A WRITE has placed every byte. A byte that was there before is not seen to
@@ -394,7 +274,7 @@ judge_write(const struct model *model, u32 index)
 }
 
 static void
-judge_effect(const struct model *model, u32 index, const struct model_answer *answer)
+judge_effect(struct model *model, u32 index, const struct model_answer *answer)
 {
 	const struct model_op *op = &model->op[index];
 
@@ -405,28 +285,37 @@ judge_effect(const struct model *model, u32 index, const struct model_answer *an
 			model_failed(model, index, "its answer has another length");
 		judge_bytes(model, index, answer->bytes, op->len, op->offset);
 		return;
+	case DO_HOLDERS:
+		model_judge_holders(model, index, answer);
+		return;
 	case DO_WRITE:
 		judge_write(model, index);
 		return;
 	case DO_MCAS:
 		judge_mcas(model, index, answer);
 		return;
-	case DO_ADD:
-		if (op->effects == 1 && op->old[0] != answer->old[0])
-			model_failed(model, index, "its old value is not what it found");
-		break;
+	case DO_PUTV:
+		judge_putv(model, index, answer);
+		return;
 	case DO_FLUSH:
 		model_durable(model, op);
 		return;
 	default:
 		break;
 	}
-	if (op->effects != 1)
+	if (op->effects != 1 && !released_nothing(model, op))
 		model_failed(model, index, "it is DONE, and its effect was not seen");
+	if (op->kind == DO_ALLOC)
+		model_swap_taken(model, index, answer->old[0]);
+	if ((op->kind == DO_ADD || op->kind == DO_ALLOC || op->kind == DO_INVOKE) &&
+	    op->old[0] != answer->old[0])
+		model_failed(model, index, "its old value is not what it found");
+	if (op->kind == DO_INVOKE && op->old[1] != answer->old[1])
+		model_failed(model, index, "its result is not what the program made");
 }
 
 static void
-judge_done(const struct model *model, u32 index, const struct model_answer *answer)
+judge_done(struct model *model, u32 index, const struct model_answer *answer)
 {
 	const struct model_op *op = &model->op[index];
 
@@ -435,13 +324,13 @@ judge_done(const struct model *model, u32 index, const struct model_answer *answ
 	if (op->cap != AUTHORITY_NONE) {
 		if (!model_is_holder(model, op))
 			model_failed(model, index, "done for one who does not hold it");
-		if (!model_has_rights(model, op))
+		if (!model_has_rights(model, op, op->submitted))
 			model_failed(model, index, "done without the right");
 		if (!model_has_type(model, op))
 			model_failed(model, index, "done to another kind of object");
-		if (!model_in_range(model, op))
+		if (!model_in_range(model, op, op->submitted))
 			model_failed(model, index, "done out of range");
-		if (!is_aligned(op))
+		if (!model_is_aligned(op))
 			model_failed(model, index, "done to a word that does not lie "
 				     "as words must");
 		if (!authority_holds(&model->authority, op->cap, op->submitted))
@@ -467,6 +356,7 @@ model_answered(struct model *model, u32 index, const struct model_answer *answer
 	op->outcome = answer->outcome;
 	op->reason = answer->reason;
 	op->told = answer->old[0];
+	op->unmatched = answer->clause == NO_CLAUSE;
 	if (op->kind == DO_READ && answer->outcome == DONE && op->len >= 8)
 		memcpy(&op->told, answer->bytes, 8);
 	op->ended = model->trace->now;

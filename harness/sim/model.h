@@ -16,6 +16,8 @@
 //   M4  NOT_DONE: it had no effect, and the code's reason was true
 //   M5  UNKNOWN_FINAL: nothing of it happens from now on
 //   M6  an operation that was refused was not allowed
+//   M7  rights and ranges only shrink; what came out of a pool is one's alone; a
+//       ticket is redeemed once, and by whom it names
 //
 // A broken demand is told to model_failed(), the run's.
 
@@ -26,10 +28,15 @@
 #define MODEL_OPS_MAX 65536u
 #define CLAUSES_MAX 3u
 #define NO_CLAUSE 0xffu
+#define PIECES_MAX 4u
+#define OWN_SLOT 0xffffffffu	// PROTECT: of the capability itself
+#define TICKETS_OUT 32u		// of one capability, that an owner tells apart
 
 enum model_kind {
 	DO_READ, DO_WRITE, DO_MCAS, DO_ADD, DO_NOTIFY, DO_SEND,
 	DO_BLOCK_READ, DO_BLOCK_WRITE, DO_FLUSH, DO_DERIVE, DO_REVOKE, DO_DROP,
+	DO_PUTV, DO_INVOKE, DO_HOLDERS, DO_EXPEL, DO_PROTECT, DO_ALLOC, DO_REDEEM,
+	DO_RELEASE,
 	DO_KINDS
 };
 
@@ -50,6 +57,11 @@ enum model_reason {
 	WHY_ROOM,		// a table or buffer of the owner's was full
 	WHY_ARGUMENT,		// it makes no sense
 	WHY_DEVICE,		// the disk failed
+	WHY_ENTRY,		// what it names was not derived from the capability
+	WHY_TICKET,		// the ticket is not as its maker made it
+	WHY_EXPIRED,		// its time is over
+	WHY_SPENT,		// it was redeemed before, or many later ones were
+	WHY_MAKER,		// its maker lives another life
 	WHY_COUNT
 };
 
@@ -57,6 +69,11 @@ struct model_clause {
 	u64 compare[2], compare_mask[2], swap[2], swap_mask[2];
 	u64 chain_offset;
 	u32 chain_len;		// what is read when it matched
+};
+
+// Bytes from the operation's offset on.
+struct model_piece {
+	u32 offset, len;
 };
 
 struct model_op {
@@ -79,12 +96,19 @@ struct model_op {
 	u64 add;
 	struct model_clause clause[CLAUSES_MAX];
 	u32 clauses;
-	struct party to;	// of DERIVE: for whom, and what
-	u32 rights, base, count;
+	struct model_piece piece[PIECES_MAX];	// of PUTV; its clause only compares
+	u32 pieces;
+	struct party to;	// of DERIVE and REDEEM: for whom
+	u32 rights, base, count;	// of these and of ALLOC: what. PROTECT: what stays
+	u32 range;		// of ALLOC: units from base on that may be taken
+	u32 named, named_generation;	// of EXPEL and PROTECT: which entry
+	u32 serial;		// of REDEEM: the ticket's, among those of its row
+	u64 good_until;		// of REDEEM: its time is over then, by any clock
 	u32 effects;
 	u8 matched;		// by the effect: which clause
 	u64 old[2];		// by the effect: the word before
 	u64 told;		// by its answer: that word, or the first that was read
+	bool unmatched;		// by its answer: no clause matched
 	u64 placed[UNIT / 64];	// of a WRITE: a bit for each byte
 };
 
@@ -96,6 +120,16 @@ struct model_answer {
 	u8 clause;
 	const u8 *bytes;	// of a READ, or of an MCAS's chained one
 	u32 len;
+	const struct model_holder *holder;	// of HOLDERS
+	u32 holders;
+	u32 next;		// where to go on; 0: that was all
+};
+
+// Who holds something, as HOLDERS tells.
+struct model_holder {
+	u32 slot, generation;
+	struct party party;
+	u32 rights, base, count;
 };
 
 struct model {
@@ -144,9 +178,12 @@ model_wrote(struct model *model, u32 node, enum model_store kind);
 void
 model_power_cut(struct model *model, u32 node);
 
-// A message reached its reader.
+// A message reached its reader; or the program behind an endpoint, which told that.
 void
 model_delivered(struct model *model, u32 node, u32 op, const u8 *bytes, u32 len);
+void
+model_invoked(struct model *model, u32 node, u32 op, const u8 *bytes, u32 len,
+	      const u64 result[2]);
 
 // There is a new row: who named it before it was may now have it.
 void
@@ -162,11 +199,19 @@ model_derived_away(struct model *model, const struct authority_cap *made);
 void
 model_revoked(struct model *model, u32 row, bool self);
 
+// A message took rights away from a row, or what lies behind its first units.
+void
+model_protected(struct model *model, u32 row, u32 rights);
+void
+model_shortened(struct model *model, u32 row, u32 keep);
+
 // A node starts anew: what it had open nobody is told of any more.
 void
 model_crashed(struct model *model, u32 node);
 
-// The byte at `at` of what an operation writes.
+// How many bytes an operation writes, and the byte at `at` of them.
+u32
+model_payload_len(const struct model_op *op);
 u8
 model_byte(const struct model_op *op, u32 at);
 void

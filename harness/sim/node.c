@@ -96,7 +96,7 @@ node_uuid(u32 node, u8 uuid[16])
 	uuid[2] = (u8)sim.node[node].generation;
 }
 
-static u32
+u32
 node_of_uuid(const u8 uuid[16])
 {
 	return (u32)uuid[1] << 8 | uuid[0];
@@ -142,7 +142,8 @@ make_links_config(struct sim_node *node)
 	struct links_config config = {
 		.incarnation = prng_u64(&sim.prng) | 1,
 		.mtu = sim.mtu,
-		.peers_max = (u16)(sim.nodes + 1 + MEMBERS_MORE),
+		.peers_max = sim.places,
+		.forget_ns = FORGET_NS,
 		.windows_max = (u16)MIN(sim.nodes, 24u),
 		.handshakes_max = sim.handshakes,
 		.key_agreements_max = sim.agreements,
@@ -445,7 +446,9 @@ node_settle(struct sim_node *node)
 
 	ASSERT(node->state == NODE_UP);
 	tell_model(node);
+	node->ticks = true;
 	rcap_tick(node->rcap, now);
+	node->ticks = false;
 	tell_model(node);
 	export_on_time(node);
 	lease_check(node);
@@ -483,40 +486,4 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 	frame_buffer_used = false;
 	if (len)
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
-}
-
-// No program stands on an endpoint here.
-enum wire_code
-rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
-{
-	(void)host;
-	(void)message;
-	(void)bytes;
-	(void)result;
-	return CODE_HANDLER;
-}
-
-void
-rcap_host_changed(void *host, u64 local, u32 len)
-{
-	struct sim_node *node = host;
-
-	if (!len || local >= PAGES * UNIT || len > PAGES * UNIT - local)
-		sim_failed(node_index(node), "memory that is not exported was changed");
-}
-
-bool
-rcap_host_cas16(void *host, u64 *at, u64 expected[2], const u64 desired[2])
-{
-	const bool same = at[0] == expected[0] && at[1] == expected[1];
-
-	(void)host;
-	expected[0] = at[0];
-	expected[1] = at[1];
-	if (same) {
-		at[0] = desired[0];
-		at[1] = desired[1];
-	}
-	return same;
 }

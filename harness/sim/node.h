@@ -50,6 +50,9 @@ node_now(const struct sim_node *node);
 void
 node_uuid(u32 node, u8 uuid[16]);
 
+u32
+node_of_uuid(const u8 uuid[16]);
+
 // The peer that a node is, or LINK_NONE.
 u16
 node_peer(const struct sim_node *node, u32 other);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "harness/sim/delegate.h"
 #include "harness/sim/node.h"
 #include "harness/sim/operation.h"
 #include "kernel/base/assert.h"
@@ -19,19 +20,35 @@ static const u8 wire_ops[DO_KINDS] = {
 	[DO_ADD] = OP_FETCH_ADD, [DO_NOTIFY] = OP_NOTIFY, [DO_SEND] = OP_SEND,
 	[DO_BLOCK_READ] = OP_BLOCK_READ, [DO_BLOCK_WRITE] = OP_BLOCK_WRITE,
 	[DO_FLUSH] = OP_BLOCK_FLUSH, [DO_DERIVE] = OP_DERIVE,
-	[DO_REVOKE] = OP_REVOKE, [DO_DROP] = OP_DROP,
+	[DO_REVOKE] = OP_REVOKE, [DO_DROP] = OP_DROP, [DO_PUTV] = OP_PUTV,
+	[DO_INVOKE] = OP_INVOKE, [DO_HOLDERS] = OP_HOLDERS, [DO_EXPEL] = OP_EXPEL,
+	[DO_PROTECT] = OP_PROTECT, [DO_ALLOC] = OP_ALLOC, [DO_REDEEM] = OP_REDEEM,
+	[DO_RELEASE] = OP_RELEASE,
 };
 
-// How often each kind is drawn, of a capability for pages or for blocks.
-static const u8 weight[STORE_COUNT][DO_KINDS] = {
+// How often each kind is drawn, of a capability for each object; one in a hundred for
+// another kind of object.
+static const u8 weight[OBJECT_COUNT][DO_KINDS] = {
 	[STORE_PAGES] = {
-		[DO_READ] = 28, [DO_WRITE] = 28, [DO_MCAS] = 16, [DO_ADD] = 12,
-		[DO_NOTIFY] = 7, [DO_DERIVE] = 6, [DO_REVOKE] = 1, [DO_DROP] = 1,
-		[DO_BLOCK_READ] = 1,
+		[DO_READ] = 26, [DO_WRITE] = 26, [DO_MCAS] = 14, [DO_ADD] = 10,
+		[DO_PUTV] = 8, [DO_NOTIFY] = 4, [DO_DERIVE] = 5, [DO_HOLDERS] = 1,
+		[DO_EXPEL] = 1, [DO_PROTECT] = 1, [DO_REVOKE] = 1, [DO_DROP] = 1,
+		[DO_RELEASE] = 1, [DO_BLOCK_READ] = 1,
 	},
 	[STORE_DISK] = {
-		[DO_BLOCK_READ] = 40, [DO_BLOCK_WRITE] = 40, [DO_FLUSH] = 10,
-		[DO_DERIVE] = 7, [DO_REVOKE] = 1, [DO_DROP] = 1, [DO_READ] = 1,
+		[DO_BLOCK_READ] = 39, [DO_BLOCK_WRITE] = 38, [DO_FLUSH] = 9,
+		[DO_DERIVE] = 6, [DO_HOLDERS] = 1, [DO_EXPEL] = 1, [DO_PROTECT] = 1,
+		[DO_REVOKE] = 1, [DO_DROP] = 1, [DO_RELEASE] = 2, [DO_READ] = 1,
+	},
+	[OBJECT_POOL] = {
+		[DO_ALLOC] = 66, [DO_DERIVE] = 12, [DO_HOLDERS] = 8, [DO_EXPEL] = 4,
+		[DO_PROTECT] = 2, [DO_REVOKE] = 3, [DO_DROP] = 2, [DO_RELEASE] = 2,
+		[DO_WRITE] = 1,
+	},
+	[OBJECT_ENDPOINT] = {
+		[DO_INVOKE] = 60, [DO_SEND] = 20, [DO_DERIVE] = 10, [DO_HOLDERS] = 3,
+		[DO_EXPEL] = 2, [DO_PROTECT] = 1, [DO_REVOKE] = 1, [DO_DROP] = 1,
+		[DO_RELEASE] = 1, [DO_ALLOC] = 1,
 	},
 };
 
@@ -44,11 +61,18 @@ rights_wanted(enum model_kind kind)
 		return CAP_READ;
 	case DO_MCAS:
 	case DO_ADD:
+	case DO_PUTV:
 		return CAP_READ | CAP_WRITE;
 	case DO_DERIVE:
 	case DO_REVOKE:
+	case DO_HOLDERS:
+	case DO_EXPEL:
 		return CAP_DERIVE;
+	case DO_ALLOC:
+		return CAP_WRITE | CAP_DERIVE;
 	case DO_DROP:
+	case DO_RELEASE:
+	case DO_PROTECT:
 		return 0;
 	default:
 		return CAP_WRITE;
@@ -104,8 +128,8 @@ draw_offset(const struct held *held, u32 len)
 	}
 }
 
-static u64
-draw_word(const struct held *held, u32 len)
+u64
+operation_word(const struct held *held, u32 len)
 {
 	u64 offset = sim_below(held->count) * UNIT + sim_below(HOT_WORDS) * 16;
 
@@ -122,8 +146,8 @@ draw_word(const struct held *held, u32 len)
 }
 
 // What the words hold now, if the guess is to be good.
-static void
-guess(const struct target *target, u64 offset, u32 len, u64 word[2])
+void
+operation_guess(const struct target *target, u64 offset, u32 len, u64 word[2])
 {
 	const struct held *held = target->held;
 	const struct authority_cap *row = &sim.model.authority.cap[held->row];
@@ -145,7 +169,7 @@ draw_clause(const struct target *target, struct model_op *op,
 	u64 size = (u64)target->held->count * UNIT;
 
 	*clause = (struct model_clause){ 0 };
-	guess(target, op->offset, op->len, clause->compare);
+	operation_guess(target, op->offset, op->len, clause->compare);
 	clause->compare_mask[0] = sim_below(3) ? UINT64_MAX : 0xffffffff;
 	clause->compare_mask[1] = upper;
 	clause->swap[0] = prng_u64(&sim.prng);
@@ -165,7 +189,7 @@ draw_mcas(const struct target *target, struct operation *o)
 	struct model_op *op = &o->op;
 
 	op->len = sim_below(3) ? 8 : 16;
-	op->offset = draw_word(target->held, op->len);
+	op->offset = operation_word(target->held, op->len);
 	op->clauses = 1 + (u32)sim_below(CLAUSES_MAX);
 	o->submit.pieces = op->clauses;
 	for (u32 i = 0; i < op->clauses; i++) {
@@ -182,40 +206,9 @@ draw_mcas(const struct target *target, struct operation *o)
 	}
 }
 
-// For whom: any environment of any node, the asking one's own included.
-static void
-draw_derive(struct sim_node *node, const struct target *target, struct operation *o)
-{
-	u32 other = (u32)sim_below(sim.nodes);
-	struct wire_derive *derive = &o->submit.derive;
-	const struct held *held = target->held;
-	const struct sim_node *third;
-
-	if (other == target->owner)
-		other = node_index(node);
-	third = &sim.node[other];
-	node_uuid(other, derive->uuid);
-	derive->incarnation = third->incarnation[third->boot];
-	derive->environment = third->env[sim_below(ENVS)].id;
-	derive->rights = (u8)(held->rights & (u32)(1 + sim_below(CAP_ALL)));
-	if (!(derive->rights & (CAP_READ | CAP_WRITE)))
-		derive->rights = (u8)held->rights;
-	if (sim_below(20) == 0)
-		derive->rights = CAP_READ | CAP_WRITE | CAP_DERIVE;
-	derive->count = 1 + sim_below(held->count);
-	derive->base = sim_below(held->count - derive->count + 1);
-	if (sim_below(20) == 0)
-		derive->base++;
-	o->op.to = (struct party){ other, third->boot, derive->environment };
-	o->op.rights = derive->rights;
-	o->op.base = (u32)derive->base;
-	o->op.count = (u32)derive->count;
-}
-
-// What both sides have in common.
-static void
-begin(struct sim_node *node, u32 env, const struct target *target,
-      enum model_kind kind, struct operation *o)
+void
+operation_begin(struct sim_node *node, u32 env, const struct target *target,
+		enum model_kind kind, struct operation *o)
 {
 	*o = (struct operation){ 0 };
 	o->op = (struct model_op){
@@ -224,7 +217,7 @@ begin(struct sim_node *node, u32 env, const struct target *target,
 		.owner = target->owner, .owner_boot = target->owner_boot,
 		.cap = target->row,
 		.slot = target->remote.slot, .generation = target->remote.generation,
-		.forged = target->row == AUTHORITY_NONE && kind != DO_SEND,
+		.forged = target->row == AUTHORITY_NONE && target->held,
 		.queue = (u32)sim_below(2),
 		.fenced = sim_below(6) == 0,
 		.payload = prng_u64(&sim.prng),
@@ -247,8 +240,8 @@ read_in_pieces(struct operation *o)
 						  .length = o->op.len - first };
 }
 
-static void
-finish(struct operation *o)
+void
+operation_finish(struct operation *o)
 {
 	o->submit.op = wire_ops[o->op.kind];
 	o->submit.queue = o->op.queue;
@@ -261,9 +254,8 @@ finish(struct operation *o)
 		read_in_pieces(o);
 }
 
-// The register page, if it is among the capability's: then it is the last.
-static bool
-has_register(const struct held *held)
+bool
+operation_register(const struct held *held)
 {
 	const struct authority_cap *row = &sim.model.authority.cap[held->row];
 
@@ -283,7 +275,7 @@ draw_register(const struct target *target, struct operation *o)
 	if (op->kind != DO_MCAS)
 		return;
 	op->clauses = o->submit.pieces = 1;
-	guess(target, op->offset, 8, clause->compare);
+	operation_guess(target, op->offset, 8, clause->compare);
 	clause->compare_mask[0] = clause->swap_mask[0] = UINT64_MAX;
 	clause->swap[0] = prng_u64(&sim.prng);
 	to->compare[0] = clause->compare[0];
@@ -307,7 +299,7 @@ draw_beside(const struct target *target, struct operation *o)
 	o->op.len = o->op.kind == DO_WRITE ? draw_len() : 8;
 	o->op.offset = o->op.kind == DO_WRITE ?
 		       sim_below((u64)part.count * UNIT - o->op.len + 1) :
-		       draw_word(&part, 8);
+		       operation_word(&part, 8);
 }
 
 // Where a register is, most operations are on it. False: this one is not about it.
@@ -317,7 +309,7 @@ draw_at_register(const struct target *target, struct operation *o)
 	enum model_kind kind = o->op.kind;
 	bool changes = kind == DO_WRITE || kind == DO_MCAS || kind == DO_ADD;
 
-	if (!has_register(target->held) || (!changes && kind != DO_READ))
+	if (!operation_register(target->held) || (!changes && kind != DO_READ))
 		return false;
 	if (sim_below(4) || (changes && target->held->count == 1))
 		draw_register(target, o);
@@ -335,9 +327,9 @@ operation_draw(struct sim_node *node, u32 env, const struct target *target,
 	const struct held *held = target->held;
 	enum model_kind kind = draw_kind(held);
 
-	begin(node, env, target, kind, o);
+	operation_begin(node, env, target, kind, o);
 	if (draw_at_register(target, o)) {
-		finish(o);
+		operation_finish(o);
 		return;
 	}
 	switch (kind) {
@@ -351,7 +343,7 @@ operation_draw(struct sim_node *node, u32 env, const struct target *target,
 		break;
 	case DO_ADD:
 		o->op.len = 8;
-		o->op.offset = draw_word(held, 8);
+		o->op.offset = operation_word(held, 8);
 		break;
 	case DO_NOTIFY:
 		o->op.len = 4;
@@ -363,30 +355,36 @@ operation_draw(struct sim_node *node, u32 env, const struct target *target,
 		o->op.len = UNIT;
 		o->op.offset = sim_below(held->count + (sim_below(20) == 0)) * UNIT;
 		break;
-	case DO_DERIVE:
-		draw_derive(node, target, o);
+	case DO_PUTV:
+		putv_draw(target, o);
+		break;
+	case DO_SEND:
+	case DO_INVOKE:
+		o->op.len = 8 + (u32)sim_below(MESSAGE_ROOM - 7);
 		break;
 	default:
+		delegate_draw(node, target, o);
 		break;
 	}
-	finish(o);
+	operation_finish(o);
 }
 
 void
-operation_drop(struct sim_node *node, u32 env, const struct target *target,
-	       struct operation *o)
+operation_give_back(struct sim_node *node, u32 env, const struct target *target,
+		    struct operation *o)
 {
-	begin(node, env, target, DO_DROP, o);
-	finish(o);
+	operation_begin(node, env, target, target->held->keep ? DO_RELEASE : DO_DROP, o);
+	o->op.offset = target->held->keep;
+	operation_finish(o);
 }
 
 void
 operation_message(struct sim_node *node, u32 env, const struct target *target,
 		  struct operation *o)
 {
-	begin(node, env, target, DO_SEND, o);
+	operation_begin(node, env, target, DO_SEND, o);
 	o->op.len = 8 + (u32)sim_below(MESSAGE_ROOM - 7);
-	finish(o);
+	operation_finish(o);
 	o->submit.offset = SERVICE + sim_below(ENVS);
 }
 
@@ -394,18 +392,21 @@ void
 operation_probe(struct sim_node *node, u32 env, const struct target *target,
 		struct operation *o)
 {
-	bool disk = target->held->store == STORE_DISK;
+	enum model_store object = target->held->store;
 
-	begin(node, env, target, disk ? DO_BLOCK_READ : DO_READ, o);
-	o->op.len = disk ? UNIT : 64;
+	operation_begin(node, env, target, object == STORE_DISK ? DO_BLOCK_READ :
+			object == STORE_PAGES ? DO_READ :
+			object == OBJECT_POOL ? DO_HOLDERS : DO_INVOKE, o);
+	o->op.len = object == STORE_DISK ? UNIT : 64;
 	o->op.fenced = false;
-	finish(o);
+	operation_finish(o);
 }
 
 bool
 operation_writes(enum model_kind kind)
 {
-	return kind == DO_WRITE || kind == DO_BLOCK_WRITE || kind == DO_SEND;
+	return kind == DO_WRITE || kind == DO_BLOCK_WRITE || kind == DO_SEND ||
+	       kind == DO_INVOKE || kind == DO_PUTV;
 }
 
 void
@@ -416,7 +417,7 @@ operation_fill(const struct model_op *op, u32 index, u8 *memory)
 	if (!operation_writes(op->kind))
 		return;
 	model_payload(op, memory);
-	if (op->kind == DO_SEND)
+	if (op->kind == DO_SEND || op->kind == DO_INVOKE)
 		memcpy(memory, &name, 8);
 }
 
@@ -429,9 +430,13 @@ operation_memory(const struct model_op *op)
 	case DO_READ:
 	case DO_WRITE:
 	case DO_SEND:
+	case DO_INVOKE:
+	case DO_HOLDERS:
 	case DO_BLOCK_READ:
 	case DO_BLOCK_WRITE:
 		return op->len;
+	case DO_PUTV:
+		return model_payload_len(op);
 	case DO_MCAS:
 		for (u32 i = 0; i < op->clauses; i++)
 			most = MAX(most, op->clause[i].chain_len);
@@ -453,6 +458,9 @@ operation_reason(u8 code)
 		[CODE_CANCELLED] = WHY_CANCELLED, [CODE_DEVICE] = WHY_DEVICE,
 		[CODE_PEER] = WHY_SESSION, [CODE_SESSION] = WHY_SESSION,
 		[CODE_WINDOWS] = WHY_SESSION, [CODE_VERSION] = WHY_SESSION,
+		[CODE_ENTRY] = WHY_ENTRY, [CODE_TICKET] = WHY_TICKET,
+		[CODE_EXPIRED] = WHY_EXPIRED, [CODE_SPENT] = WHY_SPENT,
+		[CODE_LIFE] = WHY_MAKER,
 	};
 
 	ASSERT(code < CODE_COUNT);

@@ -14,17 +14,17 @@ void
 operation_draw(struct sim_node *node, u32 env, const struct target *target,
 	       struct operation *o);
 
-// It gives up what it holds.
+// It gives up what it was asked for.
 void
-operation_drop(struct sim_node *node, u32 env, const struct target *target,
-	       struct operation *o);
+operation_give_back(struct sim_node *node, u32 env, const struct target *target,
+		    struct operation *o);
 
 // A message to a service.
 void
 operation_message(struct sim_node *node, u32 env, const struct target *target,
 		  struct operation *o);
 
-// A plain read of the first bytes.
+// The plainest that its object bears.
 void
 operation_probe(struct sim_node *node, u32 env, const struct target *target,
 		struct operation *o);
@@ -41,3 +41,27 @@ operation_writes(enum model_kind kind);
 
 enum model_reason
 operation_reason(u8 code);
+
+// ---- for those who draw a part of them
+
+// What both sides of an operation have in common, first and last.
+void
+operation_begin(struct sim_node *node, u32 env, const struct target *target,
+		enum model_kind kind, struct operation *o);
+void
+operation_finish(struct operation *o);
+
+// A word of the capability's pages, now and then one that is not aligned or inside; and
+// what it holds now, if the guess is to be good.
+u64
+operation_word(const struct held *held, u32 len);
+void
+operation_guess(const struct target *target, u64 offset, u32 len, u64 word[2]);
+
+// The register page, if it is among the capability's: then it is the last.
+bool
+operation_register(const struct held *held);
+
+// Several pieces and a word (putv.c).
+void
+putv_draw(const struct target *target, struct operation *o);

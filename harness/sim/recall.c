@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Polite requests: what the owner's and the holder's host do with them. One in two
-// holders gives back, by a DROP like any other (harness/sim/work.c).
+// holders gives back, by a DROP or a RELEASE like any other (harness/sim/work.c).
 
 #include "harness/sim/recall.h"
 #include "harness/sim/export.h"
@@ -20,10 +20,10 @@ recall_boot(struct sim_node *node)
 void
 recall_begin(struct sim_node *node)
 {
-	u32 tree_node = export_pick(node), place = 0;
+	u32 tree_node = export_pick(node), place = 0, had;
 	struct sim_recall *r;
 	struct rcap_ask ask = {
-		.count = ~0ull,
+		.count = sim_below(2) ? ~0ull : 1 + sim_below(2),
 		.deadline = node_now(node) + sim_below(LONGEST_NS),
 	};
 
@@ -37,13 +37,15 @@ recall_begin(struct sim_node *node)
 		.used = true, .node = tree_node, .row = node->row[tree_node],
 		.deadline = ask.deadline,
 	};
+	had = (u32)node->pool[tree_node].count;
+	r->keep = (u32)(had - MIN(ask.count, had));
 	ask.tag = place;
 	ask.entry = node->entry[tree_node];
 	if (rcap_recall(node->rcap, node_now(node), &ask) != CODE_NONE)
 		r->used = false;
 	else
-		TRACE(node_index(node), "asks for row %lu back by %lu", r->row,
-		      ask.deadline);
+		TRACE(node_index(node), "asks for row %lu back but for %lu units by %lu",
+		      r->row, r->keep, ask.deadline);
 }
 
 // V1.
@@ -82,16 +84,11 @@ rcap_host_recalled(void *host, const struct rcap_recalled *recalled)
 		sim_failed(node_index(node), "something was taken before its deadline");
 	if (!authority_holds(&sim.model.authority, r->row, sim.trace.now))
 		sim_failed(node_index(node), "what was revoked was taken");
+	if (authority_units(&sim.model.authority, r->row, sim.trace.now) !=
+	    r->keep + recalled->taken)
+		sim_failed(node_index(node), "something else was taken than was left");
+	sim.model.authority.cap[r->row].taken = true;
 	node->taking = r->node;
-}
-
-// Whole capabilities are asked for here; net/rcap/recall_test.c has the parts.
-void
-rcap_host_shorten(void *host, u32 tree_node, u64 keep)
-{
-	(void)tree_node;
-	(void)keep;
-	sim_failed(node_index(host), "a part was taken of what was asked for whole");
 }
 
 static struct held *
@@ -128,11 +125,44 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 	    holder->env != recall->environment)
 		sim_failed(node_index(node), "somebody is asked for another's");
 	if (recall->gone &&
-	    authority_holds(&sim.model.authority, row, sim.trace.now + 1))
+	    authority_holds(&sim.model.authority, row, sim.trace.now + 1) &&
+	    authority_units(&sim.model.authority, row, sim.trace.now + 1) > recall->keep)
 		sim_failed(node_index(node), "what is held is told to be gone");
+	sim.model.authority.cap[row].told |= recall->gone;
 	held = find_held(node, recall->environment, row);
 	if (!held)
 		return CODE_ENTRY;
-	held->asked |= sim_below(2);
+	if (sim_below(2)) {
+		held->asked = true;
+		held->keep = (u32)recall->keep;
+	}
 	return CODE_NONE;
+}
+
+// Its owner and its holder live on, and what it was told in is spoken by both.
+static bool
+can_be_told(const struct sim_node *node, const struct authority_cap *row)
+{
+	const struct sim_node *holder = &sim.node[row->holder.node];
+
+	return row->owner == node_index(node) && row->owner_boot == node->boot &&
+	       row->holder.boot == holder->boot && !node->behind && !node->other &&
+	       !holder->behind && !holder->other;
+}
+
+// V4.
+void
+recall_account(const struct sim_node *node)
+{
+	u64 untold = rcap_counters(node->rcap)->untold;
+
+	for (u32 i = 0; i < sim.model.authority.count; i++) {
+		const struct authority_cap *row = &sim.model.authority.cap[i];
+
+		if (!row->taken || row->told || !can_be_told(node, row))
+			continue;
+		if (!untold)
+			sim_failed(node_index(node), "what was taken by force was not told");
+		untold--;
+	}
 }

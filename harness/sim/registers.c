@@ -16,16 +16,45 @@ static struct linear_op ops[LINEAR_OPS_MAX];
 static bool
 changes(enum model_kind kind)
 {
-	return kind == DO_WRITE || kind == DO_MCAS || kind == DO_ADD || kind == DO_NOTIFY;
+	return kind == DO_WRITE || kind == DO_MCAS || kind == DO_ADD || kind == DO_NOTIFY ||
+	       kind == DO_PUTV;
 }
 
-// Is it about the eight bytes at `at`, and about them alone?
+static u64
+start_of(const struct model_op *op)
+{
+	return (u64)sim.model.authority.cap[op->cap].base * UNIT + op->offset;
+}
+
+// Of a PUTV's pieces: the one that is the eight bytes at `at`.
+static bool
+piece_is_whole(const struct model_op *op, u64 start, u64 at)
+{
+	for (u32 i = 0; i < op->pieces; i++) {
+		if (start + op->piece[i].offset == at && op->piece[i].len == 8)
+			return true;
+	}
+	return false;
+}
+
+// What it adds to the word it also compares with, or with nothing.
+static bool
+compares_all(const struct model_op *op)
+{
+	u64 mask = op->clause[0].compare_mask[0];
+
+	return !mask || mask == UINT64_MAX;
+}
+
+// Is it about the eight bytes at `at`, and in their page about them alone?
 static bool
 is_whole(const struct model_op *op, u64 at)
 {
 	const struct model_clause *clause = &op->clause[0];
-	u64 start = (u64)sim.model.authority.cap[op->cap].base * UNIT + op->offset;
+	u64 start = start_of(op);
 
+	if (op->kind == DO_PUTV)
+		return start == at ? compares_all(op) : piece_is_whole(op, start, at);
 	if (start != at || op->len != 8)
 		return false;
 	return op->kind == DO_READ || op->kind == DO_WRITE || op->kind == DO_ADD ||
@@ -37,9 +66,15 @@ is_whole(const struct model_op *op, u64 at)
 static bool
 touches(const struct model_op *op, u64 at)
 {
-	u64 start = (u64)sim.model.authority.cap[op->cap].base * UNIT + op->offset;
+	u64 start = start_of(op);
+	bool any = start < at + 8 && start + op->len > at;
 
-	return start < at + 8 && start + op->len > at;
+	for (u32 i = 0; i < op->pieces && !any; i++) {
+		u64 piece = start + op->piece[i].offset;
+
+		any = piece < at + 8 && piece + op->piece[i].len > at;
+	}
+	return any;
 }
 
 // May it have run in that boot of its owner?
@@ -51,14 +86,46 @@ may_have_run(const struct model_op *op, u32 owner, u32 boot)
 	       sim.model.authority.cap[op->cap].store == STORE_PAGES;
 }
 
+// The first eight bytes that it writes at `at`.
+static u64
+word_written(const struct model_op *op, u64 at)
+{
+	u32 from = 0;
+	u8 word[8];
+
+	for (u32 i = 0; i < op->pieces && start_of(op) + op->piece[i].offset != at; i++)
+		from += op->piece[i].len;
+	for (u32 i = 0; i < 8; i++)
+		word[i] = model_byte(op, from + i);
+	return le64_load(word);
+}
+
+// A PUTV adds to its word, always or if that compares; elsewhere it writes.
 static void
-convert(const struct model_op *op, struct linear_op *to)
+convert_putv(const struct model_op *op, u64 at, struct linear_op *to)
+{
+	const struct model_clause *clause = &op->clause[0];
+
+	if (start_of(op) != at) {
+		to->kind = LINEAR_WRITE;
+		to->mute = true;
+		to->next = word_written(op, at);
+	} else if (clause->compare_mask[0]) {
+		to->kind = LINEAR_SWAP;
+		to->next = clause->compare[0] + op->add;
+	} else {
+		to->kind = LINEAR_ADD;
+		to->next = op->add;
+	}
+}
+
+static void
+convert(const struct model_op *op, u64 at, struct linear_op *to)
 {
 	static const u8 kinds[DO_KINDS] = {
 		[DO_READ] = LINEAR_READ, [DO_WRITE] = LINEAR_WRITE,
 		[DO_MCAS] = LINEAR_SWAP, [DO_ADD] = LINEAR_ADD,
 	};
-	u8 word[8];
 
 	*to = (struct linear_op){
 		.called = op->submitted,
@@ -70,11 +137,18 @@ convert(const struct model_op *op, struct linear_op *to)
 		.expected = op->clause[0].compare[0],
 		.next = op->kind == DO_ADD ? op->add : op->clause[0].swap[0],
 	};
-	if (op->kind == DO_WRITE) {
-		for (u32 i = 0; i < 8; i++)
-			word[i] = model_byte(op, i);
-		to->next = le64_load(word);
-	}
+	if (op->kind == DO_WRITE)
+		to->next = word_written(op, at);
+	if (op->kind == DO_PUTV)
+		convert_putv(op, at, to);
+}
+
+// Its word did not compare, so that its pieces are nowhere.
+static bool
+wrote_nothing(const struct model_op *op, u64 at)
+{
+	return op->kind == DO_PUTV && op->outcome == DONE && op->unmatched &&
+	       start_of(op) != at;
 }
 
 // False when something else changed the register.
@@ -85,7 +159,8 @@ gather(u32 owner, u32 boot, u64 at, u32 *count)
 	for (u32 i = 0; i < sim.model.ops; i++) {
 		const struct model_op *op = &sim.model.op[i];
 
-		if (!may_have_run(op, owner, boot) || !touches(op, at))
+		if (!may_have_run(op, owner, boot) || !touches(op, at) ||
+		    wrote_nothing(op, at))
 			continue;
 		if (!is_whole(op, at)) {
 			if (changes(op->kind))
@@ -94,7 +169,7 @@ gather(u32 owner, u32 boot, u64 at, u32 *count)
 		}
 		if (*count == LINEAR_OPS_MAX)
 			sim_failed(owner, "a register's history is too long to be judged");
-		convert(op, &ops[(*count)++]);
+		convert(op, at, &ops[(*count)++]);
 	}
 	return true;
 }

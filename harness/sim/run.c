@@ -20,9 +20,11 @@
 #include "harness/sim/adversary.h"
 #include "harness/sim/disk.h"
 #include "harness/sim/export.h"
+#include "harness/sim/held.h"
 #include "harness/sim/node.h"
 #include "harness/sim/planted.h"
 #include "harness/sim/points.h"
+#include "harness/sim/recall.h"
 #include "harness/sim/record.h"
 #include "harness/sim/registers.h"
 #include "harness/sim/seen.h"
@@ -190,6 +192,9 @@ draw_tables(void)
 
 	sim.handshakes = large ? 64 : few_handshakes ? 3 : 8;
 	sim.agreements = large ? 4000 : few_agreements ? 4 : 100;
+	sim.places = (u16)(sim.nodes - 1);
+	if (!few || sim_below(2))
+		sim.places = (u16)(sim.nodes + 1 + MEMBERS_MORE);
 }
 
 // Mostly so that a seed is soon over; one in 32 has much to do at a time.
@@ -436,6 +441,7 @@ check_end(void)
 		cap_check(&node->tree);
 		own_check(&node->own);
 		export_check(node);
+		recall_account(node);
 		if (node->own.free != OP_FRAMES)
 			sim_failed(i, "frames are missing");
 		sim.trace.hash ^= links_hash(node->links) * (2 * i + 1);
@@ -471,6 +477,9 @@ run_seed(const struct run_options *options, struct run_result *result)
 	run_until(phases.heal);
 	points_stop();
 	adversary_heal();
+	run_until(phases.quiet);
+	for (u32 i = 0; i < sim.nodes; i++)
+		held_forget_departed(&sim.node[i]);
 	run_until(phases.probe);
 	phases.probes_from = sim.model.ops;
 	for (u32 i = 0; i < sim.nodes; i++)

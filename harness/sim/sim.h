@@ -9,8 +9,9 @@
 // work.c; node.c and export.c decide nothing.
 //
 // Frames of a node, by number:
-//	0..PAGES		exported, half of them each environment's; the first word of
+//	0..OWN_PAGES		exported, half of them each environment's; the first word of
 //				the last page of each is a register: registers.c
+//	..PAGES			pools that others take pages out of, one each environment's
 //	..+OP_FRAMES		where the data of its own operations lie, one each
 //	..+MESSAGE_FRAMES	posted for messages, one for each environment
 
@@ -24,12 +25,15 @@
 #include "net/rcap/rcap.h"
 
 #define ENVS 2u
-#define PAGES 8u
-#define ENV_PAGES (PAGES / ENVS)
+#define SIM_RIGHTS (CAP_READ | CAP_WRITE | CAP_DERIVE)
+#define ENV_PAGES 4u
+#define OWN_PAGES (ENVS * ENV_PAGES)
+#define ENV_POOL 3u
+#define PAGES (OWN_PAGES + ENVS * ENV_POOL)
 #define OP_FRAMES 40u
 #define MESSAGE_FRAMES ENVS
 #define FRAMES (PAGES + OP_FRAMES + MESSAGE_FRAMES)
-#define REGISTER_PAGE(page) ((page) % ENV_PAGES == ENV_PAGES - 1)
+#define REGISTER_PAGE(page) ((page) < OWN_PAGES && (page) % ENV_PAGES == ENV_PAGES - 1)
 #define BLOCKS 8u
 #define ENV_BLOCKS (BLOCKS / ENVS)
 #define STAGING 6u
@@ -42,11 +46,13 @@
 #define BACKLOG 256u		// frames that a paused node's card keeps
 #define BOOTS_MAX 64u
 #define MEMBERS_MORE 8u		// nodes that take another's place, in a seed
+#define FORGET_NS (3 * NS_PER_SECOND / 2)	// of silence, until others get a place
 #define HUGE 256u		// above: less work and shorter phases
 #define LARGE 64u		// above: not everything is looked at in every step
 #define RECALLS 4u		// open requests for what was granted
 #define LEASES 4u		// copies of what is held
 #define LEASE_BYTE ((u64)FRAMES * UNIT - 1)	// behind a message's room
+#define TICKETS 8u		// that a node keeps of those that it was passed
 #define CLEANS 32u
 #define EVENTS_MAX 65536u
 #define STEP_NS (25 * NS_PER_MS)	// the most that a clock jumps or stands still
@@ -81,12 +87,18 @@ struct held {
 	u32 rights;
 	u32 count;
 	bool asked;		// its owner wants it back, and it will be given
+	u32 keep;		// but for so many units
+	bool secret_known;	// tickets can be made of it
+	struct rcap_secret secret;
+	u32 serial;		// of the last one
+	u64 got_at;
 };
 
 // One that this node has asked for.
 struct sim_recall {
 	bool used;
 	u32 node, row;
+	u32 keep;		// units that may stay
 	u64 deadline;
 };
 
@@ -95,6 +107,19 @@ struct sim_lease {
 	bool used, proven;
 	u32 name;		// rcap's
 	u32 env, row;
+};
+
+// Passed on to a node's environments by a holder.
+struct sim_ticket {
+	bool used;
+	u32 owner, owner_boot;
+	u64 incarnation;	// of the owner
+	u32 row;		// of the maker's capability
+	struct party to;
+	u32 rights, base, count;
+	u32 serial;
+	u64 good_until;		// UINT64_MAX: for longer than a seed
+	u8 bytes[WIRE_LENGTH(ticket)];
 };
 
 struct sim_env {
@@ -168,11 +193,16 @@ struct sim_node {
 	u32 entry[TREE_NODES];		// in the export table, or RCAP_NONE
 	u32 row[TREE_NODES];		// in the model
 	u8 lost[TREE_NODES];		// rights that were taken away
+	bool allocated[TREE_NODES];	// it came out of a pool
 	u32 fresh[8], fresh_count;	// nodes derived in this step
 	struct clean clean[CLEANS];
 	struct sim_recall recall[RECALLS];
 	struct sim_lease lease[LEASES];
+	bool ticks;			// what its core does now, no frame asked for
 	u32 taking;			// node of the tree, at this moment, or CAP_NIL
+	u64 invoked[ENVS];		// times that the program of an endpoint ran
+	struct sim_ticket ticket[TICKETS];
+	u32 ticket_count;
 
 	struct own own;
 	struct frame_info frame_info[FRAMES];
@@ -205,6 +235,7 @@ struct sim {
 	bool hidden;		// payloads are encrypted, and there is no parsing them
 	u16 grant_pool, landing_pool;
 	u16 handshakes, agreements;	// that a node has room for
+	u16 places;		// and peers
 	u64 work_ns;		// mean time between a node's bursts
 	bool healed;
 	u64 heard[SIM_NODES_MAX][SIM_NODES_MAX];	// by the first, of the second

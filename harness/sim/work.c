@@ -7,11 +7,12 @@
 
 #include <string.h>
 
+#include "harness/sim/delegate.h"
+#include "harness/sim/endpoint.h"
 #include "harness/sim/export.h"
 #include "harness/sim/held.h"
 #include "harness/sim/lease.h"
 #include "harness/sim/node.h"
-#include "harness/sim/operation.h"
 #include "harness/sim/recall.h"
 #include "harness/sim/work.h"
 #include "kernel/base/assert.h"
@@ -24,6 +25,8 @@ static const char *const asked_lines[DO_KINDS] = {
 	ASKED("READ"), ASKED("WRITE"), ASKED("MCAS"), ASKED("FETCH_ADD"),
 	ASKED("NOTIFY"), ASKED("SEND"), ASKED("BLOCK_READ"), ASKED("BLOCK_WRITE"),
 	ASKED("BLOCK_FLUSH"), ASKED("DERIVE"), ASKED("REVOKE"), ASKED("DROP"),
+	ASKED("PUTV"), ASKED("INVOKE"), ASKED("HOLDERS"), ASKED("EXPEL"), ASKED("PROTECT"),
+	ASKED("ALLOC"), ASKED("REDEEM"), ASKED("RELEASE"),
 };
 static const char *const refused_lines[CODE_COUNT] = {
 #define X(name, number, sentence) [number] = "op %lu: NOT_DONE: " sentence,
@@ -134,10 +137,45 @@ operate(struct sim_node *node)
 		}
 		return;
 	}
+	if (sim_below(16) == 0) {
+		if (ticket_redeem(node, env, &o))
+			submit(node, env, &o);
+		return;
+	}
 	if (!held_choose(node, env, &target))
 		return;
 	operation_draw(node, env, &target, &o);
 	submit(node, env, &o);
+}
+
+static enum model_store
+draw_object(void)
+{
+	u64 at = sim_below(16);
+
+	return at < 9 ? STORE_PAGES : at < 12 ? STORE_DISK :
+	       at < 14 ? OBJECT_POOL : OBJECT_ENDPOINT;
+}
+
+static void
+draw_range(u32 env, struct authority_cap *wanted)
+{
+	switch (wanted->store) {
+	case OBJECT_POOL:
+		wanted->count = 2 + (u32)sim_below(ENV_POOL - 1);
+		wanted->base = OWN_PAGES + env * ENV_POOL +
+			       (u32)sim_below(ENV_POOL - wanted->count + 1);
+		break;
+	case OBJECT_ENDPOINT:
+		wanted->count = 1;
+		wanted->base = env;
+		break;
+	default:
+		wanted->count = 1 + (u32)sim_below(2);
+		wanted->base = env * ENV_PAGES +
+			       (u32)sim_below(ENV_PAGES - wanted->count + 1);
+		break;
+	}
 }
 
 static void
@@ -146,20 +184,18 @@ grant(struct sim_node *node)
 	u32 env = (u32)sim_below(ENVS);
 	u32 other = (u32)sim_below(sim.nodes);
 	struct authority_cap wanted = { 0 };
-	u32 first = env * ENV_PAGES;
 
 	if (other == node_index(node) || sim.node[other].state == NODE_OFF)
 		return;
 	wanted.holder.node = other;
 	wanted.holder.env = sim.node[other].env[sim_below(ENVS)].id;
-	wanted.store = sim_below(4) == 0 ? STORE_DISK : STORE_PAGES;
+	wanted.store = draw_object();
 	wanted.rights = (u32)sim_below(3) + 1;
 	if (sim_below(3))
 		wanted.rights = CAP_READ | CAP_WRITE;
-	if (sim_below(2))
+	if (sim_below(wanted.store == OBJECT_POOL ? 8 : 2))
 		wanted.rights |= CAP_DERIVE;
-	wanted.count = 1 + (u32)sim_below(2);
-	wanted.base = first + (u32)sim_below(ENV_PAGES - wanted.count + 1);
+	draw_range(env, &wanted);
 	export_grant(node, env, &wanted);
 }
 
@@ -176,7 +212,7 @@ give_back(struct sim_node *node, u32 env)
 			continue;
 		held->asked = false;
 		held_target(node, held, &target);
-		operation_drop(node, env, &target, &o);
+		operation_give_back(node, env, &target, &o);
 		submit(node, env, &o);
 		return;
 	}
@@ -207,6 +243,8 @@ act(struct sim_node *node)
 		give_back(node, env);
 	} else if (what < 250) {
 		lease_act(node, env);
+	} else if (what < 280) {
+		ticket_make(node, env);
 	} else {
 		operate(node);
 	}
@@ -217,7 +255,7 @@ work_burst(struct sim_node *node)
 {
 	u64 actions = 1 + sim_below(6);
 
-	held_post(node);
+	endpoint_post(node);
 	for (u64 i = 0; i < actions; i++)
 		act(node);
 	node_settle(node);
@@ -288,7 +326,7 @@ judge_memory(const struct sim_node *node, const struct pending *pending)
 	if (!operation_writes(op->kind))
 		return;
 	operation_fill(op, pending->op, wanted);
-	if (memcmp(memory, wanted, op->len))
+	if (memcmp(memory, wanted, end))
 		sim_failed(node_index(node), "the bytes to be written were changed");
 }
 
@@ -310,6 +348,8 @@ forget_refused(struct sim_node *node, const struct model_op *op,
 	bool gone = answer->outcome == NOT_DONE && (answer->reason == WHY_SLOT ||
 						    answer->reason == WHY_REVOKED);
 
+	if (op->kind == DO_REDEEM)
+		return;
 	if (op->kind == DO_DROP && answer->outcome != NOT_DONE)
 		gone = true;
 	else if (!gone || sim_below(2))
@@ -319,7 +359,7 @@ forget_refused(struct sim_node *node, const struct model_op *op,
 			struct held *held = &node->env[env].held[i];
 
 			if (held->used && held->row == op->cap)
-				held->used = false;
+				held_give_up(node, held);
 		}
 	}
 }
@@ -337,6 +377,35 @@ tell_completion(const struct sim_node *node, const struct rcap_completion *compl
 	TRACE(node_index(node), line, completion->tag);
 }
 
+// The bytes of an answer to HOLDERS.
+static void
+read_holders(const struct sim_node *node, const u8 *bytes, struct model_holder *told,
+	     struct model_answer *answer)
+{
+	struct wire_holders head;
+	struct wire_holder h;
+
+	wire_holders_load(&head, bytes);
+	if (head.count > WIRE_HOLDERS_MAX ||
+	    WIRE_LENGTH(holders) + head.count * WIRE_LENGTH(holder) > answer->len)
+		sim_failed(node_index(node), "an answer names more holders than it has");
+	for (u32 i = 0; i < head.count; i++) {
+		wire_holder_load(&h, bytes + WIRE_LENGTH(holders) +
+				     (u64)i * WIRE_LENGTH(holder));
+		if (node_of_uuid(h.uuid) >= sim.nodes)
+			sim_failed(node_index(node), "an answer names a node that is none");
+		told[i] = (struct model_holder){
+			.slot = h.slot, .generation = h.generation,
+			.party = { node_of_uuid(h.uuid),
+				   node_boot_of(node_of_uuid(h.uuid), h.incarnation),
+				   h.environment },
+			.rights = h.rights, .base = (u32)h.base, .count = (u32)h.count };
+	}
+	answer->holder = told;
+	answer->holders = head.count;
+	answer->next = head.next;
+}
+
 void
 work_completed(struct sim_node *node, const struct rcap_completion *completion)
 {
@@ -352,13 +421,18 @@ work_completed(struct sim_node *node, const struct rcap_completion *completion)
 		.bytes = node->memory[pending->frame],
 		.len = completion->length,
 	};
+	struct model_holder told[WIRE_HOLDERS_MAX];
 
 	tell_completion(node, completion);
 	if (completion->id != pending->id || completion->environment != op->by.env)
 		sim_failed(node_index(node), "a completion names another operation");
 	judge_memory(node, pending);
+	if (op->kind == DO_HOLDERS && answer.outcome == DONE)
+		read_holders(node, answer.bytes, told, &answer);
 	model_answered(&sim.model, pending->op, &answer);
 	forget_refused(node, op, &answer);
+	if (answer.outcome == DONE)
+		held_narrow(node, op);
 	give_pending(node, pending);
 }
 

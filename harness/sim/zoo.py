@@ -52,7 +52,8 @@ def short(complaint: str) -> str:
     """Without what differs from seed to seed."""
     complaint = re.sub(r"^op \d+, .*?bytes \d+\+\d+: |^n\d+: ", "", complaint)
     broken = re.search(r"(\S+?):\d+: broken invariant: (.*)", complaint)
-    return f"`{broken[2]}` in {broken[1]}" if broken else complaint
+    told = f"`{broken[2]}` in {broken[1]}" if broken else complaint
+    return told.replace("|", "\\|")
 
 
 def main() -> int:

@@ -226,6 +226,7 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 	};
 	if (secret)
 		remotes[record].secret = *secret;
+	rcap_hold(fabric.rcap, remote->peer);
 	held_begin(record, remote, grant);
 	pending_end(place, &(struct fabric_complete){
 		.outcome = FABRIC_DONE,
@@ -247,6 +248,7 @@ remote_gone(u64 base)
 
 	ASSERT(remote->state == REMOTE_HELD);
 	remote->state = REMOTE_DROPPING;
+	rcap_let(fabric.rcap, remote->name.peer);
 	held_end((u32)(base >> REMOTE_UNIT_BITS));
 	remote->release = 0;
 	tell_at = fabric.due = 0;

@@ -39,7 +39,7 @@ hungry_set(struct links *links, struct link_peer *peer, bool hungry)
 {
 	links->starving -= starves(peer);
 	links->hungry += (u32)hungry - peer->hungry;
-	peer->hungry = hungry;
+	peer->hungry = hungry & 1;
 	links->starving += starves(peer);
 }
 

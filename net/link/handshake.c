@@ -246,7 +246,7 @@ hear_beacon(struct links *links, u64 now, const struct wire_beacon *beacon)
 		return LINK_DROP_SHAPE;
 	peer = peer_find(links, beacon->uuid);
 	if (!peer)
-		peer = peer_add(links, beacon->uuid);
+		peer = peer_add(links, now, beacon->uuid);
 	if (!peer)
 		return LINK_DROP_PEERS;
 	if (session_live(links, now, peer))
@@ -329,7 +329,7 @@ hear_hello(struct links *links, u64 now, const struct wire_frame *frame)
 		return LINK_DROP_INCARNATION;
 	peer = peer_find(links, hello->uuid);
 	if (!peer)
-		peer = peer_add(links, hello->uuid);
+		peer = peer_add(links, now, hello->uuid);
 	if (!peer)
 		return LINK_DROP_PEERS;
 	// Who speaks in a live session is alive: another life of that node is

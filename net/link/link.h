@@ -17,8 +17,8 @@
 //
 // Times are nanoseconds on one monotonic clock, which all calls are given as `now` and
 // which never goes back. A peer is named by its index in the table, which stays as long
-// as anything stands on it; where a function takes `peer`, it is one that an event or
-// links_find() has named, unless it says otherwise. Numbers of requests count modulo
+// as anything stands on it (links_stake()); where a function takes `peer`, it is one that
+// an event or links_find() has named, unless it says otherwise. Numbers of requests count modulo
 // 2^32. Buffers are the caller's and are not kept; what is kept longer says so.
 //
 // Where it comes from: leases, from Gray and Cheriton (SOSP 1989); the replay window,
@@ -37,6 +37,7 @@
 #define LINK_DANGER_NS (LINK_LEASE_NS / 8 * 5)	// without an echo; in quiet it is 1/2
 #define LINK_URGENT_NS (LINK_LEASE_NS / 32)	// between IDLE frames then
 #define LINK_BEACON_NS NS_PER_SECOND	// between beacons
+#define LINK_FORGET_NS (60 * NS_PER_SECOND)	// of silence, until a place can be taken
 #define LINK_RTO_CALM_NS (16 * NS_PER_MS)	// a request's timer, while none is lost
 #define LINK_RTO_MIN_NS (2 * NS_PER_MS)	// else, of what takes time at the peer
 #define LINK_RTO_LOSSY_NS (NS_PER_MS / 5)	// else
@@ -72,6 +73,7 @@ struct links_config {
 	u16 landing_pool;	// frames of answers that can be received
 	u8 rekey_bits;		// keys change every 2^this frames, 8..40; 0: WIRE_REKEY_BITS
 	u8 behind;		// for tests: speaks so many minor versions less
+	u64 forget_ns;		// for tests: 0: LINK_FORGET_NS
 	u8 cover;		// enum link_cover: nodes of two kinds never hear each other
 	// What is counted of each peer (peers_max entries), and where events go: in
 	// memory of the host's, zeroed and lent for good, so that others can look
@@ -97,6 +99,14 @@ enum link_event_kind {
 	LINK_REQUEST,		// `frame` is one that may run; `slot` is its number's
 	LINK_RESPONSE,		// `frame` answers the open request `number`
 	LINK_RESEND,		// send the open request `number` again
+	LINK_CROWDED,		// a node is refused a place, and this one, which is silent
+				// for long, has one only for what it holds here
+};
+
+// What stands on a peer's place, so that no other node gets it.
+enum link_stake {
+	LINK_HOLDS = 1,		// it holds something here: LINK_CROWDED may ask for that
+	LINK_HELD = 2,		// something of its is held here
 };
 
 // What the owner keeps of a number until the requester has the answer.
@@ -254,6 +264,9 @@ void
 links_hold(struct links *links, u16 peer);
 void
 links_release(struct links *links, u16 peer);
+
+void
+links_stake(struct links *links, u16 peer, enum link_stake what, bool stands);
 
 // ---- for everybody
 

@@ -51,6 +51,7 @@ enum news {
 	NEWS_DOWN = 1,		// to be told before the others
 	NEWS_UP = 2,
 	NEWS_RESEND = 4,
+	NEWS_CROWDED = 8,
 };
 
 enum say {
@@ -108,7 +109,8 @@ struct link_peer {
 	u8 their_turn;		// the newest that came
 	u8 turn_kept;		// the newest that we keep to
 	u8 want;		// frames waiting
-	u8 hungry;		// it wants more than there is
+	u8 hungry : 4;		// bool: it wants more than there is
+	u8 stakes : 4;		// bits of enum link_stake
 	u8 minor;		// that both sides of the session speak
 	u8 lossy;		// counts down answers since one was lost
 };
@@ -272,7 +274,7 @@ struct link_peer *
 peer_find(const struct links *links, const u8 uuid[16]);
 // Of a uuid that is not there. May take the place of a peer on which nothing stands.
 struct link_peer *
-peer_add(struct links *links, const u8 uuid[16]);
+peer_add(struct links *links, u64 now, const u8 uuid[16]);
 // Its key in the heap, a time: not later than it wants to be looked at.
 void
 peer_due_changed(struct links *links, struct link_peer *peer, u64 due);

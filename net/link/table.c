@@ -236,24 +236,46 @@ peer_due_changed(struct links *links, struct link_peer *peer, u64 due)
 }
 
 // ---- the table grows by fresh entries; then whoever is down and has nothing
-// standing on it makes room, the one that was silent longest.
+// standing on it makes room, the one that was silent longest. When there is none, one
+// that holds something here is asked for that (LINK_CROWDED), once it was silent for
+// long: the node that came finds room with a later beacon.
 
+static bool
+is_silent(const struct link_peer *peer)
+{
+	return peer->state == LINK_STATE_DOWN && !peer->news &&
+	       peer->handshake == LINK_NONE && peer->asker == LINK_NONE &&
+	       !peer->held && !peer->say_listed && !peer->news_listed;
+}
+
+// The peer that was silent longest of those on which just that stands.
 static struct link_peer *
-peer_evict(struct links *links)
+silent_find(struct links *links, u8 stakes, u64 until)
 {
 	struct link_peer *oldest = NULL;
 
 	for (u32 i = 0; i < links->peers_fresh; i++) {
 		struct link_peer *peer = &links->peer[i];
 
-		if (peer->state == LINK_STATE_DOWN && !peer->news &&
-		    peer->handshake == LINK_NONE && peer->asker == LINK_NONE &&
-		    !peer->held && !peer->say_listed && !peer->news_listed &&
+		if (is_silent(peer) && peer->stakes == stakes && peer->heard_at <= until &&
 		    (!oldest || peer->heard_at < oldest->heard_at))
 			oldest = peer;
 	}
-	if (!oldest)
+	return oldest;
+}
+
+static struct link_peer *
+peer_evict(struct links *links, u64 now)
+{
+	u64 forget = links->config.forget_ns ? links->config.forget_ns : LINK_FORGET_NS;
+	struct link_peer *oldest = silent_find(links, 0, now);
+
+	if (!oldest) {
+		oldest = now > forget ? silent_find(links, LINK_HOLDS, now - forget) : NULL;
+		if (oldest)
+			news_add(links, oldest, NEWS_CROWDED);
 		return NULL;
+	}
 	for (u16 *at = chain_of(links, oldest->uuid);; at = &links->peer[*at].hash_next) {
 		ASSERT(*at != LINK_NONE);
 		if (*at == index_of(links, oldest)) {
@@ -264,8 +286,20 @@ peer_evict(struct links *links)
 	return oldest;
 }
 
+void
+links_stake(struct links *links, u16 index, enum link_stake what, bool stands)
+{
+	struct link_peer *peer = &links->peer[index];
+
+	ASSERT(index < links->peers_fresh);
+	if (stands)
+		peer->stakes |= what & 15u;
+	else
+		peer->stakes &= ~what & 15u;
+}
+
 struct link_peer *
-peer_add(struct links *links, const u8 uuid[16])
+peer_add(struct links *links, u64 now, const u8 uuid[16])
 {
 	u16 *chain = chain_of(links, uuid);
 	struct link_peer *peer;
@@ -278,7 +312,7 @@ peer_add(struct links *links, const u8 uuid[16])
 		peer = &links->peer[links->peers_fresh++];
 		heap = links->heap_count++;
 	} else {
-		peer = peer_evict(links);
+		peer = peer_evict(links, now);
 		if (!peer)
 			return NULL;
 		chain = chain_of(links, uuid);

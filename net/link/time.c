@@ -36,6 +36,11 @@ news_take(struct links *links, struct link_peer *peer, struct link_event *event)
 		event->cookie = asker->at[at].cookie;
 		return true;
 	}
+	if (SOMETIMES_IF(PEERS_CROWDED, peer->news & NEWS_CROWDED)) {
+		peer->news &= (u8)~NEWS_CROWDED;
+		event->kind = LINK_CROWDED;
+		return true;
+	}
 	peer->news = 0;
 	return false;
 }

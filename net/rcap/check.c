@@ -78,7 +78,7 @@ check_open(const struct rcap *rcap)
 static void
 check_exports(const struct rcap *rcap)
 {
-	u32 used = 0, free = 0, weighted = 0;
+	u32 used = 0, free = 0, weighted = 0, standing = 0;
 
 	ASSERT(rcap->exports_fresh <= rcap->config.exports_max);
 	for (u32 i = 0; i < rcap->exports_fresh; i++) {
@@ -100,6 +100,9 @@ check_exports(const struct rcap *rcap)
 		ASSERT(rcap->exports[i].type == TYPE_NONE);
 		free++;
 	}
+	for (u32 i = 0; i < links_peers_max(rcap->links); i++)
+		standing += rcap->lanes[i].exports;
+	ASSERT(standing == used);
 	ASSERT(used + free <= rcap->exports_fresh && weighted == rcap->weighted);
 }
 

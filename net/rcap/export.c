@@ -44,7 +44,9 @@ entry_free(struct rcap *rcap, u32 index)
 	struct rcap_export *entry = &rcap->exports[index];
 	u32 generation = entry->generation;
 
-	ASSERT(entry->type != TYPE_NONE);
+	ASSERT(entry->type != TYPE_NONE && rcap->lanes[entry->peer].exports);
+	if (!--rcap->lanes[entry->peer].exports)
+		links_stake(rcap->links, entry->peer, LINK_HOLDS, false);
 	rcap->weighted -= entry->weight != RCAP_WEIGHT;
 	*entry = (struct rcap_export){ .generation = generation };
 	rcap->uses[index] = (struct fabric_export){ 0 };
@@ -83,6 +85,8 @@ entry_add(struct rcap *rcap, const struct rcap_grant *grant,
 							      : RCAP_WEIGHT,
 	};
 	rcap->weighted += entry->weight != RCAP_WEIGHT;
+	if (!rcap->lanes[entry->peer].exports++)
+		links_stake(rcap->links, entry->peer, LINK_HOLDS, !PLANTED(BUG_PLACE_TAKEN));
 	rcap->uses[index] = (struct fabric_export){
 		.incarnation = grant->incarnation,
 		.base = grant->base,
@@ -152,7 +156,29 @@ grant_ended(struct rcap *rcap, struct rcap_op *op)
 	rcap_host_grant_ended(rcap->host, index, node, node_generation, code);
 }
 
-// Entries whose holder lives another life by now stand for nobody.
+// Its holder lives another life by now, so that the entry stands for nobody.
+static bool
+holder_dead(const struct rcap *rcap, const struct rcap_export *entry)
+{
+	return links_session(rcap->links, entry->peer) &&
+	       links_incarnation(rcap->links, entry->peer) != entry->incarnation &&
+	       !PLANTED(BUG_HOLDER_LIFE);
+}
+
+// Or it is still silent, and another node wants its place in the table of peers: then
+// what it holds is taken back, and when that has gone, the place is free.
+static bool
+holder_crowded(struct rcap *rcap, const struct rcap_export *entry)
+{
+	u8 rights = entry->rights;
+
+	if (entry->peer != rcap->crowded || links_session(rcap->links, entry->peer) ||
+	    !rcap_host_walk(rcap->host, entry->node, entry->node_generation, &rights))
+		return false;
+	rcap->counters.crowded++;
+	return true;
+}
+
 void
 exports_sweep(struct rcap *rcap)
 {
@@ -163,14 +189,12 @@ exports_sweep(struct rcap *rcap)
 		const struct rcap_export *entry = &rcap->exports[rcap->sweep];
 
 		if (entry->type != TYPE_NONE &&
-		    links_session(rcap->links, entry->peer) &&
-		    links_incarnation(rcap->links, entry->peer) !=
-			    entry->incarnation &&
-		    !PLANTED(BUG_HOLDER_LIFE)) {
-			SOMETIMES(HOLDER_DEAD);
+		    (SOMETIMES_IF(HOLDER_DEAD, holder_dead(rcap, entry)) ||
+		     SOMETIMES_IF(HOLDER_CROWDED, holder_crowded(rcap, entry))))
 			rcap_host_revoke(rcap->host, entry->node, true);
-		}
 	}
+	if (rcap->sweep == rcap->exports_fresh)
+		rcap->crowded = LINK_NONE;
 }
 
 // ---- operations
@@ -327,14 +351,15 @@ rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
 		u8 rights = entry->rights;
 
 		if (entry->type == TYPE_NONE ||
-		    !rcap_host_below(rcap->host, entry->node, node) ||
+		    (!rcap_host_below(rcap->host, entry->node, node) &&
+		     !PLANTED(BUG_HOLDERS_ALL)) ||
 		    !rcap_host_walk(rcap->host, entry->node, entry->node_generation,
 				    &rights))
 			continue;
 		holder_fill(rcap, at, &holders[*count]);
 		holders[(*count)++].rights = rights;
 	}
-	return at < rcap->exports_fresh ? at : 0;
+	return SOMETIMES_IF(HOLDERS_MORE, at < rcap->exports_fresh) ? at : 0;
 }
 
 u32
@@ -343,7 +368,8 @@ rcap_entry_below(const struct rcap *rcap, u32 node, u32 slot, u32 generation)
 	const struct rcap_export *entry = rcap_entry(rcap, slot);
 
 	return entry && entry->generation == generation &&
-			       rcap_host_below(rcap->host, entry->node, node)
+			       (rcap_host_below(rcap->host, entry->node, node) ||
+				PLANTED(BUG_EXPEL_ANYBODY))
 		       ? slot : RCAP_NONE;
 }
 
@@ -387,7 +413,8 @@ run_expel(struct rcap *rcap, struct asked *asked)
 	if (code == CODE_NONE) {
 		entry = rcap_entry_below(rcap, asked->entry->node, expel.slot,
 					 expel.generation);
-		code = entry == RCAP_NONE ? CODE_ENTRY : CODE_NONE;
+		code = SOMETIMES_IF(EXPEL_STRANGER, entry == RCAP_NONE) ? CODE_ENTRY
+									: CODE_NONE;
 	}
 	if (code != CODE_NONE) {
 		owner_refuse(rcap, asked, code);
@@ -416,6 +443,7 @@ protect_find(struct rcap *rcap, const struct asked *asked,
 	if (index == RCAP_NONE)
 		return CODE_ENTRY;
 	*entry = &rcap->exports[index];
+	SOMETIMES(PROTECT_BELOW);
 	return era_holds(rcap, *entry) ? CODE_NONE : CODE_ENTRY;
 }
 
@@ -472,7 +500,8 @@ run_alloc(struct rcap *rcap, struct asked *asked)
 		alloc.base += asked->entry->base;
 		code = rcap_host_alloc(rcap->host, asked->entry->node, &alloc, &taken);
 	}
-	if (code == CODE_FRAMES && taken.later) {
+	SOMETIMES_WHEN(POOL_OUT, code == CODE_FRAMES && !taken.later);
+	if (SOMETIMES_IF(POOL_LATER, code == CODE_FRAMES && taken.later)) {
 		owner_say(rcap, asked, STATUS_BUSY, CODE_NONE);
 		return;
 	}

@@ -376,7 +376,8 @@ run_putv(struct rcap *rcap, struct asked *asked)
 	word = (u64 *)(void *)place(rcap, asked->entry, asked->request->offset);
 	old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
 	asked->slot->clause = WIRE_CLAUSE_NONE;
-	if (!((old ^ change.compare) & change.compare_mask)) {
+	SOMETIMES_WHEN(PUT_UNMATCHED, (old ^ change.compare) & change.compare_mask);
+	if (!((old ^ change.compare) & change.compare_mask) || PLANTED(BUG_PUT_ANYWAY)) {
 		asked->slot->clause = 0;
 		pieces_place(rcap, asked, WIRE_LENGTH(change));
 		old = __atomic_fetch_add(word, change.add, __ATOMIC_SEQ_CST);

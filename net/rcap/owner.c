@@ -26,6 +26,8 @@ holder_is(const struct rcap *rcap, const struct rcap_export *entry,
 bool
 entry_walk(struct rcap *rcap, struct rcap_export *entry)
 {
+	const u8 rights = entry->rights;
+
 	rcap->counters.walks++;
 	if (PLANTED(BUG_ERA_EARLY))
 		entry->era = rcap->era;
@@ -35,6 +37,9 @@ entry_walk(struct rcap *rcap, struct rcap_export *entry)
 		return false;
 	}
 	SOMETIMES(WALK_PASSED);
+	SOMETIMES_WHEN(WALK_NARROWED, entry->rights != rights);
+	if (PLANTED(BUG_RIGHTS_STAY))
+		entry->rights = rights;
 	rcap->uses[entry - rcap->exports].rights = entry->rights;
 	entry->era = rcap->era;
 	return true;
@@ -235,6 +240,12 @@ tell_again(struct rcap *rcap, struct asked *asked)
 
 	rcap->counters.repeated++;
 	SOMETIMES(TOLD_AGAIN);
+	SOMETIMES_WHEN(INVOKE_TOLD, slot->op == OP_INVOKE);
+	if ((PLANTED(BUG_INVOKE_AGAIN) && slot->op == OP_INVOKE) ||
+	    (PLANTED(BUG_ALLOC_AGAIN) && slot->op == OP_ALLOC)) {
+		owner_run(rcap, asked);
+		return;
+	}
 	if (slot->status != STATUS_DONE) {
 		owner_say(rcap, asked, (enum wire_status)slot->status,
 			  (enum wire_code)slot->code);

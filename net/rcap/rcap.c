@@ -68,6 +68,7 @@ tables_init(struct rcap *rcap, const struct links_config *links)
 		rcap->service[i].endpoint = RCAP_NONE;
 	rcap->buffers_free = c->buffers_max ? 0 : RCAP_NONE;
 	rcap->exports_free = RCAP_NONE;
+	rcap->crowded = LINK_NONE;
 	rcap->ended_head = rcap->ended_tail = NIL16;
 	rcap->landing_head = rcap->landing_tail = NIL16;
 }
@@ -138,6 +139,11 @@ handle(struct rcap *rcap, u64 now, const struct link_event *event)
 			  event->cookie);
 		op_send(rcap, now, &rcap->op[event->cookie]);
 		break;
+	case LINK_CROWDED:
+		rcap->crowded = event->peer;
+		rcap->sweep = 0;
+		rcap->chores_at = 0;
+		break;
 	case LINK_NOTHING:
 		break;
 	}
@@ -205,4 +211,20 @@ u32
 rcap_output(struct rcap *rcap, u64 now, u8 *buffer)
 {
 	return links_output(rcap->links, now, buffer);
+}
+
+void
+rcap_hold(struct rcap *rcap, u16 peer)
+{
+	ASSERT(peer < links_peers_max(rcap->links) && rcap->lanes[peer].held < NIL16);
+	if (!rcap->lanes[peer].held++)
+		links_stake(rcap->links, peer, LINK_HELD, true);
+}
+
+void
+rcap_let(struct rcap *rcap, u16 peer)
+{
+	ASSERT(peer < links_peers_max(rcap->links) && rcap->lanes[peer].held);
+	if (!--rcap->lanes[peer].held)
+		links_stake(rcap->links, peer, LINK_HELD, false);
 }

@@ -195,6 +195,13 @@ rcap_cancel_all(struct rcap *rcap, u64 now, u32 environment);
 must_check bool
 rcap_completion(struct rcap *rcap, struct rcap_completion *completion);
 
+// An environment here holds a capability of a peer's, or holds it no more: as long as
+// anyone does, its place is given to no other node.
+void
+rcap_hold(struct rcap *rcap, u16 peer);
+void
+rcap_let(struct rcap *rcap, u16 peer);
+
 // ---- tickets (docs/remote-capabilities.md)
 
 // What a holder's kernel keeps of a capability to make tickets with: never shown to
@@ -556,6 +563,8 @@ struct rcap_counters {
 	u64 untold;		// holders that were not told of what they lost
 	u64 leased;		// leases that were proven
 	u64 lapsed;		// of those, ended by their time or by the owner
+	u64 crowded;		// exports that were taken back, since others wanted the place
+				// of their holder, who was silent for long
 	u64 dropped[RCAP_DROP_COUNT];
 };
 

@@ -55,6 +55,7 @@ record_find(struct rcap *rcap, bool evict)
 	}
 	if (!evict || found == RCAP_NONE)
 		return RCAP_NONE;
+	SOMETIMES(RECALL_EVICTED);
 	rcap->counters.untold++;
 	record_free(rcap, &rcap->recall[found]);
 	return found;
@@ -91,6 +92,7 @@ record_send(struct rcap *rcap, u64 now, u32 index)
 	if (r->heard || r->under_way || now < r->retry_at ||
 	    !links_session(rcap->links, r->peer))
 		return;
+	SOMETIMES_WHEN(RECALL_AGAIN, r->retry_at);
 	r->retry_at = now + RETRY_NS;
 	// Room for GRANTs stays.
 	if (rcap->grants_used >= (rcap->config.grants_max + 1) / 2)
@@ -145,7 +147,7 @@ finish(struct rcap *rcap, struct rcap_recall *r, u64 taken)
 	r->state = RECALL_TELL;
 	r->under_way = r->heard = false;
 	r->retry_at = 0;
-	if (!taken)
+	if (!taken || PLANTED(BUG_TAKEN_UNTOLD))
 		record_free(rcap, r);
 	rcap_host_recalled(rcap->host, &recalled);
 }
@@ -164,11 +166,13 @@ take(struct rcap *rcap, struct rcap_recall *r)
 	finish(rcap, r, left > keep ? left - keep : 0);
 	if (left <= keep)
 		return;
+	SOMETIMES(RECALL_TAKEN);
 	e->told = true;
 	if (!keep) {
 		rcap_host_revoke(rcap->host, e->node, true);
 		return;
 	}
+	SOMETIMES(RECALL_PART_TAKEN);
 	rcap_host_shorten(rcap->host, e->node, keep);
 	e->told = false;
 }
@@ -179,7 +183,8 @@ recall_gone(struct rcap *rcap, u32 index)
 {
 	u32 record = record_of(rcap, index);
 
-	if (record != RCAP_NONE && rcap->recall[record].state == RECALL_ASK)
+	if (SOMETIMES_IF(RECALL_GIVEN, record != RCAP_NONE &&
+				       rcap->recall[record].state == RECALL_ASK))
 		finish(rcap, &rcap->recall[record], 0);
 }
 
@@ -219,6 +224,8 @@ rcap_shortened(struct rcap *rcap, u32 entry, u64 count)
 	    count <= rcap->recall[record].keep)
 		finish(rcap, &rcap->recall[record], 0);
 	tell(rcap, entry, count);
+	if (PLANTED(BUG_SHORT_ENTRY))
+		return;
 	e->count = count;
 	rcap->uses[entry].count = count;
 }
@@ -245,6 +252,8 @@ rcap_recall(struct rcap *rcap, u64 now, const struct rcap_ask *ask)
 	ASSERT(ask->deadline <= now + RCAP_ASK_MAX_NS);
 	if (record != RCAP_NONE && rcap->recall[record].state == RECALL_ASK)
 		return CODE_ASKED;
+	// What it was to be told it may not learn, if it gives back the rest.
+	rcap->counters.untold += record != RCAP_NONE;
 	if (record == RCAP_NONE)
 		record = record_find(rcap, true);
 	else
@@ -282,8 +291,10 @@ record_work(struct rcap *rcap, u64 now, u32 index)
 	    (r->heard || !PLANTED(BUG_RECALL_WAITS)))
 		take(rcap, r);
 	if (r->state == RECALL_TELL &&
-	    (r->heard || links_incarnation(rcap->links, r->peer) != r->incarnation))
+	    (r->heard || links_incarnation(rcap->links, r->peer) != r->incarnation)) {
+		rcap->counters.untold += !r->heard;
 		record_free(rcap, r);
+	}
 	if (r->state != RECALL_FREE)
 		record_send(rcap, now, index);
 }
@@ -346,7 +357,7 @@ run_release(struct rcap *rcap, struct asked *asked)
 	}
 	if (keep < e->count) {
 		e->told = true;
-		if (keep) {
+		if (SOMETIMES_IF(RELEASE_PART, keep)) {
 			rcap_host_shorten(rcap->host, e->node, keep);
 			e->told = false;
 		} else {

@@ -93,7 +93,8 @@ struct rcap_lanes {
 	u32 frames;		// of their requests
 	u8 next_lane;
 	u8 landing_listed;
-	u8 reserved[6];
+	u16 held;		// of its capabilities, here
+	u32 exports;		// to it
 };
 
 enum ticket_state {
@@ -243,6 +244,8 @@ struct rcap {
 	u32 exports_free;
 	u32 exports_fresh;	// from here on, never used
 	u32 sweep;		// next export to look at; exports_fresh: none
+	u16 crowded;		// the peer whose place is wanted, or LINK_NONE
+	u16 reserved2;
 	u32 buffers_free;
 	u32 recalls_used;
 	u32 leases_used;

@@ -127,6 +127,8 @@ struct rig {
 	u8 cover[RIG_NODES];
 	u8 behind[RIG_NODES];	// versions
 	i32 drift[RIG_NODES];	// of clocks, in thousandths
+	u16 places[RIG_NODES];	// for peers; 0: 8
+	u64 forget_ns;
 	u32 nodes;
 	u64 steps;
 	u32 frames;

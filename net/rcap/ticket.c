@@ -152,11 +152,13 @@ maker_find(struct rcap *rcap, const struct wire_ticket *t, struct rcap_export **
 	u16 maker = links_find(rcap->links, t->maker);
 	struct rcap_export *entry;
 	u8 uuid[16];
+	u64 life;
 
 	if (t->owner_incarnation != links_self(rcap->links, uuid))
 		return CODE_INCARNATION;
-	if (maker == LINK_NONE ||
-	    links_incarnation(rcap->links, maker) != t->maker_incarnation)
+	// Of who is not known, or not yet again, no entry is left: it is refused below.
+	life = maker == LINK_NONE ? 0 : links_incarnation(rcap->links, maker);
+	if (SOMETIMES_IF(TICKET_ORPHANED, life && life != t->maker_incarnation))
 		return CODE_LIFE;
 	if (t->slot >= rcap->exports_fresh)
 		return CODE_SLOT;
@@ -182,6 +184,8 @@ tag_holds(const struct rcap *rcap, const struct wire_ticket *t, const u8 *bytes)
 	};
 	u8 key[KEY_LEN], tag[SIPHASH128_LEN];
 
+	if (PLANTED(BUG_TICKET_TAG))
+		return true;
 	slot_secret(rcap, &grant, t->maker_incarnation, key);
 	siphash128(key, bytes, SIGNED, tag);
 	return tags_equal(tag, t->tag);
@@ -195,9 +199,10 @@ redeemer_is(const struct rcap *rcap, const struct asked *asked,
 	bool known = links_info(rcap->links, asked->peer, &info);
 
 	ASSERT(known);
-	return !__builtin_memcmp(t->uuid, info.uuid, sizeof(t->uuid)) &&
-	       t->incarnation == info.incarnation &&
-	       t->environment == asked->request->environment;
+	return (!__builtin_memcmp(t->uuid, info.uuid, sizeof(t->uuid)) &&
+		t->incarnation == info.incarnation &&
+		t->environment == asked->request->environment) ||
+	       PLANTED(BUG_TICKET_ANYBODY);
 }
 
 static bool
@@ -234,13 +239,14 @@ terms_check(struct rcap *rcap, const struct asked *asked, const struct wire_tick
 		return CODE_REVOKED;
 	if (!redeemer_is(rcap, asked, t))
 		return CODE_HOLDER;
-	if (t->expires <= asked->now / NS_PER_US)
+	if (SOMETIMES_IF(TICKET_LATE, t->expires <= asked->now / NS_PER_US))
 		return CODE_EXPIRED;
 	if (t->rights & ~(u32)entry->rights || !(entry->rights & WIRE_RIGHT_DERIVE))
 		return CODE_RIGHTS;
 	if (!t->count || t->base >= entry->count || t->count > entry->count - t->base)
 		return CODE_RANGE;
-	return serial_spent(&rcap->spent[t->slot], t->serial) ? CODE_SPENT : CODE_NONE;
+	return SOMETIMES_IF(TICKET_SPENT, serial_spent(&rcap->spent[t->slot], t->serial))
+		       ? CODE_SPENT : CODE_NONE;
 }
 
 static enum wire_code
@@ -253,7 +259,8 @@ redeem(struct rcap *rcap, const struct asked *asked)
 
 	wire_ticket_load(&t, asked->payload);
 	code = maker_find(rcap, &t, &entry);
-	if (code == CODE_NONE && !tag_holds(rcap, &t, asked->payload))
+	if (code == CODE_NONE &&
+	    SOMETIMES_IF(TICKET_FORGED, !tag_holds(rcap, &t, asked->payload)))
 		code = CODE_TICKET;
 	if (code == CODE_NONE)
 		code = terms_check(rcap, asked, &t, entry);
@@ -269,7 +276,7 @@ redeem(struct rcap *rcap, const struct asked *asked)
 		.word = asked->request->offset,
 	};
 	code = export_part(rcap, entry, &grant);
-	if (code == CODE_NONE)
+	if (code == CODE_NONE && !PLANTED(BUG_TICKET_TWICE))
 		serial_spend(&rcap->spent[t.slot], t.serial);
 	return code;
 }

@@ -189,7 +189,7 @@ no_bit_of_it_can_be_changed(void **state)
 		assert_int_equal(c.outcome, RCAP_NOT_DONE);
 		if (at >= 16 && at < 24)
 			assert_int_equal(c.code, CODE_INCARNATION);
-		else if (at >= 24 && at < 48)
+		else if (at >= 40 && at < 48)
 			assert_int_equal(c.code, CODE_LIFE);
 		else if (at < 52 || at >= 60)
 			assert_int_equal(c.code, CODE_TICKET);
