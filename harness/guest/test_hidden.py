@@ -37,7 +37,7 @@ def test_what_is_said_does_not_show(tmp_path):
     (tmp_path / "disk").write_bytes(bytes(1 << 20))
     each = {2: {"disk": tmp_path / "disk"}, 3: {"append": "cluster=test"},
             4: {"append": "cluster=test"}, 5: {"append": "cluster=test fabric=hiden"}}
-    with Fabric(5, seed=SEED, append=HIDDEN, each=each) as fabric:
+    with Fabric(5, seed=SEED, append=HIDDEN, each=each, strangers=True) as fabric:
         one, two, three, four, five = fabric.nodes
         assert "fabric=hidden: what frames carry is encrypted" in one.log()
         two.background("remote serve 16 rw", "serving 16 pages and the disk\n")

@@ -78,8 +78,10 @@ makes(const struct model *model, const struct model_op *op, const struct deed *d
 	const struct authority_cap *made = deed->made;
 	const struct authority_cap *from = model_cap(model, op);
 	const struct party *to = op->kind == DO_ALLOC ? &op->by : &op->to;
-	u32 base = from->base + op->base;
+	u32 base;
 
+	ASSERT(made && from);
+	base = from->base + op->base;
 	if ((made->holder.boot && !model_same_party(to, &made->holder)) ||
 	    op->rights != made->rights || op->count != made->count)
 		return false;
@@ -166,6 +168,26 @@ model_swap_taken(struct model *model, u32 index, u64 told)
 	}
 }
 
+// What two asked for is ended twice, when the second comes before it was swept away.
+// The first time counts as that of whoever asked first, which the second may have been.
+static bool
+ended_again(struct model *model, const struct deed *deed)
+{
+	if (deed->kind != ENDED ||
+	    authority_holds(&model->authority, deed->row, model->trace->now + 1))
+		return false;
+	for (u32 i = model->first_open; i < model->ops; i++) {
+		const struct model_op *op = &model->op[i];
+
+		if (op->cap == AUTHORITY_NONE || op->effects || !does(model, op, deed) ||
+		    (op->outcome != OPEN && op->outcome != ORPHAN))
+			continue;
+		model_happened(model, i);
+		return true;
+	}
+	return false;
+}
+
 static void
 find_cause(struct model *model, const struct deed *deed)
 {
@@ -178,11 +200,16 @@ find_cause(struct model *model, const struct deed *deed)
 		    model_forbidden(model, op))
 			continue;
 		model_happened(model, i);
-		if (op->kind == DO_ALLOC)
-			op->old[0] = deed->made->base - model_cap(model, op)->base;
+		if (op->kind == DO_ALLOC) {
+			const struct authority_cap *from = model_cap(model, op);
+
+			ASSERT(deed->made && from);
+			op->old[0] = deed->made->base - from->base;
+		}
 		return;
 	}
-	model_failed(model, MODEL_OPS_MAX, unasked[deed->kind]);
+	if (!ended_again(model, deed))
+		model_failed(model, MODEL_OPS_MAX, unasked[deed->kind]);
 }
 
 // M7: nobody else has what came out of a pool.

@@ -378,6 +378,16 @@ run_until(u64 until)
 
 // ---- the end
 
+// A machine that came in another's place, and one whose table of peers is full of what it
+// holds of those before: there is no session until something of that is given up.
+static bool
+has_no_place(const struct sim_node *node, const struct sim_node *other)
+{
+	return sim.members_more && sim.places < sim.nodes &&
+	       (node_peer(node, node_index(other)) == LINK_NONE ||
+		node_peer(other, node_index(node)) == LINK_NONE);
+}
+
 static void
 check_sessions(const struct sim_node *node)
 {
@@ -385,7 +395,7 @@ check_sessions(const struct sim_node *node)
 	u16 peer;
 
 	for (u32 i = 0; i < sim.nodes; i++) {
-		if (&sim.node[i] == node)
+		if (&sim.node[i] == node || has_no_place(node, &sim.node[i]))
 			continue;
 		peer = node_peer(node, i);
 		if (peer == LINK_NONE || !links_info(node->links, peer, &info) ||

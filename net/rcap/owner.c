@@ -26,19 +26,19 @@ holder_is(const struct rcap *rcap, const struct rcap_export *entry,
 bool
 entry_walk(struct rcap *rcap, struct rcap_export *entry)
 {
-	const u8 rights = entry->rights;
+	u8 rights = entry->rights;
 
 	rcap->counters.walks++;
 	if (PLANTED(BUG_ERA_EARLY))
 		entry->era = rcap->era;
 	if (!rcap_host_walk(rcap->host, entry->node, entry->node_generation,
-			    &entry->rights)) {
+			    &rights)) {
 		SOMETIMES(WALK_REVOKED);
 		return false;
 	}
 	SOMETIMES(WALK_PASSED);
 	SOMETIMES_WHEN(WALK_NARROWED, entry->rights != rights);
-	if (PLANTED(BUG_RIGHTS_STAY))
+	if (!PLANTED(BUG_RIGHTS_STAY))
 		entry->rights = rights;
 	rcap->uses[entry - rcap->exports].rights = entry->rights;
 	entry->era = rcap->era;
