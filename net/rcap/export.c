@@ -337,6 +337,15 @@ holder_fill(const struct rcap *rcap, u32 index, struct wire_holder *holder)
 	__builtin_memcpy(holder->uuid, info.uuid, sizeof(holder->uuid));
 }
 
+// An entry outlives its node while the GRANT that was to tell of it is on its way, and
+// that node may be another capability's by now. `rights`: those that it has.
+static bool
+entry_stands(const struct rcap *rcap, const struct rcap_export *entry, u8 *rights)
+{
+	*rights = entry->rights;
+	return rcap_host_walk(rcap->host, entry->node, entry->node_generation, rights);
+}
+
 u32
 rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
 	     struct wire_holder *holders, u32 *count)
@@ -348,13 +357,11 @@ rcap_holders(const struct rcap *rcap, u32 node, u32 from, u32 most,
 	for (; at < end && *count < most; at++) {
 		const struct rcap_export *entry = &rcap->exports[at];
 
-		u8 rights = entry->rights;
+		u8 rights;
 
-		if (entry->type == TYPE_NONE ||
+		if (entry->type == TYPE_NONE || !entry_stands(rcap, entry, &rights) ||
 		    (!rcap_host_below(rcap->host, entry->node, node) &&
-		     !PLANTED(BUG_HOLDERS_ALL)) ||
-		    !rcap_host_walk(rcap->host, entry->node, entry->node_generation,
-				    &rights))
+		     !PLANTED(BUG_HOLDERS_ALL)))
 			continue;
 		holder_fill(rcap, at, &holders[*count]);
 		holders[(*count)++].rights = rights;
@@ -366,8 +373,10 @@ u32
 rcap_entry_below(const struct rcap *rcap, u32 node, u32 slot, u32 generation)
 {
 	const struct rcap_export *entry = rcap_entry(rcap, slot);
+	u8 rights;
 
 	return entry && entry->generation == generation &&
+			       entry_stands(rcap, entry, &rights) &&
 			       (rcap_host_below(rcap->host, entry->node, node) ||
 				PLANTED(BUG_EXPEL_ANYBODY))
 		       ? slot : RCAP_NONE;

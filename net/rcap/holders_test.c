@@ -183,6 +183,37 @@ the_dead_are_expelled_as_fast(void **state)
 	rig_end(&rig);
 }
 
+// The host removes a node whose GRANT is on its way: the entry is there until that ends,
+// and nobody may take it for one of what is in the node's place.
+static void
+an_entry_may_outlive_its_node(void **state)
+{
+	u32 place = three(0), slot;
+	const struct rcap_export *entry;
+	struct rcap_submit s;
+
+	(void)state;
+	rig.cut[0][THIRD] = rig.cut[THIRD][0] = true;
+	s = rig_submit(&rig, 1, place, OP_DERIVE, 0, 0, 0);
+	s.derive = (struct wire_derive){
+		.incarnation = rig.node[THIRD].incarnation,
+		.environment = 9, .rights = WIRE_RIGHT_READ, .count = 1,
+	};
+	memset(s.derive.uuid, THIRD + 1, 16);
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	slot = !rig.node[1].place[place].remote.slot;
+	entry = rcap_entry(rig.node[0].rcap, slot);
+	assert_non_null(entry);
+	ask(place, 0, 3);
+	assert_int_equal(head.count, 1);
+	rig.node[0].tree[entry->node].used = false;
+	ask(place, 0, 3);
+	assert_int_equal(head.count, 0);
+	expel(place, slot, entry->generation, RCAP_NOT_DONE, CODE_ENTRY);
+	assert_ptr_equal(entry, rcap_entry(rig.node[0].rcap, slot));
+	rig_end(&rig);
+}
+
 int
 main(void)
 {
@@ -191,6 +222,7 @@ main(void)
 		cmocka_unit_test(one_is_expelled_and_the_others_stay),
 		cmocka_unit_test(others_are_nobodys_business),
 		cmocka_unit_test(the_dead_are_expelled_as_fast),
+		cmocka_unit_test(an_entry_may_outlive_its_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ rcap_host_walk(void *host, u32 node, u32 node_generation, u8 *rights)
 bool
 rcap_host_below(void *host, u32 node, u32 above)
 {
+	ASSERT(NODE(host)->tree[node].used);
 	while (node != RCAP_NONE && (node = NODE(host)->tree[node].parent) != above)
 		;
 	return node == above;
