@@ -168,26 +168,6 @@ model_swap_taken(struct model *model, u32 index, u64 told)
 	}
 }
 
-// What two asked for is ended twice, when the second comes before it was swept away.
-// The first time counts as that of whoever asked first, which the second may have been.
-static bool
-ended_again(struct model *model, const struct deed *deed)
-{
-	if (deed->kind != ENDED ||
-	    authority_holds(&model->authority, deed->row, model->trace->now + 1))
-		return false;
-	for (u32 i = model->first_open; i < model->ops; i++) {
-		const struct model_op *op = &model->op[i];
-
-		if (op->cap == AUTHORITY_NONE || op->effects || !does(model, op, deed) ||
-		    (op->outcome != OPEN && op->outcome != ORPHAN))
-			continue;
-		model_happened(model, i);
-		return true;
-	}
-	return false;
-}
-
 static void
 find_cause(struct model *model, const struct deed *deed)
 {
@@ -208,8 +188,7 @@ find_cause(struct model *model, const struct deed *deed)
 		}
 		return;
 	}
-	if (!ended_again(model, deed))
-		model_failed(model, MODEL_OPS_MAX, unasked[deed->kind]);
+	model_failed(model, MODEL_OPS_MAX, unasked[deed->kind]);
 }
 
 // M7: nobody else has what came out of a pool.

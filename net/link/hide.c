@@ -2,7 +2,8 @@
 // What is between nodes that hide what they say (LINK_HIDDEN): the payload of requests
 // and answers goes through ChaCha20 (RFC 8439) before the tag is made and after it was
 // found right. Headers and bodies, which say what is asked for and where, stay readable,
-// and all of it is under the tag as ever: encrypt-then-MAC.
+// and all of it is under the tag as ever: encrypt-then-MAC. The padding of an IDLE frame
+// goes the same way out, and nobody reads it.
 //
 // The stream's key follows from the one that the tag is under, so it changes with it and
 // takes no room at a peer; the nonce is the frame's sequence number, which counts up
