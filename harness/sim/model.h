@@ -152,6 +152,10 @@ void
 model_init(struct model *model, struct trace *trace, struct store *store,
 	   u32 nodes, u8 *history_bytes);
 
+// Rights that an operation needs of its capability.
+u32
+model_rights(enum model_kind kind);
+
 // Registers an operation, OPEN from now. Returns its number.
 u32
 model_submit(struct model *model, const struct model_op *op);

@@ -52,33 +52,6 @@ static const u8 weight[OBJECT_COUNT][DO_KINDS] = {
 	},
 };
 
-static u32
-rights_wanted(enum model_kind kind)
-{
-	switch (kind) {
-	case DO_READ:
-	case DO_BLOCK_READ:
-		return CAP_READ;
-	case DO_MCAS:
-	case DO_ADD:
-	case DO_PUTV:
-		return CAP_READ | CAP_WRITE;
-	case DO_DERIVE:
-	case DO_REVOKE:
-	case DO_HOLDERS:
-	case DO_EXPEL:
-		return CAP_DERIVE;
-	case DO_ALLOC:
-		return CAP_WRITE | CAP_DERIVE;
-	case DO_DROP:
-	case DO_RELEASE:
-	case DO_PROTECT:
-		return 0;
-	default:
-		return CAP_WRITE;
-	}
-}
-
 static enum model_kind
 draw_kind(const struct held *held)
 {
@@ -90,7 +63,7 @@ draw_kind(const struct held *held)
 
 		for (kind = 0; at >= weights[kind]; kind++)
 			at -= weights[kind];
-		if (!(rights_wanted(kind) & ~held->rights) || sim_below(20) == 0)
+		if (!(model_rights(kind) & ~held->rights) || sim_below(20) == 0)
 			break;
 	}
 	return kind;

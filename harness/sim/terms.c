@@ -9,8 +9,8 @@
 #include "kernel/abi/caps.h"
 #include "kernel/base/assert.h"
 
-static u32
-rights_of(enum model_kind kind)
+u32
+model_rights(enum model_kind kind)
 {
 	switch (kind) {
 	case DO_READ:
@@ -181,7 +181,7 @@ may_protect(const struct model *model, const struct model_op *op, u64 at)
 bool
 model_has_rights(const struct model *model, const struct model_op *op, u64 at)
 {
-	u32 rights = rights_of(op->kind) | op->rights;
+	u32 rights = model_rights(op->kind) | op->rights;
 
 	if (op->cap == AUTHORITY_NONE)
 		return false;
