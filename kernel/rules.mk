@@ -19,6 +19,11 @@ KFLAGS := $(BY_LOOPS) -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-re
 	-Wall -Wextra -Werror -Wshadow -Wconversion -Wvla -Wframe-larger-than=2048 \
 	-I. -DDEOS_KERNEL -MMD -MP
 
+# The shipped kernel is optimised as one when it is linked (docs/decisions/0024-whole.md).
+# Its objects hold code of their own too: the kernels of tests that are linked with --wrap
+# take that, since no call between two functions that are compiled as one can be wrapped.
+KWHOLE := -flto=auto -ffat-lto-objects
+
 KERNEL_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/base/*.c \
 	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/volume/*.c \
 	kernel/arch/x86_64/*.c \
@@ -37,7 +42,7 @@ KSOURCE = $<
 $(B)/kernel/%.o: kernel/%.c kernel/rules.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(KCC) $(KFLAGS) $(KCHECKS) -c -o $@ $(KSOURCE)
+	$(Q)$(KCC) $(KFLAGS) $(KWHOLE) $(KCHECKS) -c -o $@ $(KSOURCE)
 
 $(B)/kernel/%.S.o: kernel/%.S kernel/rules.mk
 	$(call say,AS,$<)
@@ -52,6 +57,8 @@ $(B)/kernel/main/loader.S.o: $(LOADER)
 KLINK = $(KCC) -nostdlib -static -no-pie -Wl,-T,$(KERNEL_LD) \
 	-Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
 	-Wl,--no-warn-rwx-segments $(KLINK_MORE)
+# Of the kernel that ships; all others have $(KLINK) -fno-lto.
+KLINK_WHOLE = $(KLINK) $(filter-out -MMD -MP,$(KFLAGS)) $(KWHOLE) $(KCHECKS)
 # Of the compiler's own library: what it calls where the processor is not known to have
 # an instruction (__builtin_popcountll()).
 COMPILER_LIBRARY := -lgcc
@@ -64,7 +71,7 @@ $(B)/kernel/empty_symbols.o: kernel/main/symbols.py
 .SECONDEXPANSION:
 $(B)/kernel/pass1.elf: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
 		$(B)/kernel/empty_symbols.o $(KERNEL_LD)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
+	$(Q)$(KLINK_WHOLE) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
 		$(B)/kernel/empty_symbols.o $(COMPILER_LIBRARY)
 
 $(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
@@ -74,7 +81,7 @@ $(B)/kernel/symbols.o: $(B)/kernel/pass1.elf kernel/main/symbols.py
 $(B)/deos.debug: $(KERNEL_O) $$(NET_O) $$(KERNEL_MORE_O) \
 		$(B)/kernel/symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
-	$(Q)$(KLINK) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
+	$(Q)$(KLINK_WHOLE) -o $@ $(KERNEL_O) $(NET_O) $(KERNEL_MORE_O) \
 		$(B)/kernel/symbols.o $(COMPILER_LIBRARY)
 
 $(B)/deos.elf: $(B)/deos.debug

@@ -61,7 +61,7 @@ $(B)/host/net/sodium/libsodium.o $(B)/fuzz/net/sodium/libsodium.o: \
 $(B)/net/%.o: net/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(KCC) $(KFLAGS) $(KCHECKS) -c -o $@ $<
+	$(Q)$(KCC) $(KFLAGS) $(KWHOLE) $(KCHECKS) -c -o $@ $<
 
 ALL += $(NET_O)
 

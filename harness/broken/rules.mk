@@ -18,11 +18,11 @@ $(B)/broken/%.elf: $(KERNEL_O) $(NET_O) $(BROKEN_O) $(B)/kernel/empty_symbols.o 
 		$(KERNEL_LD) kernel/main/symbols.py
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(KLINK) $(BROKEN_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.pass1) $(filter %.o,$^) \
+	$(Q)$(KLINK) -fno-lto $(BROKEN_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.pass1) $(filter %.o,$^) \
 		$(COMPILER_LIBRARY)
 	$(Q)$(CROSS)nm -n $(@:.elf=.pass1) | $(PYTHON) kernel/main/symbols.py > $(@:.elf=.S)
 	$(Q)$(KCC) -c -o $(@:.elf=.o) $(@:.elf=.S)
-	$(Q)$(KLINK) $(BROKEN_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.debug) \
+	$(Q)$(KLINK) -fno-lto $(BROKEN_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.debug) \
 		$(KERNEL_O) $(NET_O) $(BROKEN_O) $(@:.elf=.o) $(COMPILER_LIBRARY)
 	$(Q)$(CROSS)objcopy -O elf32-i386 --strip-all $(@:.elf=.debug) $@
 

@@ -10,6 +10,7 @@ checked: $(SODIUM_STAMP) ## build/checked/deos.elf, the kernel that checks itsel
 		$(CHECKED)/deos.elf
 
 ifeq ($(CHECKED_KERNEL),1)
+KWHOLE :=
 # Undefined behaviour's checks panic; those of addresses call a function for each
 # access (kasan.c), so the offset is for the prologues of functions alone.
 KCHECKS := -DDEOS_CHECKED -fsanitize=kernel-address -fasan-shadow-offset=0xdffffc0000000000 \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Where the floor leaves the way of the ordinary kernel: it has the same objects, and by
-// the linker's --wrap it starts the network interface alone when the command line says
-// `floor=echo` or `floor=ping,...`, and never comes to the rest. The kernel that is
-// shipped has none of this.
+// Where the floor leaves the way of the ordinary kernel: it has the same objects, but its
+// main.c calls floor_init() (rules.mk). When the command line says `floor=echo` or
+// `floor=ping,...` that starts the network interface alone, and never comes to the rest.
+// The kernel that is shipped has none of this.
 
 #include "harness/floor/echo.h"
 #include "harness/floor/ping.h"
@@ -15,9 +15,7 @@
 #define ECHO_BUFFERS 256u
 
 void
-__real_devices_init(void);
-void
-__wrap_devices_init(void);
+floor_init(void);
 
 static void
 start_interface(void (*interrupt)(void))
@@ -53,7 +51,7 @@ ping(const char *plan)
 }
 
 void
-__wrap_devices_init(void)
+floor_init(void)
 {
 	const char *word = boot_word("floor=echo");
 	const char *plan = boot_word("floor=ping,");
@@ -62,5 +60,5 @@ __wrap_devices_init(void)
 		echo();
 	if (plan)
 		ping(plan);
-	__real_devices_init();
+	devices_init();
 }

@@ -18,7 +18,7 @@ $(B)/stays/stays.o: harness/stays/stays.c kernel/rules.mk
 $(B)/stays/deos.elf: $(KERNEL_O) $(NET_O) $(B)/stays/stays.o \
 		$(B)/kernel/empty_symbols.o $(KERNEL_LD)
 	$(call say,LD,$@)
-	$(Q)$(KLINK) $(STAY_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.debug) \
+	$(Q)$(KLINK) -fno-lto $(STAY_WRAPS:%=-Wl,--wrap=%) -o $(@:.elf=.debug) \
 		$(filter %.o,$^) $(COMPILER_LIBRARY)
 	$(Q)$(CROSS)objcopy -O elf32-i386 --strip-all $(@:.elf=.debug) $@
 

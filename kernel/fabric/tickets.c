@@ -23,7 +23,7 @@ enum wire_code
 ticket_make(struct fabric_queue *queue, const struct fabric_submit *s)
 {
 	filled_ struct rcap_submit r;
-	struct rcap_ticket_terms terms;
+	struct rcap_ticket_terms terms = { 0 };
 	enum wire_code code;
 
 	if (s->length != WIRE_LENGTH(ticket) || !s->offset)

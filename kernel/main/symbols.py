@@ -9,9 +9,9 @@ import sys
 def main() -> None:
     symbols = []
     for line in sys.stdin:
-        address, kind, name = line.split()
-        if kind in "tT" and not name.startswith("."):
-            symbols.append((int(address, 16), name))
+        address, kind, *names = line.split()    # what debuggers need alone may have no name
+        if names and kind in "tT" and not names[0].startswith("."):
+            symbols.append((int(address, 16), names[0].partition(".lto_priv")[0]))
     out = ['.section .symbols, "a"', ".balign 8",
            ".globl symbol_count, symbol_addresses, symbol_names, symbol_text",
            "symbol_count: .quad %d" % len(symbols), "symbol_addresses:"]
