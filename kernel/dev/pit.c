@@ -19,7 +19,7 @@
 #define COUNT_START 0xffffu		// 55 ms
 #define COUNT_MEASURED 4772u		// 4 ms
 #define READS 5
-#define ROUNDS_MAX 16
+#define ROUNDS_MAX 200		// 11 s: a host that is busy may take all of a round away
 #define POLLS_MAX (1u << 22)		// seconds: a port takes no less than 0.1 us
 
 // A moment at which both clocks were read.
