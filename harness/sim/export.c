@@ -470,31 +470,32 @@ rcap_host_revoke(void *host, u32 tree_node, bool self)
 	withdraw(node, tree_node, self);
 }
 
+static void
+trimmed(void *host, const struct cap *was, u32 at, u64 from)
+{
+	struct sim_node *node = host;
+
+	(void)was;
+	if (!from)
+		unexport(node, at);
+	else if (node->entry[at] != RCAP_NONE)
+		rcap_shortened(node->rcap, node->entry[at], node->pool[at].count);
+}
+
 // Above it some may have been cut off already: that changes nothing here.
 void
 rcap_host_shorten(void *host, u32 tree_node, u64 keep)
 {
 	struct sim_node *node = host;
-	u32 row = node->row[tree_node], at;
-	struct cap_trim trim;
-	struct cap was;
-	bool gone, more;
+	u32 row = node->row[tree_node];
 
 	if (recall_takes(node, tree_node))
 		authority_shorten(&sim.model.authority, row, (u32)keep, sim.trace.now);
 	else
 		model_shortened(&sim.model, row, (u32)keep);
 	node->taking = CAP_NIL;
-	cap_trim_start(&node->tree, node->pool[tree_node].list,
-		       node->pool[tree_node].slot, keep, &trim);
-	do {
-		more = cap_trim_step(&node->tree, &trim, &was, &at, &gone);
-		if (was.type != CAP_NONE && gone)
-			unexport(node, at);
-		else if (was.type != CAP_NONE && node->entry[at] != RCAP_NONE)
-			rcap_shortened(node->rcap, node->entry[at],
-				       node->pool[at].count);
-	} while (more);
+	cap_trim(&node->tree, node->pool[tree_node].list, node->pool[tree_node].slot, keep,
+		 trimmed, node);
 	rcap_revoked(node->rcap);
 }
 

@@ -351,46 +351,30 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 	return node;
 }
 
-void
-cap_trim_start(struct cap_tree *tree, u32 list, u32 slot, u64 count,
-	       struct cap_trim *trim)
-{
-	u32 top = list_of(tree, list)->node[slot];
-
-	ASSERT(top < tree->pool_size);
-	ASSERT(count > 0 && count < tree->pool[top].count);
-	*trim = (struct cap_trim){
-		.end = tree->pool[top].base + count,
-		.top = top,
-		.next = first_leaf(tree, top, false),
-	};
-}
-
 // Leaves first, so that whatever goes is a leaf by then (C2: what is below it
 // lies within its range).
-bool
-cap_trim_step(struct cap_tree *tree, struct cap_trim *trim, struct cap *was,
-	      u32 *node, bool *gone)
+void
+cap_trim(struct cap_tree *tree, u32 list, u32 slot, u64 count, cap_lost *lost, void *host)
 {
-	ASSERT(trim->next < tree->pool_size);
+	u32 top = list_of(tree, list)->node[slot], node;
+	u32 next = first_leaf(tree, top, false);
+	u64 end = tree->pool[top].base + count;
 
-	struct cap *cap = &tree->pool[trim->next];
-	bool last = trim->next == trim->top;
+	ASSERT(count > 0 && count < tree->pool[top].count);
+	do {
+		struct cap *cap = &tree->pool[next];
+		const struct cap was = *cap;
 
-	*node = trim->next;
-	*gone = cap->base >= trim->end;
-	*was = *cap;
-	if (!last)
-		trim->next = cap->next != CAP_NIL ? first_leaf(tree, cap->next, false)
-						  : cap->parent;
-	if (*gone)
-		remove_leaf(tree, cap);
-	else if (cap->base + cap->count > trim->end)
-		cap->count = trim->end - cap->base;
-	else
-		was->type = CAP_NONE;
-	ASSERT(!last || !*gone);
-	return !last;
+		node = next;
+		next = was.next != CAP_NIL ? first_leaf(tree, was.next, false) : was.parent;
+		if (was.base >= end) {
+			remove_leaf(tree, cap);
+			lost(host, &was, node, 0);
+		} else if (was.base + was.count > end) {
+			cap->count = end - was.base;
+			lost(host, &was, node, end);
+		}
+	} while (node != top);
 }
 
 void

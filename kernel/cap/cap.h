@@ -132,24 +132,12 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 
 // Ends a capability, and everything that came from it, behind the first `count`
 // units of its range, which is longer: what begins behind them goes, what
-// reaches beyond them gets shorter. Nothing else happens to the tree between the
-// first step and the last.
-struct cap_trim {
-	u64 end;		// first unit that goes
-	u32 top;		// node
-	u32 next;		// node to look at, or CAP_NIL
-};
-
+// reaches beyond them gets shorter. `lost` is told of each that changes, leaves first:
+// what it was, its node, and from which unit on it has lost its range (0: it is gone). It
+// does not change the tree.
+typedef void cap_lost(void *host, const struct cap *was, u32 node, u64 from);
 void
-cap_trim_start(struct cap_tree *tree, u32 list, u32 slot, u64 count,
-	       struct cap_trim *trim);
-
-// Looks at one capability. Returns false when that was the last one; *was is what
-// it was when it changed, else its type is CAP_NONE; *node is its node and *gone
-// whether it was removed.
-must_check bool
-cap_trim_step(struct cap_tree *tree, struct cap_trim *trim, struct cap *was,
-	      u32 *node, bool *gone);
+cap_trim(struct cap_tree *tree, u32 list, u32 slot, u64 count, cap_lost *lost, void *host);
 
 // Withdraws everything derived from a node so far; with `self`, the node too.
 void

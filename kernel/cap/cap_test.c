@@ -178,44 +178,52 @@ step_remove(struct prng *p)
 	}
 }
 
+struct trimmed {
+	u64 end;
+	u32 changes;
+};
+
+static void
+see(void *host, const struct cap *was, u32 node, u64 from)
+{
+	struct trimmed *seen = host;
+
+	assert_int_equal(was->generation, tree.pool[node].generation);
+	assert_int_equal(from, model[was->list][was->slot].base >= seen->end ? 0 : seen->end);
+	assert_int_equal(tree.pool[node].type, from ? was->type : CAP_NONE);
+	seen->changes++;
+}
+
 static void
 step_trim(struct prng *p)
 {
 	u32 list = (u32)prng_below(p, LISTS), slot = (u32)prng_below(p, 80);
 	struct model_cap *top = &model[list][slot];
-	struct cap_trim trim;
-	struct cap was;
-	bool gone[LISTS * CAP_LIST_SLOTS] = { 0 }, more = true, went;
-	u32 node, changes = 0, expected = 0;
-	u64 end;
+	struct trimmed seen = { 0 };
+	bool gone[LISTS * CAP_LIST_SLOTS] = { 0 };
+	u32 expected = 0;
 
 	if (!top->used || top->count < 2)
 		return;
-	end = top->base + 1 + prng_below(p, top->count - 1);
-	cap_trim_start(&tree, list, slot, end - top->base, &trim);
-	while (more) {
-		more = cap_trim_step(&tree, &trim, &was, &node, &went);
-		changes += was.type != CAP_NONE;
-		if (was.type != CAP_NONE)
-			assert_int_equal(went, model[was.list][was.slot].base >= end);
-	}
+	seen.end = top->base + 1 + prng_below(p, top->count - 1);
+	cap_trim(&tree, list, slot, seen.end - top->base, see, &seen);
 	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
 		struct model_cap *m = model_at(i);
 
-		gone[i] = m->used && model_below(m, top) && m->base >= end;
+		gone[i] = m->used && model_below(m, top) && m->base >= seen.end;
 	}
 	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
 		struct model_cap *m = model_at(i);
 
 		if (!m->used || !model_below(m, top))
 			continue;
-		expected += gone[i] || m->base + m->count > end;
-		if (!gone[i] && m->base + m->count > end)
-			m->count = end - m->base;
+		expected += gone[i] || m->base + m->count > seen.end;
+		if (!gone[i] && m->base + m->count > seen.end)
+			m->count = seen.end - m->base;
 	}
 	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++)
 		model_at(i)->used &= !gone[i];
-	assert_int_equal(changes, expected);
+	assert_int_equal(seen.changes, expected);
 }
 
 static void

@@ -129,21 +129,25 @@ make_order(const struct demand *d, const struct revoke_declared *declared, u32 c
 }
 
 static void
+ignore(void *host, const struct cap *was, u32 node, u64 from)
+{
+	(void)host;
+	(void)was;
+	(void)node;
+	(void)from;
+}
+
+static void
 apply(const struct demand_choice *c)
 {
-	struct cap_trim trim;
 	struct cap was;
-	u32 node;
-	bool gone;
 
 	if (c->keep == 0) {
 		while (cap_remove_step(&tree, DEBTOR, c->slot, true, &was) != CAP_NIL)
 			;
 		return;
 	}
-	cap_trim_start(&tree, DEBTOR, c->slot, c->keep, &trim);
-	while (cap_trim_step(&tree, &trim, &was, &node, &gone))
-		;
+	cap_trim(&tree, DEBTOR, c->slot, c->keep, ignore, NULL);
 }
 
 static u64

@@ -200,22 +200,34 @@ units_gone(const struct cap *part, u32 node)
 	}
 }
 
+// The consequences, where a capability went, or with `from` is not 0 lost its units from
+// there on.
 static void
-apply(const struct cap *removed, u32 node)
+apply(void *host, const struct cap *was, u32 node, u64 from)
 {
-	ASSERT(removed->type > CAP_NONE && removed->type < CAP_TYPE_COUNT);
-	if (removed->list >= FABRIC_LIST_FIRST) {
-		fabric_export_gone(removed, node);
+	struct cap part = *was;
+
+	(void)host;
+	ASSERT(was->type > CAP_NONE && was->type < CAP_TYPE_COUNT);
+	if (from) {
+		ASSERT(from > was->base && from - was->base < was->count);
+		part.base = from;
+		part.count -= from - was->base;
+	}
+	if (was->list >= FABRIC_LIST_FIRST) {
+		(from ? fabric_export_shortened : fabric_export_gone)(&part, node);
 		return;
 	}
-	bindings_gone(removed, node, 0);
-	units_gone(removed, node);
-	if (removed->depth > 0)
+	bindings_gone(was, node, from);
+	units_gone(&part, node);
+	if (from && was->type == CAP_REMOTE)
+		remote_shortened(was, from - was->base);
+	if (from || was->depth > 0)
 		return;
-	if (removed->type == CAP_REMOTE)
-		remote_gone(removed->base);
-	else if (destroy[removed->type])
-		destroy[removed->type]((u32)removed->base);
+	if (was->type == CAP_REMOTE)
+		remote_gone(was->base);
+	else if (destroy[was->type])
+		destroy[was->type]((u32)was->base);
 }
 
 static void
@@ -245,7 +257,7 @@ remove_tree(u32 list, u32 slot, bool self)
 
 		if (node == CAP_NIL)
 			return true;
-		apply(&removed, node);
+		apply(NULL, &removed, node, 0);
 		// What other nodes hold is refused by now, and is swept away without
 		// this call too: however much it is, the call does not take longer.
 		if (removed.list >= FABRIC_LIST_FIRST)
@@ -281,43 +293,10 @@ removal_run_all(u32 list)
 	return done;
 }
 
-// A capability of a type that has units lost those from `first` on.
-static void
-apply_part(const struct cap *was, u32 node, u64 first)
-{
-	struct cap part = *was;
-
-	ASSERT(first > was->base && first - was->base < was->count);
-	part.base = first;
-	part.count = was->base + was->count - first;
-	if (was->list >= FABRIC_LIST_FIRST) {
-		fabric_export_shortened(&part, node);
-		return;
-	}
-	bindings_gone(was, node, first);
-	units_gone(&part, node);
-	if (was->type == CAP_REMOTE)
-		remote_shortened(was, first - was->base);
-}
-
 void
 removal_trim(u32 list, u32 slot, u64 count)
 {
-	struct cap_trim trim;
-	struct cap was;
-	u32 node;
-	bool gone, more;
-
 	begin_round();
-	cap_trim_start(&caps, list, slot, count, &trim);
-	do {
-		more = cap_trim_step(&caps, &trim, &was, &node, &gone);
-		if (was.type == CAP_NONE)
-			continue;
-		if (gone)
-			apply(&was, node);
-		else
-			apply_part(&was, node, trim.end);
-	} while (more);
+	cap_trim(&caps, list, slot, count, apply, NULL);
 	sweep();
 }
