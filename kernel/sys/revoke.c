@@ -195,30 +195,21 @@ record(struct env *env, u32 request, u32 slot, const struct cap *cap, u64 keep,
 	__atomic_store_n(&r->taken_head, head + 1, __ATOMIC_RELEASE);
 }
 
-// Removes a capability as a whole, which may take rounds.
-static void
-take_whole(struct env *env, u32 slot)
-{
-	const struct cap *cap = cap_at(&caps, env->index, slot);
-	u32 node = cap_node(&caps, cap), generation = cap->generation;
-
-	if (removal_run(env->index, slot, true))
-		return;
-	env->taking_node = node;
-	env->taking_generation = generation;
-}
-
+// To remove one as a whole may take rounds.
 static void
 take(struct env *env, u32 request, u32 slot, u64 keep, u64 units)
 {
 	const struct cap *cap = cap_at(&caps, env->index, slot);
+	u32 node = cap_node(&caps, cap), generation = cap->generation;
 
-	ASSERT(cap && keep < cap->count);
+	ASSERT(keep < cap->count);
 	record(env, request, slot, cap, keep, units);
-	if (keep)
+	if (keep) {
 		removal_trim(env->index, slot, keep);
-	else
-		take_whole(env, slot);
+	} else if (!removal_run(env->index, slot, true)) {
+		env->taking_node = node;
+		env->taking_generation = generation;
+	}
 }
 
 // The slot of a root capability of that type, or SLOT_NONE; of children the youngest
@@ -396,61 +387,61 @@ revoke_work(u64 now_ns)
 		revoke_due_ns = MIN(revoke_due_ns, due_of(&envs[i]));
 }
 
-struct ask_checked {
+struct ask {
 	struct env *env;
 	u32 index;		// of the request
-	u32 node;
-	u32 generation;
-	bool itself;
+	struct demand demand;	// as it begins
 };
 
 // The open request that this one adds to, or a free place.
 static i64
-find_place(struct ask_checked *c, u32 type)
+find_place(struct ask *a)
 {
-	u32 from = c->node == CAP_NIL ? kind_of(type) : KINDS;
-	u32 end = c->node == CAP_NIL ? from + 1 : REVOKE_REQUESTS_MAX;
+	const struct demand *wanted = &a->demand;
+	bool quota = wanted->node == CAP_NIL;
+	u32 from = quota ? kind_of(wanted->type) : KINDS;
+	u32 end = quota ? from + 1 : REVOKE_REQUESTS_MAX;
 
-	c->index = REVOKE_REQUESTS_MAX;
+	a->index = REVOKE_REQUESTS_MAX;
 	for (u32 i = from; i < end; i++) {
-		const struct demand *d = &c->env->demand[i];
+		const struct demand *d = &a->env->demand[i];
 
-		if (d->type != CAP_NONE && d->node == c->node &&
-		    d->itself == c->itself &&
-		    (c->node == CAP_NIL || d->generation == c->generation)) {
-			c->index = i;
+		if (d->type != CAP_NONE && d->node == wanted->node &&
+		    d->itself == wanted->itself && d->generation == wanted->generation) {
+			a->index = i;
 			return 0;
 		}
-		if (d->type == CAP_NONE && c->index == REVOKE_REQUESTS_MAX)
-			c->index = i;
+		if (d->type == CAP_NONE && a->index == REVOKE_REQUESTS_MAX)
+			a->index = i;
 	}
-	return SCARCE(c->index >= REVOKE_REQUESTS_MAX) ? -E_TABLE : 0;
+	return SCARCE(a->index >= REVOKE_REQUESTS_MAX) ? -E_TABLE : 0;
 }
 
 static i64
-check_source(const struct call *call, struct ask_checked *c)
+check_source(const struct call *call, struct ask *a)
 {
 	const struct cap *source;
 
-	c->node = CAP_NIL;
-	c->itself = false;
+	a->demand = (struct demand){
+		.type = (u8)call->a[2], .node = CAP_NIL, .deadline_ns = NEVER,
+	};
 	if (call->a[1] == SLOT_NONE) {
 		if (kind_of(call->a[2]) == KINDS)
 			return -E_ARGUMENT;
-		return c->env->parent == c->env->index ? -E_STATE : 0;
+		return a->env->parent == a->env->index ? -E_STATE : 0;
 	}
 	source = live_cap(call, call->a[1]);
 	if (!source)
 		return -E_SLOT;
-	c->node = cap_node(&caps, source);
-	c->generation = source->generation;
+	a->demand.node = cap_node(&caps, source);
+	a->demand.generation = source->generation;
 	return source->type == call->a[2] ? 0 : -E_TYPE;
 }
 
 i64
 check_revoke_ask(struct call *call)
 {
-	struct ask_checked *c = CHECKED(call, struct ask_checked);
+	struct ask *a = CHECKED(call, struct ask);
 	i64 error;
 
 	if (call->a[1] == SLOT_NONE && !(call->cap->rights & CAP_WRITE))
@@ -459,105 +450,100 @@ check_revoke_ask(struct call *call)
 		return -E_ARGUMENT;
 	if (call->a[4] > clock_ns() + REVOKE_DELAY_MAX_NS)
 		return -E_ARGUMENT;
-	c->env = &envs[call->cap->base];
-	if (!env_lives(c->env))
+	a->env = &envs[call->cap->base];
+	if (!env_lives(a->env))
 		return -E_STATE;
-	error = check_source(call, c);
-	return error ? error : find_place(c, (u32)call->a[2]);
+	error = check_source(call, a);
+	return error ? error : find_place(a);
 }
 
-static void
-open_demand(const struct ask_checked *c, u32 type)
+static struct demand *
+open_demand(const struct ask *a)
 {
-	struct demand *d = &c->env->demand[c->index];
+	struct demand *d = &a->env->demand[a->index];
 
-	*d = (struct demand){
-		.type = (u8)type,
-		.itself = c->itself,
-		.node = c->node,
-		.generation = c->generation,
-		.deadline_ns = NEVER,
-	};
-	if (c->node != CAP_NIL)
-		d->allowed = demand_held(&caps, c->env->index, d);
-	c->env->info->requests++;
+	if (d->type != CAP_NONE)
+		return d;
+	*d = a->demand;
+	if (d->node != CAP_NIL)
+		d->allowed = demand_held(&caps, a->env->index, d);
+	a->env->info->requests++;
+	return d;
 }
 
-// A second request adds to the first, and the earlier deadline holds.
+// More is wanted than before, and the earlier deadline holds. Returns what is owed.
+static u64
+press(const struct ask *a, u64 deadline_ns)
+{
+	struct demand *d = &a->env->demand[a->index];
+
+	d->deadline_ns = MIN(d->deadline_ns, deadline_ns);
+	settle_one(a->env, a->index);
+	tell(a->env);
+	if (d->type == CAP_NONE)
+		return 0;
+	revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);		// K3
+	sched_kick(0);
+	return d->node == CAP_NIL ? d->owed : still_owed(a->env, d);
+}
+
+// A second request adds to the first.
 i64
 do_revoke_ask(struct call *call)
 {
-	const struct ask_checked *c = CHECKED(call, struct ask_checked);
-	struct env *env = c->env;
-	struct demand *d = &env->demand[c->index];
+	const struct ask *a = CHECKED(call, struct ask);
+	struct demand *d = open_demand(a);
 	u64 count = call->a[3];
 
-	if (d->type == CAP_NONE)
-		open_demand(c, (u32)call->a[2]);
-	d->deadline_ns = MIN(d->deadline_ns, call->a[4]);
-	if (c->node == CAP_NIL)
+	if (d->node == CAP_NIL)
 		d->owed = MIN(d->owed + MIN(count, ~0u), ~0u);
 	else
 		d->allowed -= MIN(count, d->allowed);
-	settle_one(env, c->index);
-	tell(env);
-	if (d->type == CAP_NONE)
-		return 0;
-	revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);
-	sched_kick(0);
-	return (i64)(c->node == CAP_NIL ? d->owed : still_owed(env, d));
+	return (i64)press(a, call->a[4]);
 }
 
-static struct ask_checked
+static struct ask
 ask_of(u32 node)
 {
 	const struct cap *cap = &caps.pool[node];
 
 	ASSERT(cap->type == CAP_REMOTE && cap->depth == 0 && cap->list < ENVS_MAX);
-	return (struct ask_checked){
+	return (struct ask){
 		.env = &envs[cap->list],
-		.node = node,
-		.generation = cap->generation,
-		.itself = true,
+		.demand = { .type = CAP_REMOTE, .itself = true, .node = node,
+			    .generation = cap->generation, .deadline_ns = NEVER },
 	};
 }
 
 bool
 revoke_remote(u32 node, u64 keep, u64 deadline_ns)
 {
-	struct ask_checked c = ask_of(node);
+	struct ask a = ask_of(node);
 	struct demand *d;
 
-	if (!env_lives(c.env) || find_place(&c, CAP_REMOTE))
+	if (!env_lives(a.env) || find_place(&a))
 		return false;
-	d = &c.env->demand[c.index];
-	if (d->type == CAP_NONE)
-		open_demand(&c, CAP_REMOTE);
+	d = open_demand(&a);
 	d->allowed = MIN(d->allowed, keep);
-	d->deadline_ns = MIN(d->deadline_ns, deadline_ns);
-	settle_one(c.env, c.index);
-	tell(c.env);
-	if (d->type != CAP_NONE)
-		revoke_due_ns = MIN(revoke_due_ns, d->deadline_ns);
-	sched_kick(0);
+	press(&a, deadline_ns);
 	return true;
 }
 
 void
 revoke_lost(u32 node, u64 keep, u64 left)
 {
-	struct ask_checked c = ask_of(node);
+	struct ask a = ask_of(node);
 	struct cap was = caps.pool[node];
 
 	ASSERT(keep < left && left <= was.count);
-	if (!env_lives(c.env))
+	if (!env_lives(a.env))
 		return;
-	if (!find_place(&c, CAP_REMOTE) && c.env->demand[c.index].type != CAP_NONE &&
+	if (!find_place(&a) && a.env->demand[a.index].type != CAP_NONE &&
 	    revoke_remote(node, keep, clock_ns()))
 		return;
 	was.count = left;
-	record(c.env, REVOKE_UNASKED, was.slot, &was, keep, left - keep);
-	tell(c.env);
+	record(a.env, REVOKE_UNASKED, was.slot, &was, keep, left - keep);
+	tell(a.env);
 }
 
 i64
