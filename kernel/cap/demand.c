@@ -14,9 +14,8 @@ demand_divides(u32 type)
 	       type == CAP_REMOTE;
 }
 
-// Packet rings, queues and endpoints are one kind in a quota.
-static u32
-quota_kind(u32 type)
+u32
+demand_kind(u32 type)
 {
 	switch (type) {
 	case CAP_QUEUE:
@@ -36,7 +35,7 @@ concerns(const struct cap_tree *tree, u32 node, const struct demand *demand)
 	if (demand->itself)
 		return node == demand->node;
 	if (demand->node == CAP_NIL)
-		return cap->depth == 0 && quota_kind(cap->type) == demand->type;
+		return cap->depth == 0 && demand_kind(cap->type) == demand->type;
 	return cap_is_below(tree, node, demand->node);
 }
 

@@ -29,6 +29,10 @@ struct demand {
 bool
 demand_divides(u32 type);
 
+// The type that stands for a kind in a quota: packet rings, queues and endpoints are one.
+u32
+demand_kind(u32 type);
+
 // Units that the list holds of what the demand is about. Bounded by
 // CAP_LIST_SLOTS * CAP_DEPTH_MAX.
 u64

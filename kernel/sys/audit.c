@@ -64,7 +64,7 @@ count_slices(void)
 static void
 count_root(struct holdings *h, u32 index, const struct cap *cap)
 {
-	switch ((enum cap_type)cap->type) {
+	switch ((enum cap_type)demand_kind(cap->type)) {
 	case CAP_FRAMES:
 		// Modules of boot: their frames stay reserved.
 		if (frames.frame[cap->base].state == FRAME_RESERVED)
@@ -79,9 +79,6 @@ count_root(struct holdings *h, u32 index, const struct cap *cap)
 		h->root_slices += cap->count;
 		break;
 	case CAP_RING:
-	case CAP_QUEUE:
-	case CAP_FABRIC_QUEUE:
-	case CAP_ENDPOINT:
 		h->root_rings += cap->count;
 		break;
 	default:
@@ -90,22 +87,17 @@ count_root(struct holdings *h, u32 index, const struct cap *cap)
 }
 
 static void
-count_roots(u32 index)
+check_env(u32 index)
 {
+	struct holdings *h = &held[index];
+	const struct env_info *info = envs[index].info;
+
 	for (u32 slot = 0; slot < CAP_LIST_SLOTS; slot++) {
 		const struct cap *cap = cap_at(&caps, index, slot);
 
 		if (cap && cap->depth == 0)
-			count_root(&held[index], index, cap);
+			count_root(h, index, cap);
 	}
-}
-
-static void
-check_env(u32 index)
-{
-	const struct holdings *h = &held[index];
-	const struct env_info *info = envs[index].info;
-
 	ASSERT(h->owned == h->root_frames);				// A1
 	ASSERT(h->owned + h->kept == info->used.frames);
 	ASSERT(h->kept >= envs[index].tables);
@@ -166,10 +158,8 @@ do_machine_audit(struct call *call)
 	own_check(&frames);
 	pins = count_frames();
 	count_slices();
-	for (u32 i = 0; i < ENVS_MAX; i++) {
-		count_roots(i);
+	for (u32 i = 0; i < ENVS_MAX; i++)
 		check_env(i);
-	}
 	check_quotas();
 	ASSERT(pins == count_pins());					// A5
 	return 0;
