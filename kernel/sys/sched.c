@@ -192,7 +192,8 @@ switch_in(struct cpu *cpu, struct env *env)
 		fs_base_write(env->context.fs_base);
 		msr_write(MSR_KERNEL_GS_BASE, env->context.gs_base);
 	}
-	cpu_set_entry_stack(cpu, (u64)&env->context.fs_base);
+	// Entries from user mode push into its context: SYSCALL's (trap.S), and traps.
+	cpu->context_end = cpu->tss.rsp[0] = (u64)&env->context.fs_base;
 	trace(TRACE_SWITCH, env->index, cpu->slice);
 }
 

@@ -222,12 +222,3 @@ cpu_setup(struct cpu *cpu)
 	cpu->fsgsbase = cpu_features.fsgsbase;
 	cpu->started = true;
 }
-
-// Where the processor pushes when a trap comes from user mode.
-void
-cpu_set_entry_stack(struct cpu *cpu, u64 context_end)
-{
-	ASSERT(context_end % 16 == 0);
-	cpu->context_end = context_end;
-	cpu->tss.rsp[0] = context_end;
-}

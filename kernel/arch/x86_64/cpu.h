@@ -322,11 +322,6 @@ cpu_make_stacks(struct cpu *cpu);
 void
 cpu_setup(struct cpu *cpu);
 
-// Makes entries from user mode push into the context that ends at this address
-// (16-aligned): the end of struct context's hardware part.
-void
-cpu_set_entry_stack(struct cpu *cpu, u64 context_end);
-
 // The FPU state with which every environment begins.
 extern u8 fpu_initial[FPU_AREA_SIZE];
 

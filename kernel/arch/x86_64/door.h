@@ -36,7 +36,7 @@ struct door {
 	u64 rip, rsp;		// where the reply to its own call goes
 	u64 deadline_ns;	// of its own call
 	u64 root;		// CR3
-	u64 context_end;	// cpu_set_entry_stack()
+	u64 context_end;	// as struct cpu's
 	u64 entry, stack;	// where calls come in
 	u32 index;		// of the environment
 	u32 id;

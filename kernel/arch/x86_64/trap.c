@@ -5,10 +5,12 @@
 
 #include "kernel/arch/x86_64/trap.h"
 #include "kernel/arch/x86_64/cpu.h"
+#include "kernel/arch/x86_64/irq.h"
 #include "kernel/arch/x86_64/lock.h"
 #include "kernel/arch/x86_64/shootdown.h"
 #include "kernel/base/assert.h"
 #include "kernel/dev/apic.h"
+#include "kernel/main/kprintf.h"
 #include "kernel/main/panic.h"
 #include "kernel/main/trace.h"
 #include "kernel/sys/dispatch.h"
@@ -17,11 +19,33 @@
 #include "kernel/sys/transfer.h"
 #include "kernel/sys/upcall.h"
 
+#define MESSAGE_BASE 0xfee00000ull
+
+// Of devices, by vector; only read once boot is over. Unclaimed ones are ignored.
+static void (*handlers[IRQ_HANDLERS_MAX])(void) sealed_;
+static u32 handler_count sealed_;
+
+u8
+irq_claim(void (*handler)(void))
+{
+	if (handler_count == IRQ_HANDLERS_MAX)
+		panic("more than %u interrupt sources", IRQ_HANDLERS_MAX);
+	handlers[handler_count] = handler;
+	return (u8)(VECTOR_EXCEPTIONS + handler_count++);
+}
+
+u64
+irq_message_address(void)
+{
+	return MESSAGE_BASE | (u64)cpus[0].apic_id << 12;
+}
+
 static void
 interrupt(u32 vector)
 {
 	struct cpu *cpu = this_cpu();
 
+	ASSERT(vector >= VECTOR_EXCEPTIONS);
 	trace(TRACE_IRQ, vector, 0);
 	switch (vector) {
 	case VECTOR_TIMER:
@@ -34,7 +58,8 @@ interrupt(u32 vector)
 	case VECTOR_SPURIOUS:
 		return;
 	default:
-		irq_dispatch(vector);
+		if (vector - VECTOR_EXCEPTIONS < handler_count)
+			handlers[vector - VECTOR_EXCEPTIONS]();
 	}
 	apic_end_of_interrupt();
 }

@@ -12,7 +12,3 @@ user_trap(struct context *context);
 // From kernel mode: an interrupt of a halted processor, or a panic.
 void
 kernel_trap(struct context *context);
-
-// Runs the handler that claimed the vector; unclaimed ones are ignored.
-void
-irq_dispatch(u32 vector);
