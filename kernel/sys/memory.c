@@ -98,13 +98,6 @@ check_tables(const struct env *env, u32 missing)
 	return SCARCE(missing > frames.free) ? -E_FRAMES : 0;
 }
 
-static void
-flush(const struct env *env, u64 va, u64 pages)
-{
-	shootdown_here(env, va, pages);
-	shootdown_others(env);
-}
-
 struct map_checked {
 	struct env *env;
 	u64 *leaf;		// of the one page, if its table is there
@@ -214,7 +207,7 @@ do_page_map(struct call *call)
 	if (!c->leaf)
 		apply_ops(c);
 	else if (paging_set(c->leaf, paging_entry(c->op->frame, c->op->prot)))
-		flush(c->env, c->op->va, 1);
+		shootdown(c->env, c->op->va, 1);
 	return 0;
 }
 
@@ -286,7 +279,7 @@ do_page_bits(struct call *call)
 	u64 va = call->a[1], count = call->a[2];
 
 	if (paging_bits(env, va, count, (u32)call->a[4], bits))
-		flush(env, va, count);
+		shootdown(env, va, count);
 	user_write(CHECKED(call, struct user_out), bits, count);
 	return 0;
 }

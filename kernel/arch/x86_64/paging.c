@@ -245,10 +245,8 @@ paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 
 	ASSERT(env->page_root != 0);
 	sweep_tables(&sweep, root_of(env), 3);
-	if (sweep.changed) {
-		shootdown_here(env, 0, FLUSH_ALL);
-		shootdown_others(env);
-	}
+	if (sweep.changed)
+		shootdown(env, 0, FLUSH_ALL);
 }
 
 hot_ void *

@@ -43,6 +43,14 @@ shootdown_others(const struct env *env)
 		shootdown_processors(env);
 }
 
+// Both.
+static inline void
+shootdown(const struct env *env, u64 va, u64 pages)
+{
+	shootdown_here(env, va, pages);
+	shootdown_others(env);
+}
+
 // Entering and leaving the kernel; leaving flushes when somebody asked.
 static inline void
 shootdown_enter(struct cpu *cpu, enum in_kernel where)
