@@ -281,8 +281,11 @@ cap_derive_self(struct cap_tree *tree, u32 list, u32 slot, u32 target)
 }
 
 static void
-unlink_sibling(struct cap_tree *tree, struct cap *cap)
+remove_leaf(struct cap_tree *tree, struct cap *cap)
 {
+	struct cap_list *list = list_of(tree, cap->list);
+
+	ASSERT(cap->child == CAP_NIL && cap->children == 0);
 	if (cap->next != CAP_NIL)
 		tree->pool[cap->next].previous = cap->previous;
 	if (cap->previous != CAP_NIL)
@@ -291,16 +294,6 @@ unlink_sibling(struct cap_tree *tree, struct cap *cap)
 		tree->pool[cap->parent].child = cap->next;
 	if (cap->parent != CAP_NIL)
 		tree->pool[cap->parent].children--;
-}
-
-static void
-remove_leaf(struct cap_tree *tree, struct cap *cap)
-{
-	ASSERT(cap->child == CAP_NIL && cap->children == 0);
-	unlink_sibling(tree, cap);
-
-	struct cap_list *list = list_of(tree, cap->list);
-
 	list->node[cap->slot] = CAP_NIL;
 	list->used--;
 	tree->used--;

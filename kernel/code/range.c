@@ -93,12 +93,6 @@ shift_count(struct range count, u32 bits)
 
 // Sign extension changes nothing as long as the sign is clear.
 static struct range
-extend(struct range a, u32 bits)
-{
-	return a.max >> (bits - 1) ? RANGE_ALL : a;
-}
-
-static struct range
 calculate(enum code_alu op, u32 bits, i16 offset, struct range a, struct range b)
 {
 	bool negative = (a.max | b.max) >> (bits - 1);
@@ -118,7 +112,7 @@ calculate(enum code_alu op, u32 bits, i16 offset, struct range a, struct range b
 			       shift_right(a, shift_count(b, bits));
 	case CODE_DIV:	return offset && negative ? RANGE_ALL : divide(a, b);
 	case CODE_MOD:	return offset && negative ? RANGE_ALL : modulo(a, b);
-	case CODE_MOV:	return offset ? extend(b, (u32)offset) : b;
+	case CODE_MOV:	return offset && b.max >> (offset - 1) ? RANGE_ALL : b;
 	default:	return RANGE_ALL;
 	}
 }
@@ -147,12 +141,6 @@ meet(struct range *a, u64 min, u64 max)
 	a->min = MAX(a->min, min);
 	a->max = MIN(a->max, max);
 	return a->min <= a->max;
-}
-
-static bool
-assume_equal(struct range *a, struct range *b)
-{
-	return meet(a, b->min, b->max) && meet(b, a->min, a->max);
 }
 
 // Only the ends of an interval can be left out.
@@ -201,7 +189,7 @@ assume(enum code_jump op, u32 bits, struct range *a, struct range *b)
 	u64 top = ~0ull >> (65 - bits);		// the largest with its sign clear
 
 	switch (op) {
-	case CODE_JEQ:	return assume_equal(a, b);
+	case CODE_JEQ:	return meet(a, b->min, b->max) && meet(b, a->min, a->max);
 	case CODE_JNE:	return leave_out(a, *b) && leave_out(b, *a);
 	case CODE_JLT:	return assume_less(a, b);
 	case CODE_JLE:	return assume_at_most(a, b);

@@ -99,11 +99,6 @@ claims_end_guarded(struct claims *c, u32 guard);
 
 must_check bool
 claims_has(const struct claims *c, u32 ring, u32 index);
-static inline bool
-claims_sends(const struct claims *c, u32 ring)
-{
-	return claims_has(c, ring, CLAIM_SEND);
-}
 
 // How many claims to receive a ring has.
 must_check u32

@@ -161,19 +161,6 @@ env_end(struct env *env, enum env_end how, u32 status)
 	this_cpu()->reschedule = true;
 }
 
-static void
-return_quota(struct env *env)
-{
-	struct env_info *info = env->info;
-	struct env_info *parent = envs[env->parent].info;
-
-	ASSERT(!info->used.frames && !info->used.slices && !info->used.rings);
-	ASSERT(!info->used.envs && parent->used.envs > 0);
-	for (u32 kind = 0; kind < QUOTA_KINDS; kind++)
-		parent->quota.of[kind] += info->quota.of[kind];
-	parent->used.envs--;
-}
-
 // Frees the entry of a dead environment whose capability is gone and whose
 // children all returned their quotas; then the same may hold for its parent.
 static void
@@ -181,15 +168,20 @@ forget(struct env *env)
 {
 	while (env->orphan && env->info->state == ENV_DEAD &&
 	       env->info->used.envs == 0) {
-		bool first = env->parent == env->index;
+		struct quota quota = env->info->quota;
+		struct env_info *parent = envs[env->parent].info;
 
-		if (!first)
-			return_quota(env);
+		ASSERT(!env->info->used.frames && !env->info->used.slices);
+		ASSERT(!env->info->used.rings);
 		trace(TRACE_ENV, env->index, ENV_FREE);
 		*env->info = (struct env_info){ 0 };
 		wait_hint_table(env->info, sizeof(*env->info));
-		if (first)
-			return;
+		if (parent == env->info)
+			return;		// the first one
+		ASSERT(parent->used.envs > 0);
+		for (u32 kind = 0; kind < QUOTA_KINDS; kind++)
+			parent->quota.of[kind] += quota.of[kind];
+		parent->used.envs--;
 		env = &envs[env->parent];
 	}
 }

@@ -24,6 +24,7 @@
 #define RECEIVE_BUFFERS_SMALL 128u
 
 STATIC_ASSERT(FABRIC_BUFFERS <= RECEIVE_BUFFERS / 4 * 3);
+STATIC_ASSERT(RINGS_MAX <= 16);			// check_mac()
 
 struct ring rings[RINGS_MAX];
 
@@ -63,20 +64,6 @@ ring_init(void)
 	sys_info.nic_segments = nic->segments;
 	sys_info.nic_count = 1;
 	ring_tx_init();
-}
-
-// The address with that index. Addresses other than the node's own are locally
-// administered; the index changes the upper half of the first byte, which
-// leaves the part alone by which nodes of one rack differ.
-static void
-derive_mac(u32 mac_index, u8 *mac)
-{
-	memcpy(mac, nic_facts()->mac, 6);
-	if (mac_index) {
-		ASSERT(mac_index < 16);
-		mac[0] = (u8)(((mac[0] ^ mac_index << 4) & 0xf0) | 0x02);
-	}
-	ASSERT((mac[0] & 1) == 0);
 }
 
 struct bind_checked {
@@ -127,14 +114,18 @@ check_memory(const struct env *env, struct bind_checked *c)
 }
 
 // The address that it asks for; only who may forge chooses one that is not made
-// from the node's.
+// from the node's. Made ones are locally administered; the index changes the upper half
+// of the first byte, which leaves the part alone by which nodes of one rack differ.
 static i64
 check_mac(struct bind_checked *c)
 {
 	const struct ring_spec *s = &c->spec;
 
 	if (s->mac_index < RINGS_MAX) {
-		derive_mac(s->mac_index, c->mac);
+		memcpy(c->mac, nic_facts()->mac, sizeof(c->mac));
+		if (s->mac_index)
+			c->mac[0] = (u8)(((c->mac[0] ^ s->mac_index << 4) & 0xf0) | 0x02);
+		ASSERT((c->mac[0] & 1) == 0);
 		return 0;
 	}
 	if (s->mac_index != RING_MAC_GIVEN || s->mac[0] & 1 ||

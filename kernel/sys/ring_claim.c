@@ -36,7 +36,7 @@ lost(u32 which)
 		struct ring *ring = &rings[index];
 
 		ASSERT(ring->bound);
-		ring->sends &= ring->egress.forges || claims_sends(&claims, index);
+		ring->sends &= ring->egress.forges || claims_has(&claims, index, CLAIM_SEND);
 		ring->info->filter_count = (u16)claims_filters(&claims, index);
 		env_hint(ring->owner);
 	}

@@ -290,23 +290,15 @@ do_entry_wait(struct call *call)
 	return result;
 }
 
-// The environment whose entry a capability is for, or NULL.
-static struct env *
-callee_of(const struct cap *cap)
-{
-	u32 id = (u32)(cap->base >> ENTRY_BADGE_BITS);
-	u32 index;
-
-	FIND_FIRST(index, ENVS_MAX, env_table[index].id == id);
-	return index < ENVS_MAX ? &envs[index] : NULL;
-}
-
 i64
 check_entry_call(struct call *call)
 {
-	struct env *callee = callee_of(call->cap);
+	u32 id = (u32)(call->cap->base >> ENTRY_BADGE_BITS), index;
+	struct env *callee;
 
-	if (!callee || !env_lives(callee))
+	FIND_FIRST(index, ENVS_MAX, env_table[index].id == id);
+	callee = &envs[index];
+	if (index == ENVS_MAX || !env_lives(callee))
 		return -E_STATE;
 	if (callee->info->state != ENV_ASLEEP || !callee->parked ||
 	    transfer_unsettled(callee))

@@ -159,23 +159,17 @@ within(const struct env_wait *wait, u32 count, u64 physical, u64 len)
 	return false;
 }
 
-// Does it sleep on one of them, or want to be told?
-static bool
-watches(const struct env *env, u64 physical, u64 len)
-{
-	return (env->info->state == ENV_ASLEEP &&
-		within(env->wait, env->wait_count, physical, len)) ||
-	       within(env->watch, env->watch_count, physical, len);
-}
-
+// Whoever sleeps on one of them, or wants to be told.
 static void
 hint_watchers(u64 physical, u64 len)
 {
 	for (u64 left = env_started; left; left &= left - 1) {
-		u32 i = (u32)__builtin_ctzll(left);
+		const struct env *env = &envs[__builtin_ctzll(left)];
 
-		if (watches(&envs[i], physical, len))
-			env_hint(i);
+		if ((env->info->state == ENV_ASLEEP &&
+		     within(env->wait, env->wait_count, physical, len)) ||
+		    within(env->watch, env->watch_count, physical, len))
+			env_hint(env->index);
 	}
 }
 

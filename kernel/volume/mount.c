@@ -86,13 +86,6 @@ find(struct volume *v, u32 block, u32 parent, enum volume_state state, u32 type,
 }
 
 static bool
-is_valid(const struct volume *v, const struct volume_catalogue *c)
-{
-	return c->magic == VOLUME_MAGIC && c->version == VOLUME_VERSION &&
-	       c->count == v->count && c->checksum == checksum(c);
-}
-
-static bool
 find_types(struct volume *v)
 {
 	for (u32 i = 0; i < VOLUME_TYPES_MAX; i++) {
@@ -135,7 +128,8 @@ volume_mount(struct volume *v, const void *first, const void *second)
 	memcpy(&c[0], first, sizeof(c[0]));
 	memcpy(&c[1], second, sizeof(c[1]));
 	for (u32 i = 0; i < VOLUME_CATALOGUE_BLOCKS; i++)
-		valid[i] = is_valid(v, &c[i]);
+		valid[i] = c[i].magic == VOLUME_MAGIC && c[i].version == VOLUME_VERSION &&
+			   c[i].count == v->count && c[i].checksum == checksum(&c[i]);
 	newer = valid[1] && (!valid[0] || c[1].sequence > c[0].sequence);
 	if (!valid[newer])
 		return -E_STATE;
