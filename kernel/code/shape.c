@@ -177,36 +177,26 @@ check_flow(struct code_verifier *v, u32 at)
 						     : CODE_END_MISSING;
 }
 
-static bool
-refuse(struct code_verifier *v, u32 at, enum code_reason reason)
-{
-	v->refusal = (struct code_refusal){ .reason = reason, .insn = at };
-	return false;
-}
-
-bool
+enum code_reason
 code_shape(struct code_verifier *v)
 {
-	if (v->count == 0 || v->count > CODE_INSNS_MAX)
-		return refuse(v, 0, CODE_EMPTY);
-	for (u32 i = 0; i < v->count; i++) {
-		enum code_reason reason = CODE_FINE;
+	enum code_reason reason = CODE_FINE;
 
+	if (v->count == 0 || v->count > CODE_INSNS_MAX)
+		return CODE_EMPTY;
+	for (u32 i = 0; i < v->count && !reason; i++) {
+		v->at = i;
 		v->second[i] = i && !v->second[i - 1] &&
 			       v->text[i - 1].opcode == CODE_WIDE;
 		v->loop_end[i] = 0;
 		v->pending_of[i] = 0;
 		if (!v->second[i])
 			reason = check_insn(v, i);
-		if (reason != CODE_FINE)
-			return refuse(v, i, reason);
 	}
-	for (u32 i = 0; i < v->count; i++) {
-		enum code_reason reason = v->second[i] ? CODE_FINE
-						       : check_flow(v, i);
-
-		if (reason != CODE_FINE)
-			return refuse(v, i, reason);
+	for (u32 i = 0; i < v->count && !reason; i++) {
+		v->at = i;
+		if (!v->second[i])
+			reason = check_flow(v, i);
 	}
-	return true;
+	return reason;
 }

@@ -173,8 +173,7 @@ advance(struct code_verifier *v)
 static enum code_verdict
 refuse(struct code_verifier *v, enum code_reason reason)
 {
-	if (reason)
-		v->refusal = (struct code_refusal){ .reason = reason, .insn = v->at };
+	v->refusal = (struct code_refusal){ .reason = reason, .insn = v->at };
 	v->done = true;
 	return CODE_REFUSED;
 }
@@ -182,16 +181,19 @@ refuse(struct code_verifier *v, enum code_reason reason)
 enum code_verdict
 code_verify_go(struct code_verifier *v, u32 steps)
 {
+	enum code_reason reason;
+
 	ASSERT(!v->done);
 	if (!v->begun) {
-		if (!code_shape(v))
-			return refuse(v, CODE_FINE);
+		reason = code_shape(v);
+		if (reason)
+			return refuse(v, reason);
 		state_begin(&v->now);
+		v->at = 0;
 		v->begun = true;
 	}
 	for (u32 i = 0; i < steps; i++) {
-		enum code_reason reason = advance(v);
-
+		reason = advance(v);
 		if (reason)
 			return refuse(v, reason);
 		if (v->done)

@@ -32,8 +32,9 @@ struct code_verifier {
 };
 
 // Every instruction by itself: that there is one like it, its registers, fields and
-// the target of its jump. Fills `second` and `loop_end`. Refuses by returning false.
-must_check bool
+// the target of its jump. Fills `second` and `loop_end`. Of what is refused v->at says
+// where.
+must_check enum code_reason
 code_shape(struct code_verifier *v);
 
 // One instruction that is not a jump, on v->now.
