@@ -52,6 +52,20 @@ struct call {
 			(i)++; \
 	} while (0)
 
+// One load of a word that a program may change at any time.
+static inline u32
+shared_load(const u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+// One store that a program sees after everything before it.
+static inline void
+shared_store(u32 *word, u32 v)
+{
+	__atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
 // Copies from an environment's memory. Returns 0 or -E_ADDRESS.
 must_check i64
 user_read(const struct env *env, u64 va, void *target, u64 len);

@@ -88,8 +88,7 @@ complete(struct queue *q, u64 tag, i64 status)
 	ASSERT(q->running);
 	*c = (struct queue_complete){ .tag = tag, .status = (i32)status };
 	q->completed++;
-	__atomic_store_n(&q->control->complete_head, q->completed,
-			 __ATOMIC_RELEASE);
+	shared_store(&q->control->complete_head, q->completed);
 	env_hint(q->owner);
 }
 
@@ -222,17 +221,11 @@ share(void)
 static bool
 has_room(const struct queue *q, u32 limit)
 {
-	u32 tail = __atomic_load_n(&q->control->complete_tail, __ATOMIC_ACQUIRE);
+	u32 tail = shared_load(&q->control->complete_tail);
 	u32 unread = MIN(q->completed - tail, QUEUE_SLOTS);
 
 	return unread + q->open < QUEUE_SLOTS && q->open < limit &&
 	       disk_room() > 0 && free_count > 0;
-}
-
-static u32
-submit_head(const struct queue *q)
-{
-	return __atomic_load_n(&q->control->submit_head, __ATOMIC_ACQUIRE);
 }
 
 // Starts what lies before `head` as far as there is room; the rest waits.
@@ -262,7 +255,7 @@ take_submissions(struct queue *q, u32 head)
 		else
 			start(q, &s);
 	}
-	__atomic_store_n(&q->control->submit_tail, q->taken, __ATOMIC_RELEASE);
+	shared_store(&q->control->submit_tail, q->taken);
 }
 
 // The device is done with an operation.
@@ -322,7 +315,7 @@ queue_look(void)
 		struct queue *q = &queues[(turn + i) % QUEUES_MAX];
 
 		if (q->stalled)
-			take_submissions(q, submit_head(q));
+			take_submissions(q, shared_load(&q->control->submit_head));
 	}
 	if (fabric_deadline() == 0)
 		fabric_work(clock_ns());
@@ -440,7 +433,7 @@ check_queue_kick(struct call *call)
 		return -E_STATE;
 	if (!disk_works())
 		return -E_DEVICE;
-	*head = submit_head(q);
+	*head = shared_load(&q->control->submit_head);
 	return *head - q->taken <= QUEUE_SLOTS ? 0 : -E_ARGUMENT;
 }
 

@@ -17,7 +17,6 @@
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
-#include "kernel/sys/call.h"
 #include "kernel/sys/ring_state.h"
 
 #define RECEIVE_BUFFERS 256u

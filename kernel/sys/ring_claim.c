@@ -10,7 +10,6 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/scarce.h"
 #include "kernel/main/entropy.h"
-#include "kernel/sys/call.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
 

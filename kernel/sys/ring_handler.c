@@ -19,7 +19,6 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
-#include "kernel/sys/call.h"
 #include "kernel/sys/program.h"
 #include "kernel/sys/ring_state.h"
 

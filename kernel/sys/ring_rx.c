@@ -36,7 +36,6 @@
 #include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/filter/complete.h"
-#include "kernel/sys/env.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
 #include "kernel/sys/wait.h"

@@ -16,7 +16,7 @@
 #include "kernel/abi/ring.h"
 #include "kernel/filter/claim.h"
 #include "kernel/filter/egress.h"
-#include "kernel/sys/env.h"
+#include "kernel/sys/call.h"
 #include "kernel/sys/tables.h"
 
 #define RING_SENT_WORDS (RING_SLOTS / 64u)
@@ -60,20 +60,6 @@ struct ring {
 extern struct ring rings[RINGS_MAX];
 extern bool ring_tx_waiting;		// false: no ring is stalled or watched
 extern struct claims claims;
-
-// One load of a word that a program may change at any time.
-static inline u32
-shared_load(const u32 *word)
-{
-	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-// One store that a program sees after everything before it.
-static inline void
-shared_store(u32 *word, u32 v)
-{
-	__atomic_store_n(word, v, __ATOMIC_RELEASE);
-}
 
 // ring_claim.c: once, at boot.
 void

@@ -21,7 +21,6 @@
 #include "kernel/base/string.h"
 #include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
-#include "kernel/sys/env.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
 

@@ -29,8 +29,7 @@ wait_word_at(const struct env_wait *wait)
 {
 	const u8 *frame = frame_memory(wait->frame);
 
-	return __atomic_load_n((const u32 *)(const void *)(frame + wait->offset),
-			       __ATOMIC_ACQUIRE);
+	return shared_load((const u32 *)(const void *)(frame + wait->offset));
 }
 
 // The first watched word that differs, or -1.
@@ -278,11 +277,9 @@ check_wait_for(struct call *call)
 
 	if (error)
 		return error;
-	if (call->env->serving)
-		return -E_STATE;
 	c->predicate.deadline_ns = call->a[3];
 	c->predicate.argument = call->a[4];
-	return check_words(call, call->a[1], call->a[2], c->wait);
+	return wait_check(call, call->a[1], call->a[2], c->wait);
 }
 
 i64
