@@ -7,22 +7,14 @@
 
 struct clock kernel_clock sealed_;
 
-static u64
-tsc_rate(void)
-{
-	if (cpuid(0, 0).a >= 0x15) {
-		struct cpuid r = cpuid(0x15, 0);
-
-		if (r.a && r.b && r.c)
-			return (u64)r.c * r.b / r.a;
-	}
-	return pit_tsc_rate();
-}
-
 void
 clock_init(void)
 {
-	kernel_clock.tsc_hz = tsc_rate();
+	struct cpuid r = { 0 };
+
+	if (cpuid(0, 0).a >= 0x15)
+		r = cpuid(0x15, 0);
+	kernel_clock.tsc_hz = r.a && r.b && r.c ? (u64)r.c * r.b / r.a : pit_tsc_rate();
 	ASSERT(kernel_clock.tsc_hz > 1000000);
 	kernel_clock.ns_mult = (NS_PER_SECOND << 32) / kernel_clock.tsc_hz;
 	kernel_clock.tsc_boot = tsc_read();

@@ -127,23 +127,6 @@ setup_gdt(struct cpu *cpu)
 		: "rax", "memory");
 }
 
-static void
-setup_idt(void)
-{
-	for (u32 v = 0; v < 256; v++) {
-		u64 at = trap_stubs[v];
-
-		idt[v] = (struct idt_gate){
-			.offset_low = (u16)at,
-			.selector = SELECTOR_KERNEL_CODE,
-			// Interrupt gate; INT3 and INTO may come from user mode.
-			.kind = v == 3 || v == 4 ? 0xee : 0x8e,
-			.offset_middle = (u16)(at >> 16),
-			.offset_high = (u32)(at >> 32),
-		};
-	}
-}
-
 // gs points at the processor's structure, and traps lead here.
 static void
 begin_traps(struct cpu *cpu)
@@ -158,7 +141,18 @@ begin_traps(struct cpu *cpu)
 void
 cpu_early(struct cpu *cpu)
 {
-	setup_idt();
+	for (u32 v = 0; v < 256; v++) {
+		u64 at = trap_stubs[v];
+
+		idt[v] = (struct idt_gate){
+			.offset_low = (u16)at,
+			.selector = SELECTOR_KERNEL_CODE,
+			// Interrupt gate; INT3 and INTO may come from user mode.
+			.kind = v == 3 || v == 4 ? 0xee : 0x8e,
+			.offset_middle = (u16)(at >> 16),
+			.offset_high = (u32)(at >> 32),
+		};
+	}
 	begin_traps(cpu);
 }
 

@@ -124,13 +124,15 @@ map_part(u64 base, u64 from, u64 to, u64 flags)
 
 // The image and the direct map. What is sealed later is apart from what is not, so that
 // no large page holds some of both.
-static void
-map_memory(u64 ram_end)
+void
+kernel_map_build(u64 ram_end)
 {
 	u64 text = physical_of(text_start), rodata = physical_of(rodata_start);
 	u64 sealed = physical_of(sealed_start), data = physical_of(data_start);
 	u64 writable = PTE_NO_EXECUTE | PTE_WRITE;
 
+	ASSERT(ram_end > kernel_image_end());
+	root = boot_frames(1);
 	map_part(KERNEL_BASE, text, physical_of(text_end), 0);
 	map_part(KERNEL_BASE, rodata, sealed, PTE_NO_EXECUTE);
 	map_part(KERNEL_BASE, sealed, data, writable);
@@ -139,14 +141,6 @@ map_memory(u64 ram_end)
 	map_part(DIRECT_BASE, text, sealed, PTE_NO_EXECUTE);
 	map_part(DIRECT_BASE, sealed, data, writable);
 	map_part(DIRECT_BASE, data, ALIGN_UP(ram_end, LARGE_PAGE), writable);
-}
-
-void
-kernel_map_build(u64 ram_end)
-{
-	ASSERT(ram_end > kernel_image_end());
-	root = boot_frames(1);
-	map_memory(ram_end);
 	cr3_write(physical_of(root));
 }
 
