@@ -48,9 +48,8 @@ take_frames(u64 count)
 
 	if (base == FRAME_ANY)
 		panic("too little memory for the first environment");
-	own_take(&frames, base, count, FIRST, FRAME_OWNED);
+	env_take_frames(&envs[FIRST], base, count, FRAME_OWNED);
 	memset(frame_memory(base), 0, count * PAGE_SIZE);
-	env_table[FIRST].used.frames += (u32)count;
 	return base;
 }
 

@@ -56,7 +56,7 @@ u32
 predicate_ask(struct env *env, const struct predicate *predicate,
 	      const struct env_wait *wait, u32 count, u64 now_ns, u64 *look_ns)
 {
-	struct asked asked = { .now_ns = now_ns, .look_ns = NEVER };
+	struct asked asked = { .now_ns = now_ns, .look_ns = predicate->deadline_ns };
 	struct predicate_context context = {
 		.now_ns = now_ns,
 		.argument = predicate->argument,

@@ -4,8 +4,8 @@
 
 #include "kernel/sys/program.h"
 
-// Asks. Returns what it wakes with, or 0 to sleep on. *look_ns is when it wants to
-// be asked again, NEVER by default. Counts in env_info.looks.
+// Asks. Returns what it wakes with, or 0 to sleep on. *look_ns is when it is to be asked
+// again: when it wants, and not after its deadline. Counts in env_info.looks.
 u32
 predicate_ask(struct env *env, const struct predicate *predicate,
 	      const struct env_wait *wait, u32 count, u64 now_ns, u64 *look_ns);

@@ -34,13 +34,12 @@
 u64 revoke_due_ns = NEVER;
 
 // By kind of quota: the type of capability, and what is never taken.
-static const u8 type_of[KINDS] = {
-	[QUOTA_FRAMES] = CAP_FRAMES, [QUOTA_SLICES] = CAP_SLICES,
-	[QUOTA_RINGS] = CAP_RING,
-};
-static const u32 keeps[KINDS] = {
-	[QUOTA_FRAMES] = REVOKE_KEEPS_FRAMES, [QUOTA_SLICES] = REVOKE_KEEPS_SLICES,
-	[QUOTA_RINGS] = REVOKE_KEEPS_RINGS,
+static const struct {
+	u32 type, keeps;
+} kinds[KINDS] = {
+	[QUOTA_FRAMES] = { CAP_FRAMES, REVOKE_KEEPS_FRAMES },
+	[QUOTA_SLICES] = { CAP_SLICES, REVOKE_KEEPS_SLICES },
+	[QUOTA_RINGS] = { CAP_RING, REVOKE_KEEPS_RINGS },
 };
 
 static u32
@@ -48,7 +47,7 @@ kind_of(u64 type)
 {
 	u32 kind;
 
-	FIND_FIRST(kind, KINDS, type_of[kind] == type);
+	FIND_FIRST(kind, KINDS, kinds[kind].type == type);
 	return kind;
 }
 
@@ -124,7 +123,7 @@ settle_quota(struct env *env, u32 kind)
 {
 	struct demand *d = &env->demand[kind];
 	struct env_info *info = env->info;
-	u32 kept = keeps[kind] + (kind == QUOTA_FRAMES ? env->tables : 0);
+	u32 kept = kinds[kind].keeps + (kind == QUOTA_FRAMES ? env->tables : 0);
 	u32 busy = MAX(info->used.of[kind], kept), quota = info->quota.of[kind];
 	u32 moved = quota > busy ? (u32)MIN(d->owed, quota - busy) : 0;
 
@@ -270,7 +269,7 @@ overdue(struct env *env, u32 index)
 	if (index >= KINDS)
 		return still_owed(env, d);
 	held = demand_held(&caps, env->index, d);
-	return MIN(d->owed, held > keeps[index] ? held - keeps[index] : 0);
+	return MIN(d->owed, held > kinds[index].keeps ? held - kinds[index].keeps : 0);
 }
 
 // One round of one overdue request.

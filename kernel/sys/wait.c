@@ -88,11 +88,9 @@ wake_with(struct env *env, i64 result)
 static i64
 ask(struct env *env, u64 now_ns)
 {
-	u64 look_ns;
-	u32 answer = predicate_ask(env, &env->predicate, env->wait,
-				   env->wait_count, now_ns, &look_ns);
+	u32 answer = predicate_ask(env, &env->predicate, env->wait, env->wait_count,
+				   now_ns, &env->wait_deadline_ns);
 
-	env->wait_deadline_ns = MIN(env->predicate.deadline_ns, look_ns);
 	return answer ? (i64)answer : -1;
 }
 
@@ -296,7 +294,7 @@ do_wait_for(struct call *call)
 	if (now >= call->a[3])
 		return -E_TIMEOUT;
 	call->env->predicate = c->predicate;
-	return sleep_on(call->env, c->wait, count, MIN(call->a[3], look_ns));
+	return sleep_on(call->env, c->wait, count, look_ns);
 }
 
 void
