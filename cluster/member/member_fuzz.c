@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Fuzzes membership with messages of three others, in any state and at any time: its
 // invariants hold, and every message that it sends is one. The input is a row of
-// pieces: a byte that says from whom and when, one that says how long, and the bytes.
+// pieces: a byte that says from whom and when, one that says how long, and the bytes. It
+// begins with members that know each other, accuse and die (member.seeds).
 //
+// lines: cluster/member/member.seeds
 // links: cluster/member/member.c cluster/member/state.c cluster/member/probe.c
 // links: cluster/member/message.c cluster/member/send.c
 // links: kernel/base/string.c harness/testing/host_assert.c

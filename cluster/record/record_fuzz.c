@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Fuzzes the decoder on memory of exactly the record's size: what it takes is sound and
-// encodes to the same bytes; the head says the same as the whole.
+// encodes to the same bytes; the head says the same as the whole. It begins with a record
+// that has jobs: from nothing no run ever came to one.
 //
+// lines: cluster/record/record.golden
 // links: cluster/record/record.c cluster/record/codec.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 

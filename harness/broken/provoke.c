@@ -2,7 +2,8 @@
 // The ways to break the kernel that its protections must stop: each line of the
 // table is one of them, and must end in a panic that names it.
 //
-//   W^X             write-text, run-data, run-direct, run-stack; -alias: by the direct map
+//   W^X             write-text, run-data, run-direct, run-frame, run-stack; -alias: by the
+//                   direct map
 //   read-only       write-constant; after boot write-sealed, write-gate
 //   SMAP, SMEP      read-user, run-user: with the address space of the first
 //                   environment loaded, at its first instruction
@@ -79,19 +80,31 @@ run_direct(void)
 }
 
 static void
+write_and_run(void *at)
+{
+	*(volatile u8 *)at = RETURN_INSTRUCTION;
+	((void (*)(void))at)();
+}
+
+static void
+run_frame(void)
+{
+	write_and_run(frame_memory(own_find(&frames, FRAME_ANY, 1)));
+}
+
+// The one that traps use: boot's, which this runs on, is data of the image.
+static void
 run_stack(void)
 {
-	volatile u8 code = RETURN_INSTRUCTION;
-
-	((void (*)(void))(u64)&code)();
+	write_and_run((void *)(cpus[0].stack - sizeof(u64)));
 }
 
 static void
 run_data(void)
 {
-	static volatile u8 code = RETURN_INSTRUCTION;
+	static u8 code;
 
-	((void (*)(void))(u64)&code)();
+	write_and_run(&code);
 }
 
 static void
@@ -121,12 +134,13 @@ run_user(void)
 	((void (*)(void))enter_first_space())();
 }
 
-// Pushes until the stack that traps use has no more pages.
+// Pushes until a stack has no more pages: the one for NMIs, below whose guard page lies
+// another.
 static void
 overflow_stack(void)
 {
 	__asm__ volatile("mov %0, %%rsp\n1:\tpush $0\n\tjmp 1b"
-			 : : "r"(cpus[0].stack) : "memory");
+			 : : "r"(cpus[0].tss.ist[1]) : "memory");
 }
 
 static void
@@ -201,6 +215,7 @@ provoke(const char *way)
 		{ "write-gate", write_gate },
 		{ "run-data", run_data },
 		{ "run-direct", run_direct },
+		{ "run-frame", run_frame },
 		{ "run-stack", run_stack },
 		{ "read-null", read_null },
 		{ "read-user", read_user },

@@ -68,6 +68,11 @@ def test_theft(guest):
     verdict(guest, "thief", 500)
 
 
+def test_lesser_rights(guest):
+    """Capabilities without the one right that an operation needs."""
+    verdict(guest, "lesser", 80)
+
+
 def test_leaks(guest):
     """Registers, FPU state, frames, answers and tables tell nothing of others."""
     verdict(guest, "leak", 1000)

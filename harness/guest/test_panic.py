@@ -25,6 +25,7 @@ WAYS = {
     "write-sealed-alias": (KERNEL_MODE.format(14, 14, 0x3), ["write_sealed_alias", "kernel_main"]),
     "write-gate": (KERNEL_MODE.format(14, 14, 0x3), ["write_gate", "kernel_main"]),
     "run-direct": (KERNEL_MODE.format(14, 14, 0x11), ["kernel_main"]),
+    "run-frame": (KERNEL_MODE.format(14, 14, 0x11), ["kernel_main"]),
     "run-stack": (KERNEL_MODE.format(14, 14, 0x11), ["kernel_main"]),
     "run-data": (KERNEL_MODE.format(14, 14, 0x11), ["kernel_main"]),
     "read-null": (KERNEL_MODE.format(14, 14, 0x0), ["read_null", "kernel_main"]),

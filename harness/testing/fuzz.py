@@ -8,7 +8,8 @@ input behind and prints the command that replays it.
 
 What mutations alone do not find, a target's source names in its head: `// words:` are
 pieces of inputs, escaped as in C, \\s for a blank; `// seeds:` are files of the build
-folder, of at most SEED_BYTES, that are inputs.
+folder, of at most SEED_BYTES, that are inputs; `// lines:` are files of the sources whose
+lines are inputs in hex: blanks, and what stands behind a #, are for people.
 """
 import argparse
 import os
@@ -42,6 +43,12 @@ def dictionary(words: list[str]) -> str:
                    for word in plain)
 
 
+def inputs(text: str) -> list[bytes]:
+    """The inputs of a file that `// lines:` names."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [bytes.fromhex(line) for line in lines if line]
+
+
 def hints(program: Path, corpus: Path) -> list[str]:
     """Options for what the source names; seeds go into the corpus."""
     build, _, inner = str(program).rpartition("/fuzz/")
@@ -51,6 +58,9 @@ def hints(program: Path, corpus: Path) -> list[str]:
         for path in Path(build).glob(pattern):
             if path.stat().st_size <= SEED_BYTES:
                 (corpus / path.name).write_bytes(path.read_bytes())
+    for name in named(text, "lines"):
+        for number, data in enumerate(inputs((ROOT / name).read_text(encoding="utf-8")), 1):
+            (corpus / f"{Path(name).name}.{number}").write_bytes(data)
     words = named(text, "words")
     if not words:
         return []

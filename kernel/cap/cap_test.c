@@ -240,6 +240,13 @@ step_lookup(struct prng *p)
 
 	assert_int_equal(cap_lookup(&tree, list, slot, type, rights, &cap), expected);
 	assert_int_equal(cap != NULL, expected == 0);
+
+	u64 base = prng_below(p, 100), count = prng_below(p, 40);
+
+	if (!expected && (count == 0 || base < m->base || base + count > m->base + m->count))
+		expected = -E_RANGE;
+	assert_int_equal(cap_lookup_range(&tree, list, slot, type, rights, base, count, NULL),
+			 expected);
 }
 
 static void
@@ -321,6 +328,8 @@ test_a_reused_node_has_a_new_generation(void **state)
 	slot = (u32)cap_mint(&tree, 1, SLOT_NONE, CAP_NIC, CAP_READ, 0, 1);
 	assert_int_equal(cap_node(&tree, cap_at(&tree, 1, slot)), node);
 	assert_int_not_equal(cap_at(&tree, 1, slot)->generation, generation);
+	assert_false(cap_is_live(&tree, node, generation));
+	assert_true(cap_is_live(&tree, node, cap_at(&tree, 1, slot)->generation));
 }
 
 // Four billion uses would make an old reference good again: the node retires before.

@@ -439,6 +439,37 @@ own_claims(void **state)
 	assert_int_equal(receiver(80), 0);
 }
 
+static i64
+ask_to_send(struct claim_wish w)
+{
+	u32 under;
+	i64 result;
+
+	w.sends = true;
+	result = claims_may(&claims, &w, &under);
+	if (result == 0)
+		claims_let_in(&claims, &w, CLAIM_SEND, under);
+	return result;
+}
+
+// What a ring sends no more is another's to send.
+static void
+narrowed_claims(void **state)
+{
+	struct claim_wish less = for_port(0, 81, RING_NONE);
+
+	(void)state;
+	claims_init(&claims, 7);
+	claims_narrow(&claims, 0, &less.filter);	// it has no claim to send
+	assert_false(claims_sends(&claims, 0));
+	assert_int_equal(ask_to_send(for_port(0, 0, RING_NONE)), 0);
+	assert_int_equal(ask_to_send(for_port(1, 80, RING_NONE)), -E_TAKEN);
+	claims_narrow(&claims, 0, &less.filter);
+	claims_check(&claims);
+	assert_int_equal(ask_to_send(for_port(1, 81, RING_NONE)), -E_TAKEN);
+	assert_int_equal(ask_to_send(for_port(1, 80, RING_NONE)), 0);
+}
+
 // As many filters as a node has, all different and all asking in different ways.
 static void
 full(void **state)
@@ -467,6 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules),
 		cmocka_unit_test(own_claims),
+		cmocka_unit_test(narrowed_claims),
 		cmocka_unit_test(full),
 		cmocka_unit_test(histories),
 	};

@@ -19,6 +19,7 @@
 #define NON_CANONICAL 0x0000800000000000ull
 #define NOT_MAPPED (REGION_BASE + 0x1000000)
 #define STUB_BYTES 4u			// of one `int n; ret`
+#define PORTS 0x1000u			// more than a map at the TSS would open
 #define LOW_VA USER_BASE		// where the reset LDT would have entries
 #define LOW_SELECTOR (LOW_VA | 7)	// local, ring 3
 
@@ -83,6 +84,7 @@ DEED(do_sti, "sti")
 DEED(do_hlt, "hlt")
 DEED(do_in, "mov $0x3f8, %%edx; in %%dx, %%al")
 DEED(do_out, "mov $0x3f8, %%edx; out %%al, %%dx")
+DEED(in_port, "mov %%edi, %%edx; in %%dx, %%al")
 DEED(do_rdmsr, "mov $0xc0000080, %%ecx; rdmsr")
 DEED(do_wrmsr, "mov $0xc0000082, %%ecx; wrmsr")
 DEED(do_lgdt, "lgdt (%%rdi)")
@@ -339,6 +341,17 @@ every_interrupt(void)
 	}
 }
 
+// The map that says which ports are open: there is none, wherever one would begin.
+static void
+every_port(void)
+{
+	struct upcall_frame fault;
+
+	for (u64 port = 0; port < PORTS; port++)
+		holds("a port that is read", attempt(in_port, AT(port), &fault) &&
+					     fault.vector == VECTOR_PROTECTION);
+}
+
 // Flags that a program may set and must not gain from.
 static void
 flags(void)
@@ -441,6 +454,7 @@ main(int argc, char **argv)
 	for (u32 i = 0; i < ARRAY_SIZE(deeds); i++)
 		commit(&deeds[i]);
 	every_interrupt();
+	every_port();
 	flags();
 	direction();
 	stackless_calls();
