@@ -461,7 +461,7 @@ narrowed_claims(void **state)
 	(void)state;
 	claims_init(&claims, 7);
 	claims_narrow(&claims, 0, &less.filter);	// it has no claim to send
-	assert_false(claims_sends(&claims, 0));
+	assert_false(claims_has(&claims, 0, CLAIM_SEND));
 	assert_int_equal(ask_to_send(for_port(0, 0, RING_NONE)), 0);
 	assert_int_equal(ask_to_send(for_port(1, 80, RING_NONE)), -E_TAKEN);
 	claims_narrow(&claims, 0, &less.filter);
