@@ -8,24 +8,22 @@ with few operations and one with many, so that nothing of a program's start is i
 
 from __future__ import annotations
 
-import bisect
 import struct
 import subprocess
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from functions import Functions
+
 HERE = Path(__file__).resolve().parent
-KERNEL_FROM = 0xffffffff80000000
-PROGRAM = "(programs)"
 FLAGS = "-O2 -Wall -Wextra -Werror -shared -fPIC".split()
 HEAD, RECORD = struct.Struct("<Q"), struct.Struct("<4Q")
 
-# Of the kernel, by their names in the source. What the compiler makes of one carries a
-# dot and more behind its name.
-TAG = ("siphash_begin", "siphash_words", "siphash_copy", "siphash_end", "siphash64",
-       "tag_of", "session_tag")
-CHECK = ("owner_check", "era_holds")
+# Of the kernel, by their names in the source.
+TAG = ("siphash_begin", "siphash_words", "siphash_copy", "siphash_end", "last_word", "finish64",
+       "siphash64", "tag_of", "session_tag")
+CHECK = ("owner_check", "holder_is", "era_holds", "range_holds", "aligned")
 INTERRUPTS = ("stub_",)
 
 Blocks = dict[tuple[int, int], tuple[int, int]]
@@ -48,30 +46,6 @@ def read_blocks(path: Path) -> Blocks:
         data = file.read(used * RECORD.size)
     return {(address, length): (ran, devices)
             for address, length, ran, devices in RECORD.iter_unpack(data)}
-
-
-class Symbols:
-    """The functions of a kernel with symbols."""
-
-    def __init__(self, lines: str) -> None:
-        """What nm -n prints."""
-        found = [line.split() for line in lines.splitlines()]
-        placed = [(int(words[0], 16), words[2]) for words in found
-                  if len(words) == 3 and words[1] in "tT"]
-        self.starts = [start for start, _ in placed]
-        self.names = [name.split(".")[0] for _, name in placed]
-
-    @classmethod
-    def of(cls, kernel: Path) -> Symbols:
-        return cls(subprocess.run(["nm", "-n", str(kernel)], capture_output=True, text=True,
-                                  check=True).stdout)
-
-    def at(self, address: int) -> tuple[str, bool]:
-        """In which function an address is, and whether it is its first."""
-        if address < KERNEL_FROM or not self.starts:
-            return PROGRAM, False
-        index = bisect.bisect_right(self.starts, address) - 1
-        return self.names[index], self.starts[index] == address
 
 
 @dataclass
@@ -111,17 +85,19 @@ def between(before: Blocks, after: Blocks) -> Blocks:
     return out
 
 
-def cost(few: Blocks, many: Blocks, operations: int, symbols: Symbols) -> Cost:
+def cost(few: Blocks, many: Blocks, operations: int, functions: Functions) -> Cost:
     """One operation, of two runs that differ by so many."""
     out = Cost()
     for (address, length), (ran, devices) in between(few, many).items():
-        name, first = symbols.at(address)
-        function = out.functions[name]
-        function.instructions += ran * length / operations
-        function.devices += devices / operations
-        function.entered += ran / operations if first else 0
-    out.instructions = sum(function.instructions for function in out.functions.values())
-    out.devices = sum(function.devices for function in out.functions.values())
+        each = ran / operations
+        for name in functions.at(address, length) if ran else ():
+            out.functions[name].instructions += each
+        for name in functions.entered(address, length) if ran else ():
+            out.functions[name].entered += each
+        if devices:
+            out.functions[functions.at(address)[0]].devices += devices / operations
+        out.instructions += each * length
+        out.devices += devices / operations
     return out
 
 

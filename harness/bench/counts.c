@@ -5,7 +5,8 @@
 //
 //	struct table	how many records are used, then the records
 //	struct record	a translated block: where it begins, its instructions, how
-//			often it ran, and its accesses to memory that are a device's
+//			often it ran; or an instruction (then they are 0), and its accesses
+//			to memory that are a device's
 //
 // A block that an exception ends early counts whole. Blocks of two programs at the
 // same address are one record. A guest has one processor here: nothing is atomic.
@@ -28,12 +29,14 @@
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_hwaddr;
-typedef void touched(unsigned int processor, uint32_t kind, uint64_t address, void *record);
+typedef void touched(unsigned int processor, uint32_t kind, uint64_t address, void *instruction);
 
 size_t
 qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 uint64_t
 qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *block);
+uint64_t
+qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *instruction);
 struct qemu_plugin_insn *
 qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block, size_t index);
 struct qemu_plugin_hwaddr *
@@ -48,7 +51,7 @@ qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, int opera
 					 void *target, uint64_t operand);
 void
 qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *instruction, touched *, int flags,
-				 int which, void *record);
+				 int which, void *argument);
 
 EXPORT int qemu_plugin_version = 1;
 EXPORT int
@@ -91,13 +94,13 @@ record_of(uint64_t address, uint64_t instructions)
 }
 
 static void
-note_device(unsigned int processor, uint32_t kind, uint64_t address, void *record)
+note_device(unsigned int processor, uint32_t kind, uint64_t address, void *instruction)
 {
 	const struct qemu_plugin_hwaddr *where = qemu_plugin_get_hwaddr(kind, address);
 
 	(void)processor;
 	if (where && qemu_plugin_hwaddr_is_io(where))
-		((struct record *)record)->devices++;
+		record_of((uintptr_t)instruction, 0)->devices++;
 }
 
 static void
@@ -108,9 +111,13 @@ translated(uint64_t id, struct qemu_plugin_tb *block)
 
 	(void)id;
 	qemu_plugin_register_vcpu_tb_exec_inline(block, ADD_U64, &record->executions, 1);
-	for (size_t i = 0; i < length; i++)
-		qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(block, i),
-						 note_device, 0, READS_AND_WRITES, record);
+	for (size_t i = 0; i < length; i++) {
+		struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+		uintptr_t address = qemu_plugin_insn_vaddr(instruction);
+
+		qemu_plugin_register_vcpu_mem_cb(instruction, note_device, 0, READS_AND_WRITES,
+						 (void *)address);
+	}
 }
 
 int

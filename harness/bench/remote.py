@@ -44,8 +44,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, Sequence
 
 import rig
-from counting import CHECK, TAG, Blocks, Cost, Symbols, between, build_plugin, cost, read_blocks
+from counting import CHECK, TAG, Blocks, Cost, between, build_plugin, cost, read_blocks
 from frames import frames
+from functions import Functions
 from pair import LinuxPair
 from record import Samples, make_row, rounded
 from rig import BenchError, Machine, Node
@@ -317,7 +318,7 @@ class Counted:
 
     def __init__(self, session: Session, plugin: Path, linux: LinuxSide | None = None) -> None:
         self.session, self.plugin, self.linux = session, plugin, linux
-        self.symbols = Symbols.of(session.build.debug) if session.build else Symbols("")
+        self.functions = Functions.of(session.build.debug) if session.build else Functions()
         self.known: dict[tuple, Costs | None] = {}
         self.pairs: dict[tuple, FloorPair | DeosPair | LinuxPair] = {}
 
@@ -336,7 +337,9 @@ class Counted:
         self.pairs[kind, *key].resume()
         return self.pairs[kind, *key]
 
-    def _both(self, machines: list[Machine], operation: Operation, run) -> Costs:
+    @staticmethod
+    def _both(machines: list[Machine], operation: Operation, run,
+              functions: Functions = Functions()) -> Costs:
         """What one operation costs the first node and the second; run(n) runs n."""
         seen = [[read_blocks(machine.counts) for machine in machines]]
         few, many = operation.counted
@@ -344,12 +347,12 @@ class Counted:
             run(count)
             seen.append([read_blocks(machine.counts) for machine in machines])
         return Costs(*(cost(between(start, middle), between(middle, end), many - few,
-                            self.symbols) for start, middle, end in zip(*seen)))
+                            functions) for start, middle, end in zip(*seen)))
 
     def deos(self, operation: Operation, mtu: int, tagged: bool) -> Costs:
         pair = self._pair(DeosPair, mtu, tagged)
         return self._both(pair.machines, operation,
-                          lambda count: pair.ask(operation.halting(count)))
+                          lambda count: pair.ask(operation.halting(count)), self.functions)
 
     def linux_pair(self, operation: Operation, mtu: int) -> Costs | None:
         pair = self._pair(LinuxPair, mtu)
@@ -369,8 +372,8 @@ class Counted:
             seen.append(read_blocks(pair.echo.counts))
             asked.append(pair.asked)
         few, many = (between(a, b) for a, b in zip(seen, seen[1:]))
-        return Costs(cost(few, many, times[1] - times[0], self.symbols),
-                     cost(*asked, times[1] - times[0], self.symbols))
+        return Costs(cost(few, many, times[1] - times[0], Functions()),
+                     cost(*asked, times[1] - times[0], Functions()))
 
     def of(self, label: str, row: Row) -> Costs | None:
         """What a row's operation costs that system; None where it cannot be counted."""
