@@ -17,7 +17,7 @@ static const struct world *const worlds[] = { &world_fabric, &world_pages, &worl
 
 static const char usage_text[] =
 	"usage: search [--world NAME] [--states N] [--depth N] [--layer N] [--settle N]\n"
-	"              [--bug NAME] [--from A.B.C] [--way A.B.C]\n"
+	"              [--walks N] [--bug NAME] [--from A.B.C] [--way A.B.C]\n"
 	"\n"
 	"Tries everything that can happen to the real cores on three nodes, from every\n"
 	"state that was not met before.\n"
@@ -26,6 +26,7 @@ static const char usage_text[] =
 	"  --depth    stop after so many steps; 200 if not said\n"
 	"  --layer    go on from so many states of each depth; 0 if not said: from all\n"
 	"  --settle   let one state in so many come to its end; 64 if not said, 0: none\n"
+	"  --walks    so many at random in place of a search; --depth is the longest\n"
 	"  --bug      plants a bug in the cores; the search has to find it\n"
 	"  --from     begins where these steps lead\n"
 	"  --way      takes these steps, and tells them\n";
@@ -91,6 +92,8 @@ read_option(struct command *command, const char *name, const char *value)
 		command->plan.layer = (u32)read_number(value, 1u << 31);
 	else if (!strcmp(name, "--settle"))
 		command->plan.settle_each = (u32)read_number(value, 1u << 31);
+	else if (!strcmp(name, "--walks"))
+		command->plan.walks = read_number(value, 1ull << 40);
 	else if (!strcmp(name, "--bug"))
 		command->plan.bug = value;
 	else if (!strcmp(name, "--from"))
@@ -120,10 +123,19 @@ read_command(struct command *command, int argc, char **argv)
 		usage_error("no such bug in this world", command->plan.bug);
 }
 
+static void
+tell_walks(const struct search_plan *plan, const struct search_result *result)
+{
+	printf("%s: %" PRIu64 " walks, the longest of %u steps; %" PRIu64
+	       " steps taken, %" PRIu64 " states settled; nothing was wrong\n",
+	       plan->world->name, plan->walks, result->deepest, result->steps,
+	       result->settled);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct search_result result;
+	struct search_result result = { 0 };
 	struct command command;
 	double seconds;
 
@@ -133,8 +145,12 @@ main(int argc, char **argv)
 			usage_error("there is no such way", command.way);
 		return 0;
 	}
-	if (!search(&command.plan, &result))
+	if (!(command.plan.walks ? search_walks : search)(&command.plan, &result))
 		usage_error("there is no such way", command.plan.from);
+	if (command.plan.walks) {
+		tell_walks(&command.plan, &result);
+		return 0;
+	}
 	seconds = (double)clock() / CLOCKS_PER_SEC;
 	printf("%s: %" PRIu64 " distinct states, %s within %u steps, the last behind %u; %"
 	       PRIu64 " steps taken, %" PRIu64 " states settled; nothing was wrong\n",

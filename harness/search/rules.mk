@@ -22,10 +22,10 @@ $(B)/harness/search: $(SEARCH_O)
 STATES ?= 10000000
 SEARCH_EACH = $(B)/harness/search --world $(1) --states $(STATES) \
 	$(if $(LAYER),--layer $(LAYER)) $(if $(FROM),--from $(FROM)) \
-	$(if $(BUG),--bug $(BUG)) $(if $(WAY),--way $(WAY))
+	$(if $(WALKS),--walks $(WALKS)) $(if $(BUG),--bug $(BUG)) $(if $(WAY),--way $(WAY))
 
 .PHONY: search
-search: $(B)/harness/search ## all that can happen: WORLD= STATES=10000000 LAYER= FROM= BUG= WAY=
+search: $(B)/harness/search ## all that can happen: WORLD= STATES=10000000 LAYER= WALKS= FROM= BUG=
 	@$(foreach world,$(or $(WORLD),fabric pages members published few), \
 		$(call SEARCH_EACH,$(world)) &&) :
 

@@ -12,6 +12,7 @@
 
 #include "harness/search/search.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/prng.h"
 
 #define NONE 0xffffffffu
 
@@ -347,12 +348,10 @@ expand_layer(u32 first, u32 end, struct search_result *result)
 	return most == count;
 }
 
-bool
-search(const struct search_plan *plan, struct search_result *result)
+// Where the search begins, its bytes saved. False: there is no such way there.
+static bool
+begin(const struct search_plan *plan, struct search_result *result)
 {
-	bool all = true;
-	u32 first;
-
 	*result = (struct search_result){ 0 };
 	start(plan);
 	ASSERT(plan->depth <= SEARCH_DEPTH_MAX && plan->states < NONE);
@@ -361,8 +360,19 @@ search(const struct search_plan *plan, struct search_result *result)
 	s.state[result->states++] = (struct state){ .before = 0 };
 	if (!go_from(plan->from, result))
 		return false;
+	go_to((u32)result->states - 1);
+	return true;
+}
+
+bool
+search(const struct search_plan *plan, struct search_result *result)
+{
+	bool all = true;
+	u32 first;
+
+	if (!begin(plan, result))
+		return false;
 	first = (u32)result->states - 1;
-	go_to(first);
 	(void)is_new(plan->world->hash());
 	while (first < result->states && result->deepest < plan->depth &&
 	       result->states < plan->states) {
@@ -375,6 +385,44 @@ search(const struct search_plan *plan, struct search_result *result)
 			result->depth = result->deepest;
 	}
 	result->all = all && first == result->states;
+	stop();
+	return true;
+}
+
+// One of the choices after another, up to some depth; then all comes to its end.
+static void
+walk(struct prng *prng, u32 from, struct search_result *result)
+{
+	u32 end = from + 1 + (u32)prng_below(prng, s.plan->depth - from);
+	const char *what;
+
+	for (s.depth = from; s.depth < end && list(); s.depth++) {
+		take((u32)prng_below(prng, choices.count));
+		result->steps++;
+	}
+	result->deepest = MAX(result->deepest, s.depth);
+	s.settling = true;
+	what = s.plan->world->settle();
+	if (what)
+		search_wrong(what);
+	s.settling = false;
+	result->settled++;
+	s.plan->world->load(saved_at(from));
+}
+
+bool
+search_walks(const struct search_plan *plan, struct search_result *result)
+{
+	struct prng prng;
+	u32 from;
+
+	if (!begin(plan, result) || s.depth >= plan->depth)
+		return false;
+	from = s.depth;
+	for (u64 i = 1; i <= plan->walks; i++) {
+		prng_seed(&prng, i);
+		walk(&prng, from, result);
+	}
 	stop();
 	return true;
 }

@@ -11,6 +11,7 @@
 //
 // What matters may need more steps than a search of everything can go. Then a sample of
 // each layer is gone on from, evenly spread over it, and layers are as many as one likes.
+// Or walks are taken at random, one after another.
 
 #include "kernel/base/types.h"
 
@@ -67,6 +68,7 @@ struct search_plan {
 	u32 layer;		// so many states of each depth are gone on from; 0: all
 	u32 settle_each;	// one state in so many is settled; 0: none
 	const char *bug;	// planted, or NULL
+	u64 walks;		// so many at random, in place of a search
 	const char *from;	// the way to where the search begins; NULL: the first state
 };
 
@@ -82,6 +84,12 @@ struct search_result {
 // False: there is no such way to `from`.
 must_check bool
 search(const struct search_plan *plan, struct search_result *result);
+
+// Walks at random from `from`, each to a depth of its own, and settles at its end. What was
+// met is not kept: this goes where a search of everything does not come. Returns and fails
+// as search() does.
+must_check bool
+search_walks(const struct search_plan *plan, struct search_result *result);
 
 // Takes a way as printed, "3.0.1", and tells each step. False: there is no such choice.
 must_check bool

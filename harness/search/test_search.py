@@ -28,6 +28,7 @@ BUGS = {
             "NO_PROMISE", "SPOILED_WASTED"],
 }
 MORE = {"SESSION_KEY": 4, "few": 10}      # times as many states
+WALKS = {"NO_WAY_BACK": "5", "OLD_NEWS": "4"}   # too far for layers: walks from this start
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +71,17 @@ def test_all_there_is():
                                        for bug in bugs])
 def test_planted_bug_is_found(world, bug):
     states = STATES * MORE.get(bug, MORE.get(world, 1))
-    done = run("--world", world, "--states", str(states), "--bug", bug)
+    is_found(world, bug, "--states", str(states))
+
+
+@pytest.mark.parametrize("bug,start", WALKS.items())
+def test_planted_bug_is_found_on_a_walk(bug, start):
+    is_found("members", bug, "--from", start, "--depth", "100", "--walks", "100000")
+
+
+def is_found(world: str, bug: str, *how: str):
+    """A bug is found so, told so that it can be seen again, and is not there otherwise."""
+    done = run("--world", world, *how, "--bug", bug)
     assert done.returncode == 1, f"{bug} was not found:\n{done.stdout}"
     what = re.match(rf"{world}: {bug}: (.*), after (\d+) steps:\n", done.stdout)
     if what[2] == "0":
@@ -90,6 +101,22 @@ def test_a_sample_of_each_layer_goes_further():
     assert all_within >= 3 and last >= 25
 
 
+@pytest.mark.parametrize("world", BUGS)
+def test_nothing_is_wrong_on_walks(world):
+    done = run("--world", world, "--walks", "1000")
+    assert done.returncode == 0, done.stdout
+    found = re.search(r": 1000 walks, the longest of (\d+) steps; (\d+) steps taken, 1000 states"
+                      " settled", done.stdout)
+    assert int(found[1]) >= 30 and int(found[2]) > 5000
+
+
+def test_walks_are_the_same_again_and_begin_where_they_are_told_to():
+    told = [run("--world", "members", "--from", "4", "--walks", "50").stdout for _ in range(2)]
+    assert told[0] == told[1]
+    assert run("--world", "few", "--from", "99", "--walks", "5").returncode == 2
+    assert run("--world", "few", "--from", "0", "--depth", "1", "--walks", "5").returncode == 2
+
+
 def test_it_begins_where_it_is_told_to():
     """All that follows a few steps: of a start of the small world, fewer than of all."""
     done = run("--world", "few", "--from", "0.0", "--states", str(STATES))
@@ -99,7 +126,7 @@ def test_it_begins_where_it_is_told_to():
 
 @pytest.mark.parametrize("arguments", [
     ["--world"], ["--world", "flat"], ["--states", "0"], ["--states", "x"], ["--depth", "999"],
-    ["--layer", "x"],
+    ["--layer", "x"], ["--walks", "-1"],
     ["--bug", "nosuch"], ["--way", "9999"], ["--rain", "1"]])
 def test_usage_errors(arguments):
     done = run(*arguments)

@@ -320,7 +320,8 @@ begins_inside(enum fault_kind kind, u64 end)
 		return;
 	sim.result->episodes[kind]++;
 	if (kind == FAULT_SLOW)
-		node_serve(node, 100 * NS_PER_US + below(2 * NS_PER_MS), 32);
+		node_serve(node, 100 * NS_PER_US + below(2 * NS_PER_MS),
+			   SLOW_RING);
 	else if (kind == FAULT_OVERRUN)
 		node_serve(node, 10 * NS_PER_US + below(200 * NS_PER_US),
 			   1 + (u32)below(12));

@@ -17,30 +17,48 @@ latency(void)
 	return 20 * NS_PER_US + sim_below(200 * NS_PER_US);
 }
 
-bool
-rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u32 count,
-		u8 *page)
+static u32
+free_place(const struct sim_node *node)
 {
-	struct sim_node *node = host;
 	u32 place = 0;
 
-	if (count && block + count > BLOCKS)
-		sim_failed(node_index(node), "a block beyond the disk's end");
 	while (place < DISK_QUEUE && node->disk_op[place].used)
 		place++;
+	return place;
+}
+
+static bool
+begin(struct sim_node *node, struct disk_op op)
+{
+	u32 place = free_place(node);
+
 	if (place == DISK_QUEUE)
 		return false;
 	if (faults_hit(&sim.fault_prng, sim.network.faults.rate[FAULT_EXHAUST])) {
 		sim.result->episodes[FAULT_EXHAUST]++;
 		return false;
 	}
-	node->disk_op[place] = (struct disk_op){
-		.used = true, .ticket = ticket, .op = op, .block = (u32)block,
-		.count = count,
-		.page = page, .began = sim.trace.now };
+	node->disk_op[place] = op;
 	sim_event(sim.trace.now + latency(), EVENT_DISK, node_index(node), place,
 		  node->boot);
 	return true;
+}
+
+bool
+rcap_host_block(void *host, u32 ticket, enum wire_op op, u64 block, u32 count,
+		u8 *page)
+{
+	struct sim_node *node = host;
+	bool room = free_place(node) < DISK_QUEUE, begun;
+
+	if (count && block + count > BLOCKS)
+		sim_failed(node_index(node), "a block beyond the disk's end");
+	begun = begin(node, (struct disk_op){
+		.used = true, .ticket = ticket, .op = op, .block = (u32)block,
+		.count = count, .page = page, .began = sim.trace.now });
+	if (room && !begun)
+		felt(FELT_NO_PLACE);
+	return begun;
 }
 
 static void
@@ -60,6 +78,8 @@ land(struct sim_node *node, const struct disk_op *op)
 	case OP_BLOCK_WRITE:
 		memcpy(node->disk[op->block], op->page, UNIT);
 		node->block_written[op->block] = sim.trace.now;
+		if (op->failed)
+			felt(FELT_DONE_YET);
 		break;
 	default:
 		flush(node);
@@ -125,11 +145,16 @@ land_some(struct sim_node *node)
 void
 disk_crash(struct sim_node *node, bool empty)
 {
+	bool dirty;
+
 	land_some(node);
 	memset(node->disk_op, 0, sizeof(node->disk_op));
 	if (!empty)
 		return;
+	dirty = memcmp(node->disk, node->flushed, sizeof(node->disk)) != 0;
 	memcpy(node->disk, node->flushed, sizeof(node->disk));
+	if (dirty && !memcmp(node->disk, node->flushed, sizeof(node->disk)))
+		felt(FELT_UNFLUSHED);
 	memset(node->block_written, 0, sizeof(node->block_written));
 	model_power_cut(&sim.model, node_index(node));
 }

@@ -105,6 +105,8 @@ hear_frame(struct sim_node *node, const struct sim_frame *frame)
 	u64 tags = links_counters(node->links)->dropped[LINK_DROP_TAG];
 
 	tell(node_index(node), frame->from, f, frame->len);
+	if (frame->strange)
+		felt_stranger(node, frame);
 	node->asked |= frame->bytes[WIRE_ETHERNET + 1] == WIRE_REQUEST;
 	rcap_input(node->rcap, node_now(node), frame->bytes, frame->len);
 	remember(node, f, tags);

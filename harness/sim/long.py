@@ -7,8 +7,8 @@
 Each piece's sums are kept in a folder that is named after the program's bytes and the
 options, so that a run which was broken off goes on where it stood, and two programs
 never mix. A seed that fails is told with the command that replays it, and the seeds
-around it are run all the same. Fails when a seed failed, when a fault point never fired
-and when a mark was never reached."""
+around it are run all the same. Fails when a seed failed, when a fault point never fired,
+when a mark was never reached and when a fault was never felt."""
 import argparse
 import hashlib
 import os
@@ -92,10 +92,12 @@ def group(total: dict[str, int], head: str) -> dict[str, int]:
 
 
 def never(total: dict[str, int]) -> list[str]:
-    """Fault points that never fired, and marks that were never reached."""
+    """Fault points that never fired, marks that were never reached, faults never felt."""
     return ([f"fault point {name} never fired" for name, n in group(total, "point").items()
              if not n] +
             [f"mark {name} was never reached" for name, n in group(total, "mark").items()
+             if not n] +
+            [f"{name} of felt.def was never felt" for name, n in group(total, "felt").items()
              if not n])
 
 
@@ -136,6 +138,7 @@ def report(total: dict[str, int]) -> str:
     lines += ["", f"Refusals by reason: {listing(group(total, 'refused'))}.",
               "", f"Frames: {listing(group(total, 'frames'))}.",
               "", f"Episodes: {listing(group(total, 'episodes'))}.",
+              "", f"Felt by nodes: {listing(group(total, 'felt'))}.",
               "", f"The two kinds that met least: {' and '.join(least.split('.'))}, in "
                   f"{pairs[least]:,} seeds. Fault points fired "
                   f"{sum(group(total, 'point').values()):,} times. Marks that the fewest seeds "

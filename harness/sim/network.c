@@ -137,6 +137,9 @@ put(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 	frame->to = (u16)to;
 	frame->ring_boot = 0;
 	frame->strange = frame->altered = false;
+	frame->order = path_of(net, from, to)->sent;
+	frame->sent_at = net->trace->now;
+	frame->came_at = 0;
 	memcpy(frame->bytes, bytes, len);
 	if (net->other[from] != net->other[to]) {
 		frame->bytes[ETHERNET] ^= OTHER_VERSION;
@@ -158,6 +161,7 @@ static void
 send_to(struct network *net, u32 from, u32 to, const u8 *bytes, u16 len)
 {
 	net->count.sent++;
+	path_of(net, from, to)->sent++;
 	if (path_of(net, from, to)->blocked) {
 		net->count.blocked++;
 		return;
@@ -222,6 +226,7 @@ network_inject(struct network *net, u32 to, const struct capture *from,
 	net->faults = (struct faults){ 0 };
 	frame = put(net, from->from, to, bytes, len);
 	frame->strange = true;
+	frame->sent_at = from->at;
 	frame->altered = is_altered(frame, from->bytes, from->len);
 	net->faults = faults;
 }
@@ -243,6 +248,13 @@ void
 network_block(struct network *net, u32 from, u32 to, bool blocked)
 {
 	path_of(net, from, to)->blocked = blocked;
+}
+
+bool
+network_is_blocked(const struct network *net, u32 from, u32 to)
+{
+	ASSERT(from < net->nodes && to < net->nodes);
+	return net->path[from * net->nodes + to].blocked;
 }
 
 void

@@ -23,6 +23,9 @@ struct sim_frame {
 	u16 ring_boot;		// in the receive ring of this boot of its receiver; 0: not yet
 	bool strange;		// a stranger sent it
 	bool altered;		// behind its Ethernet header no node ever sent it so
+	u32 order;		// of its path: counts from 1; both copies of one have it
+	u64 sent_at;		// by a node, also if a stranger sends it again
+	u64 came_at;		// to its receiver's card; 0: not yet
 	u8 bytes[FRAME_ROOM];
 };
 
@@ -40,6 +43,7 @@ struct path {
 	u64 slow_until;
 	u64 clog_until;		// nothing arrives before then
 	u32 slow_ns;		// added to each frame until slow_until
+	u32 sent;		// frames
 	bool blocked;
 };
 
@@ -95,6 +99,8 @@ network_done(struct network *net, u32 frame, bool delivered);
 // Cuts or joins one direction; slows it for a while.
 void
 network_block(struct network *net, u32 from, u32 to, bool blocked);
+bool
+network_is_blocked(const struct network *net, u32 from, u32 to);
 void
 network_slow(struct network *net, u32 from, u32 to, u32 extra_ns, u64 until);
 

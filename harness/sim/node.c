@@ -250,6 +250,7 @@ node_boot(struct sim_node *node)
 	node->state = NODE_UP;
 	network_speaks(&sim.network, index, node->other);
 	draw_clock(node);
+	felt_boot(node);
 	node->service_ns = node->busy_until = 0;
 	node->waiting = 0;
 	node->timer_at = NEVER;
@@ -277,6 +278,7 @@ node_crash(struct sim_node *node, bool empty)
 	u32 index = node_index(node);
 
 	ASSERT(node->state != NODE_OFF);
+	felt_crash(node);
 	TRACE(index, empty ? "crashes and forgets" : "crashes", 0);
 	record_drain(node);
 	node->state = NODE_OFF;
@@ -310,8 +312,11 @@ node_resume(struct sim_node *node)
 	TRACE(node_index(node), "goes on, with %lu frames", count);
 	memcpy(backlog, node->backlog, count * sizeof(backlog[0]));
 	node->backlog_count = 0;
-	for (u32 i = 0; i < count; i++)
+	for (u32 i = 0; i < count; i++) {
+		if (sim.network.frame[backlog[i]].came_at < sim.trace.now)
+			felt(FELT_BACKLOG);
 		node_frame(node, backlog[i]);
+	}
 	disk_resume(node);
 	node_settle(node);
 }
@@ -350,6 +355,8 @@ waits_in_ring(struct sim_node *node, struct sim_frame *frame, u32 index)
 		return false;
 	if (node->waiting >= node->ring) {
 		sim.network.count.overrun++;
+		if (node->ring < SLOW_RING)
+			felt(FELT_OVERRUN);
 		network_done(&sim.network, index, false);
 		return true;
 	}
@@ -365,6 +372,7 @@ node_frame(struct sim_node *node, u32 index)
 {
 	struct sim_frame *frame = &sim.network.frame[index];
 
+	felt_arrival(frame);
 	if (node->state != NODE_OFF && waits_in_ring(node, frame, index))
 		return;
 	if (frame->ring_boot && frame->ring_boot == node->boot)
@@ -380,6 +388,8 @@ node_frame(struct sim_node *node, u32 index)
 		return;
 	}
 	trace_bytes(&sim.trace, frame->bytes, frame->len);
+	if (frame->ring_boot && frame->came_at < sim.trace.now)
+		felt(FELT_WAITED);
 	hear_frame(node, frame);
 	network_done(&sim.network, index, true);
 	if (sim_below(BATCH_ONE_IN))
@@ -400,6 +410,8 @@ node_timer(struct sim_node *node)
 		sim_event(node->timer_at, EVENT_TIMER, node_index(node), 0, 0);
 		return;
 	}
+	if (node->timer_waited)
+		felt(FELT_TIMER);
 	node->timer_waited = false;
 	node_settle(node);
 }
@@ -445,6 +457,7 @@ node_settle(struct sim_node *node)
 	u32 len;
 
 	ASSERT(node->state == NODE_UP);
+	felt_clock(node);
 	tell_model(node);
 	node->ticks = true;
 	rcap_tick(node->rcap, now);
@@ -462,13 +475,16 @@ node_settle(struct sim_node *node)
 // ---- what net/rcap asks of its host, as far as it is not the tree's or the disk's
 
 static u8 frame_buffer[WIRE_FRAME_MAX];
-static bool frame_buffer_used;
+static bool frame_buffer_used, buffer_asked;
 
 u8 *
 rcap_host_buffer(void *host)
 {
 	(void)host;
 	ASSERT(!frame_buffer_used);
+	if (buffer_asked)
+		felt(FELT_NO_BUFFER);	// for the last frame
+	buffer_asked = true;
 	if (faults_hit(&sim.network.prng, sim.network.faults.rate[FAULT_EXHAUST])) {
 		sim.result->episodes[FAULT_EXHAUST]++;
 		return NULL;
@@ -483,7 +499,7 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 	struct sim_node *node = host;
 
 	ASSERT(frame_buffer_used && buffer == frame_buffer && len <= WIRE_FRAME_MAX);
-	frame_buffer_used = false;
+	frame_buffer_used = buffer_asked = false;
 	if (len)
 		network_send(&sim.network, node_index(node), buffer, (u16)len);
 }

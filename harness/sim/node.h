@@ -4,6 +4,8 @@
 
 #include "harness/sim/sim.h"
 
+#define SLOW_RING 32u		// frames that wait for a slow node
+
 void
 node_boot(struct sim_node *node);
 

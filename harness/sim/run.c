@@ -251,6 +251,7 @@ start_seed(const struct run_options *options, struct run_result *result)
 	sim.healed = false;
 	sim.members_more = 0;
 	seen_clear();
+	felt_begin();
 	planted_set(options->planted);
 	draw_shape();
 	faults_draw(&sim.faults, &sim.fault_prng, options->choice);
@@ -289,6 +290,7 @@ audit(void)
 {
 	network_check(&sim.network);
 	heap_check(&sim.heap);
+	felt_paths();
 	for (u32 i = 0; i < sim.nodes; i++)
 		work_audit(&sim.node[i]);
 	if (sim.healed && sim.trace.now >= phases.quiet && !sim.result->settle_ns &&
@@ -470,6 +472,7 @@ fill_result(struct run_result *result)
 	result->operations = sim.model.ops;
 	result->frames = sim.network.count;
 	points_tell(result->points, result->marks);
+	felt_end();
 	memcpy(result->answered, sim.model.answered, sizeof(result->answered));
 	memcpy(result->refused, sim.model.refused, sizeof(result->refused));
 	for (u32 k = 0; k < DO_KINDS; k++) {

@@ -4,6 +4,7 @@
 // with none (liveness), and everything is accounted for.
 
 #include "harness/sim/faults.h"
+#include "harness/sim/felt.h"
 #include "harness/sim/model.h"
 #include "harness/sim/network.h"
 #include "net/wire/points.h"
@@ -29,6 +30,7 @@ struct run_result {
 	u64 refused[WHY_COUNT];
 	u32 on;			// bit of each kind of fault that the seed has
 	u64 episodes[FAULT_KINDS];
+	u64 felt[FELT_COUNT];	// what nodes felt of them
 	u64 effects;
 	u64 given, taken;	// of what owners asked for
 	u64 copies;		// that came under leases

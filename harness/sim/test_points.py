@@ -75,9 +75,10 @@ def test_a_long_run_goes_on_where_it_stood(tmp_path):
 def test_a_long_run_tells_of_a_mark_that_was_never_reached():
     total = {f"mark.{name}": 1 for name in MARKS} | {f"point.{name}": 1 for name in POINTS}
     assert not long.never(total)
-    total["mark.KEY_FAR"] = total["point.EARLY_TIMER"] = 0
+    total["mark.KEY_FAR"] = total["point.EARLY_TIMER"] = total["felt.STOOD"] = 0
     assert long.never(total) == ["fault point EARLY_TIMER never fired",
-                                 "mark KEY_FAR was never reached"]
+                                 "mark KEY_FAR was never reached",
+                                 "STOOD of felt.def was never felt"]
 
 
 @pytest.mark.parametrize("arguments", [["--seeds", "x"], ["--seeds", "9..3"], ["--jobs", "0"]])

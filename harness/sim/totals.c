@@ -59,6 +59,7 @@ totals_add(struct totals *totals, const struct run_result *result)
 	add_all(sum->answered[0], result->answered[0], DO_KINDS * (ORPHAN + 1));
 	add_all(sum->refused, result->refused, WHY_COUNT);
 	add_all(sum->episodes, result->episodes, FAULT_KINDS);
+	add_all(sum->felt, result->felt, FELT_COUNT);
 	add_all((u64 *)&sum->frames, (const u64 *)&result->frames,
 		sizeof(result->frames) / sizeof(u64));
 	add_all(sum->marks, result->marks, MARK_COUNT);
@@ -101,6 +102,9 @@ print_faults(const struct run_result *sum)
 	printf("episodes:");
 	for (u32 i = FAULT_DISK; i < FAULT_REPLAY; i++)
 		printf(" %s %" PRIu64, faults_word(i), sum->episodes[i]);
+	printf("\nfelt:");
+	for (u32 i = 0; i < FELT_COUNT; i++)
+		printf(" %s %" PRIu64, felt_word(i), sum->felt[i]);
 	putchar('\n');
 }
 
@@ -193,6 +197,12 @@ totals_marks(const struct totals *totals)
 			all = false;
 		}
 	}
+	for (u32 i = 0; i < FELT_COUNT; i++) {
+		if (!sum->felt[i]) {
+			printf("never felt: %s: %s\n", felt_word(i), felt_text(i));
+			all = false;
+		}
+	}
 	return all;
 }
 
@@ -235,6 +245,8 @@ write_faults(FILE *to, const struct totals *totals)
 	for (u32 i = FAULT_DISK; i < FAULT_REPLAY; i++)
 		fprintf(to, "sum episodes.%s %" PRIu64 "\n", faults_word(i),
 			totals->sum.episodes[i]);
+	for (u32 i = 0; i < FELT_COUNT; i++)
+		fprintf(to, "sum felt.%s %" PRIu64 "\n", felt_word(i), totals->sum.felt[i]);
 	for (u32 i = 0; i < FAULT_KINDS; i++) {
 		for (u32 j = i + 1; j < FAULT_KINDS; j++)
 			fprintf(to, "sum together.%s.%s %" PRIu64 "\n", faults_word(i),
