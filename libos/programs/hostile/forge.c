@@ -296,6 +296,24 @@ flood(void)
 	holds("three in four of a flood went out", sent == FLOODS * RING_SLOTS * 3 / 4);
 }
 
+// What the device may still read belongs to nobody else meanwhile.
+static void
+under_way(void)
+{
+	struct ring_tx tx = whole_frame();
+	bool pinned = false;
+
+	tx.piece_count = 2;
+	tx.piece[1] = (struct ring_piece){ (u32)region.frame + 1, 9, 700 };
+	for (u32 i = 0; i < RING_SLOTS && !pinned; i++) {
+		put_raw(&tx);
+		kick();
+		pinned = frame_table()[region.frame + 1].pins > 0;
+		drain();
+	}
+	holds("frames under way are pinned", pinned);
+}
+
 static void
 bad_bindings(void)
 {
@@ -545,6 +563,7 @@ main(int argc, char **argv)
 	fabric_frames();
 	bad_lengths();
 	foreign_memory();
+	under_way();
 	bad_bindings();
 	bad_claims();
 	to_a_neighbour();

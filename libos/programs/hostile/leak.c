@@ -5,6 +5,7 @@
 // none may come out elsewhere.
 
 #include "kernel/base/string.h"
+#include "libos/crt/attempt.h"
 #include "libos/crt/spawn.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
@@ -18,6 +19,8 @@
 #define FXSAVE_XMM 160u			// offset of xmm0 in the area
 #define FILL 0x5a
 #define FRESH_FRAMES 64u
+#define FAR_STEP 0x8000000000ull	// tables of each level
+#define FAR (40 * FAR_STEP)
 
 // All a child does: its registers, then its FPU state, into its page, and the end. It
 // needs no stack but that page.
@@ -151,6 +154,39 @@ fresh_frames(void)
 	}
 }
 
+static void
+read_at(void *at)
+{
+	*(volatile u8 *)at;
+}
+
+// Page tables are made of frames that somebody had: what was left there maps nothing. The
+// kernel looks for frames behind those that it gave out last.
+static void
+page_tables(void)
+{
+	u64 entry = run.frame << PAGE_SHIFT | 0x67;	// present, for all, used
+	i64 slot = need("take", sys_frame_alloc(FRAME_ANY, FRESH_FRAMES));
+	struct frame_run left;
+	struct upcall_frame fault;
+	u64 *words;
+
+	need("look", run_of_slot((u32)slot, &left));
+	need("map", map_direct(&left, PROT_READ | PROT_WRITE));
+	words = direct_address(left.frame);
+	for (u64 i = 0; i < FRESH_FRAMES * PAGE_SIZE / 8; i++)
+		words[i] = entry;
+	need("give back", cap_drop_all((u32)slot));
+	need("take the first again", sys_frame_alloc(left.frame, 1));
+	for (u64 va = FAR; va < FAR + 4 * FAR_STEP; va += FAR_STEP) {
+		need("map far away", sys_page_map(CAP_SLOT_SELF, va, run.slot,
+						  run.frame, 1, PROT_READ));
+		holds("a new page table maps nothing",
+		      attempt(read_at, (void *)(va + PAGE_SIZE), &fault) &&
+		      fault.vector == VECTOR_PAGE_FAULT);
+	}
+}
+
 // An answer is as long as it says, and an error writes nothing.
 static void
 answers(void)
@@ -221,6 +257,7 @@ main(int argc, char **argv)
 	after_call(SYS_COUNT + 7);
 	answers();
 	tables();
+	page_tables();
 	fresh_frames();
 	return verdict_end();
 }

@@ -103,6 +103,21 @@ honest(void)
 	holds("to flush", run(operation(QUEUE_FLUSH, 0, 0, 0)) == 0);
 }
 
+// What the disk may still write belongs to nobody else meanwhile.
+static void
+under_way(void)
+{
+	bool pinned = false;
+
+	for (u32 i = 0; i < 2 * QUEUE_SLOTS && !pinned; i++) {
+		put(operation(QUEUE_READ, FIRST, region.frame, ALLOWED));
+		need("kick", sys_queue_kick(queue));
+		pinned = frame_table()[region.frame].pins > 0;
+		holds("it completes", take_completion() == 0);
+	}
+	holds("frames under way are pinned", pinned);
+}
+
 static void
 foreign_blocks(void)
 {
@@ -224,6 +239,12 @@ lesser_queue(void)
 	holds("to read through it",
 	      run(operation(QUEUE_READ, FIRST, region.frame, 1)) == 0);
 	need("drop the queue", sys_cap_drop(queue));
+	slot = need("derive", sys_cap_derive(blocks, CAP_SLOT_SELF, CAP_WRITE, FIRST,
+					     ALLOWED));
+	queue = bind((u32)slot);
+	refused("to read through a queue that writes",
+		run(operation(QUEUE_READ, FIRST, region.frame, 1)), E_RIGHTS);
+	need("drop the queue", sys_cap_drop(queue));
 }
 
 // The disk is told to write into the queue itself: the kernel goes by its own
@@ -292,6 +313,7 @@ main(int argc, char **argv)
 	control = direct_address(control_frame.frame);
 	queue = bind(blocks);
 	honest();
+	under_way();
 	foreign_blocks();
 	foreign_frames();
 	bad_operations();

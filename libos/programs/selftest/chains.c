@@ -107,6 +107,10 @@ test_transfer_depth(void)
 		      "calls as deep as they go");
 		s[SERVERS - 2].helper.shared->slot[0] =
 			server_introduce(&s[SERVERS - 1], &s[SERVERS - 2]);
+		// From where there is room, so that the way is short the next time.
+		m = (struct transfer){ { ORDER_DOWN, 1, paths[round % 2] } };
+		check(server_order(&s[SERVERS - 2], &m, paths[round % 2]) == 0 &&
+		      m.word[0] == 0 && m.word[1] == 2, "the last one can be called");
 		m = (struct transfer){ { ORDER_DOWN, 1, paths[round % 2] } };
 		check(server_order(&s[0], &m, paths[round % 2]) == 0 &&
 		      (i64)m.word[0] == -E_DEPTH && m.word[1] == TRANSFER_DEPTH_MAX,

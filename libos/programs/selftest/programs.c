@@ -334,6 +334,7 @@ test_handlers(void)
 	u32 count = load("handlers.bpf", "count", PROGRAM_HANDLER);
 	u32 parrot = load("handlers.bpf", "parrot", PROGRAM_HANDLER);
 	volatile struct counter *counter;
+	struct cap_info info;
 
 	open_rings();
 	counter = direct_address(region.frame);
@@ -348,6 +349,8 @@ test_handlers(void)
 	check(take_number(&to, COUNT_TYPE) == 0, "its owner sees none of them");
 	send_number(OTHER_TYPE, 77);
 	check(take_number(&to, OTHER_TYPE) == 77, "but what the handler passes");
+	must(sys_cap_inspect(CAP_SLOT_SELF, to.slot, &info), "cap_inspect");
+	check(ring_table()[info.base].handled == 6, "the table says what it saw");
 	must(sys_ring_handle(to.slot, parrot, region.slot, region.frame), "handle");
 	send_number(COUNT_TYPE, 1);
 	check(counter->unsent == 1 && take_number(&from, COUNT_TYPE) == 0,
