@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -13,7 +14,7 @@ import pytest
 
 import accounts
 from conftest import SITE
-from guest import MAC
+from guest import MAC, PATIENCE_S
 
 pytestmark = pytest.mark.qemu
 
@@ -208,7 +209,9 @@ def test_end_in_the_middle(guest, way):
 def test_killed_asleep(guest):
     """A program is ended while it sleeps on everything that can be waited for."""
     number = guest.background("quit sleeping", "quit: asleep\n")
-    assert accounts.environments(guest)[number]["state"] == "asleep"
+    end = time.monotonic() + PATIENCE_S     # it says so just before it is
+    while accounts.environments(guest)[number]["state"] != "asleep":
+        assert time.monotonic() < end
     assert guest.run(f"kill {number}") == f"[{number}] quit: killed\n"
 
 
