@@ -98,15 +98,15 @@ hear_done(struct links *links, struct link_peer *peer, u32 done, bool first, boo
 	peer->their_done = done;
 }
 
-// An echo is a reading of our clock, so it lies in the past, by less than half
-// of the counter's range.
+// An echo is a reading of our clock, so it lies in the past, by less than half of the
+// counter's range. 0 is none: when the counter has just wrapped, it would be one of now.
 static void
 hear_echo(struct link_peer *peer, u64 now, u32 echo)
 {
 	u64 us = now / NS_PER_US;
 	u32 age = (u32)us - echo;
 
-	if (age < 1u << 31 && age <= us)
+	if (echo && age < 1u << 31 && age <= us)
 		peer->proven_at = MAX(peer->proven_at, (us - age) * NS_PER_US);
 	else
 		SOMETIMES(ECHO_REFUSED);
