@@ -46,12 +46,13 @@ def verdict(node, since: int, manner: str, has: int, taken: int):
 
 
 def test_holders_of_another_node():
-    """One after the other on node one: gives, declares, ignores; then all of it."""
+    """One after the other on node one: gives, gives while it has a copy of what it keeps,
+    declares, ignores; then all of it."""
     with Fabric(3) as fabric:
         one, two, three = fabric.nodes
         two.background("remote serve 8", "remote: serving 8 pages\n")
-        for manner, ms, given in (("gives", LONG_MS, WANTED), ("declares", SHORT_MS, 0),
-                                  ("ignores", SHORT_MS, 0)):
+        for manner, ms, given in (("gives", LONG_MS, WANTED), ("copies", LONG_MS, WANTED),
+                                  ("declares", SHORT_MS, 0), ("ignores", SHORT_MS, 0)):
             since = keeps(one, two, manner)
             said = asks(three, two, WANTED, ms)
             assert told(two, said) == (given, WANTED - given)

@@ -196,27 +196,28 @@ leases_cap_gone(u32 node, u64 from)
 }
 
 static bool
-is_of(const struct copy *c, u32 record)
+is_behind(const struct copy *c, u32 record, u64 keep)
 {
-	return c->state != COPY_FREE && c->last >> REMOTE_UNIT_BITS == record;
+	return c->state != COPY_FREE && c->last >> REMOTE_UNIT_BITS == record &&
+	       REMOTE_UNIT(c->last) >= keep;
 }
 
 void
 leases_cut(u32 record, u64 keep)
 {
 	for (u32 i = 0; i < LEASES_MAX; i++) {
-		if (is_of(&copies[i], record) && REMOTE_UNIT(copies[i].last) >= keep)
+		if (is_behind(&copies[i], record, keep))
 			end(&copies[i]);
 	}
 }
 
 bool
-leases_left(u32 record)
+leases_left(u32 record, u64 keep)
 {
 	bool left = false;
 
 	for (u32 i = 0; used && i < LEASES_MAX; i++)
-		left |= is_of(&copies[i], record);
+		left |= is_behind(&copies[i], record, keep);
 	return left;
 }
 

@@ -133,7 +133,7 @@ remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	ASSERT(remote->state == REMOTE_HELD);
 	r->remote = remote->name;
 	r->environment = remote->environment;
-	if (s->op == FABRIC_DROP && leases_left(*record))
+	if (s->op == FABRIC_DROP && leases_left(*record, 0))
 		return CODE_LEASED;
 	return cap->depth ? narrow(cap, s, r) : CODE_NONE;
 }
@@ -178,7 +178,7 @@ record_find(void)
 		if (remotes[i].state == REMOTE_FREE)
 			return i;
 		if (remotes[i].state == REMOTE_DROPPING && !remotes[i].telling &&
-		    !leases_left(i))
+		    !leases_left(i, 0))
 			found = i;
 	}
 	return found;
@@ -352,8 +352,8 @@ remotes_tell(u64 now)
 
 		if (!has_word(remote))
 			continue;
-		// Who hears of it may take copies for gone.
-		if (leases_left(i))
+		// Who hears of it may take copies of what went for gone.
+		if (leases_left(i, remote->release))
 			again = now;
 		else if (!links_session(fabric.links, remote->name.peer))
 			again = min_u64(again, now + AGAIN_NS);

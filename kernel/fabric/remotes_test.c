@@ -212,12 +212,13 @@ revoke_lost(u32 node, u64 keep, u64 left)
 	(void)left;
 }
 
-static u32 copied = ~0u;	// a record by which a copy is left
+static u32 copied = ~0u;	// a record by which a copy is left,
+static u64 copied_unit;		// and of what
 
 bool
-leases_left(u32 record)
+leases_left(u32 record, u64 keep)
 {
-	return record == copied;
+	return record == copied && copied_unit >= keep;
 }
 
 void
@@ -490,6 +491,7 @@ copies_go_first(void **state)
 	begin();
 	assert_true(take_grant(0));
 	copied = grant[0].record;
+	copied_unit = 0;
 	drop(0);
 	for (u32 i = 0; i < 100; i++)
 		assert_int_equal(remotes_tell(now), now);
@@ -497,6 +499,24 @@ copies_go_first(void **state)
 	copied = ~0u;
 	settle();
 	agree();
+}
+
+// One of what stays keeps the owner from nothing.
+static void
+copies_of_the_rest_stay(void **state)
+{
+	(void)state;
+	begin();
+	assert_true(take_grant(0));
+	copied = grant[0].record;
+	copied_unit = UNITS / 2;
+	shorten(0, UNITS / 2);
+	assert_int_equal(remotes_tell(now), now);
+	copied_unit = UNITS / 2 - 1;
+	settle();
+	agree();
+	copied = ~0u;
+	drop_all();
 }
 
 // Owners that never come back take no record from who holds something, but for those of
@@ -541,6 +561,7 @@ main(void)
 		cmocka_unit_test(a_lost_one_is_told_again),
 		cmocka_unit_test(an_answer_is_enough),
 		cmocka_unit_test(copies_go_first),
+		cmocka_unit_test(copies_of_the_rest_stay),
 		cmocka_unit_test(the_dead_keep_no_place),
 	};
 

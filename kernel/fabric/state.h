@@ -172,9 +172,9 @@ leases_cap_gone(u32 node, u64 from);
 // By a record of remotes.c, what lies behind its first units.
 void
 leases_cut(u32 record, u64 keep);
-// There is a copy left by a record.
+// There is a copy left by a record of what lies behind its first units.
 bool
-leases_left(u32 record);
+leases_left(u32 record, u64 keep);
 
 // endpoints.c
 enum wire_code

@@ -10,6 +10,7 @@
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/remote/copy.h"
 
 #define LOOK_NS (20 * NS_PER_MS)
 #define SETTLE_NS (200 * NS_PER_MS)	// what is taken is told of
@@ -67,7 +68,9 @@ int
 keep_pages(int argc, char **argv)
 {
 	const char *manner = argv[4];
+	bool copies = !strcmp(manner, "copies");
 	u16 owner = node_or_exit(argv[2]);
+	struct far_copy copy;
 	u32 taken;
 	u64 pages;
 
@@ -76,8 +79,11 @@ keep_pages(int argc, char **argv)
 		return STATUS_USAGE;
 	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE, 0, pages, &kept);
 	left = (u32)pages;
-	giving = !strcmp(manner, "gives");
+	giving = copies || !strcmp(manner, "gives");
 	if (!strcmp(manner, "declares") && !revoke_declare(kept.slot, 0))
+		return STATUS_FAILED;
+	// Of the first page, which it is not asked for.
+	if (copies && far_copy(&kept, 0, 1, region_page(2), &copy))
 		return STATUS_FAILED;
 	revoke_handler_set(give);
 	print("remote: keeps %u pages\n", left);

@@ -149,7 +149,7 @@ static const struct command {
 	{ "take", 1, take, "" },
 	{ "hand", 4, hand, "OWNER NODE ENVIRONMENT" },
 	{ "redeem", 1, redeem, "" },
-	{ "keep", 4, keep_pages, "NODE PAGES gives|declares|ignores" },
+	{ "keep", 4, keep_pages, "NODE PAGES gives|copies|declares|ignores" },
 	{ "recall", 4, recall, "NODE PAGES MILLISECONDS" },
 	{ "cache", 2, cache, "NODE [revoke|drop]" },
 };
