@@ -111,10 +111,9 @@ undo(const struct cap *cap)
 		rcap_host_revoke(NULL, cap_node(&caps, cap), true);
 		return;
 	}
-	places[place_of(cap)] = PLACE_NEW;
 	node = cap_remove_step(&caps, cap->list, cap->slot, true, &removed);
 	ASSERT(node != CAP_NIL);
-	fabric_info.exports--;
+	fabric_export_gone(&removed, node);
 }
 
 enum wire_code
@@ -360,10 +359,14 @@ rcap_host_alloc(void *host, u32 parent, const struct wire_alloc *wanted,
 void
 rcap_host_revoke(void *host, u32 node, bool self)
 {
+	const struct cap *cap = &caps.pool[node];
+
 	(void)host;
-	ASSERT(caps.pool[node].type != CAP_NONE &&
-	       caps.pool[node].list >= FABRIC_LIST_FIRST);
+	ASSERT(cap->type != CAP_NONE && cap->list >= FABRIC_LIST_FIRST);
 	cap_cut(&caps, node, self);
+	// Whoever hears that it is done may write these blocks before the sweep.
+	if (cap->type == CAP_BLOCKS)
+		queue_fabric_withdrawn(cap->base, cap->count);
 	rcap_revoked(fabric.rcap);
 	sweep_again = true;
 	fabric.due = 0;
