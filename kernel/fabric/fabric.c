@@ -314,7 +314,8 @@ fabric_work(u64 now)
 	output(now);
 	transmit_push();
 	queue_push();
-	fabric.due = more ? 0 : rcap_deadline(fabric.rcap);
+	// What was submitted in this turn may have ended in it.
+	fabric.due = more ? 0 : rcap_wants(fabric.rcap);
 	if (transmit_starved())
 		fabric.due = MAX(fabric.due, now + STARVED_NS);
 	fabric.due = min_u64(min_u64(fabric.due, blocks_due), tell_due);
