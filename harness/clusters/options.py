@@ -12,11 +12,15 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from random import SystemRandom
 
 from .failure import Failure
 
 ROOT = Path(__file__).resolve().parents[2]
+# Below net.ipv4.ip_local_port_range, in an order of this process's own: no two alike.
+PORTS = cycle(SystemRandom().sample(range(20000, 32768), 12768))
 NODES_MAX = {"tap": 60, "socket": 16, "bridge": 60}
 
 
@@ -73,10 +77,16 @@ def lacks_for_tap() -> str | None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody uses: of those that no outgoing connection is given,
+    so that it is still free when somebody comes to listen there."""
+    for port in islice(PORTS, 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise Failure("a hundred ports of 20000 to 32767 are taken")
 
 
 def check_port(port: int) -> None:
