@@ -23,6 +23,10 @@ KFLAGS := $(BY_LOOPS) -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-re
 # Its objects hold code of their own too: the kernels of tests that are linked with --wrap
 # take that, since no call between two functions that are compiled as one can be wrapped.
 KWHOLE := -flto=auto -ffat-lto-objects
+# But what is hot_, the way of calls and faults: by itself it lies in one page, which with
+# all that would be put into it is too small.
+$(addprefix $(B)/kernel/,arch/x86_64/trap.o arch/x86_64/paging.o cap/cap.o sys/dispatch.o \
+	sys/memory.o sys/upcall.o): KWHOLE :=
 
 KERNEL_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/base/*.c \
 	kernel/cap/*.c kernel/own/*.c kernel/filter/*.c kernel/code/*.c kernel/volume/*.c \

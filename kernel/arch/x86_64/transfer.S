@@ -82,7 +82,7 @@
 
 	// From syscall_entry: gs is the processor's, every other register still the
 	// program's, rax negative.
-	.text
+	.section .text.entry, "ax"
 	.globl transfer_entry
 	.balign 64
 transfer_entry:

@@ -23,7 +23,7 @@
 #define MSR_GS_BASE 0xc0000101
 #define CONTEXT_PUSHED 176	// bytes of struct context that an entry pushes
 
-	.text
+	.section .text.entry, "ax"
 	.macro PUSH_REGISTERS
 	push %r15
 	push %r14
