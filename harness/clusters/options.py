@@ -21,6 +21,7 @@ from .failure import Failure
 ROOT = Path(__file__).resolve().parents[2]
 # Below net.ipv4.ip_local_port_range, in an order of this process's own: no two alike.
 PORTS = cycle(SystemRandom().sample(range(20000, 32768), 12768))
+asked_for: set[int] = set()  # ports, by name, that somebody will listen at
 NODES_MAX = {"tap": 60, "socket": 16, "bridge": 60}
 
 
@@ -80,6 +81,8 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nobody uses: of those that no outgoing connection is given,
     so that it is still free when somebody comes to listen there."""
     for port in islice(PORTS, 100):
+        if port in asked_for:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -90,7 +93,8 @@ def free_port() -> int:
 
 
 def check_port(port: int) -> None:
-    """A port that was asked for must be free."""
+    """A port that was asked for must be free, and is given to nobody else."""
+    asked_for.add(port)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
