@@ -262,6 +262,7 @@ go_to(u32 index)
 	}
 }
 
+// All comes to its end from here; what was is gone, and the caller's to load.
 static void
 settle(struct search_result *result)
 {
@@ -273,7 +274,6 @@ settle(struct search_result *result)
 		search_wrong(what);
 	s.settling = false;
 	result->settled++;
-	s.plan->world->load(saved_at(s.depth));
 }
 
 static void
@@ -283,8 +283,10 @@ expand(u32 index, struct search_result *result)
 	u32 count;
 
 	go_to(index);
-	if (s.plan->settle_each && index % s.plan->settle_each == 0)
+	if (s.plan->settle_each && index % s.plan->settle_each == 0) {
 		settle(result);
+		world->load(saved_at(s.depth));
+	}
 	count = list();
 	for (u32 i = 0; i < count && result->states < s.plan->states; i++) {
 		take(i);
@@ -394,19 +396,13 @@ static void
 walk(struct prng *prng, u32 from, struct search_result *result)
 {
 	u32 end = from + 1 + (u32)prng_below(prng, s.plan->depth - from);
-	const char *what;
 
 	for (s.depth = from; s.depth < end && list(); s.depth++) {
 		take((u32)prng_below(prng, choices.count));
 		result->steps++;
 	}
 	result->deepest = MAX(result->deepest, s.depth);
-	s.settling = true;
-	what = s.plan->world->settle();
-	if (what)
-		search_wrong(what);
-	s.settling = false;
-	result->settled++;
+	settle(result);
 	s.plan->world->load(saved_at(from));
 }
 

@@ -49,7 +49,7 @@ min_u64(u64 a, u64 b)
 #define sealed_
 #endif
 // What runs at every system call and fault of the usual kind lies together, in as few
-// pages as it can: kernel.ld.
+// pages as it can: kernel.ld; rules.mk lists the files that have some of it.
 #ifdef DEOS_KERNEL
 #define hot_ __attribute__((hot))
 #else

@@ -106,7 +106,9 @@ hear_echo(struct link_peer *peer, u64 now, u32 echo)
 	u64 us = now / NS_PER_US;
 	u32 age = (u32)us - echo;
 
-	if (echo && age < 1u << 31 && age <= us)
+	if (unlikely(!echo))
+		return;
+	if (age < 1u << 31 && age <= us)
 		peer->proven_at = MAX(peer->proven_at, (us - age) * NS_PER_US);
 	else
 		SOMETIMES(ECHO_REFUSED);
