@@ -37,11 +37,11 @@
 #define SLACK_US 10u
 
 void
-pace_begin(struct link_asker *asker)
+pace_begin(struct link_asker *asker, u32 next)
 {
 	asker->window = START;
 	asker->round_us = asker->round_quick_us = 0;
-	asker->round_end = 0;
+	asker->round_end = next;
 	asker->narrow = asker->held = false;
 	asker->slices = asker->lanes = asker->lanes_before = 0;
 	ASSERT(!asker->flight && !asker->longs);

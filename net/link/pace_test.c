@@ -253,6 +253,36 @@ delay_narrows_the_window(void **state)
 	rig_end(&rig);
 }
 
+// Numbers wrap around, and rounds end by them: a window that begins when they have gone
+// half the way grows like any other.
+static void
+rounds_end_whatever_the_number(void **state)
+{
+	static const u32 first[] = { 1, 0x7fffffe0, 0x80000001, 0xffffffe0 };
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(first); i++) {
+		struct link_peer *peer;
+		u32 place;
+
+		rig_start(&rig, 2, test_seed(), 1500, 64);
+		rig.landing_pool = 250;
+		rig_crash(&rig, 1);
+		rig_boot(&rig, 1);
+		rig_connect(&rig);
+		place = rig_export(&rig, 0, 1, ENV, TYPE_FRAMES, ALL, 8, 4);
+		peer = &rig.node[1].links->peer[rig_peer(&rig, 1, 0)];
+		assert_int_equal(peer->asker, LINK_NONE);
+		peer->next = peer->done = first[i];
+		rig.node[0].links->peer[rig_peer(&rig, 0, 1)].their_done = first[i];
+		submit_window(place, ENV, 0, 120);
+		assert_true(rig_wait(&rig, 1, 100, NS_PER_SECOND));
+		assert_in_range(info_of(1, 0).window, 129, 256);
+		assert_true(rig_wait(&rig, 1, 120, NS_PER_SECOND));
+		rig_end(&rig);
+	}
+}
+
 static void
 loss_alone_does_not(void **state)
 {
@@ -281,6 +311,7 @@ main(void)
 		cmocka_unit_test(a_lane_has_no_more_than_its_share),
 		cmocka_unit_test(pages_are_sliced_among_small_ones),
 		cmocka_unit_test(delay_narrows_the_window),
+		cmocka_unit_test(rounds_end_whatever_the_number),
 		cmocka_unit_test(loss_alone_does_not),
 	};
 

@@ -373,8 +373,9 @@ u64
 ask_due(const struct links *links, const struct link_peer *peer);
 
 // pace.c: how much may be under way; windows in frames of PACE_UNIT
+// `next`: the number of the request that is opened first.
 void
-pace_begin(struct link_asker *asker);
+pace_begin(struct link_asker *asker, u32 next);
 // False: the window is full. What is quick is never stopped.
 bool
 pace_allows(const struct links *links, struct link_asker *asker, u32 credit,

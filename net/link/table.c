@@ -388,7 +388,7 @@ asker_get(struct links *links, struct link_peer *peer)
 		links->askers_free = asker->next_free;
 		asker->peer = index_of(links, peer);
 		ASSERT(!asker->open && !asker->frames);
-		pace_begin(asker);
+		pace_begin(asker, peer->next);
 	}
 	return peer->asker == LINK_NONE ? NULL : &links->asker[peer->asker];
 }

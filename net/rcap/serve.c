@@ -48,7 +48,8 @@ share_find(struct rcap *rcap, u32 entry, u32 generation)
 }
 
 // Who has waited for nothing since is not ahead of the others for that, and who was
-// served much before stays behind them for a while.
+// served much before stays behind them for a while: at most by PASS_AHEAD, so one that
+// seems further off was left behind long ago, and passes have gone half around since.
 static struct rcap_share *
 share_add(struct rcap *rcap, const struct rcap_export *entry)
 {
@@ -60,7 +61,7 @@ share_add(struct rcap *rcap, const struct rcap_export *entry)
 	*share = (struct rcap_share){
 		.entry = entry->share,
 		.generation = root->generation,
-		.pass = rcap->serve.pass + (u32)MIN(MAX(ahead, 0), (i32)PASS_AHEAD),
+		.pass = rcap->serve.pass + (ahead > 0 && ahead <= (i32)PASS_AHEAD ? (u32)ahead : 0),
 		.head = NIL16,
 		.tail = NIL16,
 		.granter = entry->granter,

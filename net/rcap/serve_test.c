@@ -209,6 +209,36 @@ nobody_pays_for_the_past(void **state)
 	rig_end(&rig);
 }
 
+// However much was served meanwhile: passes wrap around, and who was long away is not
+// taken for somebody ahead of all.
+static void
+nor_for_what_is_half_a_turn_past(void **state)
+{
+	static const u8 weight[] = { 48, 16 };
+	u64 first, second;
+
+	(void)state;
+	holders(2, weight, NULL);
+	ask_all(2, MANY);
+	serve(2 * MANY);
+	assert_true(rig_wait(&rig, 1, 2 * MANY, NS_PER_SECOND));
+	assert_true(rig_wait(&rig, 2, 2 * MANY, NS_PER_SECOND));
+	owner()->serve.pass += (1u << 31) + (1u << 20);
+	rig.node[0].starved = true;
+	ask(1, MANY);
+	rig_run(&rig, ARRIVAL_NS);
+	serve(1);
+	rig.node[0].starved = true;
+	ask(2, MANY);
+	rig_run(&rig, ARRIVAL_NS);
+	first = served(1);
+	second = served(2);
+	serve(16);
+	assert_in_range(served(1) - first, 11, 13);
+	assert_in_range(served(2) - second, 3, 5);
+	rig_end(&rig);
+}
+
 // What is revoked while it waits is refused; nobody reads it then.
 static void
 what_is_revoked_is_not_served(void **state)
@@ -304,6 +334,7 @@ main(void)
 		cmocka_unit_test(granters_have_the_same),
 		cmocka_unit_test(deriving_makes_no_new_share),
 		cmocka_unit_test(nobody_pays_for_the_past),
+		cmocka_unit_test(nor_for_what_is_half_a_turn_past),
 		cmocka_unit_test(what_is_revoked_is_not_served),
 		cmocka_unit_test(each_is_served_once),
 		cmocka_unit_test(nothing_outlives_its_session),
