@@ -7,7 +7,9 @@
 // it, the grant counts in the pool as it was (`kept`). One lowering at a time.
 //
 // Who wants nothing and was idle for LINK_IDLE_NS is granted nothing; while
-// somebody wants more than there is, nobody keeps more than a fair share.
+// somebody wants more than there is, nobody keeps more than a fair share. Nor does one
+// that does not say so: by the second beacon after the lowering it counts as if it had,
+// but for what is at work for it here. So no peer can keep the others' credit from them.
 
 #include "kernel/base/assert.h"
 #include "net/link/state.h"
@@ -62,6 +64,7 @@ grant_set(struct links *links, struct link_peer *peer, u32 grant)
 			return;		// the last lowering is not acknowledged yet
 		peer->grant = (u8)grant;
 		peer->turn++;
+		peer->overdue = false;
 		if (PLANTED(BUG_GRANT_HASTE))
 			kept_set(links, peer, peer->grant);
 	} else {
@@ -114,6 +117,35 @@ grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn)
 {
 	if (turn == peer->turn && peer->kept != peer->grant)
 		kept_set(links, peer, peer->grant);
+}
+
+static u32
+at_work(const struct links *links, const struct link_peer *peer)
+{
+	const struct link_answerer *answerer;
+	u32 count = 0;
+
+	if (peer->answerer == LINK_NONE)
+		return 0;
+	answerer = &links->answerer[peer->answerer];
+	for (u64 used = answerer->used; used; used &= used - 1)
+		count += answerer->at[__builtin_ctzll(used)].state == LINK_SLOT_RUNNING;
+	return count;
+}
+
+// Once for each beacon, as a walk over all peers, while somebody wants more.
+void
+grants_overdue(struct links *links)
+{
+	for (u32 i = 0; i < links->peers_fresh && links->hungry; i++) {
+		struct link_peer *peer = &links->peer[i];
+		bool lowered = peer->kept > peer->grant;
+
+		if (lowered && peer->overdue)
+			kept_set(links, peer, (u8)MIN(peer->kept, MAX(peer->grant,
+								      at_work(links, peer))));
+		peer->overdue = lowered & 1;
+	}
 }
 
 // Nothing was sent to the peer for a while.

@@ -109,7 +109,8 @@ struct link_peer {
 	u8 their_turn;		// the newest that came
 	u8 turn_kept;		// the newest that we keep to
 	u8 want;		// frames waiting
-	u8 hungry : 4;		// bool: it wants more than there is
+	u8 hungry : 2;		// bool: it wants more than there is
+	u8 overdue : 2;		// bool: `kept` was above `grant` at the last beacon
 	u8 stakes : 4;		// bits of enum link_stake
 	u8 minor;		// that both sides of the session speak
 	u8 lossy;		// counts down answers since one was lost
@@ -429,6 +430,8 @@ grant_wanted(struct links *links, struct link_peer *peer, u8 want, bool lowered)
 // The peer keeps to what that turn said: what was lowered is free.
 void
 grant_acknowledged(struct links *links, struct link_peer *peer, u8 turn);
+void
+grants_overdue(struct links *links);
 // Nothing was sent to it for LINK_IDLE_NS.
 void
 grant_idle(struct links *links, struct link_peer *peer);

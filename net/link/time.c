@@ -117,6 +117,7 @@ links_output(struct links *links, u64 now, u8 *buffer)
 	if (now >= links->beacon_at) {
 		links->beacon_at = now + LINK_BEACON_NS;
 		rekey_some(links, now);
+		grants_overdue(links);
 		return say_beacon(links, now, buffer);
 	}
 	while (links->say_head != LINK_NONE) {
