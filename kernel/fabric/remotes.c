@@ -23,6 +23,7 @@
 
 #define REMOTES_MAX FABRIC_HELD_MAX
 #define TELLINGS_MAX 16u		// DROPs and RELEASEs on their way
+#define TELLINGS_EACH 4u		// of these, to one owner: it may never answer
 #define AGAIN_NS NS_PER_SECOND	// to an owner that did not hear, or is away
 #define NO_ROOM_NS NS_PER_MS
 
@@ -43,6 +44,7 @@ static struct remote {
 } remotes[REMOTES_MAX];
 static u64 tell_at = NEVER;	// when some record has to tell its owner something
 static u32 tellings;		// on their way
+static u8 tellings_to[FABRIC_LINKS_MAX];	// of these, by owner
 
 STATIC_ASSERT(REMOTES_MAX <= 1u << (64 - REMOTE_UNIT_BITS));
 
@@ -307,6 +309,8 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 		held->left = recall->keep;
 		return CODE_NONE;
 	}
+	if (!env_lives(&envs[caps.pool[held->node].list]))
+		return CODE_ENVIRONMENT;	// it drops all of it in a moment
 	deadline = MIN(deadline, clock_ns() + REVOKE_DELAY_MAX_NS);
 	return revoke_remote(held->node, recall->keep, deadline + REVOKE_FAR_NS)
 		       ? CODE_NONE : CODE_TABLE;
@@ -337,6 +341,7 @@ tell(struct remote *remote, u64 now)
 	remote->told = remote->release;
 	remote->release = 0;
 	tellings++;
+	tellings_to[remote->name.peer]++;
 	return true;
 }
 
@@ -350,7 +355,8 @@ remotes_tell(u64 now)
 	for (u32 i = 0; i < REMOTES_MAX && tellings < TELLINGS_MAX; i++) {
 		struct remote *remote = &remotes[i];
 
-		if (!has_word(remote))
+		if (!has_word(remote) ||
+		    tellings_to[remote->name.peer] == TELLINGS_EACH)
 			continue;
 		// Who hears of it may take copies of what went for gone.
 		if (leases_left(i, remote->release))
@@ -377,16 +383,19 @@ void
 remote_told(u32 record, const struct rcap_completion *c, u64 now)
 {
 	struct remote *remote = &remotes[record];
+	u8 *to_owner = &tellings_to[remote->name.peer];
 	bool unheard = is_unheard(c);
 
-	ASSERT(remote->telling && tellings > 0);
+	ASSERT(remote->telling && tellings > 0 && *to_owner > 0);
 	remote->telling = false;
 	if (c->op == OP_DROP && !unheard)
 		remote->state = REMOTE_FREE;
 	else if (remote->state == REMOTE_HELD && unheard && !remote->release)
 		remote->release = remote->told;
-	if (tellings-- == TELLINGS_MAX)
-		tell_at = 0;
+	if (tellings == TELLINGS_MAX || *to_owner == TELLINGS_EACH)
+		tell_at = 0;		// others waited for that
+	tellings--;
+	--*to_owner;
 	if (has_word(remote))
 		tell_at = min_u64(tell_at, unheard ? now + AGAIN_NS : 0);
 	fabric.due = min_u64(fabric.due, tell_at);

@@ -34,7 +34,7 @@ u64 env_started;
 struct cap_tree caps;
 struct clock kernel_clock;
 
-static struct env_info holder = { .id = 7 };
+static struct env_info holder = { .id = 7, .state = ENV_RUNNABLE };
 static struct pending accept;
 static struct prng prng;
 static u64 now;
@@ -195,13 +195,15 @@ held_end(u32 record)
 	(void)record;
 }
 
+static bool asks;		// there is room for a request
+
 bool
 revoke_remote(u32 node, u64 keep, u64 deadline_ns)
 {
 	(void)node;
 	(void)keep;
 	(void)deadline_ns;
-	return true;
+	return asks;
 }
 
 void
@@ -519,6 +521,60 @@ copies_of_the_rest_stay(void **state)
 	drop_all();
 }
 
+// What an owner that asks hears from whom it asks.
+static void
+each_refusal_says_why(void **state)
+{
+	static struct cap pool[] = { { .type = CAP_REMOTE, .count = UNITS } };
+	struct wire_recall recall = { .environment = holder.id, .keep = 1 };
+	struct rcap_remote remote = { .generation = 1 };
+
+	(void)state;
+	begin();
+	remote.incarnation = life[0];
+	assert_true(take_grant(0));
+	caps.pool = pool;
+	asks = true;
+	assert_int_equal(rcap_host_asked(NULL, &remote, &recall, now), CODE_NONE);
+	asks = false;
+	assert_int_equal(rcap_host_asked(NULL, &remote, &recall, now), CODE_TABLE);
+	holder.state = ENV_DYING;
+	assert_int_equal(rcap_host_asked(NULL, &remote, &recall, now), CODE_ENVIRONMENT);
+	holder.state = ENV_RUNNABLE;
+	remote.generation++;
+	assert_int_equal(rcap_host_asked(NULL, &remote, &recall, now), CODE_ENTRY);
+	drop_all();
+}
+
+// An owner that never answers keeps nobody from hearing what is theirs.
+static void
+the_silent_hold_nobody_up(void **state)
+{
+	u32 mine;
+
+	(void)state;
+	begin();
+	for (u32 i = 0; i < 2 * FLIGHT_MAX; i++) {
+		assert_true(take_grant(0));
+		drop(grants - 1);
+	}
+	for (u32 i = 0; i < 100; i++)
+		remotes_tell(now += NS_PER_MS);
+	assert_true(take_grant(1));
+	mine = grants - 1;
+	drop(mine);
+	for (u32 i = 0; i < 100; i++) {
+		remotes_tell(now += NS_PER_MS);
+		for (u32 f = 0; f < FLIGHT_MAX; f++) {
+			if (flight[f].used && flight[f].submit.remote.slot == mine)
+				end(f, true, RCAP_DONE, CODE_NONE);
+		}
+	}
+	assert_int_equal(grant[mine].owner, 0);
+	settle();
+	agree();
+}
+
 // Owners that never come back take no record from who holds something, but for those of
 // which word is on its way.
 static void
@@ -562,6 +618,8 @@ main(void)
 		cmocka_unit_test(an_answer_is_enough),
 		cmocka_unit_test(copies_go_first),
 		cmocka_unit_test(copies_of_the_rest_stay),
+		cmocka_unit_test(each_refusal_says_why),
+		cmocka_unit_test(the_silent_hold_nobody_up),
 		cmocka_unit_test(the_dead_keep_no_place),
 	};
 

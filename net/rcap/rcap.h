@@ -470,7 +470,8 @@ void
 rcap_host_recalled(void *host, const struct rcap_recalled *recalled);
 
 // A peer wants all but the first `keep` units of a capability back by then, or (`gone`)
-// they are gone. Returns CODE_NONE, CODE_ENTRY: no such is held, or CODE_TABLE.
+// they are gone. Returns CODE_NONE, CODE_ENTRY: no such is held, CODE_ENVIRONMENT: who
+// holds it is ending, or CODE_TABLE: it is asked for too much.
 must_check enum wire_code
 rcap_host_asked(void *host, const struct rcap_remote *remote,
 		const struct wire_recall *recall, u64 deadline);
