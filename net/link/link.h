@@ -224,6 +224,11 @@ links_progress(struct links *links, u64 now, u16 peer, u32 number);
 void
 links_sent(struct links *links, u64 now, u16 peer, u32 number);
 
+// Ends the session as if its lease were over: nothing is sent in it any more, and what is
+// open ends with LINK_DOWN when the peer has stopped as well.
+void
+links_leave(struct links *links, u16 peer);
+
 // The peer's open requests: their numbers and cookies. Returns how many.
 u32
 links_opened(const struct links *links, u16 peer, u32 number[WIRE_WINDOW],

@@ -71,6 +71,13 @@ session_over(struct links *links, struct link_peer *peer)
 			 min_u64(peer->due, session_due(links, peer)));
 }
 
+void
+links_leave(struct links *links, u16 peer)
+{
+	ASSERT(peer < links->peers_fresh);
+	session_over(links, &links->peer[peer]);
+}
+
 bool
 links_live(struct links *links, u64 now, u16 peer)
 {

@@ -97,4 +97,7 @@ op_answer(struct rcap *rcap, u64 now, const struct link_event *event)
 		links_postpone(rcap->links, now, op->peer, op->number);
 		break;
 	}
+	// Who says something each time makes no timer run out.
+	if (op->state == OP_STATE_OPEN)
+		(void)op_overdue(rcap, now, op);
 }

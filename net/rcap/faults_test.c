@@ -289,6 +289,33 @@ silence_ends_every_wait_in_time(void **state)
 	silence(false, true);
 }
 
+// An owner that lives and says that it is at work, or says nothing of it, is waited for
+// a long time and no longer; its session takes along what else was open.
+static void
+an_answer_is_not_waited_for_forever(void **state)
+{
+	(void)state;
+	for (u32 says = 0; says < 2; says++) {
+		u32 place, before;
+		struct rcap_submit s;
+
+		warm_pair(1500);
+		place = rig_export(&rig, 0, 1, ENV, TYPE_BLOCKS, ALL, 0, RIG_BLOCKS);
+		s = rig_submit(&rig, 1, place, OP_BLOCK_READ, 0, 4096, 0);
+		before = rig.node[1].completions;
+		rig.node[0].block_ns = ~0ull >> 1;
+		rig.node[0].starved = !says;
+		assert_true(rcap_submit(rig.node[1].rcap, rig.now, &s) != RCAP_NONE);
+		rig_run(&rig, RCAP_PATIENCE_NS - NS_PER_SECOND);
+		assert_int_equal(rig.node[1].completions, before);
+		assert_int_equal(rcap_counters(rig.node[1].rcap)->left, 0);
+		assert_true(rig_wait(&rig, 1, before + 1, NS_PER_SECOND / 4 * 13));
+		expect(&rig.node[1].completion[before], RCAP_UNKNOWN_FINAL, CODE_SESSION);
+		assert_int_equal(rcap_counters(rig.node[1].rcap)->left, 1);
+		rig_end(&rig);
+	}
+}
+
 static void
 a_new_life_knows_nothing_of_the_old_one(void **state)
 {
@@ -388,6 +415,7 @@ main(void)
 		cmocka_unit_test(parts_of_two_runs_do_not_mix),
 		cmocka_unit_test(many_at_a_time_under_faults),
 		cmocka_unit_test(silence_ends_every_wait_in_time),
+		cmocka_unit_test(an_answer_is_not_waited_for_forever),
 		cmocka_unit_test(a_new_life_knows_nothing_of_the_old_one),
 		cmocka_unit_test(what_a_dead_life_held_is_revoked),
 		cmocka_unit_test(want_of_buffers_is_loss_and_no_more),

@@ -137,7 +137,8 @@ handle(struct rcap *rcap, u64 now, const struct link_event *event)
 		ASSERT(event->cookie < rcap->op_count);
 		trace_put(rcap->trace, now, TRACE_RESEND, event->peer, event->number,
 			  event->cookie);
-		op_send(rcap, now, &rcap->op[event->cookie]);
+		if (!op_overdue(rcap, now, &rcap->op[event->cookie]))
+			op_send(rcap, now, &rcap->op[event->cookie]);
 		break;
 	case LINK_CROWDED:
 		rcap->crowded = event->peer;

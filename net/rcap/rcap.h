@@ -87,6 +87,11 @@ rcap_output(struct rcap *rcap, u64 now, u8 *buffer);
 
 // ---- requester
 
+// An operation that was sent so long ago and is not answered, whatever its owner says
+// meanwhile, ends the session with it: as UNKNOWN_FINAL, with all that is open there. No
+// device is so slow; an owner that can do this and does is not to be waited for.
+#define RCAP_PATIENCE_NS (60 * NS_PER_SECOND)
+
 // A capability as the holder's kernel keeps it. Its numbers confer nothing.
 struct rcap_remote {
 	u64 incarnation;	// of the owner
@@ -562,6 +567,7 @@ struct rcap_counters {
 	u64 recalled;		// units that came back of what was asked for
 	u64 forced;		// units of it that were taken
 	u64 untold;		// holders that were not told of what they lost
+	u64 left;		// sessions that were ended, since an answer took too long
 	u64 leased;		// leases that were proven
 	u64 lapsed;		// of those, ended by their time or by the owner
 	u64 crowded;		// exports that were taken back, since others wanted the place

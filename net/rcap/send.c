@@ -96,6 +96,16 @@ op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
 	links_sent(rcap->links, now, op->peer, op->number);
 }
 
+bool
+op_overdue(struct rcap *rcap, u64 now, const struct rcap_op *op)
+{
+	if (likely(now < op->sent_at + RCAP_PATIENCE_NS))
+		return false;
+	rcap->counters.left++;
+	links_leave(rcap->links, op->peer);
+	return true;
+}
+
 // Bytes of the longest answer.
 static u32
 answer_data(const struct rcap_op *op)

@@ -338,6 +338,10 @@ landing_serve(struct rcap *rcap, u64 now);
 bool
 op_quick(const struct rcap_op *op);
 
+// True when the answer is out for too long: then the session with its owner is over.
+bool
+op_overdue(struct rcap *rcap, u64 now, const struct rcap_op *op);
+
 // answer.c
 void
 op_answer(struct rcap *rcap, u64 now, const struct link_event *event);
