@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Memory at boot: find a place for the frame table and the first page tables
-// that touches neither image nor modules, build the map, then hand every frame
-// that nobody uses to the ownership core.
+// Memory at boot: find a place for the frame table that touches neither image nor
+// modules, hand every frame that nobody uses to the ownership core, then build the map.
 //
-// Invariant B1: a frame below 1 MiB, of the image, of a module, or taken early
+// Invariant B1: a frame below 1 MiB, of the image, of a module, or of the frame table
 // is never free.
 
 #include "kernel/main/memory_init.h"
 #include "kernel/abi/layout.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
-#include "kernel/arch/x86_64/page_table.h"
 #include "kernel/base/assert.h"
 #include "kernel/main/kprintf.h"
 #include "kernel/sys/env.h"
 
 #define EARLY_REACH (4096 * MIB)	// what boot.S maps
-#define TABLES_RESERVE (1 * MIB)	// page tables made before the frame table
 
 static u64
 ram_end(const struct boot_info *boot)
@@ -62,44 +59,30 @@ find_place(const struct boot_info *boot, u64 len)
 	panic("no room for the frame table: %llu KiB", len / KIB);
 }
 
-static bool
-in_use(const struct boot_info *boot, u64 early, u64 at)
-{
-	return at < MIB || (at >= early && at < kernel_map_early_used()) ||
-	       obstacle(boot, at, PAGE_SIZE);
-}
-
 void
 memory_init(const struct boot_info *boot)
 {
 	u64 end = ram_end(boot);
 	u64 count = end / PAGE_SIZE;
-	u64 table_frames = ALIGN_UP(count * sizeof(struct frame_info), PAGE_SIZE) /
-			   PAGE_SIZE;
-	// 2 MiB pages: a page directory for each GiB.
-	u64 tables = TABLES_RESERVE + end / (512 * LARGE_PAGE) * PAGE_SIZE;
-	u64 len = table_frames * PAGE_SIZE + tables;
-	u64 early = find_place(boot, len);
+	u64 len = ALIGN_UP(count * sizeof(struct frame_info), PAGE_SIZE);
+	u64 table = find_place(boot, len);
 
 	ASSERT(frames.count == 0);
 	for (u32 i = 0; i < boot->module_count; i++) {
 		if (boot->module[i].base + boot->module[i].len > end)
 			panic("the boot loader put a module outside memory");
 	}
-	kernel_map_early(early, len);
-	kernel_map_build(end);
-
-	struct frame_info *table = boot_frames(table_frames);
-
-	own_init(&frames, table, count);
+	own_init(&frames, direct(table), count);
 	for (u32 i = 0; i < boot->ram_count; i++) {
 		const struct boot_range *r = &boot->ram[i];
 		u64 at = ALIGN_UP(r->base, PAGE_SIZE);
 
 		for (; at + PAGE_SIZE <= r->base + r->len; at += PAGE_SIZE) {
-			if (!in_use(boot, early, at))
+			if (at >= MIB && at - table >= len &&
+			    !obstacle(boot, at, PAGE_SIZE))
 				own_add(&frames, at / PAGE_SIZE);
 		}
 	}
 	own_check(&frames);
+	kernel_map_build(end);
 }

@@ -27,7 +27,6 @@ extern char text_start[], text_end[], rodata_start[], sealed_start[], data_start
 extern char kernel_end[];
 
 static u64 *root sealed_;
-static u64 early_next sealed_, early_end sealed_;	// before the frame table exists
 static u64 mmio_next sealed_ = MMIO_BASE;
 static u32 stacks sealed_;			// that were made: 0, 1, ...
 
@@ -48,34 +47,15 @@ kernel_image_end(void)
 	return physical_of(kernel_end);
 }
 
-void
-kernel_map_early(u64 base, u64 len)
-{
-	ASSERT(base % PAGE_SIZE == 0);
-	early_next = base;
-	early_end = base + len;
-}
-
 void *
 boot_frames(u64 count)
 {
-	bool early = frames.count == 0;
-	u64 frame = early ? early_next >> PAGE_SHIFT
-			  : own_find(&frames, FRAME_ANY, count);
+	u64 frame = own_find(&frames, FRAME_ANY, count);
 
-	if (early)
-		early_next += count * PAGE_SIZE;
-	if (frame == FRAME_ANY || early_next > early_end)
+	if (frame == FRAME_ANY)
 		panic("too little memory to boot");
-	if (!early)
-		own_take(&frames, frame, count, OWNER_NONE, FRAME_RESERVED);
+	own_take(&frames, frame, count, OWNER_NONE, FRAME_RESERVED);
 	return memset(frame_memory(frame), 0, count * PAGE_SIZE);
-}
-
-u64
-kernel_map_early_used(void)
-{
-	return early_next;
 }
 
 // The entry for `va` in the table of `level`, making tables on the way. Tables
@@ -123,7 +103,8 @@ map_part(u64 base, u64 from, u64 to, u64 flags)
 }
 
 // The image and the direct map. What is sealed later is apart from what is not, so that
-// no large page holds some of both.
+// no large page holds some of both. The tables come from the lowest free frames, which
+// boot.S has mapped.
 void
 kernel_map_build(u64 ram_end)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // Building the kernel's own address space at boot (memory.h is what others use
-// of it), in this order: early memory, build, shared tables and devices,
-// complete.
+// of it), in this order: build, shared tables and devices, complete.
 
 #include "kernel/base/types.h"
 
@@ -10,16 +9,8 @@
 u64
 kernel_image_end(void);
 
-// Gives boot_frames() memory to take from before the frame table exists.
-void
-kernel_map_early(u64 base, u64 len);
-
-// Physical address up to which that memory was used.
-u64
-kernel_map_early_used(void);
-
-// Makes the kernel's page tables, with RAM up to `ram_end` in the direct map,
-// and switches to them. W^X holds from here on.
+// Makes the kernel's page tables from free frames, with RAM up to `ram_end` in the direct
+// map, and switches to them. W^X holds from here on.
 void
 kernel_map_build(u64 ram_end);
 
