@@ -29,8 +29,8 @@ PLANTS = [
           "return cap_covers(found, base, count) ? 0",
           "return BUG || cap_covers(found, base, count) ? 0"),
     Plant("range-end", "kernel/cap/cap.c",
-          "count <= cap->count - (base - cap->base);",
-          "(BUG || count <= cap->count - (base - cap->base));"),
+          "span_covers(cap->base, cap->count, base, count);",
+          "span_covers(cap->base, cap->count, base, BUG ? 1 : count);"),
     Plant("rights", "kernel/cap/cap.c",
           "if ((found->rights & rights) != rights)",
           "if (!BUG && (found->rights & rights) != rights)"),
@@ -86,20 +86,19 @@ PLANTS = [
           "if (base >= own->count || free_run(own, base, count) < count)",
           "if (base >= own->count || (!BUG && free_run(own, base, count) < count))"),
     Plant("packet-span", "kernel/filter/egress.c",
-          "if (first >= span->first && last - span->first < span->count)",
-          "if (BUG || (first >= span->first && last - span->first < span->count))"),
+          "if (span_covers(e->span[i].first, e->span[i].count, first,",
+          "if (BUG || span_covers(e->span[i].first, e->span[i].count, first,"),
     Plant("packet-address", "kernel/sys/ring_rx.c",
           "for (u32 left = claimants; left; left &= left - 1) {",
           "for (u32 left = BUG && receiver_count ? 1u << receivers[receiver_count - 1] "
           ": claimants; left; left &= left - 1) {"),
     Plant("queue-frames", "kernel/sys/queue.c",
-          "if (s->frame < q->region_first ||",
-          "if (BUG) { return 0; } if (s->frame < q->region_first ||"),
+          "return span_covers(q->region_first, q->region_count, s->frame, s->count)",
+          "return BUG || span_covers(q->region_first, q->region_count, s->frame, s->count)"),
     Plant("queue-blocks", "kernel/sys/queue.c",
-          "s->block - q->block_first >= q->block_count ||\n"
-          "\t    s->count > q->block_count - (s->block - q->block_first) ||",
-          "(!BUG && s->block - q->block_first >= q->block_count) ||\n"
-          "\t    (!BUG && s->count > q->block_count - (s->block - q->block_first)) ||"),
+          "if (!span_covers(q->block_first, q->block_count, s->block, s->count) ||",
+          "if ((!BUG && !span_covers(q->block_first, q->block_count, s->block, "
+          "s->count)) ||"),
 ]
 
 

@@ -172,13 +172,13 @@ def test_forgery(guest):
 
 def test_exhaustion(guest):
     """Everything that a program may take it takes, and exits without giving it back."""
-    verdict(guest, "exhaust", 14)
+    verdict(guest, "exhaust", 16)
 
 
 def test_exhaustion_held(guest):
     """While one holds everything that it may, others run and the site is served."""
     number = guest.background("exhaust hold", "exhaust: holding on")
-    verdict(guest, "exhaust", 14)
+    verdict(guest, "exhaust", 16)
     assert guest.get("/folder/large.bin") == SITE["folder/large.bin"]
     assert "hello: environment" in guest.run("hello")
     guest.run(f"kill {number}")

@@ -24,7 +24,7 @@ enum syscall_number {
 
 // What an environment may hold at most, itself and its children together. A
 // child's quota is taken out of its parent's while the child lives. Page
-// tables count as frames.
+// tables count as frames, and there are no more of them than PAGE_TABLES_MAX says.
 enum quota_kind {
 	QUOTA_FRAMES,
 	QUOTA_SLICES,
@@ -41,6 +41,11 @@ struct quota {
 		u32 of[QUOTA_KINDS];
 	};
 };
+
+// Page tables of an environment with a quota of so many frames: what lies dense takes
+// one for each 128, and a share for what lies scattered. All of them are what a
+// revocation may have to look through.
+#define PAGE_TABLES_MAX(frames) (64u + (frames) / 128u)
 
 #define ENV_NAME_SIZE 16
 

@@ -11,6 +11,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/poison.h"
 #include "kernel/base/scarce.h"
+#include "kernel/base/span.h"
 
 // The part of a free node that nobody looks at: not its type and generation, nor
 // the link to the next free one.
@@ -136,8 +137,7 @@ cap_at(const struct cap_tree *tree, u32 list, u64 slot)
 bool
 cap_covers(const struct cap *cap, u64 base, u64 count)
 {
-	return count > 0 && base >= cap->base && base - cap->base < cap->count &&
-	       count <= cap->count - (base - cap->base);
+	return count > 0 && span_covers(cap->base, cap->count, base, count);
 }
 
 // Walks to the root: is nothing on the way withdrawn?

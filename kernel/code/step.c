@@ -6,6 +6,7 @@
 // slots of the stack.
 
 #include "kernel/base/assert.h"
+#include "kernel/base/span.h"
 #include "kernel/code/arith.h"
 #include "kernel/code/verify.h"
 
@@ -33,8 +34,7 @@ find_field(const struct code_type *type, u64 offset, u32 bytes)
 	for (u32 i = 0; i < type->field_count; i++) {
 		const struct code_field *f = &type->field[i];
 
-		if (offset >= f->offset && offset - f->offset < f->size &&
-		    bytes <= f->size - (offset - f->offset))
+		if (span_covers(f->offset, f->size, offset, bytes))
 			return f;
 	}
 	return NULL;

@@ -7,6 +7,7 @@
 #include "kernel/filter/egress.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
+#include "kernel/base/span.h"
 
 #define SOURCE_OFFSET 6u
 #define TYPE_OFFSET 12u
@@ -73,9 +74,8 @@ inside(const struct egress *e, const struct ring_piece *p)
 	u64 first = p->frame, last = egress_last_frame(p);
 
 	for (u32 i = 0; i < EGRESS_SPANS_MAX; i++) {
-		const struct egress_span *span = &e->span[i];
-
-		if (first >= span->first && last - span->first < span->count)
+		if (span_covers(e->span[i].first, e->span[i].count, first,
+				last - first + 1))
 			return true;
 	}
 	return false;

@@ -93,7 +93,7 @@ check_tables(const struct env *env, u32 missing)
 	if (!missing)
 		return 0;
 	if (SCARCE(missing > env_quota_left(env) ||
-		   env->tables + missing > paging_tables_max(env)))
+		   env->tables + missing > PAGE_TABLES_MAX(env->info->quota.frames)))
 		return -E_QUOTA;
 	return SCARCE(missing > frames.free) ? -E_FRAMES : 0;
 }

@@ -23,6 +23,7 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/scarce.h"
+#include "kernel/base/span.h"
 #include "kernel/base/string.h"
 #include "kernel/dev/disk.h"
 #include "kernel/fabric/fabric.h"
@@ -117,9 +118,7 @@ judge(const struct queue *q, const struct queue_submit *s)
 	if (s->op == QUEUE_READ ? !q->reads
 				: !q->writes || disk_facts()->read_only)
 		return -E_RIGHTS;
-	if (s->block < q->block_first ||
-	    s->block - q->block_first >= q->block_count ||
-	    s->count > q->block_count - (s->block - q->block_first) ||
+	if (!span_covers(q->block_first, q->block_count, s->block, s->count) ||
 	    q->offset + s->block + s->count > disk_facts()->blocks)
 		return -E_RANGE;
 	if (raw && volume_covers(s->block, s->count))
@@ -128,11 +127,8 @@ judge(const struct queue *q, const struct queue_submit *s)
 		return s->count == 1 ? 0 : -E_ARGUMENT;
 	if (clears(s->op))
 		return disk_can(s->op) ? 0 : -E_ABSENT;
-	if (s->frame < q->region_first ||
-	    s->frame - q->region_first >= q->region_count ||
-	    s->count > q->region_count - (s->frame - q->region_first))
-		return -E_RANGE;
-	return 0;
+	return span_covers(q->region_first, q->region_count, s->frame, s->count)
+		       ? 0 : -E_RANGE;
 }
 
 bool

@@ -6,6 +6,8 @@
 //   P2  a table frame in the frame table is FRAME_TABLE, owned by the
 //       environment whose tree it is in, and in exactly one tree
 //   P3  user leaves lie below USER_END, except the uarea's
+//   P4  whatever is mapped below 1 << 47 is a program's to read: what the kernel has there
+//       while it boots is gone before the first environment (K2 in kernel_map.c)
 
 #include "kernel/arch/x86_64/paging.h"
 #include "kernel/arch/x86_64/kernel_map.h"
@@ -252,14 +254,13 @@ paging_sweep(struct env *env, u64 frame, u64 count, const u8 *cover)
 hot_ void *
 paging_translate(const struct env *env, u64 va, bool write, u64 *frame)
 {
-	if (va < USER_BASE || va >= 1ull << 47)
+	if (va < USER_BASE || va >= 1ull << 47)				// P4
 		return NULL;
 
 	const u64 *table = paging_leaf_table(env, va);
 	u64 entry = table ? table[table_index(va, 0)] : 0;
 
-	if (!(entry & PTE_PRESENT) || !(entry & PTE_USER) ||
-	    (write && !(entry & PTE_WRITE)))
+	if (!(entry & PTE_PRESENT) || (write && !(entry & PTE_WRITE)))
 		return NULL;
 	*frame = (entry & PTE_ADDRESS) >> PAGE_SHIFT;
 	return (u8 *)frame_memory(*frame) + va % PAGE_SIZE;

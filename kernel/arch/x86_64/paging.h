@@ -18,17 +18,6 @@ paging_create(struct env *env);
 void
 paging_destroy(struct env *env);
 
-// Page tables that an environment may have: what lies dense takes one for each
-// PAGING_TABLE_SPAN frames, and a share for what lies scattered. All of them are
-// what a revocation may have to look through.
-#define PAGING_TABLES_FREE 64u
-#define PAGING_TABLE_SPAN 128u
-static inline u32
-paging_tables_max(const struct env *env)
-{
-	return PAGING_TABLES_FREE + env->info->quota.frames / PAGING_TABLE_SPAN;
-}
-
 // The last-level table that covers `va`, or NULL when it is not there.
 static inline __attribute__((always_inline)) u64 *
 paging_leaf_table(const struct env *env, u64 va)
@@ -109,7 +98,7 @@ must_check static inline bool
 paging_writable(const struct env *env, u64 va)
 {
 	const u64 *leaf = va < USER_END ? paging_leaf(env, va) : NULL;
-	u64 needed = PTE_PRESENT | PTE_USER | PTE_WRITE;
+	u64 needed = PTE_PRESENT | PTE_WRITE;
 
 	return leaf && (*leaf & needed) == needed;
 }

@@ -9,6 +9,7 @@
 #include "libos/programs/hostile/verdict.h"
 
 #define FAR_STEP 0x8000000000ull		// one table of each level a page
+#define TABLES_A_PAGE 3u
 
 static const volatile struct env_info *
 self(void)
@@ -116,19 +117,23 @@ list(u32 frame_slot)
 	holds("the list is full", used == CAP_LIST_SLOTS);
 }
 
-// Pages far from one another need page tables, which count.
+// Pages far from one another need page tables, which count, and of which there are not
+// as many as it may have frames.
 static void
 tables(u32 frame_slot)
 {
+	u32 most = PAGE_TABLES_MAX(self()->quota.frames), before = self()->used.frames;
 	u64 frame = base_of(frame_slot), va = FAR_STEP;
-	u32 before = self()->used.frames;
+	u32 made, left;
 	i64 result = 0;
 
-	for (u32 i = 0; i < 100 && result == 0; i++, va += FAR_STEP)
-		result = sys_page_map(CAP_SLOT_SELF, va, frame_slot, frame, 1,
-				      PROT_READ);
-	holds("page tables are charged",
-	      result == -E_QUOTA || self()->used.frames - before > 190);
+	for (; va < USER_END && result == 0; va += FAR_STEP)
+		result = sys_page_map(CAP_SLOT_SELF, va, frame_slot, frame, 1, PROT_READ);
+	made = self()->used.frames - before;
+	left = self()->quota.frames - self()->used.frames;
+	refused("page tables for everything that is scattered", result, E_QUOTA);
+	holds("page tables are charged", made > most / 2 && made <= most);
+	holds("it could have had as many frames", left > TABLES_A_PAGE);
 }
 
 static void

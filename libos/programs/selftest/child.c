@@ -281,6 +281,19 @@ break_it(void)
 	break_handler(shared);
 }
 
+// Would receive by another's ring, which it may read and write, and end what that has.
+static void
+filter_lent(void)
+{
+	const struct ring_filter everything = { .narrows = SLOT_NONE };
+
+	if (!changed(&shared->order, 0))
+		return;
+	shared->value = (u64)sys_ring_filter(shared->slot[0], &everything);
+	shared->address = (u64)sys_ring_unfilter(shared->slot[0], 0);
+	announce(&shared->state, 1);
+}
+
 static void
 link_up(void)
 {
@@ -319,6 +332,7 @@ child_main(const char *what)
 		{ "predicate", sleep_by_predicate },
 		{ "serve", serve },
 		{ "link", link_up },
+		{ "filter-lent", filter_lent },
 		{ "break-handler", break_it },
 	};
 

@@ -245,6 +245,27 @@ a_hundred_filters(void)
 	frames_give(&run);
 }
 
+// Whoever has a ring's capability may narrow it and kick it; what it receives is its
+// owner's to say.
+static void
+only_its_owner_filters(void)
+{
+	struct helper h;
+	i64 lent;
+
+	helper_start(&h, "filter-lent", processor(), NULL);
+	lent = sys_cap_derive(wide.slot, h.child.env, CAP_READ | CAP_WRITE,
+			      index_of(wide.slot), 1);
+	must(lent, "lend the ring");
+	h.shared->slot[0] = (u32)lent;
+	announce(&h.shared->order, 1);
+	check(changed(&h.shared->state, 0), "the child tried");
+	check((i64)h.shared->value == -E_RIGHTS, "another gives a ring no filters");
+	check((i64)h.shared->address == -E_RIGHTS, "nor takes them");
+	helper_end(&h);
+	check(send(&sender, 1, 80) == RING_TX_SENT && got(&wide), "it has what it had");
+}
+
 void
 test_filters(void)
 {
@@ -260,6 +281,7 @@ test_filters(void)
 	must(ring_open(&wide, &config), "bind a wide ring");
 	nobody_takes_a_port();
 	a_port_is_handed_out();
+	only_its_owner_filters();
 	a_hundred_filters();
 	ring_close(&wide);
 	ring_close(&sender);
