@@ -24,3 +24,6 @@ qemu-gdb: all ## the node of make qemu, stopped before its first instruction
 
 gdb: all ## gdb on the node of make qemu-gdb, or on node NODE=2 of the cluster that is up
 	@$(SINGLE) gdb
+
+# What host programs begin with: their command lines, and numbers in them.
+PROGRAM_C := harness/program/arguments.c harness/program/number.c

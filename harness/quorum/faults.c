@@ -15,9 +15,8 @@
 static const struct {
 	const char *word;
 	u32 most;
-	const char *text;
 } kinds[FAULT_KINDS] = {
-#define X(name, word, most, text) { word, most, text },
+#define X(name, word, most, text) { word, most },
 #include "harness/quorum/faults.def"
 #undef X
 };
@@ -30,13 +29,6 @@ const char *
 faults_word(u32 kind)
 {
 	return kinds[kind].word;
-}
-
-void
-faults_list(void)
-{
-	for (u32 i = 0; i < FAULT_KINDS; i++)
-		printf("  %-10s %s\n", kinds[i].word, kinds[i].text);
 }
 
 bool

@@ -5,13 +5,13 @@
 // With --twice each seed runs a second time and must give the same hash. Exit status:
 // 0 all was well, 1 a seed failed, 2 the command line was wrong.
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
+#include "cluster/planted/planted.h"
+#include "harness/program/arguments.h"
+#include "harness/program/clock.h"
 #include "harness/quorum/quorum.h"
 
 struct totals {
@@ -22,122 +22,91 @@ struct totals {
 static u64 first = 1, last = 100;
 static bool twice, hashes;
 
-static const char usage_text[] =
-	"usage: sim-cluster [--seeds A..B] [--nodes N | A..B] [--faults LIST]\n"
-	"                   [--bug NAME] [--twice] [--hashes] [--trace]\n"
-	"\n"
-	"Runs the cluster's cores on simulated nodes, once for each seed.\n"
-	"  --seeds    which seeds, 1..100 if not said\n"
-	"  --nodes    how many nodes, or a range that seeds draw from; 3..7 if not said\n"
-	"  --faults   swarm (the seed chooses), all, none, or kinds separated by commas\n"
-	"  --bug      plants a bug in the cores; the simulator has to find it\n"
-	"  --twice    runs each seed twice and compares\n"
-	"  --hashes   prints each seed's hash\n"
-	"  --trace    prints the time-line as it goes\n";
-
-noreturn_ static void
-usage_error(const char *what, const char *text)
-{
-	fprintf(stderr, "sim-cluster: %s: %s; sim-cluster --help tells more\n", text, what);
-	exit(2);
-}
-
-noreturn_ static void
-help(void)
-{
-	fputs(usage_text, stdout);
-	puts("\nfaults:");
-	faults_list();
-	puts("\nbugs:");
-	planted_list();
-	exit(0);
-}
-
-// Reads "7" or "3..7".
-static void
-read_range(const char *text, u64 least, u64 most, u64 *from, u64 *to)
-{
-	char *end;
-
-	errno = 0;
-	*from = *to = strtoull(text, &end, 10);
-	if (end != text && !strncmp(end, "..", 2)) {
-		const char *second = end + 2;
-
-		*to = strtoull(second, &end, 10);
-		if (end == second)
-			usage_error("a number or a range like 3..7 is wanted", text);
-	}
-	if (errno || end == text || *end || text[0] == '-')
-		usage_error("a number or a range like 3..7 is wanted", text);
-	if (*from < least || *to > most || *from > *to)
-		usage_error("out of range", text);
-}
+static const struct argp_option words[] = {
+	{ "seeds", 's', "A..B", 0, "which seeds, 1..100 if not said", 1 },
+	{ "nodes", 'n', "N | A..B", 0,
+	  "how many nodes, or a range that seeds draw from; 3..7 if not said", 1 },
+	{ "faults", 'f', "LIST", 0,
+	  "swarm (the seed chooses), all, none, or kinds separated by commas", 1 },
+	{ "bug", 'b', "NAME", 0, "plants a bug in the cores; the simulator has to find it", 1 },
+	{ "twice", '2', NULL, 0, "runs each seed twice and compares", 1 },
+	{ "hashes", 'H', NULL, 0, "prints each seed's hash", 1 },
+	{ "trace", 't', NULL, 0, "prints the time-line as it goes", 1 },
+	{ NULL, 0, NULL, 0, "Faults:", 2 },
+#define X(kind, word, most, text) { word, 0, NULL, OPTION_DOC, text, 2 },
+#include "harness/quorum/faults.def"
+#undef X
+	{ NULL, 0, NULL, 0, "Bugs:", 3 },
+#define X(name, text) { #name, 0, NULL, OPTION_DOC, text, 3 },
+#include "cluster/planted/bugs.def"
+#undef X
+	{ 0 },
+};
 
 static void
-read_nodes(struct options *options, const char *text)
+take_nodes(const struct argp_state *state, const char *text)
 {
+	struct options *options = state->input;
 	u64 least, most;
 
-	read_range(text, 2, NODES_MAX, &least, &most);
+	argument_range(state, text, 2, NODES_MAX, &least, &most);
 	options->nodes_text = text;
 	options->nodes_least = (u32)least;
 	options->nodes_most = (u32)most;
 }
 
 static void
-read_faults(struct options *options, const char *text)
+take_faults(const struct argp_state *state, const char *text)
 {
+	struct options *options = state->input;
+
 	if (!faults_parse(text, options))
-		usage_error("no such kind of fault", text);
+		argp_error(state, "'%s': no such kind of fault", text);
 	options->faults_text = text;
 }
 
-static bool
-read_option(struct options *options, const char *name, const char *value)
+static error_t
+take(int key, char *value, struct argp_state *state)
 {
-	if (!strcmp(name, "--seeds"))
-		read_range(value, 0, UINT64_MAX - 1, &first, &last);
-	else if (!strcmp(name, "--nodes"))
-		read_nodes(options, value);
-	else if (!strcmp(name, "--faults"))
-		read_faults(options, value);
-	else if (strcmp(name, "--bug"))
-		return false;
-	else if (!planted_find(value, &options->planted))
-		usage_error("no such bug", value);
-	return true;
-}
+	struct options *options = state->input;
 
-static bool
-read_flag(struct options *options, const char *name)
-{
-	if (!strcmp(name, "--help"))
-		help();
-	if (!strcmp(name, "--twice"))
+	switch (key) {
+	case ARGP_KEY_INIT:
+		take_nodes(state, "3..7");
+		take_faults(state, "swarm");
+		return 0;
+	case 's':
+		argument_range(state, value, 0, UINT64_MAX - 1, &first, &last);
+		return 0;
+	case 'n':
+		take_nodes(state, value);
+		return 0;
+	case 'f':
+		take_faults(state, value);
+		return 0;
+	case 'b':
+		options->planted = argument_word(state, value, planted_names,
+						 CLUSTER_BUG_COUNT);
+		return 0;
+	case '2':
 		twice = true;
-	else if (!strcmp(name, "--hashes"))
+		return 0;
+	case 'H':
 		hashes = true;
-	else if (!strcmp(name, "--trace"))
+		return 0;
+	case 't':
 		options->live = true;
-	else
-		return false;
-	return true;
-}
-
-static void
-read_command(struct options *options, int argc, char **argv)
-{
-	read_nodes(options, "3..7");
-	read_faults(options, "swarm");
-	for (int i = 1; i < argc; i++) {
-		if (read_flag(options, argv[i]))
-			continue;
-		if (i + 1 == argc || !read_option(options, argv[i], argv[i + 1]))
-			usage_error("no such option, or its value is missing", argv[i]);
-		i++;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
+
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Runs the cluster's cores on simulated nodes, once for each seed.",
+};
 
 // Every number of a result is a u64 but two; sums of all of them.
 static void
@@ -224,25 +193,16 @@ run_one(struct options *options, u64 seed, struct totals *totals)
 	add_result(totals, &result);
 }
 
-static double
-seconds_now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct options options;
 	static struct totals totals;
-	double began = seconds_now();
+	double began = clock_now_seconds();
 
-	read_command(&options, argc, argv);
+	arguments_read(&command_line, argc, argv, &options);
 	for (u64 seed = first; seed <= last; seed++)
 		run_one(&options, seed, &totals);
-	print_totals(&totals, seconds_now() - began);
+	print_totals(&totals, clock_now_seconds() - began);
 	return 0;
 }

@@ -202,8 +202,6 @@ void
 faults_heal(void);
 bool
 faults_parse(const char *text, struct options *options);
-void
-faults_list(void);
 const char *
 faults_word(u32 kind);
 
@@ -255,14 +253,10 @@ model_check(void);
 
 // ---- planted.c
 
-bool
-planted_find(const char *name, u32 *bug);
+extern const char *const planted_names[];	// CLUSTER_BUG_COUNT
+
 void
 planted_set(u32 bug);
-const char *
-planted_name(u32 bug);
-void
-planted_list(void);
 
 // ---- run.c
 

@@ -4,7 +4,7 @@
 # planted by name.
 
 QUORUM_C := $(filter-out %_test.c,$(wildcard harness/quorum/*.c)) \
-	harness/sim/heap.c harness/sim/trace.c \
+	harness/sim/heap.c harness/sim/trace.c $(PROGRAM_C) \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard cluster/member/*.c \
 		cluster/agree/*.c cluster/record/*.c cluster/place/*.c)) \
 	kernel/base/siphash.c kernel/base/string.c

@@ -44,7 +44,7 @@ show_and_fail(void)
 	printf("again: make sim-cluster SEEDS=%" PRIu64 " NODES=%s FAULTS=%s", o->seed,
 	       o->nodes_text, o->faults_text);
 	if (o->planted)
-		printf(" BUG=%s", planted_name(o->planted));
+		printf(" BUG=%s", planted_names[o->planted]);
 	printf(" TRACE=1\n");
 	if (!o->live) {
 		printf("the last of %" PRIu64 " lines of its time-line:\n", q.trace.lines);

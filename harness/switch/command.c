@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/switch/number.h"
+#include "harness/program/number.h"
 #include "harness/switch/status.h"
 #include "kernel/base/assert.h"
 

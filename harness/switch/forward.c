@@ -37,7 +37,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "harness/switch/number.h"
+#include "harness/program/number.h"
 #include "kernel/base/assert.h"
 
 #define EXIT_USAGE 2

@@ -20,10 +20,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/switch/clock.h"
+#include "harness/program/clock.h"
 #include "harness/switch/control.h"
 #include "harness/switch/host.h"
-#include "harness/switch/number.h"
+#include "harness/program/number.h"
 #include "kernel/base/assert.h"
 
 #define EXIT_USAGE 2

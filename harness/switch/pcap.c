@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/switch/clock.h"
+#include "harness/program/clock.h"
 #include "harness/switch/frame.h"
 #include "kernel/base/assert.h"
 

@@ -4,17 +4,18 @@
 
 SWITCH_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wconversion \
 	-I. -MMD -MP
-SWITCH_C := $(addprefix harness/switch/,assert_abort.c command.c control.c \
-	core.c frame.c host.c lane.c mac.c main.c node.c number.c pcap.c \
-	slirp.c snoop.c status.c stream.c tap.c text.c unix_socket.c)
-FORWARD_C := $(addprefix harness/switch/,assert_abort.c forward.c number.c)
+SWITCH_C := $(addprefix harness/switch/,command.c control.c core.c frame.c \
+	host.c lane.c mac.c main.c node.c pcap.c slirp.c snoop.c status.c \
+	stream.c tap.c text.c unix_socket.c) \
+	$(PROGRAM_C) harness/testing/host_assert.c
+FORWARD_C := harness/switch/forward.c $(PROGRAM_C) harness/testing/host_assert.c
 # The program has its folder's name, so the objects lie beside it.
-SWITCH_O := $(SWITCH_C:harness/switch/%.c=$(B)/harness/switch.o/%.o)
-FORWARD_O := $(FORWARD_C:harness/switch/%.c=$(B)/harness/switch.o/%.o)
+SWITCH_O := $(SWITCH_C:%.c=$(B)/harness/switch.o/%.o)
+FORWARD_O := $(FORWARD_C:%.c=$(B)/harness/switch.o/%.o)
 
 ALL += $(B)/harness/switch $(B)/harness/forward
 
-$(B)/harness/switch.o/%.o: harness/switch/%.c
+$(B)/harness/switch.o/%.o: %.c
 	@printf '  %-8s %s\n' HOSTCC $<
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SWITCH_FLAGS) -c -o $@ $<

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/switch/clock.h"
+#include "harness/program/clock.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// assert_failed() for host tests and fuzzers: prints the broken promise and
+// assert_failed() for host tests, fuzzers and programs: prints the broken promise and
 // aborts, so that sanitizers show a backtrace. Tests name this file on their
 // `// links:` line.
 

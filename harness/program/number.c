@@ -3,7 +3,7 @@
 //
 // No strtol: it takes signs, blanks and overflow for valid.
 
-#include "harness/switch/number.h"
+#include "harness/program/number.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "kernel/base/assert.h"
 
 #define IP_TEXT_MAX 16
+#define NUMBER_TEXT_MAX 32
 
 bool
 number_parse_decimal(const char *s, u32 decimals, u64 max, u64 *value)
@@ -48,6 +49,29 @@ bool
 number_parse(const char *s, u64 max, u64 *value)
 {
 	return number_parse_decimal(s, 0, max, value) && !strchr(s, '.');
+}
+
+bool
+number_parse_range(const char *s, u64 max, u64 *first, u64 *last)
+{
+	const char *dots = strstr(s, "..");
+	char text[NUMBER_TEXT_MAX] = "";
+	u64 from, to;
+
+	if (!dots) {
+		if (!number_parse(s, max, &from))
+			return false;
+		*first = *last = from;
+		return true;
+	}
+	if (dots - s >= NUMBER_TEXT_MAX)
+		return false;
+	memcpy(text, s, (size_t)(dots - s));
+	if (!number_parse(text, max, &from) || !number_parse(dots + 2, max, &to) || from > to)
+		return false;
+	*first = from;
+	*last = to;
+	return true;
 }
 
 bool

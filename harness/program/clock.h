@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The host's clock, the one place where the switch asks for the time. The
-// cores are given what this returns.
+// The host's clock, the one place where host programs ask for the time. Cores
+// are given what this returns.
 
 #include <time.h>
 
@@ -21,4 +21,11 @@ static inline u64
 clock_now_ns(void)
 {
 	return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+// The same in seconds, for how long something took.
+static inline double
+clock_now_seconds(void)
+{
+	return (double)clock_now_ns() / 1e9;
 }

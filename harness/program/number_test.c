@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// links: harness/switch/number.c harness/testing/host_assert.c
+// links: harness/program/number.c harness/testing/host_assert.c
 //
 // Tests of numbers and addresses as people type them.
 
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "harness/switch/number.h"
+#include "harness/program/number.h"
 
 static void
 decimals_are_scaled(void **state)
@@ -60,6 +60,28 @@ whole_numbers_reach_their_limit(void **state)
 }
 
 static void
+ranges(void **state)
+{
+	static const char *const bad[] = {
+		"", "..", "3..", "..7", "7..3", "3...7", "3..7..9", "3..x", "-1..7", "3.0..7",
+		"3.7", "3..1001", "1001", "00000000000000000000000000000003..7" };
+	u64 first = 42, last = 42;
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(number_parse_range(bad[i], 1000, &first, &last));
+	assert_int_equal(first, 42);
+	assert_int_equal(last, 42);
+	assert_true(number_parse_range("3..1000", 1000, &first, &last));
+	assert_int_equal(first, 3);
+	assert_int_equal(last, 1000);
+	assert_true(number_parse_range("7", 1000, &first, &last));
+	assert_int_equal(first, 7);
+	assert_int_equal(last, 7);
+	assert_true(number_parse_range("5..5", 1000, &first, &last));
+}
+
+static void
 endpoints(void **state)
 {
 	static const char *const bad[] = {
@@ -84,6 +106,7 @@ main(void)
 		cmocka_unit_test(decimals_are_scaled),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(whole_numbers_reach_their_limit),
+		cmocka_unit_test(ranges),
 		cmocka_unit_test(endpoints),
 	};
 
