@@ -3,7 +3,6 @@
 // rate of its own (swarm testing, Groce et al., 2012). Episodes come at random, and
 // overlap as they will; the heal ends them all.
 
-#include <stdio.h>
 #include <string.h>
 
 #include "harness/quorum/quorum.h"

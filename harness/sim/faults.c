@@ -2,7 +2,6 @@
 // Drawing a seed's faults, and reading FAULTS=. A seed draws as many numbers
 // whatever is allowed, so that a narrower FAULTS= leaves the others as they were.
 
-#include <stdio.h>
 #include <string.h>
 
 #include "harness/sim/faults.h"
@@ -10,9 +9,8 @@
 static const struct {
 	const char *word;
 	u32 most;
-	const char *text;
 } kinds[FAULT_KINDS] = {
-#define X(name, word, most, text) { word, most, text },
+#define X(name, word, most, text) { word, most },
 #include "harness/sim/faults.def"
 #undef X
 };
@@ -31,13 +29,6 @@ const char *
 faults_word(enum fault_kind kind)
 {
 	return kinds[kind].word;
-}
-
-void
-faults_list(void)
-{
-	for (u32 i = 0; i < FAULT_KINDS; i++)
-		printf("  %-10s %s\n", kinds[i].word, kinds[i].text);
 }
 
 static bool

@@ -51,7 +51,3 @@ faults_hit(struct prng *prng, u32 rate)
 
 const char *
 faults_word(enum fault_kind kind);
-
-// Prints the kinds with their meaning, for --help.
-void
-faults_list(void);

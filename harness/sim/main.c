@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "harness/program/arguments.h"
+#include "harness/program/clock.h"
 #include "harness/sim/planted.h"
 #include "harness/sim/record.h"
 #include "harness/sim/run.h"
 #include "harness/sim/totals.h"
+#include "net/wire/planted.h"
 
 struct command {
 	u64 first, last;
@@ -25,141 +27,126 @@ struct command {
 	struct run_options options;
 };
 
-static const char usage_text[] =
-	"usage: sim [--seeds A..B] [--nodes N | A..B] [--faults LIST] [--bug NAME]\n"
-	"           [--idle] [--twice] [--hashes] [--trace] [--record FILE]\n"
-	"           [--marks] [--totals FILE]\n"
-	"\n"
-	"Runs the fabric's cores on simulated nodes, once for each seed.\n"
-	"  --seeds    which seeds, 1..100 if not said\n"
-	"  --nodes    how many nodes, or a range that seeds draw from; 3..7 if not said\n"
-	"  --faults   swarm (the seed chooses), all, none, or kinds separated by commas\n"
-	"  --bug      plants a bug in the cores; the simulator has to find it\n"
-	"  --twice    runs each seed twice and compares\n"
-	"  --hashes   prints each seed's hash\n"
-	"  --trace    prints the time-line as it goes\n"
-	"  --idle     nobody does anything: sessions alone\n"
-	"  --record   writes what the cores of one seed do, for harness/trace\n"
-	"  --marks    tells how often rare paths were taken; fails when one never was\n"
-	"  --totals   writes what was counted, for harness/sim/long.py\n";
-
-noreturn_ static void
-usage_error(const char *what, const char *text)
-{
-	fprintf(stderr, "sim: %s: %s; sim --help tells more\n", text, what);
-	exit(2);
-}
-
-noreturn_ static void
-help(void)
-{
-	fputs(usage_text, stdout);
-	puts("\nfaults:");
-	faults_list();
-	puts("\nbugs:");
-	planted_list();
-	exit(0);
-}
-
-// Reads "7" or "3..7".
-static void
-read_range(const char *text, u64 least, u64 most, u64 *first, u64 *last)
-{
-	char *end;
-
-	errno = 0;
-	*first = *last = strtoull(text, &end, 10);
-	if (end != text && !strncmp(end, "..", 2)) {
-		const char *second = end + 2;
-
-		*last = strtoull(second, &end, 10);
-		if (end == second)
-			usage_error("a number or a range like 3..7 is wanted", text);
-	}
-	if (errno || end == text || *end || text[0] == '-')
-		usage_error("a number or a range like 3..7 is wanted", text);
-	if (*first < least || *last > most || *first > *last)
-		usage_error("out of range", text);
-}
+static const struct argp_option words[] = {
+	{ "seeds", 's', "A..B", 0, "which seeds, 1..100 if not said", 1 },
+	{ "nodes", 'n', "N | A..B", 0,
+	  "how many nodes, or a range that seeds draw from; 3..7 if not said", 1 },
+	{ "faults", 'f', "LIST", 0,
+	  "swarm (the seed chooses), all, none, or kinds separated by commas", 1 },
+	{ "bug", 'b', "NAME", 0, "plants a bug in the cores; the simulator has to find it", 1 },
+	{ "twice", '2', NULL, 0, "runs each seed twice and compares", 1 },
+	{ "hashes", 'H', NULL, 0, "prints each seed's hash", 1 },
+	{ "trace", 't', NULL, 0, "prints the time-line as it goes", 1 },
+	{ "idle", 'i', NULL, 0, "nobody does anything: sessions alone", 1 },
+	{ "record", 'r', "FILE", 0, "writes what the cores of one seed do, for harness/trace", 1 },
+	{ "marks", 'm', NULL, 0,
+	  "tells how often rare paths were taken; fails when one never was", 1 },
+	{ "totals", 'o', "FILE", 0, "writes what was counted, for harness/sim/long.py", 1 },
+	{ NULL, 0, NULL, 0, "Faults:", 2 },
+#define X(kind, word, most, text) { word, 0, NULL, OPTION_DOC, text, 2 },
+#include "harness/sim/faults.def"
+#undef X
+	{ NULL, 0, NULL, 0, "Bugs:", 3 },
+#define X(name, text) { #name, 0, NULL, OPTION_DOC, text, 3 },
+#include "net/wire/bugs.def"
+#undef X
+	{ 0 },
+};
 
 static void
-read_nodes(struct command *command, const char *text)
+take_nodes(const struct argp_state *state, const char *text)
 {
+	struct command *command = state->input;
 	u64 least, most;
 
-	read_range(text, 2, SIM_NODES_MAX, &least, &most);
+	argument_range(state, text, 2, SIM_NODES_MAX, &least, &most);
 	command->options.nodes_text = text;
 	command->options.nodes_least = (u32)least;
 	command->options.nodes_most = (u32)most;
 }
 
 static void
-read_faults(struct command *command, const char *text)
+take_faults(const struct argp_state *state, const char *text)
 {
+	struct command *command = state->input;
 	const char *why;
 
 	if (!faults_parse(text, &command->options.choice, &why))
-		usage_error(why, text);
+		argp_error(state, "'%s': %s", text, why);
 	command->options.faults_text = text;
 }
 
-// An option with a value. False: there is no such option.
-static bool
-read_option(struct command *command, const char *name, const char *value)
+static error_t
+take_value(int key, char *value, const struct argp_state *state)
 {
-	if (!strcmp(name, "--seeds"))
-		read_range(value, 0, UINT64_MAX - 1, &command->first, &command->last);
-	else if (!strcmp(name, "--nodes"))
-		read_nodes(command, value);
-	else if (!strcmp(name, "--faults"))
-		read_faults(command, value);
-	else if (!strcmp(name, "--record"))
+	struct command *command = state->input;
+
+	switch (key) {
+	case 's':
+		argument_range(state, value, 0, UINT64_MAX - 1, &command->first,
+			       &command->last);
+		return 0;
+	case 'n':
+		take_nodes(state, value);
+		return 0;
+	case 'f':
+		take_faults(state, value);
+		return 0;
+	case 'b':
+		command->options.planted = argument_word(state, value, planted_names,
+							 BUG_COUNT);
+		return 0;
+	case 'r':
 		command->record = value;
-	else if (!strcmp(name, "--totals"))
+		return 0;
+	case 'o':
 		command->totals = value;
-	else if (strcmp(name, "--bug"))
-		return false;
-	else if (!planted_find(value, &command->options.planted))
-		usage_error("no such bug", value);
-	return true;
-}
-
-static bool
-read_flag(struct command *command, const char *name)
-{
-	if (!strcmp(name, "--help"))
-		help();
-	if (!strcmp(name, "--twice"))
-		command->twice = true;
-	else if (!strcmp(name, "--hashes"))
-		command->hashes = true;
-	else if (!strcmp(name, "--marks"))
-		command->marks = true;
-	else if (!strcmp(name, "--idle"))
-		command->options.idle = true;
-	else if (!strcmp(name, "--trace"))
-		command->options.live = true;
-	else
-		return false;
-	return true;
-}
-
-static void
-read_command(struct command *command, int argc, char **argv)
-{
-	*command = (struct command){ .first = 1, .last = 100 };
-	read_nodes(command, "3..7");
-	read_faults(command, "swarm");
-	for (int i = 1; i < argc; i++) {
-		if (read_flag(command, argv[i]))
-			continue;
-		if (i + 1 == argc || !read_option(command, argv[i], argv[i + 1]))
-			usage_error("no such option, or its value is missing", argv[i]);
-		i++;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
-	if (command->record && (command->first != command->last || command->twice))
-		usage_error("a file holds one seed, run once", command->record);
 }
+
+static error_t
+take(int key, char *value, struct argp_state *state)
+{
+	struct command *command = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		take_nodes(state, "3..7");
+		take_faults(state, "swarm");
+		return 0;
+	case '2':
+		command->twice = true;
+		return 0;
+	case 'H':
+		command->hashes = true;
+		return 0;
+	case 'm':
+		command->marks = true;
+		return 0;
+	case 'i':
+		command->options.idle = true;
+		return 0;
+	case 't':
+		command->options.live = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (command->record && (command->first != command->last || command->twice))
+			argp_error(state, "'%s': a file holds one seed, run once",
+				   command->record);
+		return 0;
+	default:
+		return take_value(key, value, state);
+	}
+}
+
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Runs the fabric's cores on simulated nodes, once for each seed.",
+};
 
 static void
 run_one(struct command *command, u64 seed, struct totals *totals)
@@ -182,15 +169,6 @@ run_one(struct command *command, u64 seed, struct totals *totals)
 	totals_add(totals, &result);
 }
 
-static double
-seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 // What else was asked for. False: something is wrong.
 static bool
 tell_more(const struct command *command, const struct totals *totals)
@@ -205,26 +183,26 @@ tell_more(const struct command *command, const struct totals *totals)
 int
 main(int argc, char **argv)
 {
-	static struct command command;
+	static struct command command = { .first = 1, .last = 100 };
 	static struct totals totals;
-	double began = seconds_now(), shown = began;
+	double began = clock_now_seconds(), shown = began;
 	bool terminal = isatty(STDERR_FILENO);
 
-	read_command(&command, argc, argv);
+	arguments_read(&command_line, argc, argv, &command);
 	if (command.record && !record_open(command.record)) {
 		fprintf(stderr, "sim: %s: %s\n", command.record, strerror(errno));
 		return 1;
 	}
 	for (u64 seed = command.first; seed <= command.last; seed++) {
 		run_one(&command, seed, &totals);
-		if (terminal && seconds_now() > shown + 0.5) {
-			shown = seconds_now();
+		if (terminal && clock_now_seconds() > shown + 0.5) {
+			shown = clock_now_seconds();
 			fprintf(stderr, "\rseed %" PRIu64 " of %" PRIu64 " ", seed,
 				command.last);
 		}
 	}
 	if (terminal)
 		fputs("\r", stderr);
-	totals_print(&totals, seconds_now() - began);
+	totals_print(&totals, clock_now_seconds() - began);
 	return tell_more(&command, &totals) ? 0 : 1;
 }

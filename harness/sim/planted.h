@@ -4,16 +4,8 @@
 
 #include "kernel/base/types.h"
 
-// Finds a bug by its name, in any case of letters.
-must_check bool
-planted_find(const char *name, u32 *bug);
+extern const char *const planted_names[];	// BUG_COUNT
 
-// Plants it (BUG_NONE: none) in every node.
+// Plants a bug (BUG_NONE: none) in every node.
 void
 planted_set(u32 bug);
-
-const char *
-planted_name(u32 bug);
-
-void
-planted_list(void);

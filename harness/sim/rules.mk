@@ -5,7 +5,8 @@
 
 SIM_C := $(filter-out %_test.c,$(wildcard harness/sim/*.c)) \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
-	net/rcap/default_rig.c kernel/base/siphash.c kernel/cap/cap.c kernel/own/own.c
+	net/rcap/default_rig.c kernel/base/siphash.c kernel/cap/cap.c kernel/own/own.c \
+	$(PROGRAM_C)
 SIM_WARN := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
 SIM_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED $(SIM_WARN) -I. -MMD -MP
 SIM_CHECKED_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -DNET_PLANTED \

@@ -72,7 +72,7 @@ print_again(void)
 	printf("again: make sim SEEDS=%" PRIu64 " NODES=%s FAULTS=%s", o->seed,
 	       o->nodes_text, o->faults_text);
 	if (o->planted)
-		printf(" BUG=%s", planted_name(o->planted));
+		printf(" BUG=%s", planted_names[o->planted]);
 	if (o->idle)
 		printf(" IDLE=1");
 	printf(" TRACE=1\n");
