@@ -4,12 +4,11 @@
 // seed and a scenario make a plan; the same plan is the same run, step by step.
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "dsm/core/planted.h"
 #include "harness/dsmsim/dsmsim.h"
+#include "harness/program/arguments.h"
 
 u32 dsm_planted;
 
@@ -20,26 +19,25 @@ static const char *const bug_names[] = {
 #undef X
 };
 
-static const char *const bug_sentences[] = {
-	"",
-#define X(name, sentence) sentence,
-#include "dsm/core/bugs.def"
-#undef X
-};
-
 // What of a plan a scenario fixes; 0 leaves it to the seed.
 struct scenario {
-	const char *name, *sentence;
+	const char *name;
 	u32 nodes, pages, faults, writes, evictions, copies, publications, barriers;
 	u32 first_version, flags, crash_at, pace;
 };
 
 #define SHAKE (FAULT_LAPSE | FAULT_DELAY | FAULT_DROP)
-#define X(name, sentence, ...) { #name, sentence, __VA_ARGS__ },
+#define X(name, sentence, ...) { #name, __VA_ARGS__ },
 static const struct scenario scenarios[] = {
 #include "harness/dsmsim/scenarios.def"
 };
 #undef X
+
+static const char *const scenario_names[] = {
+#define X(name, ...) #name,
+#include "harness/dsmsim/scenarios.def"
+#undef X
+};
 
 struct options {
 	u64 first, last;
@@ -48,92 +46,71 @@ struct options {
 	bool trace;
 };
 
-noreturn_ static void
-usage(const char *complaint, const char *word)
+static const struct argp_option words[] = {
+	{ "seeds", 's', "A..B", 0, "which seeds, 1..1000 if not said", 1 },
+	{ "nodes", 'n', "N | A..B", 0,
+	  "how many nodes, or a range that seeds draw from; 3..7 if not said", 1 },
+	{ "scenario", 'c', "NAME", 0, "one for all seeds; any, each seed's own, if not said", 1 },
+	{ "steps", 'p', "N", 0, "how many of each seed, 150 if not said", 1 },
+	{ "bug", 'b', "NAME", 0, "plants a bug in the core; the simulator has to find it", 1 },
+	{ "trace", 't', NULL, 0, "prints each step", 1 },
+	{ NULL, 0, NULL, 0, "Scenarios:", 2 },
+#define X(name, sentence, ...) { #name, 0, NULL, OPTION_DOC, sentence, 2 },
+#include "harness/dsmsim/scenarios.def"
+#undef X
+	{ NULL, 0, NULL, 0, "Bugs:", 3 },
+#define X(name, sentence) { #name, 0, NULL, OPTION_DOC, sentence, 3 },
+#include "dsm/core/bugs.def"
+#undef X
+	{ 0 },
+};
+
+static const struct scenario *
+find_scenario(const struct argp_state *state, const char *name)
 {
-	fprintf(stderr, "dsm-sim: %s '%s'; --help lists what there is\n", complaint,
-		word);
-	exit(2);
+	if (!strcmp(name, "any"))
+		return NULL;
+	return &scenarios[argument_word(state, name, scenario_names,
+					ARRAY_SIZE(scenario_names))];
 }
 
-static void
-help(void)
+static error_t
+take(int key, char *value, struct argp_state *state)
 {
-	printf("usage: dsm-sim [--seeds A..B] [--nodes A..B] [--scenario NAME] "
-	       "[--steps N] [--bug NAME] [--trace]\nscenarios:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++)
-		printf("  %-10s %s\n", scenarios[i].name, scenarios[i].sentence);
-	printf("bugs:\n");
-	for (u32 i = 1; i < DSM_BUG_COUNT; i++)
-		printf("  %-15s %s\n", bug_names[i], bug_sentences[i]);
-	exit(0);
-}
-
-static bool
-range_of(const char *text, u64 *low, u64 *high)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	*low = *high = strtoull(text, &end, 10);
-	if (!strncmp(end, "..", 2) && end[2] >= '0' && end[2] <= '9')
-		*high = strtoull(end + 2, &end, 10);
-	return !*end && *low <= *high;
-}
-
-static void
-option(struct options *o, const char *name, const char *value)
-{
+	struct options *o = state->input;
 	u64 low, high;
 
-	if (!strcmp(name, "--scenario")) {
-		for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
-			if (!strcasecmp(value, scenarios[i].name))
-				o->scenario = &scenarios[i];
-		}
-		if (!o->scenario && strcmp(value, "any"))
-			usage("there is no scenario", value);
-	} else if (!strcmp(name, "--bug")) {
-		for (u32 i = 1; i < DSM_BUG_COUNT; i++) {
-			if (!strcasecmp(value, bug_names[i]))
-				o->bug = i;
-		}
-		if (!o->bug)
-			usage("there is no bug", value);
-	} else if (!range_of(value, &low, &high)) {
-		usage("this is no number or range", value);
-	} else if (!strcmp(name, "--seeds")) {
-		o->first = low;
-		o->last = high;
-	} else if (!strcmp(name, "--steps") && high <= 2000) {
-		o->steps = (u32)high;
-	} else if (!strcmp(name, "--nodes") && low >= 2 && high <= NODES_MAX) {
+	switch (key) {
+	case 's':
+		argument_range(state, value, 0, UINT64_MAX - 1, &o->first, &o->last);
+		return 0;
+	case 'n':
+		argument_range(state, value, 2, NODES_MAX, &low, &high);
 		o->nodes_low = (u32)low;
 		o->nodes_high = (u32)high;
-	} else {
-		usage("this cannot be had", name);
+		return 0;
+	case 'c':
+		o->scenario = find_scenario(state, value);
+		return 0;
+	case 'p':
+		o->steps = (u32)argument_number(state, value, 0, 2000);
+		return 0;
+	case 'b':
+		o->bug = argument_word(state, value, bug_names, DSM_BUG_COUNT);
+		return 0;
+	case 't':
+		o->trace = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static void
-options_read(struct options *o, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help"))
-			help();
-		if (!strcmp(argv[i], "--trace")) {
-			o->trace = true;
-			continue;
-		}
-		if (strncmp(argv[i], "--", 2))
-			usage("this is no option", argv[i]);
-		if (i + 1 == argc)
-			usage("a value is missing behind", argv[i]);
-		option(o, argv[i], argv[i + 1]);
-		i++;
-	}
-}
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Runs the core of shared memory on simulated nodes, once for each seed.",
+};
 
 static u32
 draw(struct prng *prng, u32 low, u32 high)
@@ -222,7 +199,7 @@ main(int argc, char **argv)
 		.steps = 150,
 	};
 
-	options_read(&o, argc, argv);
+	arguments_read(&command_line, argc, argv, &o);
 	dsm_planted = o.bug;
 	for (u64 seed = o.first; seed <= o.last; seed++) {
 		struct plan plan;

@@ -4,7 +4,7 @@
 
 DSM_SIM_C := $(filter-out %_test.c,$(wildcard harness/dsmsim/*.c)) \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard dsm/core/*.c)) \
-	harness/sim/heap.c harness/testing/host_assert.c
+	harness/sim/heap.c harness/testing/host_assert.c $(PROGRAM_C)
 DSM_SIM_FLAGS := -std=gnu11 -g -DDSM_PLANTED -Wall -Wextra -Werror -Wshadow \
 	-Wconversion -Wvla -I. -MMD -MP
 DSM_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
