@@ -3,124 +3,139 @@
 // steps that were printed and tells each. Exit status: 0 all was well, 1 something was
 // wrong, 2 the command line was.
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
+#include "harness/program/arguments.h"
 #include "harness/search/search.h"
 
 static const struct world *const worlds[] = { &world_fabric, &world_pages, &world_members,
 					      &world_published, &world_few };
 
-static const char usage_text[] =
-	"usage: search [--world NAME] [--states N] [--depth N] [--layer N] [--settle N]\n"
-	"              [--walks N] [--bug NAME] [--from A.B.C] [--way A.B.C]\n"
-	"\n"
-	"Tries everything that can happen to the real cores on three nodes, from every\n"
-	"state that was not met before.\n"
-	"  --world    which cores; fabric if not said\n"
-	"  --states   stop after so many distinct ones; 100000 if not said\n"
-	"  --depth    stop after so many steps; 200 if not said\n"
-	"  --layer    go on from so many states of each depth; 0 if not said: from all\n"
-	"  --settle   let one state in so many come to its end; 64 if not said, 0: none\n"
-	"  --walks    so many at random in place of a search; --depth is the longest\n"
-	"  --bug      plants a bug in the cores; the search has to find it\n"
-	"  --from     begins where these steps lead\n"
-	"  --way      takes these steps, and tells them\n";
+static const struct argp_option words[] = {
+	{ "world", 'w', "NAME", 0, "which cores; fabric if not said", 1 },
+	{ "states", 's', "N", 0, "stop after so many distinct ones; 100000 if not said", 1 },
+	{ "depth", 'd', "N", 0, "stop after so many steps; 200 if not said", 1 },
+	{ "layer", 'l', "N", 0,
+	  "go on from so many states of each depth; 0 if not said: from all", 1 },
+	{ "settle", 'e', "N", 0,
+	  "let one state in so many come to its end; 64 if not said, 0: none", 1 },
+	{ "walks", 'r', "N", 0,
+	  "so many at random in place of a search; --depth is the longest", 1 },
+	{ "bug", 'b', "NAME", 0, "plants a bug in the cores; the search has to find it", 1 },
+	{ "from", 'f', "A.B.C", 0, "begins where these steps lead", 1 },
+	{ "way", 'y', "A.B.C", 0, "takes these steps, and tells them", 1 },
+	{ 0 },
+};
 
 struct command {
 	struct search_plan plan;
 	const char *way;
 };
 
-noreturn_ static void
-usage_error(const char *what, const char *text)
+// What --help says behind the options: worlds, and the bugs of each. The caller frees it.
+static char *
+help_worlds(int key, const char *text, void *input)
 {
-	fprintf(stderr, "search: %s: %s; search --help tells more\n", text, what);
-	exit(2);
-}
+	char *worlds_text = NULL;
+	size_t size;
+	FILE *out;
 
-noreturn_ static void
-help(void)
-{
-	fputs(usage_text, stdout);
+	(void)input;
+	if (key != ARGP_KEY_HELP_EXTRA)
+		return (char *)(uintptr_t)text;
+	out = open_memstream(&worlds_text, &size);
+	if (!out)
+		return NULL;
 	for (u32 i = 0; i < ARRAY_SIZE(worlds); i++) {
-		printf("\n%s: %s\n ", worlds[i]->name, worlds[i]->text);
+		fprintf(out, "%s%s: %s\n", i ? "\n" : "", worlds[i]->name, worlds[i]->text);
 		for (u32 bug = 0; worlds[i]->bugs[bug]; bug++)
-			printf(" %s", worlds[i]->bugs[bug]);
-		putchar('\n');
+			fprintf(out, " %s", worlds[i]->bugs[bug]);
+		fputc('\n', out);
 	}
-	exit(0);
-}
-
-static u64
-read_number(const char *text, u64 most)
-{
-	char *end;
-	u64 number;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || number > most)
-		usage_error("a number is wanted, in its range", text);
-	return number;
+	fclose(out);
+	return worlds_text;
 }
 
 static const struct world *
-find_world(const char *name)
+find_world(const struct argp_state *state, const char *name)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(worlds); i++) {
-		if (!strcmp(worlds[i]->name, name))
-			return worlds[i];
-	}
-	usage_error("no such world", name);
+	const char *names[ARRAY_SIZE(worlds)];
+
+	for (u32 i = 0; i < ARRAY_SIZE(worlds); i++)
+		names[i] = worlds[i]->name;
+	return worlds[argument_word(state, name, names, ARRAY_SIZE(names))];
 }
 
-static void
-read_option(struct command *command, const char *name, const char *value)
+static error_t
+take_number(int key, const char *value, const struct argp_state *state)
 {
-	if (!strcmp(name, "--world"))
-		command->plan.world = find_world(value);
-	else if (!strcmp(name, "--states"))
-		command->plan.states = read_number(value, 1ull << 31);
-	else if (!strcmp(name, "--depth"))
-		command->plan.depth = (u32)read_number(value, SEARCH_DEPTH_MAX);
-	else if (!strcmp(name, "--layer"))
-		command->plan.layer = (u32)read_number(value, 1u << 31);
-	else if (!strcmp(name, "--settle"))
-		command->plan.settle_each = (u32)read_number(value, 1u << 31);
-	else if (!strcmp(name, "--walks"))
-		command->plan.walks = read_number(value, 1ull << 40);
-	else if (!strcmp(name, "--bug"))
+	struct search_plan *plan = &((struct command *)state->input)->plan;
+
+	switch (key) {
+	case 's':
+		plan->states = argument_number(state, value, 1, 1ull << 31);
+		return 0;
+	case 'd':
+		plan->depth = (u32)argument_number(state, value, 0, SEARCH_DEPTH_MAX);
+		return 0;
+	case 'l':
+		plan->layer = (u32)argument_number(state, value, 0, 1u << 31);
+		return 0;
+	case 'e':
+		plan->settle_each = (u32)argument_number(state, value, 0, 1u << 31);
+		return 0;
+	case 'r':
+		plan->walks = argument_number(state, value, 0, 1ull << 40);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t
+take(int key, char *value, struct argp_state *state)
+{
+	struct command *command = state->input;
+
+	switch (key) {
+	case 'w':
+		command->plan.world = find_world(state, value);
+		return 0;
+	case 'b':
 		command->plan.bug = value;
-	else if (!strcmp(name, "--from"))
+		return 0;
+	case 'f':
 		command->plan.from = value;
-	else if (!strcmp(name, "--way"))
+		return 0;
+	case 'y':
 		command->way = value;
-	else
-		usage_error("no such option", name);
+		return 0;
+	case ARGP_KEY_END:
+		if (!search_plant(command->plan.world, command->plan.bug))
+			argp_error(state, "'%s': no such bug in this world",
+				   command->plan.bug);
+		return 0;
+	default:
+		return take_number(key, value, state);
+	}
 }
 
-static void
-read_command(struct command *command, int argc, char **argv)
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Tries everything that can happen to the real cores on three nodes, from every "
+	       "state that was not met before.\vWorlds, and the bugs of each:",
+	.help_filter = help_worlds,
+};
+
+noreturn_ static void
+no_such_way(const char *way)
 {
-	*command = (struct command){ .plan = { .world = &world_fabric, .states = 100000,
-					       .depth = SEARCH_DEPTH_MAX,
-					       .settle_each = 64 } };
-	for (int i = 1; i < argc; i += 2) {
-		if (!strcmp(argv[i], "--help"))
-			help();
-		if (i + 1 == argc)
-			usage_error("no such option, or its value is missing", argv[i]);
-		read_option(command, argv[i], argv[i + 1]);
-	}
-	if (!command->plan.states)
-		usage_error("out of range", "0");
-	if (!search_plant(command->plan.world, command->plan.bug))
-		usage_error("no such bug in this world", command->plan.bug);
+	fprintf(stderr, "search: '%s': there is no such way; search --help tells more\n", way);
+	exit(EXIT_USAGE);
 }
 
 static void
@@ -136,17 +151,18 @@ int
 main(int argc, char **argv)
 {
 	struct search_result result = { 0 };
-	struct command command;
+	struct command command = { .plan = { .world = &world_fabric, .states = 100000,
+					     .depth = SEARCH_DEPTH_MAX, .settle_each = 64 } };
 	double seconds;
 
-	read_command(&command, argc, argv);
+	arguments_read(&command_line, argc, argv, &command);
 	if (command.way) {
 		if (!search_follow(&command.plan, command.way))
-			usage_error("there is no such way", command.way);
+			no_such_way(command.way);
 		return 0;
 	}
 	if (!(command.plan.walks ? search_walks : search)(&command.plan, &result))
-		usage_error("there is no such way", command.plan.from);
+		no_such_way(command.plan.from);
 	if (command.plan.walks) {
 		tell_walks(&command.plan, &result);
 		return 0;

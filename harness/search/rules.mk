@@ -4,7 +4,7 @@
 
 SEARCH_C := $(wildcard harness/search/*.c) $(filter-out %_test.c %_fuzz.c %_rig.c \
 	net/sodium/%,$(wildcard net/*/*.c dsm/core/*.c)) \
-	net/rcap/default_rig.c kernel/base/siphash.c
+	net/rcap/default_rig.c kernel/base/siphash.c $(PROGRAM_C)
 SEARCH_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED -DDSM_PLANTED $(SIM_WARN) -I. -MMD -MP
 SEARCH_O := $(SEARCH_C:%.c=$(B)/harness/search.o/%.o)
 

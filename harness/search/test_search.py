@@ -131,4 +131,11 @@ def test_it_begins_where_it_is_told_to():
 def test_usage_errors(arguments):
     done = run(*arguments)
     assert done.returncode == 2
-    assert done.stderr.startswith("search: ") and done.stderr.count("\n") == 1
+    assert re.match(r"\S*search: ", done.stderr) and "search --help" in done.stderr
+
+
+def test_help_names_worlds_and_bugs():
+    out = run("--help").stdout
+    for world, bugs in BUGS.items():
+        assert re.search(rf"^{world}: ", out, re.MULTILINE)
+        assert all(re.search(rf"^ *(\w+ )*{bug}\b", out, re.MULTILINE) for bug in bugs)
