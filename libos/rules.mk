@@ -110,7 +110,8 @@ $(B)/libos/bin/mini: $(B)/libos/mini.debug
 
 # The program that loads the first one: bytes in the kernel's image.
 LOADER_O := $(addprefix $(B)/libos/,libos/loader/start.S.o libos/loader/loader.o \
-	libos/image/cpio.o libos/image/elf.o kernel/base/string.o kernel/base/memory.o)
+	libos/image/cpio.o libos/image/elf.o libos/text/compare.o libos/text/text.o \
+	kernel/base/string.o kernel/base/memory.o)
 PROGRAM_O += $(filter $(B)/libos/libos/loader/%,$(LOADER_O))
 $(B)/libos/loader.debug: LIBOS_LD := libos/loader/loader.ld
 $(B)/libos/loader.debug: $(LOADER_O) libos/loader/loader.ld

@@ -17,6 +17,7 @@
 #include "libos/crt/syscall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 #define PROGRAMS_MAX 32u
 #define GRANTS_MAX 10u

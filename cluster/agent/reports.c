@@ -10,6 +10,7 @@
 #include "libos/crt/syscall.h"
 #include "libos/mem/layout.h"
 #include "libos/mem/map.h"
+#include "libos/text/text.h"
 
 static void
 events_in(const struct message *m)
@@ -63,7 +64,7 @@ is_named(const char *program, const char *wanted, u32 *instance)
 
 	while (program[len] && program[len] != '/')
 		len++;
-	if (program[len] && !string_to_u64(program + len + 1, &number))
+	if (program[len] && !text_to_u64(program + len + 1, &number))
 		return false;
 	*instance = (u32)number;
 	return !*wanted || !strcmp(program, wanted) ||

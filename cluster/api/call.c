@@ -11,6 +11,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 #define HTTP_METHOD_OF(method) HTTP_METHOD_##method
 #define VALUE_SIZE 512u

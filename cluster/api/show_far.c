@@ -8,7 +8,7 @@
 #include "cluster/api/call.h"
 #include "cluster/api/state.h"
 #include "kernel/base/fmt.h"
-#include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 // The digits of a UUID as a name may give them: hyphens anywhere.
 static bool

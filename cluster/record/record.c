@@ -6,6 +6,7 @@
 #include "cluster/record/parts.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 static const char *const sentences[RECORD_ERROR_COUNT] = {
 	[RECORD_OK] = "all is well",

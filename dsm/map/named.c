@@ -3,9 +3,9 @@
 // time: a node that comes back may have another one.
 
 #include "dsm/map/named.h"
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/remote/node.h"
+#include "libos/text/text.h"
 
 bool
 named_read(struct named *named, char *list, u32 number)

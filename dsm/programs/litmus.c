@@ -22,6 +22,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
+#include "libos/text/text.h"
 
 #define SERVICE 0x6c69746d75730000ull
 #define PATIENCE_NS (60 * NS_PER_SECOND)
@@ -223,11 +224,11 @@ static bool
 option(char *word, u64 *number, bool *has_peers)
 {
 	if (string_starts(word, "instance="))
-		return string_to_u64(word + 9, number);
+		return text_to_u64(word + 9, number);
 	if (string_starts(word, "rounds="))
-		return string_to_u64(word + 7, &rounds) && rounds;
+		return text_to_u64(word + 7, &rounds) && rounds;
 	if (string_starts(word, "seed="))
-		return string_to_u64(word + 5, &seed);
+		return text_to_u64(word + 5, &seed);
 	*has_peers = true;
 	return string_starts(word, "peers=") &&
 	       named_read(&named, word + 6, (u32)*number);

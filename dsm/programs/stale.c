@@ -16,6 +16,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
+#include "libos/text/text.h"
 
 #define SERVICE 0x7374616c65000000ull
 #define PATIENCE_NS (60 * NS_PER_SECOND)
@@ -112,7 +113,7 @@ main(int argc, char **argv)
 	i64 error;
 
 	if (argc != 3 || !string_starts(argv[1], "instance=") ||
-	    !string_to_u64(argv[1] + 9, &number) ||
+	    !text_to_u64(argv[1] + 9, &number) ||
 	    !string_starts(argv[2], "peers=") ||
 	    !named_read(&named, argv[2] + 6, (u32)number) ||
 	    config.fabric_slot == SLOT_NONE) {

@@ -9,6 +9,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 static u64
 bit(u32 port)

@@ -19,7 +19,8 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.MULTIL
 CORE_FOLDERS = {
     "kernel/cap", "kernel/own", "kernel/filter", "kernel/code", "kernel/volume",
     "net/link", "net/rcap",
-    "libos/tcp", "libos/http", "libos/store", "libos/content", "libos/image", "dsm/core",
+    "libos/tcp", "libos/http", "libos/store", "libos/content", "libos/image",
+    "libos/text", "dsm/core",
     "cluster/member", "cluster/agree", "cluster/record", "cluster/place", "cluster/balance",
     "cluster/view", "cluster/planted", "cluster/api",
 }

@@ -94,21 +94,3 @@ strlen(const char *s)
 		end++;
 	return (size_t)(end - s);
 }
-
-int
-strcmp(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return (u8)*a - (u8)*b;
-}
-
-int
-strncmp(const char *a, const char *b, size_t len)
-{
-	for (; len; len--, a++, b++) {
-		if (*a != *b || !*a)
-			return (u8)*a - (u8)*b;
-	}
-	return 0;
-}

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The kernel's memcpy and its kin against the C library's, under other names:
 // every length and alignment that a stride could get wrong, overlaps both ways,
-// and not a byte beside the range. Numbers from text against strtoull. SEED=n
-// replays a run.
+// and not a byte beside the range. SEED=n replays a run.
 //
 // links: kernel/base/string.c harness/testing/host_assert.c
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +17,6 @@
 
 static void *(*const libc_memmove)(void *, const void *, size_t) = memmove;
 static int (*const libc_memcmp)(const void *, const void *, size_t) = memcmp;
-static int (*const libc_strcmp)(const char *, const char *) = strcmp;
-static int (*const libc_strncmp)(const char *, const char *, size_t) = strncmp;
 static size_t (*const libc_strlen)(const char *) = strlen;
 
 #define memcpy base_memcpy
@@ -28,8 +24,6 @@ static size_t (*const libc_strlen)(const char *) = strlen;
 #define memset base_memset
 #define memcmp base_memcmp
 #define strlen base_strlen
-#define strcmp base_strcmp
-#define strncmp base_strncmp
 
 #include "harness/testing/seed.h"
 #include "kernel/base/memory.c"
@@ -102,37 +96,8 @@ test_comparisons(void **state)
 		assert_int_equal(sign(memcmp(a, b, len)),
 				 sign(libc_memcmp(a, b, len)));
 		assert_int_equal(strlen((char *)a), libc_strlen((char *)a));
-		assert_int_equal(sign(strcmp((char *)a, (char *)b)),
-				 sign(libc_strcmp((char *)a, (char *)b)));
-
-		u32 part = below(50);
-
-		assert_int_equal(sign(strncmp((char *)a, (char *)b, part)),
-				 sign(libc_strncmp((char *)a, (char *)b, part)));
 		free(a);
 		free(b);
-	}
-}
-
-static void
-test_numbers(void **state)
-{
-	static const char *const odd[] = { "", "0x", "x", "-1", "+1", " 1", "1 ",
-		"0xg", "12a", "18446744073709551616", "0x10000000000000000" };
-	char text[32];
-	u64 v = 7;
-
-	(void)state;
-	for (u32 i = 0; i < ARRAY_SIZE(odd); i++)
-		assert_false(string_to_u64(odd[i], &v));
-	assert_int_equal(v, 7);
-	for (int i = 0; i < ROUNDS; i++) {
-		u64 want = prng_u64(&prng) >> below(64);
-
-		snprintf(text, sizeof(text), below(2) ? "%llu" : "0x%llX",
-			 (unsigned long long)want);
-		assert_true(string_to_u64(text, &v));
-		assert_int_equal(v, want);
 	}
 }
 
@@ -159,7 +124,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_comparisons),
-		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bounded_copy),
 	};
 

@@ -16,10 +16,6 @@ int
 memcmp(const void *a, const void *b, size_t len);
 size_t
 strlen(const char *s);
-int
-strcmp(const char *a, const char *b);
-int
-strncmp(const char *a, const char *b, size_t len);
 
 // Copies at most size-1 bytes of `source` and always terminates `target`.
 // `size` is at least 1. Returns true when all of `source` fitted.
@@ -29,12 +25,3 @@ string_copy(char *target, size_t size, const char *source);
 // True when `s` begins with `prefix`.
 bool
 string_starts(const char *s, const char *prefix);
-
-// The value of a hexadecimal digit; 99 for what is none.
-u32
-string_digit(char c);
-
-// Parses an unsigned number in base 10, or 16 after "0x", that fills the whole
-// string. Returns false, and leaves *value alone, on anything else or overflow.
-bool
-string_to_u64(const char *s, u64 *value);

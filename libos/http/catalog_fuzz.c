@@ -6,7 +6,7 @@
 // links: libos/http/catalog.c libos/http/head.c libos/http/site.c libos/http/mime.c
 // links: libos/http/path.c libos/http/status.c libos/http/text.c libos/http/date.c
 // links: libos/store/manifest.c libos/store/object.c libos/store/build.c
-// links: kernel/base/siphash.c libos/image/cpio.c kernel/base/fmt.c
+// links: kernel/base/siphash.c libos/image/cpio.c libos/text/text.c kernel/base/fmt.c
 // links: kernel/base/string.c harness/testing/host_assert.c
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 // links: libos/http/head.c libos/http/response.c libos/http/catalog.c
 // links: libos/store/manifest.c libos/store/object.c libos/store/build.c
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
-// links: libos/http/status.c libos/http/text.c libos/image/cpio.c
+// links: libos/http/status.c libos/http/text.c libos/image/cpio.c libos/text/text.c
 // links: kernel/base/fmt.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <setjmp.h>

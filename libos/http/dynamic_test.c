@@ -11,7 +11,7 @@
 // links: libos/http/text.c kernel/base/fmt.c kernel/base/string.c
 // links: libos/http/conn.c libos/http/respond.c libos/http/path.c
 // links: libos/http/range.c libos/http/condition.c libos/http/site.c
-// links: libos/http/mime.c kernel/base/siphash.c libos/image/cpio.c
+// links: libos/http/mime.c kernel/base/siphash.c libos/image/cpio.c libos/text/text.c
 // links: harness/testing/host_assert.c
 
 #include "libos/http/test_dynamic.h"

@@ -5,7 +5,7 @@
 // links: libos/http/head.c
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
 // links: libos/http/status.c libos/http/text.c libos/http/path.c
-// links: libos/http/date.c libos/image/cpio.c kernel/base/fmt.c
+// links: libos/http/date.c libos/image/cpio.c libos/text/text.c kernel/base/fmt.c
 // links: kernel/base/string.c harness/testing/host_assert.c
 
 #include <setjmp.h>

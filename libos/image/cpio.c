@@ -8,6 +8,7 @@
 #include "libos/image/cpio.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 #define HEADER_LEN 110u
 #define FIELD_LEN 8u
@@ -29,7 +30,7 @@ hex_field(const u8 *header, enum field field, u32 *value)
 	u32 v = 0;
 
 	for (u32 i = 0; i < FIELD_LEN; i++) {
-		u32 digit = string_digit((char)at[i]);
+		u32 digit = text_digit((char)at[i]);
 
 		if (digit > 15)
 			return false;

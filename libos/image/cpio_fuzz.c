@@ -2,7 +2,7 @@
 // Fuzzes the archive reader: a walk over any bytes ends, and whatever it yields
 // lies inside the archive, with names that end where they say.
 //
-// links: libos/image/cpio.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/cpio.c libos/text/text.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 // their names and sizes; damaged and cut ones end the walk without a read
 // outside. Each archive lies in a heap block of its exact size. SEED=n replays.
 //
-// links: libos/image/cpio.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/image/cpio.c libos/text/text.c kernel/base/string.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>

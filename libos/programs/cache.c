@@ -12,7 +12,6 @@
 // The cache is one capability for frames, used from its beginning, so that giving
 // pages back is shortening it: nothing else has to be moved.
 
-#include "kernel/base/string.h"
 #include "libos/crt/attempt.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
@@ -24,6 +23,7 @@
 #include "libos/crt/syscall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 #define CACHE_PAGES 96u
 #define FILE_PAGES 400u			// the file is larger

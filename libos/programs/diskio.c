@@ -19,6 +19,7 @@
 #include "libos/io/queue.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 #define BLOCKS 128u
 #define TIMED 256u

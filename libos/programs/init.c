@@ -35,6 +35,7 @@
 #include "libos/io/timer.h"
 #include "libos/io/wait.h"
 #include "libos/mem/frames.h"
+#include "libos/text/text.h"
 
 #define WEB_SLICES 32u
 #define AGENT_SLICES 8u			// its own
@@ -102,7 +103,7 @@ add_grant(struct service *s, enum startup_role role, u32 rights)
 static void
 want_far(char *pages)
 {
-	if (!string_to_u64(pages, &far_pages) || far_pages < 1 ||
+	if (!text_to_u64(pages, &far_pages) || far_pages < 1 ||
 	    far_pages > FAR_PAGES_MAX) {
 		print("init: far= takes 1 to %u pages\n", FAR_PAGES_MAX);
 		return;

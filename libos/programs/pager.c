@@ -9,13 +9,13 @@
 // bits. Prints what each phase cost, and PASS when every byte was right, reading alone
 // wrote nothing, and the clock kept the hot pages.
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/mem/layout.h"
 #include "libos/pager/pager.h"
+#include "libos/text/text.h"
 
 #define PAGES 1024u
 #define FRAMES 128u
@@ -147,7 +147,7 @@ main(int argc, char **argv)
 	u64 with = 0, without = 0;
 	i64 error;
 
-	if (argc != 2 || !string_to_u64(argv[1], &spec.first_block)) {
+	if (argc != 2 || !text_to_u64(argv[1], &spec.first_block)) {
 		print("pager: on which blocks? pager FIRST_BLOCK: %u blocks are "
 		      "overwritten\n", PAGES);
 		return STATUS_USAGE;

@@ -13,7 +13,6 @@
 // by which a plugin of QEMU counts instructions (harness/guest/count.c). What an
 // environment shares with its parent, a page, it does not touch in between.
 
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
@@ -24,6 +23,7 @@
 #include "libos/crt/upcall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 #define OPERATIONS_MAX 1000000u
 #define CHILD_FRAMES 200u
@@ -177,7 +177,7 @@ main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "work"))
 		return work();
-	if (argc != 2 || !string_to_u64(argv[1], &operations) ||
+	if (argc != 2 || !text_to_u64(argv[1], &operations) ||
 	    operations > OPERATIONS_MAX) {
 		print("usage: scale OPERATIONS (at most %u)\n", OPERATIONS_MAX);
 		return STATUS_USAGE;

@@ -19,6 +19,7 @@
 #include "libos/crt/syscall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 #define LIMIT_MAX 1000000u
 #define PART 500u			// numbers in a part
@@ -156,7 +157,7 @@ main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "work"))
 		return work();
-	if (argc != 2 || !string_to_u64(argv[1], &limit) || limit > LIMIT_MAX) {
+	if (argc != 2 || !text_to_u64(argv[1], &limit) || limit > LIMIT_MAX) {
 		print("usage: siblings LIMIT (at most %u)\n", LIMIT_MAX);
 		return STATUS_USAGE;
 	}

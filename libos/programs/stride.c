@@ -8,13 +8,13 @@
 // least. A pass is the time that a program has had, by the exported table, divided
 // by its share. Prints "stride: share S got N ns" for each.
 
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/program.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
+#include "libos/text/text.h"
 
 #define CLIENTS_MAX 4u
 #define CLIENT_FRAMES 100u
@@ -65,12 +65,12 @@ give_slice(void)
 static bool
 read_arguments(int argc, char **argv, u64 *turns)
 {
-	if (argc < 3 || argc > 2 + (int)CLIENTS_MAX || !string_to_u64(argv[1], turns))
+	if (argc < 3 || argc > 2 + (int)CLIENTS_MAX || !text_to_u64(argv[1], turns))
 		return false;
 	for (int i = 2; i < argc; i++) {
 		u64 *share = &clients[client_count++].share;
 
-		if (!string_to_u64(argv[i], share) || !*share)
+		if (!text_to_u64(argv[i], share) || !*share)
 			return false;
 	}
 	return true;

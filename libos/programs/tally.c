@@ -25,6 +25,7 @@
 #include "libos/mem/layout.h"
 #include "libos/message/entry.h"
 #include "libos/message/link.h"
+#include "libos/text/text.h"
 
 #define RECORDS_MAX 10000000u
 #define RECORD_MAX 120u
@@ -307,7 +308,7 @@ main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve();
-	if (argc != 2 || !string_to_u64(argv[1], &records) || records > RECORDS_MAX) {
+	if (argc != 2 || !text_to_u64(argv[1], &records) || records > RECORDS_MAX) {
 		print("usage: tally RECORDS (at most %u)\n", RECORDS_MAX);
 		return STATUS_USAGE;
 	}

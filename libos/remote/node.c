@@ -6,6 +6,7 @@
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/io/wait.h"
+#include "libos/text/text.h"
 
 #define MAC_TEXT 18u
 
@@ -41,7 +42,7 @@ node_find(const char *name)
 	u64 index;
 
 	// A number below the table's size is an index; longer ones begin a UUID.
-	if (string_to_u64(name, &index) && strlen(name) <= 3)
+	if (text_to_u64(name, &index) && strlen(name) <= 3)
 		return index < fabric_info()->links ? (u16)index : NODE_NONE;
 	for (u16 i = 0; i < fabric_info()->links; i++) {
 		if (!*name || !fits(i, name))

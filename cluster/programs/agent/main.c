@@ -14,6 +14,7 @@
 #include "libos/crt/errors.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
+#include "libos/text/text.h"
 
 static bool
 read_word(char *word)
@@ -29,7 +30,7 @@ read_word(char *word)
 		return true;
 	}
 	if (string_starts(word, "time=") &&
-	    string_to_u64(word + strlen("time="), &seconds)) {
+	    text_to_u64(word + strlen("time="), &seconds)) {
 		agent_options.unix_at_boot =
 			seconds - MIN(seconds, now_ns() / NS_PER_SECOND);
 		return true;

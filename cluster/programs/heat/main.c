@@ -17,6 +17,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/mem/mem.h"
+#include "libos/text/text.h"
 
 #define SERVICE_BY_HAND 0x6865617400000000ull
 #define PATIENCE_NS (5 * NS_PER_SECOND)
@@ -220,17 +221,17 @@ static bool
 option(char *word)
 {
 	if (string_starts(word, "instance="))
-		return string_to_u64(word + 9, &options.instance) &&
+		return text_to_u64(word + 9, &options.instance) &&
 		       options.instance < DSM_MEMBERS_MAX;
 	if (string_starts(word, "job="))
-		return string_to_u64(word + 4, &options.job);
+		return text_to_u64(word + 4, &options.job);
 	if (string_starts(word, "steps="))
-		return string_to_u64(word + 6, &options.steps) &&
+		return text_to_u64(word + 6, &options.steps) &&
 		       options.steps && options.steps < 100000;
 	if (string_starts(word, "rounds="))
-		return string_to_u64(word + 7, &options.rounds);
+		return text_to_u64(word + 7, &options.rounds);
 	if (string_starts(word, "pause="))
-		return string_to_u64(word + 6, &options.pause_ms) &&
+		return text_to_u64(word + 6, &options.pause_ms) &&
 		       options.pause_ms < 1000000;
 	options.by_hand = true;
 	return string_starts(word, "peers=") &&

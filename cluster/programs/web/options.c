@@ -8,6 +8,7 @@
 #include "cluster/view/view.h"
 #include "kernel/base/fmt.h"
 #include "kernel/base/string.h"
+#include "libos/text/text.h"
 
 // Reads a decimal number up to `max` from the front of *text, without leading
 // zeros. Advances *text.
@@ -82,7 +83,7 @@ read_gateway(const char *text, struct web_options *o)
 static const char *
 read_number(const char *text, u64 max, u64 *value)
 {
-	return string_to_u64(text, value) && *value <= max ? NULL :
+	return text_to_u64(text, value) && *value <= max ? NULL :
 	       "the agent gives a number here";
 }
 
@@ -96,10 +97,10 @@ read_option(const char *word, struct web_options *o)
 	if (string_starts(word, "gw="))
 		return read_gateway(word + 3, o);
 	if (string_starts(word, "time="))
-		return string_to_u64(word + 5, &o->unix_seconds) ? NULL :
+		return text_to_u64(word + 5, &o->unix_seconds) ? NULL :
 		       "time= is a number of seconds since 1970";
 	if (string_starts(word, "conns=")) {
-		if (!string_to_u64(word + 6, &number) || number < 1 ||
+		if (!text_to_u64(word + 6, &number) || number < 1 ||
 		    number > 65535)
 			return "conns= is a number from 1 to 65535";
 		o->conn_max = (u32)number;

@@ -5,7 +5,7 @@
 //
 // words: ip= gw= time= conns= instance= job= 10.0.2.15/24 10.0.2.2 255 \n
 //
-// links: cluster/programs/web/options.c kernel/base/fmt.c kernel/base/string.c
+// links: cluster/programs/web/options.c libos/text/text.c kernel/base/fmt.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
 #include <stdio.h>

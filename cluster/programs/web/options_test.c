@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The web server's arguments.
 //
-// links: cluster/programs/web/options.c kernel/base/string.c kernel/base/fmt.c
+// links: cluster/programs/web/options.c libos/text/text.c kernel/base/string.c kernel/base/fmt.c
 
 #include <setjmp.h>
 #include <stdarg.h>

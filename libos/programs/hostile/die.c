@@ -7,9 +7,9 @@
 // WAY names what is wrong (the table below); with `timer` or `slice` the upcall is
 // that of a timer, or of the start of a slice, instead of a fault.
 
-#include "kernel/base/string.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define KERNEL_IMAGE 0xffffffff80100000ull
 #define NON_CANONICAL 0x0000800000000000ull

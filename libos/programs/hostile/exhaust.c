@@ -4,9 +4,9 @@
 // quota, the list's length or the depth that kernel/abi names; what was left
 // over for others is theirs. `exhaust hold` keeps it all until it is killed.
 
-#include "kernel/base/string.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define FAR_STEP 0x8000000000ull		// one table of each level a page
 #define TABLES_A_PAGE 3u

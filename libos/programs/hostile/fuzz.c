@@ -15,6 +15,7 @@
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define CALLS 400u
 #define ARENA_FRAMES 160u		// a ring's worth and some more
@@ -340,10 +341,10 @@ main(int argc, char **argv)
 	struct frame_run page;
 	u64 seed, rounds;
 
-	if (argc == 3 && !strcmp(argv[1], "child") && string_to_u64(argv[2], &seed))
+	if (argc == 3 && !strcmp(argv[1], "child") && text_to_u64(argv[2], &seed))
 		return child(seed);
-	if (argc < 3 || !string_to_u64(argv[1], &seed) ||
-	    !string_to_u64(argv[2], &rounds)) {
+	if (argc < 3 || !text_to_u64(argv[1], &seed) ||
+	    !text_to_u64(argv[2], &rounds)) {
 		print("fuzz: give a seed and how many rounds\n");
 		return STATUS_USAGE;
 	}

@@ -16,6 +16,7 @@
 #include "libos/programs/hostile/control.h"
 #include "libos/programs/hostile/tags.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define ARENA_FRAMES 300u
 #define QUEUE_PAGE 262u			// of the arena: behind two rings
@@ -482,10 +483,10 @@ main(int argc, char **argv)
 	const struct startup_cap *arena = startup_find(ROLE_SHARED, 0);
 	u64 seed, calls, numbers[2];
 
-	if (argc < 5 || !arena || !string_to_u64(argv[1], &seed) ||
-	    !string_to_u64(argv[2], &calls) ||
-	    !string_to_u64(argv[3], &numbers[0]) ||
-	    !string_to_u64(argv[4], &numbers[1])) {
+	if (argc < 5 || !arena || !text_to_u64(argv[1], &seed) ||
+	    !text_to_u64(argv[2], &calls) ||
+	    !text_to_u64(argv[3], &numbers[0]) ||
+	    !text_to_u64(argv[4], &numbers[1])) {
 		print("intruder: the oracle starts it\n");
 		return STATUS_USAGE;
 	}
@@ -493,7 +494,7 @@ main(int argc, char **argv)
 	member = (u32)numbers[1];
 	lent_is_mine = member == 0;
 	for (int i = 5; i < argc && g.target_count < TARGETS_MAX; i++)
-		g.target_count += string_to_u64(argv[i], &targets[g.target_count]);
+		g.target_count += text_to_u64(argv[i], &targets[g.target_count]);
 	g.target = targets;
 	g.arena = REGION_BASE;
 	g.arena_frame = arena->base;

@@ -30,7 +30,6 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/fmt.h"
-#include "kernel/base/string.h"
 #include "libos/crt/program.h"
 #include "libos/io/queue.h"
 #include "libos/mem/frames.h"
@@ -38,6 +37,7 @@
 #include "libos/programs/hostile/control.h"
 #include "libos/programs/hostile/tags.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define GROUPS 2u
 #define MEMBERS 2u
@@ -281,9 +281,9 @@ main(int argc, char **argv)
 {
 	u64 seed, calls, bug = 0, rounds = 0;
 
-	if (argc < 3 || !string_to_u64(argv[1], &seed) ||
-	    !string_to_u64(argv[2], &calls) ||
-	    (argc > 3 && !string_to_u64(argv[3], &bug))) {
+	if (argc < 3 || !text_to_u64(argv[1], &seed) ||
+	    !text_to_u64(argv[2], &calls) ||
+	    (argc > 3 && !text_to_u64(argv[3], &bug))) {
 		print("oracle: give a seed and how many calls\n");
 		return STATUS_USAGE;
 	}

@@ -14,6 +14,7 @@
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define MAC_INDEX 9u
 #define WAIT_NS (20 * NS_PER_MS)

@@ -10,13 +10,13 @@
 //				asked to be told of the end
 //	spin cling		the same, in a critical section
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/crt/upcall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/text/text.h"
 
 static u64 timers;
 

@@ -16,6 +16,7 @@
 #include "libos/programs/hostile/calls.h"
 #include "libos/programs/hostile/control.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define PAIR 2u
 #define CALLS_EACH 1500u		// of one environment in a round
@@ -238,10 +239,10 @@ main(int argc, char **argv)
 	struct frame_run arena;
 	u64 seed, calls, rounds = 0;
 
-	if (argc == 3 && !strcmp(argv[1], "child") && string_to_u64(argv[2], &seed))
+	if (argc == 3 && !strcmp(argv[1], "child") && text_to_u64(argv[2], &seed))
 		return child(seed);
-	if (argc != 3 || !string_to_u64(argv[1], &seed) ||
-	    !string_to_u64(argv[2], &calls)) {
+	if (argc != 3 || !text_to_u64(argv[1], &seed) ||
+	    !text_to_u64(argv[2], &calls)) {
 		print("storm: give a seed and how many calls\n");
 		return STATUS_USAGE;
 	}

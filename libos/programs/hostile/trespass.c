@@ -9,13 +9,13 @@
 // The second and third need `remote serve` on NODE.
 
 #include "kernel/base/prng.h"
-#include "kernel/base/string.h"
 #include "libos/io/wait.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/verdict.h"
 #include "libos/remote/ask.h"
 #include "libos/remote/node.h"
+#include "libos/text/text.h"
 
 #define REGION_FRAMES 8u
 #define SERVICE 0x7e57ull

@@ -10,6 +10,7 @@
 #include "libos/process/exec.h"
 #include "libos/process/memory.h"
 #include "libos/programs/procs/procs.h"
+#include "libos/text/text.h"
 
 static struct archive boot;
 static u32 in[2], out[2];

@@ -7,10 +7,10 @@
 // Prints "procs: NAME: PASS" or what did not hold, one line each. Where a test says
 // how a child must end, the line of a fault on the console is part of it.
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/procs/procs.h"
+#include "libos/text/text.h"
 
 static const struct test {
 	const char *name;

@@ -5,7 +5,6 @@
 // revoke.c.
 
 #include "kernel/base/prng.h"
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
@@ -17,6 +16,7 @@
 #include "libos/remote/ask.h"
 #include "libos/remote/lend.h"
 #include "libos/remote/node.h"
+#include "libos/text/text.h"
 
 #define REGION_PAGES OPEN_MAX
 #define PATIENCE_NS (10 * NS_PER_SECOND)
@@ -97,7 +97,7 @@ number(const char *word, u64 most, u32 *value)
 {
 	u64 read;
 
-	if (!string_to_u64(word, &read) || read < 1 || read > most)
+	if (!text_to_u64(word, &read) || read < 1 || read > most)
 		return false;
 	*value = (u32)read;
 	return true;

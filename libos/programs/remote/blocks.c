@@ -6,6 +6,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define BLOCKS 8u
 
@@ -52,7 +53,7 @@ use_blocks(int argc, char **argv)
 	u64 first;
 
 	(void)argc;
-	if (!string_to_u64(argv[3], &first))
+	if (!text_to_u64(argv[3], &first))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_BLOCKS, CAP_READ | CAP_WRITE, first,
 		    BLOCKS, &far);

@@ -11,6 +11,7 @@
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/copy.h"
+#include "libos/text/text.h"
 
 #define PATTERN 0x6bu
 #define READS_AT_ONCE 100u

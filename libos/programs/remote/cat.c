@@ -6,6 +6,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define HEADER_LEN 110u
 #define NAME_MAX 256u

@@ -7,6 +7,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 static u64
 number_of(const char *name)
@@ -31,7 +32,7 @@ count(int argc, char **argv)
 	struct far far;
 	i64 error;
 
-	if (argc > 4 && !string_to_u64(argv[4], &asked.add))
+	if (argc > 4 && !text_to_u64(argv[4], &asked.add))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_HANDLER, CAP_WRITE, 0, 1, &far);
 	memcpy(region_page(1), &asked, sizeof(asked));

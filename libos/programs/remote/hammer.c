@@ -15,6 +15,7 @@
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define PAGE_LANES 6u
 #define BLOCK_LANES 2u
@@ -378,8 +379,8 @@ hammer(int argc, char **argv)
 	u64 wanted = 1000, seed = 1;
 	struct fabric_complete complete;
 
-	if ((argc > 3 && !string_to_u64(argv[3], &wanted)) ||
-	    (argc > 4 && !string_to_u64(argv[4], &seed)))
+	if ((argc > 3 && !text_to_u64(argv[3], &wanted)) ||
+	    (argc > 4 && !text_to_u64(argv[4], &seed)))
 		return STATUS_USAGE;
 	prng_seed(&prng, seed);
 	lanes_open(node_or_exit(argv[2]));

@@ -4,13 +4,13 @@
 // OWNER ask. For a holder it is what it is for memory of its own node: a request, an
 // upcall, a capability that gets shorter, a record of what was taken.
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/revoke.h"
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/copy.h"
+#include "libos/text/text.h"
 
 #define LOOK_NS (20 * NS_PER_MS)
 #define SETTLE_NS (200 * NS_PER_MS)	// what is taken is told of
@@ -75,7 +75,7 @@ keep_pages(int argc, char **argv)
 	u64 pages;
 
 	(void)argc;
-	if (!string_to_u64(argv[3], &pages) || pages < 1 || pages > ~0u)
+	if (!text_to_u64(argv[3], &pages) || pages < 1 || pages > ~0u)
 		return STATUS_USAGE;
 	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE, 0, pages, &kept);
 	left = (u32)pages;
@@ -107,7 +107,7 @@ recall(int argc, char **argv)
 	i64 error;
 
 	(void)argc;
-	if (!string_to_u64(argv[3], &ask.count) || !string_to_u64(argv[4], &ask.first))
+	if (!text_to_u64(argv[3], &ask.count) || !text_to_u64(argv[4], &ask.first))
 		return STATUS_USAGE;
 	error = far_ask(&io, node_or_exit(argv[2]), &ask, region_page(0), &slot);
 	print("remote: %s\n", error ? far_error_text(error) : "they are asked");

@@ -12,6 +12,7 @@
 #include "libos/mem/layout.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/node.h"
+#include "libos/text/text.h"
 
 #define LINE_BYTES 16u
 #define PATIENCE_NS (10 * NS_PER_SECOND)
@@ -93,8 +94,8 @@ read(int argc, char **argv)
 	struct far far;
 	i64 error;
 
-	if (!string_to_u64(argv[3], &page) ||
-	    (argc > 4 && (!string_to_u64(argv[4], &len) || len > PAGE_SIZE)))
+	if (!text_to_u64(argv[3], &page) ||
+	    (argc > 4 && (!text_to_u64(argv[4], &len) || len > PAGE_SIZE)))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_PAGES, CAP_READ, page, 1, &far);
 	error = far_read(&far, 0, region_page(1), (u32)len);
@@ -114,7 +115,7 @@ write(int argc, char **argv)
 	i64 error;
 
 	(void)argc;
-	if (!string_to_u64(argv[3], &page))
+	if (!text_to_u64(argv[3], &page))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_PAGES, CAP_READ | CAP_WRITE,
 		    page, 1, &far);

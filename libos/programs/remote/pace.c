@@ -6,12 +6,12 @@
 // Whether a window has taken effect is told by completions of pages that are asked for
 // in one call: what the window let go did not wait (queue_ns is 0), the rest did.
 
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/pace.h"
+#include "libos/text/text.h"
 
 #define PAGES 16u		// at a time; the owner lends as many
 #define MOST 4096u		// reads of one run
@@ -93,7 +93,7 @@ pace(int argc, char **argv)
 	u64 count = 1000;
 	u32 one, many, window;
 
-	if (argc > 3 && (!string_to_u64(argv[3], &count) || !count || count > MOST))
+	if (argc > 3 && (!text_to_u64(argv[3], &count) || !count || count > MOST))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_PAGES, CAP_READ, 0, PAGES, &pages);
 	at_once(0);		// by then there is credit

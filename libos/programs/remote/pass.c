@@ -11,6 +11,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define LEND_NS NS_PER_SECOND
 #define PAUSE_NS (20 * NS_PER_MS)
@@ -86,7 +87,7 @@ pass(int argc, char **argv)
 	struct fabric_submit s = { .op = FABRIC_DERIVE, .node = third };
 	i64 error;
 
-	if (!string_to_u64(argv[4], &environment) || environment > ~0u)
+	if (!text_to_u64(argv[4], &environment) || environment > ~0u)
 		return STATUS_USAGE;
 	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 2,
 		    &far);

@@ -8,6 +8,7 @@
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define TAKEN_MAX 64u
 #define RUN 3u			// pages in a row
@@ -130,7 +131,7 @@ use_pool(int argc, char **argv)
 	u32 slot, first, second;
 	i64 error;
 
-	if (argc > 3 && !string_to_u64(argv[3], &pages))
+	if (argc > 3 && !text_to_u64(argv[3], &pages))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_POOL,
 		    CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 0, &lent);

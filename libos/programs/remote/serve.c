@@ -2,7 +2,6 @@
 // `remote serve`: libos/remote/lend.h from the shell, or from init (far=PAGES); with it
 // counters by name, which a program in the kernel keeps (libos/code/bpf/counters.c).
 
-#include "kernel/base/string.h"
 #include "libos/code/program.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
@@ -11,6 +10,7 @@
 #include "libos/mem/archive.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/lend.h"
+#include "libos/text/text.h"
 
 // Without the program or room for it, there are no counters.
 static void
@@ -40,11 +40,11 @@ serve(int argc, char **argv)
 	u64 count, number = 0;
 	i64 error;
 
-	if (!string_to_u64(argv[2], &count) || count < 1 ||
+	if (!text_to_u64(argv[2], &count) || count < 1 ||
 	    count > LEND_PAGES_MAX)
 		return STATUS_USAGE;
 	pool = argc > 4 && !strcmp(argv[4], "pool");
-	if (argc > 4 && (argc < 6 || !string_to_u64(argv[5], &number) || !number ||
+	if (argc > 4 && (argc < 6 || !text_to_u64(argv[5], &number) || !number ||
 			 number > (pool ? LEND_PAGES_MAX : FABRIC_WEIGHT_MAX)))
 		return STATUS_USAGE;
 	if (argc > 3)

@@ -12,6 +12,7 @@
 #include "libos/crt/status.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define LIFETIME_NS (10 * NS_PER_SECOND)
 #define LEND_NS (2 * NS_PER_SECOND)
@@ -53,7 +54,7 @@ hand(int argc, char **argv)
 	i64 error;
 
 	(void)argc;
-	if (!string_to_u64(argv[4], &environment) || environment > ~0u)
+	if (!text_to_u64(argv[4], &environment) || environment > ~0u)
 		return STATUS_USAGE;
 	target.environment = (u32)environment;
 	ask_or_exit(owner, FAR_ASK_PAGES, CAP_READ | CAP_WRITE | CAP_DERIVE, 0, 2,

@@ -3,11 +3,11 @@
 // and makes no system call; the handler of UPCALL_COMPLETION takes what has come, compares
 // each old value with the number of adds before it, and begins the next.
 
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/status.h"
 #include "libos/programs/remote/remote.h"
+#include "libos/text/text.h"
 
 #define LANES 4u			// words, one add of each under way
 #define PATIENCE_NS (30 * NS_PER_SECOND)
@@ -95,7 +95,7 @@ told(int argc, char **argv)
 	u64 steps;
 	i64 error;
 
-	if (argc > 3 && !string_to_u64(argv[3], &wanted))
+	if (argc > 3 && !text_to_u64(argv[3], &wanted))
 		return STATUS_USAGE;
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_PAGES, CAP_READ | CAP_WRITE, 0, 1,
 		    &page);

@@ -4,13 +4,13 @@
 // who writes them: struct shared in selftest.h. What counts for ever ends when the
 // test reaps it.
 
-#include "kernel/base/string.h"
 #include "libos/crt/attempt.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/selftest/links.h"
 #include "libos/programs/selftest/transfer.h"
+#include "libos/text/text.h"
 
 #define SECTION_NS (20 * NS_PER_US)
 #define PAGE_VA REGION_BASE

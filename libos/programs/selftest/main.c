@@ -6,12 +6,12 @@
 //
 // Prints "selftest: NAME: PASS" or what did not hold, one line each.
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
 #include "libos/programs/selftest/selftest.h"
+#include "libos/text/text.h"
 
 static const struct test {
 	const char *name;

@@ -2,13 +2,13 @@
 // The shell's commands: one table of names, handlers and a line of help. A first
 // word that is no command is a program of the boot archive.
 
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
 #include "libos/crt/line.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/programs/sh/sh.h"
+#include "libos/text/text.h"
 
 static void
 help(int argc, char **argv);
@@ -40,7 +40,7 @@ kill(int argc, char **argv)
 {
 	u64 id;
 
-	if (argc != 2 || !string_to_u64(argv[1], &id) || id == 0 || id > ~0u) {
+	if (argc != 2 || !text_to_u64(argv[1], &id) || id == 0 || id > ~0u) {
 		print("kill: give the id of an environment; `envs` lists them\n");
 		return;
 	}

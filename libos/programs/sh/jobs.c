@@ -14,6 +14,7 @@
 #include "libos/crt/start.h"
 #include "libos/process/descriptor.h"
 #include "libos/programs/sh/sh.h"
+#include "libos/text/text.h"
 
 #define JOB_SLICES 2u
 #define JOB_FRAMES_MAX 8192u		// 32 MiB

@@ -6,7 +6,6 @@
 // Invariant L1: a batch holds its pipes' frames exactly while a job of it runs.
 
 #include "kernel/base/assert.h"
-#include "kernel/base/string.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
@@ -15,6 +14,7 @@
 #include "libos/mem/layout.h"
 #include "libos/process/pipe.h"
 #include "libos/programs/sh/sh.h"
+#include "libos/text/text.h"
 
 #define STATUS_NOT_STARTED 127u
 

@@ -13,6 +13,7 @@
 #include "libos/mem/frames.h"
 #include "libos/mem/mem.h"
 #include "libos/programs/sh/sh.h"
+#include "libos/text/text.h"
 
 #define STATES (FRAME_LIMBO + 1)
 
@@ -214,7 +215,7 @@ show_caps(int argc, char **argv)
 	u32 env = CAP_SLOT_SELF;
 
 	if (argc > 1) {
-		if (!string_to_u64(argv[1], &id) || id > ~0u ||
+		if (!text_to_u64(argv[1], &id) || id > ~0u ||
 		    job_slot((u32)id) == SLOT_NONE) {
 			print("caps: %s is no program started here\n", argv[1]);
 			return;

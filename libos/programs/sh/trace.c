@@ -2,13 +2,13 @@
 // The newest trace events of the processor that the shell runs on, decoded.
 
 #include "kernel/base/fmt.h"
-#include "kernel/base/string.h"
 #include "libos/crt/console.h"
 #include "libos/crt/errors.h"
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/crt/upcall.h"
 #include "libos/programs/sh/sh.h"
+#include "libos/text/text.h"
 
 #define SHOWN_DEFAULT 24u
 
@@ -69,7 +69,7 @@ show_trace(int argc, char **argv)
 	u64 wanted = SHOWN_DEFAULT;
 	i64 count;
 
-	if (argc > 1 && !string_to_u64(argv[1], &wanted)) {
+	if (argc > 1 && !text_to_u64(argv[1], &wanted)) {
 		print("trace: how many events?\n");
 		return;
 	}

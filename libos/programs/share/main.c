@@ -20,6 +20,7 @@
 #include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/programs/share/share.h"
+#include "libos/text/text.h"
 
 #define MEMORY 6u			// frames of a keeper's
 #define CACHE 64u
@@ -92,7 +93,7 @@ child_main(int argc, char **argv)
 	const struct startup_cap *cap = startup_find(ROLE_VOLUME, 0);
 	struct share_task task = { .check = argc > 2 && !strcmp(argv[2], "check") };
 
-	if (!cap || (argc > 2 && !task.check && !string_to_u64(argv[2], &task.rounds)))
+	if (!cap || (argc > 2 && !task.check && !text_to_u64(argv[2], &task.rounds)))
 		return STATUS_USAGE;
 	for (u32 i = 0; i < SHARE_ROOTS; i++) {
 		if (strcmp(keepers[i].name, argv[1]))

@@ -4,8 +4,8 @@
 //
 //	PROGRAM | head [LINES]
 
-#include "kernel/base/string.h"
 #include "libos/programs/tools/tool.h"
+#include "libos/text/text.h"
 
 int
 main(int argc, char **argv)
@@ -13,7 +13,7 @@ main(int argc, char **argv)
 	u64 lines = 10, len;
 	char piece[512];
 
-	if (argc > 2 || (argc == 2 && !string_to_u64(argv[1], &lines))) {
+	if (argc > 2 || (argc == 2 && !text_to_u64(argv[1], &lines))) {
 		print("head: how many lines? PROGRAM | head [LINES]\n");
 		return STATUS_USAGE;
 	}

@@ -3,15 +3,15 @@
 //
 //	seq LAST
 
-#include "kernel/base/string.h"
 #include "libos/programs/tools/tool.h"
+#include "libos/text/text.h"
 
 int
 main(int argc, char **argv)
 {
 	u64 last;
 
-	if (argc != 2 || !string_to_u64(argv[1], &last)) {
+	if (argc != 2 || !text_to_u64(argv[1], &last)) {
 		print("seq: to which number? seq LAST\n");
 		return STATUS_USAGE;
 	}
