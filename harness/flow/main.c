@@ -5,11 +5,10 @@
 // for each.
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "harness/flow/effects.h"
 #include "harness/flow/load.h"
+#include "harness/program/arguments.h"
 #include "kernel/base/assert.h"
 
 #define PAGE 4096u
@@ -279,8 +278,9 @@ crowd_run(u32 peers, u32 loaded, u64 *p50, u64 *p99)
 }
 
 static void
-case_crowd(u32 peers)
+case_crowd(u64 number)
 {
+	u32 peers = (u32)number;
 	u64 here50, here99, there50, there99;
 
 	crowd_run(peers, 0, &here50, &here99);
@@ -325,53 +325,104 @@ case_faults(u64 operations)
 	faults_row(9000, operations - operations / 2);
 }
 
-noreturn_ static void
-usage(void)
+// ---- the command line
+
+// A case runs as it is, or is told how many, `least` to `most`.
+static const struct flow_case {
+	const char *name;
+	void (*run)(void);
+	void (*run_so_many)(u64 number);
+	u64 least, most;
+} cases[] = {
+	{ "loss", case_loss, NULL, 0, 0 },
+	{ "incast", case_incast, NULL, 0, 0 },
+	{ "behind", case_behind, NULL, 0, 0 },
+	{ "own", case_own, NULL, 0, 0 },
+	{ "weights", case_weights, NULL, 0, 0 },
+	{ "crowd", NULL, case_crowd, 2, FLOW_NODES - 2 },
+	{ "faults", NULL, case_faults, 2, 1000000000 },
+};
+
+static const struct argp_option words[] = {
+	{ "seed", 's', "N", 0, "of all that is drawn, 1 if not said", 1 },
+	{ NULL, 0, NULL, 0, "Cases:", 2 },
+	{ "loss", 0, NULL, OPTION_DOC, "pages read, many at a time and one at a time", 2 },
+	{ "incast", 0, NULL, OPTION_DOC, "many at one node's port", 2 },
+	{ "behind", 0, NULL, OPTION_DOC, "small operations while a transfer goes on", 2 },
+	{ "own", 0, NULL, OPTION_DOC, "the same; the transfer has a window of its own", 2 },
+	{ "weights", 0, NULL, OPTION_DOC, "who is served how much when there is too little", 2 },
+	{ "crowd PEERS", 0, NULL, OPTION_DOC, "one peer, and others that load its owner", 2 },
+	{ "faults OPERATIONS", 0, NULL, OPTION_DOC, "each effect once, whatever frames meet", 2 },
+	{ 0 },
+};
+
+struct command {
+	const struct flow_case *what;
+	u64 number;
+};
+
+static const struct flow_case *
+find_case(const struct argp_state *state, const char *name)
 {
-	fputs("usage: flow loss | incast | behind | own | weights | crowd PEERS |\n"
-	      "            faults OPERATIONS [SEED]\n"
-	      "The fabric's flow control in virtual time; docs/flow.md.\n", stderr);
-	exit(2);
+	const char *names[ARRAY_SIZE(cases)];
+
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++)
+		names[i] = cases[i].name;
+	return &cases[argument_word(state, name, names, ARRAY_SIZE(names))];
 }
 
-static u64
-number(const char *text, u64 least, u64 most)
+static error_t
+take_word(char *value, const struct argp_state *state)
 {
-	char *end;
-	u64 value = strtoull(text, &end, 10);
+	struct command *command = state->input;
 
-	if (end == text || *end || text[0] == '-' || value < least || value > most)
-		usage();
-	return value;
+	if (state->arg_num == 0)
+		command->what = find_case(state, value);
+	else if (state->arg_num == 1 && command->what->run_so_many)
+		command->number = argument_number(state, value, command->what->least,
+						  command->what->most);
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
 }
+
+static error_t
+take(int key, char *value, struct argp_state *state)
+{
+	struct command *command = state->input;
+
+	switch (key) {
+	case 's':
+		seed = argument_number(state, value, 0, UINT64_MAX - 1);
+		return 0;
+	case ARGP_KEY_ARG:
+		return take_word(value, state);
+	case ARGP_KEY_END:
+		if (!command->what || (command->what->run_so_many && !command->number))
+			argp_error(state, "a case is wanted, and how many of what it says");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.args_doc = "CASE [NUMBER]",
+	.doc = "The fabric's flow control in virtual time; docs/flow.md.",
+};
 
 int
 main(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "";
-	bool crowd = !strcmp(what, "crowd"), faults = !strcmp(what, "faults");
-	int words = crowd || faults ? 3 : 2;
+	struct command command = { 0 };
 
-	if (argc < words || argc > words + 1)
-		usage();
-	if (argc == words + 1)
-		seed = number(argv[words], 0, ~0ull - 1);
+	arguments_read(&command_line, argc, argv, &command);
 	printf("SEED=%lu\n", seed);
-	if (crowd)
-		case_crowd((u32)number(argv[2], 2, FLOW_NODES - 2));
-	else if (faults)
-		case_faults(number(argv[2], 2, 1000000000));
-	else if (!strcmp(what, "loss"))
-		case_loss();
-	else if (!strcmp(what, "incast"))
-		case_incast();
-	else if (!strcmp(what, "behind"))
-		case_behind();
-	else if (!strcmp(what, "own"))
-		case_own();
-	else if (!strcmp(what, "weights"))
-		case_weights();
+	if (command.what->run)
+		command.what->run();
 	else
-		usage();
+		command.what->run_so_many(command.number);
 	return 0;
 }

@@ -5,7 +5,7 @@
 FLOW_C := $(filter-out %_test.c,$(wildcard harness/flow/*.c)) \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
 	kernel/base/siphash.c net/rcap/default_rig.c harness/sim/heap.c \
-	harness/testing/host_assert.c
+	harness/testing/host_assert.c $(PROGRAM_C)
 FLOW_O := $(FLOW_C:%.c=$(B)/harness/flow.o/%.o)
 
 ALL += $(B)/harness/flow

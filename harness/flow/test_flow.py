@@ -98,7 +98,7 @@ def test_faults():
 
 def test_usage():
     """Everything else is told what is possible."""
-    for words in ((), ("nothing",), ("crowd",), ("crowd", "1"), ("faults", "1"), ("loss", "x"),
-                  ("loss", "1", "2")):
+    for words in ((), ("nothing",), ("crowd",), ("crowd", "1"), ("faults", "1"), ("loss", "1"),
+                  ("loss", "--seed", "x"), ("crowd", "2", "3"), ("--seeds", "1", "loss")):
         done = subprocess.run([FLOW, *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 2 and "usage: flow" in done.stderr, words
+        assert done.returncode == 2 and "flow --help" in done.stderr, words
