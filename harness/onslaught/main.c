@@ -4,8 +4,6 @@
 // for what was lent to the intruder; every invariant of every node was walked at each
 // frame; and the honest node adds to its word, reads its pages, in the session that it
 // had. What does not hold ends the program, with the seed.
-//
-//	onslaught [--frames N] [--guesses N] [--seed N] [--row NAME] [--bug NAME]
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,15 +11,17 @@
 #include <time.h>
 
 #include "harness/onslaught/onslaught.h"
+#include "harness/program/arguments.h"
 #include "kernel/base/assert.h"
 
 #define ROUND 20000u		// frames
+#define FRAMES_MAX (1ull << 40)
 #define SPREAD 0x9e3779b97f4a7c15ull
 
 u32 net_planted;
 
 static const char *const bug_names[BUG_COUNT] = {
-	"",
+	"none",
 #define X(name, sentence) #name,
 #include "net/wire/bugs.def"
 #undef X
@@ -264,65 +264,82 @@ run_row(const struct row *row, u64 frames)
 	fflush(stdout);
 }
 
-static u32
-bug_of(const char *name)
+struct command {
+	u64 frames, guesses;
+	const struct row *only;
+};
+
+static const struct argp_option words[] = {
+	{ "frames", 'f', "N", 0, "how many in all, 10000000 if not said", 1 },
+	{ "guesses", 'g', "N", 0, "how many of the row guess, 1000000 if not said", 1 },
+	{ "seed", 's', "N", 0, "of all that is drawn; the time if not said", 1 },
+	{ "row", 'r', "NAME", 0, "that one alone", 1 },
+	{ "bug", 'b', "NAME", 0, "plants a bug in the cores; the onslaught has to find it", 1 },
+	{ NULL, 0, NULL, 0, "Bugs:", 2 },
+#define X(name, sentence) { #name, 0, NULL, OPTION_DOC, sentence, 2 },
+#include "net/wire/bugs.def"
+#undef X
+	{ 0 },
+};
+
+static const struct row *
+find_row(const struct argp_state *state, const char *name)
 {
-	for (u32 bug = 1; bug < BUG_COUNT; bug++) {
-		if (!strcmp(bug_names[bug], name))
-			return bug;
+	for (u32 i = 0; i < row_count; i++) {
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
 	}
-	fprintf(stderr, "onslaught: no bug '%s' in net/wire/bugs.def\n", name);
-	exit(2);
+	argp_error(state, "'%s': there is no such row", name);
+	return NULL;
 }
 
-static u64
-number_of(const char *word)
+static error_t
+take(int key, char *value, struct argp_state *state)
 {
-	char *end;
-	u64 number = strtoull(word, &end, 0);
+	struct command *command = state->input;
 
-	if (!*word || *end) {
-		fprintf(stderr, "onslaught: '%s' is no number\n", word);
-		exit(2);
+	switch (key) {
+	case 'f':
+		command->frames = argument_number(state, value, 0, FRAMES_MAX);
+		return 0;
+	case 'g':
+		command->guesses = argument_number(state, value, 0, FRAMES_MAX);
+		return 0;
+	case 's':
+		first_seed = argument_number(state, value, 0, UINT64_MAX);
+		return 0;
+	case 'r':
+		command->only = find_row(state, value);
+		return 0;
+	case 'b':
+		net_planted = argument_word(state, value, bug_names, BUG_COUNT);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
-	return number;
 }
+
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Forged frames at the fabric's cores, in rounds of every row; "
+	       "docs/attacks-wire.md.",
+};
 
 int
 main(int argc, char **argv)
 {
-	u64 frames = 10000000, guesses = 1000000;
-	const char *only = NULL;
+	struct command command = { .frames = 10000000, .guesses = 1000000 };
 
 	first_seed = (u64)time(NULL);
-	for (int i = 1; i + 1 < argc; i += 2) {
-		const char *value = argv[i + 1];
-
-		if (!strcmp(argv[i], "--frames"))
-			frames = number_of(value);
-		else if (!strcmp(argv[i], "--guesses"))
-			guesses = number_of(value);
-		else if (!strcmp(argv[i], "--seed"))
-			first_seed = number_of(value);
-		else if (!strcmp(argv[i], "--row"))
-			only = value;
-		else if (!strcmp(argv[i], "--bug"))
-			net_planted = bug_of(value);
-		else
-			argc = 0;
-	}
-	if (argc % 2 == 0) {
-		fprintf(stderr, "usage: onslaught [--frames N] [--guesses N] [--seed N] "
-				"[--row NAME] [--bug NAME]\n");
-		return 2;
-	}
+	arguments_read(&command_line, argc, argv, &command);
 	printf("onslaught: make onslaught FRAMES=%llu GUESSES=%llu SEED=%llu\n",
-	       (unsigned long long)frames, (unsigned long long)guesses,
+	       (unsigned long long)command.frames, (unsigned long long)command.guesses,
 	       (unsigned long long)first_seed);
 	for (u32 i = 0; i < row_count; i++) {
-		if (!only || !strcmp(only, rows[i].name))
-			run_row(&rows[i], rows[i].of_1000 ? frames * rows[i].of_1000 / 1000
-							  : guesses);
+		if (!command.only || command.only == &rows[i])
+			run_row(&rows[i], rows[i].of_1000 ? command.frames * rows[i].of_1000 / 1000
+							  : command.guesses);
 	}
 	printf("onslaught: PASS\n");
 	return 0;

@@ -4,7 +4,7 @@
 
 ONSLAUGHT_C := $(wildcard harness/onslaught/*.c) net/rcap/test_rig.c net/rcap/asked_rig.c \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
-	kernel/base/siphash.c harness/testing/host_assert.c
+	kernel/base/siphash.c harness/testing/host_assert.c $(PROGRAM_C)
 ONSLAUGHT_O := $(ONSLAUGHT_C:%.c=$(B)/harness/onslaught.o/%.o)
 
 ALL += $(B)/harness/onslaught

@@ -56,9 +56,11 @@ def test_planted_bugs_are_found(bug: str):
     assert done.returncode == 1 and f"SEED={SEED}" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", [["--bug", "NONE_SUCH"], ["--frames", "many"], ["--help"]])
+@pytest.mark.parametrize("words", [["--bug", "NONE_SUCH"], ["--row", "none"], ["--seed"],
+                                   ["--frames", "many"], ["--frames", "-1"], ["word"]])
 def test_usage(words: list[str]):
-    assert run(*words).returncode == 2
+    done = run(*words)
+    assert done.returncode == 2 and "onslaught --help" in done.stderr
 
 
 def triggers() -> list[str]:
