@@ -5,7 +5,7 @@ VOLUME_C := $(filter-out %_test.c %_rig.c,$(wildcard harness/volume/*.c \
 	kernel/volume/*.c)) \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/code/*.c)) \
 	kernel/code/run_rig.c \
-	kernel/base/siphash.c harness/testing/host_assert.c
+	kernel/base/siphash.c harness/testing/host_assert.c $(PROGRAM_C)
 VOLUME_O := $(VOLUME_C:%.c=$(B)/harness/volume.o/%.o)
 
 ALL += $(B)/harness/volume-check
