@@ -3,9 +3,7 @@
 // the fabric's own cores, as in harness/flow, against nodes that run in QEMU. All read
 // pages of the nodes that are named; the first of them is the one that is measured.
 //
-//	crowd SOCKET CLUSTER NODES MAC MAC
-//
-// It joins the cluster with so many nodes, has each lent pages of both MACs, says
+// It joins the cluster with so many nodes, has each lent pages of both MAC addresses, says
 // "ready", and then does what lines on its input say:
 //
 //	run TARGET SECONDS RATE		the crowd reads pages of MAC 0 or 1, RATE a second
@@ -24,10 +22,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/flow/host.h"
+#include "harness/program/arguments.h"
+#include "harness/program/clock.h"
 #include "kernel/base/assert.h"
 #include "libos/remote/ask.h"
 #include "net/link/crypto.h"
@@ -210,15 +209,6 @@ done(u32 node, const struct rcap_completion *c)
 
 // ---- time and frames
 
-static u64
-clock_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * NS_PER_SECOND + (u64)now.tv_nsec;
-}
-
 static void
 frame(const u8 *bytes, u32 len)
 {
@@ -248,7 +238,7 @@ receive(void)
 
 		if (in_len - at < 4 + len)
 			break;
-		flow.now = clock_now();
+		flow.now = clock_now_ns();
 		frame(in + at + 4, len);
 		at += 4 + len;
 	}
@@ -267,7 +257,7 @@ turn(u64 until)
 
 	while (poll(&ready, 1, 0) > 0)
 		receive();
-	flow.now = clock_now();
+	flow.now = clock_now_ns();
 	for (u32 node = FIRST; node < FIRST + count; node++) {
 		if (members[node].due <= flow.now)
 			settle(node);
@@ -280,7 +270,7 @@ turn(u64 until)
 	}
 	if (ppoll(&ready, 1, &wait, NULL) > 0)
 		receive();
-	flow.now = clock_now();
+	flow.now = clock_now_ns();
 }
 
 // ---- all have what they need
@@ -328,10 +318,10 @@ all_hold(void)
 static void
 join(void)
 {
-	u64 end = clock_now() + PATIENCE_NS;
+	u64 end = clock_now_ns() + PATIENCE_NS;
 
 	do {
-		turn(clock_now() + 2 * NS_PER_MS);
+		turn(clock_now_ns() + 2 * NS_PER_MS);
 		if (flow.now > end)
 			flow_fail("not all members were lent pages");
 	} while (!all_hold());
@@ -363,14 +353,14 @@ copies(u32 from, u32 to)
 static void
 run(u32 target, u64 seconds, u64 rate)
 {
-	u64 end = clock_now() + seconds * NS_PER_SECOND, next = clock_now();
+	u64 end = clock_now_ns() + seconds * NS_PER_SECOND, next = clock_now_ns();
 	u64 measured = next;
 	u32 who = FIRST + 1, last = target ? FIRST + 1 : FIRST + count;
 	u64 before = copies(FIRST, last);
 
 	sample_count = 0;
 	reads = failed = 0;
-	while (clock_now() < end) {
+	while (clock_now_ns() < end) {
 		turn(MIN(next, measured));
 		if (flow.now >= measured && !members[FIRST].reading) {
 			read_page(FIRST, 0);
@@ -421,7 +411,7 @@ begin(const char *cluster)
 		.landing_pool = 8, .pages = 2,
 	};
 	crypto_hash(flow.setup.cluster_key, CRYPTO_KEY, secret, cluster, (u32)strlen(cluster));
-	flow.now = clock_now();
+	flow.now = clock_now_ns();
 	prng_seed(&flow.prng, flow.now);
 	flow.done = done;
 	for (u32 node = FIRST; node < FIRST + count; node++) {
@@ -440,28 +430,68 @@ read_mac(const char *text, u8 mac[6])
 		      &mac[3], &mac[4], &mac[5]) == 6;
 }
 
+struct command {
+	const char *socket, *cluster;
+};
+
+static error_t
+take_word(char *value, const struct argp_state *state)
+{
+	struct command *command = state->input;
+
+	switch (state->arg_num) {
+	case 0:
+		command->socket = value;
+		return 0;
+	case 1:
+		command->cluster = value;
+		return 0;
+	case 2:
+		count = (u32)argument_number(state, value, 1, FLOW_NODES - FIRST);
+		return 0;
+	case 3:
+	case 4:
+		if (!read_mac(value, owner_mac[state->arg_num - 3]))
+			argp_error(state, "'%s' is no MAC address", value);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t
+take(int key, char *value, struct argp_state *state)
+{
+	if (key == ARGP_KEY_END && state->arg_num < 5)
+		argp_error(state, "there are words missing");
+	return key == ARGP_KEY_ARG ? take_word(value, state) : ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp command_line = {
+	.parser = take,
+	.args_doc = "SOCKET CLUSTER NODES MAC MAC",
+	.doc = "So many nodes of a cluster, on one port of the switch, that read pages of the "
+	       "nodes of two MAC addresses; harness/crowd/crowd.py drives it.",
+};
+
 int
 main(int argc, char **argv)
 {
+	struct command command = { 0 };
 	u64 seconds, rate;
 	char line[80];
 	u32 target;
 
-	if (argc != 6 || sscanf(argv[3], "%u", &count) != 1 || !count ||
-	    count > FLOW_NODES - FIRST || !read_mac(argv[4], owner_mac[0]) ||
-	    !read_mac(argv[5], owner_mac[1])) {
-		fputs("usage: crowd SOCKET CLUSTER NODES MAC MAC\n", stderr);
-		return 2;
-	}
+	arguments_read(&command_line, argc, argv, &command);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	connect_port(argv[1]);
-	begin(argv[2]);
+	connect_port(command.socket);
+	begin(command.cluster);
 	join();
 	puts("ready");
 	for (;;) {
 		struct pollfd asked = { .fd = 0, .events = POLLIN };
 
-		turn(clock_now() + 20 * NS_PER_MS);
+		turn(clock_now_ns() + 20 * NS_PER_MS);
 		if (poll(&asked, 1, 0) <= 0)
 			continue;
 		if (!fgets(line, sizeof(line), stdin))

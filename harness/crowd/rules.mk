@@ -4,7 +4,8 @@
 
 CROWD_C := harness/crowd/main.c harness/flow/host.c \
 	$(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard net/*/*.c)) \
-	kernel/base/siphash.c net/rcap/default_rig.c harness/testing/host_assert.c
+	kernel/base/siphash.c net/rcap/default_rig.c harness/testing/host_assert.c \
+	$(PROGRAM_C)
 CROWD_O := $(CROWD_C:%.c=$(B)/harness/flow.o/%.o)
 
 ALL += $(B)/harness/crowd
