@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The flow rig's cases and command line; docs/flow.md says what they are for. Each
-// line printed is one measurement: a word and NAME=VALUE pairs. What is compared
+// The flow rig's cases and command line; docs/flow.md says what they are for.
+//
+// Each line printed is one measurement: a word and NAME=VALUE pairs. What is compared
 // within a line was measured in rigs that begin alike; a loop of cases begins a rig anew
 // for each.
 

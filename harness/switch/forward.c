@@ -22,12 +22,11 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <error.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +36,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/program/arguments.h"
 #include "harness/program/number.h"
 #include "kernel/base/assert.h"
 
-#define EXIT_USAGE 2
 #define CONNECTIONS_MAX 1024u
 #define LISTENERS_MAX 64u
 #define FLOW_BUFFER (64u * 1024)
@@ -58,14 +57,16 @@
 // Descriptors beside those of connections.
 #define DESCRIPTORS_OTHER (LISTENERS_MAX + 16)
 
-static const char usage_text[] =
-"usage: forward --listen IP:PORT --to IP:PORT [--listen ... --to ...]\n"
-"               [--netns NAME|PATH] [--ready[=LINE]]\n"
-"\n"
-"Carries TCP connections: listens in the network namespace where it starts,\n"
-"connects from inside the one that is named (a name under /run/netns or a\n"
-"path such as /proc/PID/ns/net). Prints LINE (default 'forward: ready') when\n"
-"it listens; ends on SIGTERM.\n";
+static const struct argp_option words[] = {
+	{ "listen", 'l', "IP:PORT", 0, "where clients come, in the namespace of its start", 1 },
+	{ "to", 't', "IP:PORT", 0, "where those of the --listen before are carried to", 1 },
+	{ "netns", 'n', "NAME|PATH", 0,
+	  "connects from inside this network namespace: a name under /run/netns, or a path such "
+	  "as /proc/PID/ns/net", 1 },
+	{ "ready", 'r', "LINE", OPTION_ARG_OPTIONAL,
+	  "what it prints when it listens, 'forward: ready' if not said", 1 },
+	{ 0 },
+};
 
 // One of a connection's two sockets.
 struct side {
@@ -113,88 +114,58 @@ static struct connection *free_list;
 static struct connection *ready_list; // have more to do in this turn
 static int epoll;
 
-printf_like(2, 3) noreturn_ static void
-die(int status, const char *format, ...)
-{
-	va_list args;
-
-	fputs("forward: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(status);
-}
-
 static struct sockaddr_in
-parse_endpoint(const char *option, const char *s)
+take_endpoint(const struct argp_state *state, const char *option, const char *s)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
-	u32 ip;
-	u16 port;
+	u32 ip = 0;
+	u16 port = 0;
 
 	if (!number_parse_endpoint(s, &ip, &port))
-		die(EXIT_USAGE, "%s %s: not IP:PORT", option, s);
+		argp_error(state, "%s %s: not IP:PORT", option, s);
 	address.sin_addr.s_addr = htonl(ip);
 	address.sin_port = htons(port);
 	return address;
 }
 
-static void
-take_option(struct options *options, int option, const char *value)
+static error_t
+take(int key, char *value, struct argp_state *state)
 {
-	switch (option) {
+	struct options *options = state->input;
+
+	switch (key) {
 	case 'l':
 		if (options->listen_count == LISTENERS_MAX)
-			die(EXIT_USAGE, "more than %u --listen", LISTENERS_MAX);
+			argp_error(state, "more than %u --listen", LISTENERS_MAX);
 		listeners[options->listen_count++].here =
-			parse_endpoint("--listen", value);
-		break;
+			take_endpoint(state, "--listen", value);
+		return 0;
 	case 't':
 		if (options->to_count == LISTENERS_MAX)
-			die(EXIT_USAGE, "more than %u --to", LISTENERS_MAX);
-		listeners[options->to_count++].there =
-			parse_endpoint("--to", value);
-		break;
+			argp_error(state, "more than %u --to", LISTENERS_MAX);
+		listeners[options->to_count++].there = take_endpoint(state, "--to", value);
+		return 0;
 	case 'n':
 		options->netns = value;
-		break;
+		return 0;
 	case 'r':
 		if (value)
 			options->ready = value;
-		break;
-	case 'h':
-		fputs(usage_text, stdout);
-		exit(EXIT_SUCCESS);
+		return 0;
+	case ARGP_KEY_END:
+		if (options->listen_count == 0 || options->listen_count != options->to_count)
+			argp_error(state, "every --listen wants its --to");
+		return 0;
 	default:
-		die(EXIT_USAGE, "bad arguments; see forward --help");
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static struct options
-parse_options(int argc, char **argv)
-{
-	static const struct option table[] = {
-		{ "listen", required_argument, NULL, 'l' },
-		{ "to", required_argument, NULL, 't' },
-		{ "netns", required_argument, NULL, 'n' },
-		{ "ready", optional_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .ready = "forward: ready" };
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
-		take_option(&options, option, optarg);
-	if (optind < argc)
-		die(EXIT_USAGE, "'%s' is one argument too many", argv[optind]);
-	if (options.listen_count == 0 ||
-	    options.listen_count != options.to_count)
-		die(EXIT_USAGE, "every --listen wants its --to; see forward "
-				"--help");
-	return options;
-}
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "Carries TCP connections. Ends on SIGTERM.",
+};
 
 static void
 watch(int fd, u32 events, void *what)
@@ -202,7 +173,7 @@ watch(int fd, u32 events, void *what)
 	struct epoll_event event = { .events = events, .data.ptr = what };
 
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		die(EXIT_FAILURE, "epoll: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "epoll");
 }
 
 static void
@@ -213,14 +184,13 @@ open_listener(struct listener *listener)
 	listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK |
 			      SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
-		die(EXIT_FAILURE, "socket: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "socket");
 	setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listener->fd, (const struct sockaddr *)&listener->here,
 		 sizeof(listener->here)) < 0 ||
 	    listen(listener->fd, BACKLOG) < 0)
-		die(EXIT_FAILURE, "cannot listen on %s:%u: %s",
-		    inet_ntoa(listener->here.sin_addr),
-		    ntohs(listener->here.sin_port), strerror(errno));
+		error(EXIT_FAILURE, errno, "cannot listen on %s:%u",
+		      inet_ntoa(listener->here.sin_addr), ntohs(listener->here.sin_port));
 	watch(listener->fd, EPOLLIN | EPOLLET, listener);
 }
 
@@ -236,11 +206,9 @@ enter_namespace(const char *name)
 		snprintf(path, sizeof(path), "/run/netns/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		die(EXIT_FAILURE, "no network namespace '%s': %s: %s", name,
-		    path, strerror(errno));
+		error(EXIT_FAILURE, errno, "no network namespace '%s': %s", name, path);
 	if (setns(fd, CLONE_NEWNET) < 0)
-		die(EXIT_FAILURE, "cannot enter network namespace '%s': %s",
-		    name, strerror(errno));
+		error(EXIT_FAILURE, errno, "cannot enter network namespace '%s'", name);
 	close(fd);
 }
 
@@ -258,8 +226,8 @@ prepare_connections(void)
 		count = (limit.rlim_cur - DESCRIPTORS_OTHER) / 2;
 	count = MIN(count, CONNECTIONS_MAX);
 	if (count == 0)
-		die(EXIT_FAILURE, "only %llu open files are allowed (ulimit -n)",
-		    (unsigned long long)limit.rlim_cur);
+		error(EXIT_FAILURE, 0, "only %llu open files are allowed (ulimit -n)",
+		      (unsigned long long)limit.rlim_cur);
 	for (u64 i = count; i-- > 0;) {
 		connections[i].next = free_list;
 		free_list = &connections[i];
@@ -536,7 +504,7 @@ take_events(int timeout_ms)
 	int count = epoll_wait(epoll, events, EVENTS_MAX, timeout_ms);
 
 	if (count < 0 && errno != EINTR)
-		die(EXIT_FAILURE, "epoll: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "epoll");
 	for (int i = 0; i < count; i++) {
 		void *what = events[i].data.ptr;
 
@@ -579,11 +547,12 @@ open_signals(void)
 int
 main(int argc, char **argv)
 {
-	struct options options = parse_options(argc, argv);
+	struct options options = { .ready = "forward: ready" };
 
+	arguments_read(&command_line, argc, argv, &options);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
-		die(EXIT_FAILURE, "epoll: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "epoll");
 	prepare_connections();
 	open_signals();
 	listener_count = options.listen_count;

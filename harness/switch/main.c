@@ -8,9 +8,8 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
-#include <getopt.h>
+#include <error.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,32 +19,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harness/program/arguments.h"
 #include "harness/program/clock.h"
 #include "harness/switch/control.h"
 #include "harness/switch/host.h"
-#include "harness/program/number.h"
 #include "kernel/base/assert.h"
 
-#define EXIT_USAGE 2
-
-static const char usage_text[] =
-"usage: switch --control PATH --port NAME=SOCKETPATH [--port ...]\n"
-"              [--tap IFNAME | --slirp [--tftp DIR] [--bootfile NAME]]\n"
-"              [--seed S]\n"
-"\n"
-"An Ethernet switch for QEMU nodes (-netdev stream,addr.type=unix), with\n"
-"seeded faults. Prints 'switch: ready' when all its sockets listen; ends on\n"
-"SIGTERM or the control command 'quit'.\n"
-"\n"
-"  --control PATH      the unix socket that takes commands (try: help)\n"
-"  --port NAME=PATH    a port, and the unix socket its node connects to\n"
-"  --tap IFNAME        uplink: this tap device\n"
-"  --slirp             uplink: libslirp in this process, no privilege\n"
-"  --tftp DIR          with --slirp: serve this folder by TFTP\n"
-"  --bootfile NAME     with --slirp: what DHCP names as the boot file; may be\n"
-"                      an http:// URL (this host is 10.0.2.2)\n"
-"  --seed S            seed of all random draws (default 1)\n"
-"  --help              this text\n";
+static const struct argp_option words[] = {
+	{ "control", 'c', "PATH", 0, "the unix socket that takes commands (try: help)", 1 },
+	{ "port", 'p', "NAME=PATH", 0,
+	  "a port, and the unix socket its node connects to; as often as there are nodes", 1 },
+	{ "tap", 't', "IFNAME", 0, "uplink: this tap device", 1 },
+	{ "slirp", 's', NULL, 0, "uplink: libslirp in this process, no privilege", 1 },
+	{ "tftp", 'd', "DIR", 0, "with --slirp: serve this folder by TFTP", 1 },
+	{ "bootfile", 'b', "NAME", 0,
+	  "with --slirp: what DHCP names as the boot file; may be an http:// URL (this host is "
+	  "10.0.2.2)", 1 },
+	{ "seed", 'S', "N", 0, "of all random draws, 1 if not said", 1 },
+	{ 0 },
+};
 
 struct options {
 	const char *control;
@@ -63,98 +55,70 @@ static struct host host;
 static struct control control;
 static struct poll_set poll_fds;
 
-printf_like(2, 3) noreturn_ static void
-die(int status, const char *format, ...)
-{
-	va_list args;
-
-	fputs("switch: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(status);
-}
-
 static void
-take_option(struct options *options, int option, char *value)
+check_options(const struct argp_state *state)
 {
-	switch (option) {
-	case 'c':
-		options->control = value;
-		break;
-	case 'p':
-		if (options->port_count == CORE_PORTS_MAX)
-			die(EXIT_USAGE, "more than %u --port", CORE_PORTS_MAX);
-		options->ports[options->port_count++] = value;
-		break;
-	case 't':
-		options->tap = value;
-		break;
-	case 's':
-		options->slirp = true;
-		break;
-	case 'd':
-		options->tftp = value;
-		break;
-	case 'b':
-		options->bootfile = value;
-		break;
-	case 'S':
-		if (!number_parse(value, UINT64_MAX, &options->seed))
-			die(EXIT_USAGE, "--seed wants a whole number, not '%s'",
-			    value);
-		break;
-	case 'h':
-		fputs(usage_text, stdout);
-		exit(EXIT_SUCCESS);
-	default:
-		die(EXIT_USAGE, "bad arguments; see switch --help");
-	}
-}
-
-static void
-check_options(const struct options *options)
-{
+	const struct options *options = state->input;
 	struct stat st;
 
 	if (!options->control)
-		die(EXIT_USAGE, "--control PATH is missing; see switch --help");
+		argp_error(state, "--control PATH is missing");
 	if (options->port_count == 0)
-		die(EXIT_USAGE, "there is no --port; see switch --help");
+		argp_error(state, "there is no --port");
 	if (options->tap && options->slirp)
-		die(EXIT_USAGE, "--tap and --slirp exclude each other");
+		argp_error(state, "--tap and --slirp exclude each other");
 	if ((options->tftp || options->bootfile) && !options->slirp)
-		die(EXIT_USAGE, "--tftp and --bootfile need --slirp");
-	if (options->tftp &&
-	    (stat(options->tftp, &st) < 0 || !S_ISDIR(st.st_mode)))
-		die(EXIT_USAGE, "--tftp %s: no such directory", options->tftp);
+		argp_error(state, "--tftp and --bootfile need --slirp");
+	if (options->tftp && (stat(options->tftp, &st) < 0 || !S_ISDIR(st.st_mode)))
+		argp_error(state, "--tftp %s: no such directory", options->tftp);
 }
 
-static struct options
-parse_options(int argc, char **argv)
+static error_t
+take(int key, char *value, struct argp_state *state)
 {
-	static const struct option table[] = {
-		{ "control", required_argument, NULL, 'c' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "tap", required_argument, NULL, 't' },
-		{ "slirp", no_argument, NULL, 's' },
-		{ "tftp", required_argument, NULL, 'd' },
-		{ "bootfile", required_argument, NULL, 'b' },
-		{ "seed", required_argument, NULL, 'S' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .seed = 1 };
-	int option;
+	struct options *options = state->input;
 
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
-		take_option(&options, option, optarg);
-	if (optind < argc)
-		die(EXIT_USAGE, "'%s' is one argument too many", argv[optind]);
-	check_options(&options);
-	return options;
+	switch (key) {
+	case 'c':
+		options->control = value;
+		return 0;
+	case 'p':
+		if (options->port_count == CORE_PORTS_MAX)
+			argp_error(state, "more than %u --port", CORE_PORTS_MAX);
+		if (!strchr(value, '='))
+			argp_error(state, "--port %s: not NAME=SOCKETPATH", value);
+		options->ports[options->port_count++] = value;
+		return 0;
+	case 't':
+		options->tap = value;
+		return 0;
+	case 's':
+		options->slirp = true;
+		return 0;
+	case 'd':
+		options->tftp = value;
+		return 0;
+	case 'b':
+		options->bootfile = value;
+		return 0;
+	case 'S':
+		options->seed = argument_number(state, value, 0, UINT64_MAX);
+		return 0;
+	case ARGP_KEY_END:
+		check_options(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
+
+static const struct argp command_line = {
+	.options = words,
+	.parser = take,
+	.doc = "An Ethernet switch for QEMU nodes (-netdev stream,addr.type=unix), with seeded "
+	       "faults. Prints 'switch: ready' when all its sockets listen; ends on SIGTERM or "
+	       "the control command 'quit'.",
+};
 
 static void
 settle(void *opaque, u64 now_ns)
@@ -171,13 +135,12 @@ open_uplink(const struct options *options)
 		.settle = settle,
 		.host = &host,
 	};
-	char error[HOST_ERROR_MAX];
+	char why[HOST_ERROR_MAX];
 
-	if (options->tap && host_open_tap(&host, options->tap, error) < 0)
-		die(EXIT_FAILURE, "%s", error);
-	if (options->slirp &&
-	    host_open_slirp(&host, &slirp_options, error) < 0)
-		die(EXIT_FAILURE, "%s", error);
+	if (options->tap && host_open_tap(&host, options->tap, why) < 0)
+		error(EXIT_FAILURE, 0, "%s", why);
+	if (options->slirp && host_open_slirp(&host, &slirp_options, why) < 0)
+		error(EXIT_FAILURE, 0, "%s", why);
 }
 
 // Opens the nodes' ports and then the control line. Sockets that were made
@@ -185,25 +148,20 @@ open_uplink(const struct options *options)
 static void
 open_sockets(const struct options *options)
 {
-	char error[HOST_ERROR_MAX];
+	char why[HOST_ERROR_MAX];
 
 	for (u32 i = 0; i < options->port_count; i++) {
 		char *path = strchr(options->ports[i], '=');
 
-		if (!path) {
-			host_close(&host);
-			die(EXIT_USAGE, "--port %s: not NAME=SOCKETPATH",
-			    options->ports[i]);
-		}
 		*path++ = '\0';
-		if (host_add_node(&host, options->ports[i], path, error) < 0) {
+		if (host_add_node(&host, options->ports[i], path, why) < 0) {
 			host_close(&host);
-			die(EXIT_FAILURE, "%s", error);
+			error(EXIT_FAILURE, 0, "%s", why);
 		}
 	}
-	if (control_open(&control, options->control, error, sizeof(error)) < 0) {
+	if (control_open(&control, options->control, why, sizeof(why)) < 0) {
 		host_close(&host);
-		die(EXIT_FAILURE, "%s", error);
+		error(EXIT_FAILURE, 0, "%s", why);
 	}
 }
 
@@ -222,7 +180,7 @@ open_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
-		die(EXIT_FAILURE, "signalfd: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "signalfd");
 	return fd;
 }
 
@@ -271,7 +229,7 @@ wait_until(u64 deadline_ns, u64 now_ns)
 	if (ppoll(poll_fds.fds, poll_fds.count,
 		  deadline_ns == CORE_NEVER ? NULL : &timeout, NULL) < 0 &&
 	    errno != EINTR)
-		die(EXIT_FAILURE, "poll: %s", strerror(errno));
+		error(EXIT_FAILURE, errno, "poll");
 }
 
 static void
@@ -325,9 +283,10 @@ run(int signals)
 int
 main(int argc, char **argv)
 {
-	struct options options = parse_options(argc, argv);
+	struct options options = { .seed = 1 };
 	int signals;
 
+	arguments_read(&command_line, argc, argv, &options);
 	raise_limits();
 	signals = open_signals();
 	host.start_ns = clock_now_ns();

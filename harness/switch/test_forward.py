@@ -285,14 +285,14 @@ def test_connects_from_inside_a_namespace():
     (["--listen", "127.0.0.1:1", "--to", "127.0.0.1"], 2, "--to 127.0.0.1: not IP:PORT"),
     (["--listen", "192.0.2.1:1", "--to", "127.0.0.1:2"], 1, "cannot listen on 192.0.2.1:1"),
     (["--listen", "127.0.0.1:0", "--to", "127.0.0.1:2"], 2, "not IP:PORT"),
-    (["--what"], 2, "bad arguments"),
-    (["word"], 2, "one argument too many"),
+    (["--what"], 2, "unrecognized option '--what'"),
+    (["word"], 2, "Too many arguments"),
 ])
-def test_bad_arguments_get_one_line(words, status, error):
+def test_bad_arguments_are_told(words, status, error):
     result = subprocess.run([str(FORWARD), *words], capture_output=True, text=True, timeout=60,
                             check=False)
     assert result.returncode == status and error in result.stderr and result.stdout == ""
-    assert error == "bad arguments" or result.stderr.count("\n") == 1
+    assert ("forward --help" in result.stderr) == (status == 2)
 
 
 def test_taken_port_and_absent_namespace_are_named(server):
