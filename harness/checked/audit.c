@@ -11,8 +11,10 @@
 //	but the exported tables, and those are read-only
 //   conservation: used frames, slices and environments are what the tables say,
 //	and the quotas of all add up to what they did at the first audit
+//   sleepers: none is due before its processor looks at it
 
 #include "harness/checked/checked.h"
+#include "kernel/arch/x86_64/cpu.h"
 #include "kernel/arch/x86_64/kernel_map.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/arch/x86_64/page_table.h"
@@ -183,6 +185,17 @@ audit_counts(const struct env *env)
 	      info->used.envs == children, env->index, children, info->used.envs);
 }
 
+// H6 of the scheduler.
+static void
+audit_due(const struct env *env)
+{
+	u64 due = MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
+		      env->call_deadline_ns);
+
+	HOLDS("environment %u is due before processor %u looks",
+	      due >= cpus[env->cpu].due_ns, env->index, env->cpu);
+}
+
 static void
 audit_quotas(void)
 {
@@ -225,6 +238,8 @@ audit(void)
 			audit_space(&envs[i]);
 		if (env_table[i].state != ENV_FREE)
 			audit_counts(&envs[i]);
+		if (env_started >> i & 1)
+			audit_due(&envs[i]);
 	}
 	audit_quotas();
 	audit_kernel(direct(kernel_map_root()), 3, 0);

@@ -37,6 +37,18 @@ def test_stride(guest, shares):
     accounts.check_restored(guest, before)
 
 
+def test_sleepers_cost_nothing(guest):
+    """Whoever waits for a word that does not change takes no time of the scheduler's,
+    however many there are."""
+    before = accounts.everything(guest)
+    said = guest.run("selftest predicates")
+    alone, sleepers, beside = map(int, re.search(
+        r"^sleepers: 200 yields took (\d+) ns, beside (\d+) that sleep (\d+) ns$", said,
+        re.M).groups())
+    assert sleepers == 16 and beside <= 1.02 * alone, said
+    accounts.check_restored(guest, before)
+
+
 def test_stride_usage(guest):
     """It says what it wants when it is asked for nonsense."""
     for words in ("", "10", "x 1", "10 0", "10 1 2 3 4 5", "10 -1"):

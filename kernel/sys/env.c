@@ -36,7 +36,7 @@
 STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
 
 struct env envs[ENVS_MAX];
-u64 env_started;
+u64 env_started, env_awake;
 u64 env_dying;
 struct quota env_quota_total;
 struct cap_tree caps;
@@ -61,7 +61,7 @@ set_state(struct env *env, enum env_state state)
 {
 	ASSERT_LOCKED();
 	trace(TRACE_ENV, env->index, state);
-	env->info->state = state;
+	env_become(env, state);
 	wait_hint_table(env->info, sizeof(*env->info));
 }
 
@@ -136,7 +136,6 @@ env_run(struct env *env, u64 rip, u64 rsp, u64 argument)
 	env->context.vector = 0;	// not by SYSRET, which shows rip in rcx
 	env->context.rdi = argument;
 	set_state(env, ENV_RUNNABLE);
-	env_started |= 1ull << env->index;
 	sched_changed(env);
 }
 
@@ -154,7 +153,6 @@ env_end(struct env *env, enum env_end how, u32 status)
 	info->end = how;
 	info->end_status = status;
 	set_state(env, ENV_DYING);
-	env_started &= ~(1ull << env->index);
 	env_dying |= 1ull << env->index;
 	transfer_ended(env);
 	sched_changed(env);

@@ -11,7 +11,8 @@
 //       CPU_NONE; one that is reaped runs nowhere
 //   V3  waits are pinned exactly while the state is ENV_ASLEEP, or it serves a call
 //       (transfer.c)
-//   V4  env_started has the bits of those that are RUNNABLE, ASLEEP or CALLING
+//   V4  env_started has the bits of those that are RUNNABLE, ASLEEP or CALLING, and
+//       env_awake of those of them that are not ASLEEP
 
 #include "kernel/abi/tables.h"
 #include "kernel/abi/uarea.h"
@@ -46,7 +47,7 @@ struct env {
 	u32 parent;		// index
 	u32 running_on;
 	u32 cpu;		// where it ran last: looks when it is hinted or due
-	u8 slices_on[CPUS_MAX];	// slices bound to it on each processor (slice.c)
+	u64 slices_on[CPUS_MAX];	// bit: this slice of the processor is bound to it
 	u64 page_root;		// frame of the top page table
 	u32 tables;		// page tables, of used.frames
 	u64 uarea_frame;
@@ -77,10 +78,22 @@ struct env {
 };
 
 extern struct env envs[ENVS_MAX];
-extern u64 env_started;
+extern u64 env_started, env_awake;
 extern struct quota env_quota_total;	// what the first environment was given
 extern struct cap_tree caps;	// list i belongs to environment i
 extern struct own frames;
+
+// The only writer of a state, but for FREE.
+static inline void
+env_become(struct env *env, enum env_state state)
+{
+	bool awake = state == ENV_RUNNABLE || state == ENV_CALLING;
+	u64 bit = 1ull << env->index;
+
+	env->info->state = state;
+	env_awake = awake ? env_awake | bit : env_awake & ~bit;
+	env_started = awake || state == ENV_ASLEEP ? env_started | bit : env_started & ~bit;
+}
 
 // Has it an address space and a list that capabilities can be in, to stay?
 static inline bool

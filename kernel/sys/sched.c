@@ -12,6 +12,8 @@
 //   H5  cpu->overrun says that `current` runs on after the end of a slice, having
 //       been told so (UPCALL_SLICE_END); it ends within SLICE_OVERRUN_NS, and who
 //       owes time from an earlier one is not told again, but cut off at once
+//   H6  no deadline of a started environment is before due_ns of its processor, so
+//       that sleepers cost nothing until then, but for those that are hinted
 
 #include "kernel/sys/sched.h"
 #include "kernel/arch/x86_64/clock.h"
@@ -48,6 +50,7 @@ sched_init(struct cpu *cpu)
 	cpu->donee = ENVS_MAX;
 	cpu->payer = ENVS_MAX;
 	cpu->timer_at_ns = NEVER;
+	cpu->due_ns = NEVER;
 	cpu->reschedule = true;
 	cpu->fpu_live = true;		// whoever comes first gets a clean one
 	cpu->in_kernel = INSIDE;
@@ -172,6 +175,22 @@ switch_out(struct cpu *cpu)
 		offer(cpu, &envs[env->caller]);
 }
 
+static u64
+due_ns(const struct env *env)
+{
+	return MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
+		   env->call_deadline_ns);
+}
+
+void
+sched_due(const struct env *env)
+{
+	struct cpu *cpu = &cpus[env->cpu];
+
+	ASSERT(env->cpu < cpu_count);
+	cpu->due_ns = min_u64(cpu->due_ns, due_ns(env));
+}
+
 static void
 switch_in(struct cpu *cpu, struct env *env)
 {
@@ -180,6 +199,7 @@ switch_in(struct cpu *cpu, struct env *env)
 	env->running_on = cpu->index;
 	env->cpu = cpu->index;
 	env->info->processor = cpu->index;
+	sched_due(env);
 	cpu->current = env->index;
 	cpu->door = &doors[env->index];
 	if (cpu->space != env->index) {
@@ -197,48 +217,51 @@ switch_in(struct cpu *cpu, struct env *env)
 	trace(TRACE_SWITCH, env->index, cpu->slice);
 }
 
-static u64
-due_ns(const struct env *env)
-{
-	return MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
-		   env->call_deadline_ns);
-}
-
 // Wakes sleepers of this processor that were hinted or whose time has come.
-// Returns the next time at which one wants to be looked at.
+// Returns the next time at which one wants to be looked at, or an earlier one.
 static u64
 look_at_sleepers(struct cpu *cpu, u64 now)
 {
-	u64 next = NEVER;
+	bool all = now >= cpu->due_ns;
+	u64 next = all ? NEVER : cpu->due_ns;
 
-	for (u64 left = env_started; left; left &= left - 1) {
+	if (all)
+		cpu->due_ns = NEVER;	// of those that are looked at now
+	for (u64 left = all ? env_started : wait_hinted; left; left &= left - 1) {
 		u64 bit = left & -left;
 		struct env *env = &envs[__builtin_ctzll(left)];
 
 		if (env->cpu != cpu->index)
 			continue;
 
-		u64 due = due_ns(env);
-
-		if ((wait_hinted & bit) || due <= now) {
-			wait_look(env, now);
-			due = due_ns(env);	// a predicate has said anew
-		}
+		if ((wait_hinted & bit) || due_ns(env) <= now)
+			wait_look(env, now);	// a predicate may say anew
 		wait_hinted &= ~bit;
-		if (due > now)
-			next = MIN(next, due);
+		sched_due(env);
+		if (due_ns(env) > now)
+			next = MIN(next, due_ns(env));
 	}
 	return next;
 }
 
-// The bound slices of a processor as bits, in the order of the walk from
-// position `at` on: bit i is slice (at + i) % SLICES_PER_CPU.
+// The slices of a processor whose environments are awake, as bits: others need no look.
 static u64
-walk_from(const struct cpu *cpu, u32 at)
+slices_awake(const struct cpu *cpu)
 {
-	u64 bound = slices_bound[cpu->index];
+	u64 slices = 0;
 
-	return at ? bound >> at | bound << (SLICES_PER_CPU - at) : bound;
+	for (u64 left = env_awake; left; left &= left - 1)
+		slices |= envs[__builtin_ctzll(left)].slices_on[cpu->index];
+	ASSERT(!(slices & ~slices_bound[cpu->index]));
+	return slices;
+}
+
+// Slices in the order of the walk from position `at` on: bit i is slice
+// (at + i) % SLICES_PER_CPU.
+static u64
+walk_from(u64 slices, u32 at)
+{
+	return at ? slices >> at | slices << (SLICES_PER_CPU - at) : slices;
 }
 
 static u32
@@ -255,7 +278,7 @@ advance_slice(struct cpu *cpu, u64 now)
 		return;
 
 	u32 at = (cpu->slice + 1) % SLICES_PER_CPU;
-	u64 walk = walk_from(cpu, at);
+	u64 walk = walk_from(slices_bound[cpu->index], at);
 
 	cpu->donee = ENVS_MAX;
 	cpu->slice_end_ns = now + SLICE_NS;
@@ -270,7 +293,7 @@ others_follow(const struct cpu *cpu)
 {
 	u32 at = (cpu->slice + 1) % SLICES_PER_CPU;
 
-	for (u64 walk = walk_from(cpu, at); walk; walk &= walk - 1) {
+	for (u64 walk = walk_from(slices_awake(cpu), at); walk; walk &= walk - 1) {
 		u32 index = slice_table[cpu->index][slice_after(at, walk)].env;
 
 		index = transfer_tail(index);
@@ -371,7 +394,7 @@ pick(struct cpu *cpu, u64 now, bool *rivals)
 		chosen = ENVS_MAX;
 		payer = ENVS_MAX;
 	}
-	for (u64 walk = walk_from(cpu, cpu->slice); walk && !*rivals;
+	for (u64 walk = walk_from(slices_awake(cpu), cpu->slice); walk && !*rivals;
 	     walk &= walk - 1) {
 		u32 at = slice_after(cpu->slice, walk);
 		u32 index = transfer_tail(vector[at].env);

@@ -47,13 +47,13 @@ set_env(u64 number, u32 env, u32 node)
 	ASSERT(cpu < cpu_count);
 	ASSERT_LOCKED();
 	if (slice->env != OWNER_NONE)
-		envs[slice->env].slices_on[cpu]--;
+		envs[slice->env].slices_on[cpu] &= ~bit;
 	slices_bound[cpu] &= ~bit;
 	slice->env = (u16)env;
 	bound_with[number] = node;
 	if (env != OWNER_NONE) {
 		ASSERT(env < ENVS_MAX);
-		envs[env].slices_on[cpu]++;
+		envs[env].slices_on[cpu] |= bit;
 		slices_bound[cpu] |= bit;
 	}
 	sched_kick(cpu);

@@ -134,7 +134,7 @@ return_call(struct env *caller, i64 result, const struct context *reply)
 		c->r8 = reply->r8;
 		c->r9 = reply->r9;
 	}
-	caller->info->state = ENV_RUNNABLE;
+	env_become(caller, ENV_RUNNABLE);
 	sched_changed(caller);
 }
 
@@ -169,10 +169,10 @@ settle_link(struct door *from, struct door *to)
 	bases_from_door(caller);
 	caller->call_deadline_ns = from->deadline_ns;
 	if (callee->info->state == ENV_ASLEEP)
-		callee->info->state = ENV_RUNNABLE;
+		env_become(callee, ENV_RUNNABLE);
 	if (caller->info->state == ENV_ASLEEP ||
 	    caller->info->state == ENV_RUNNABLE)
-		caller->info->state = ENV_CALLING;
+		env_become(caller, ENV_CALLING);
 }
 
 // Some of a chain may have ended on other processors before it was written down.
@@ -204,8 +204,10 @@ transfer_settle(struct cpu *cpu)
 		ASSERT(steps < TRANSFER_DEPTH_MAX);
 		settle_link(from, door);
 		envs[door->index].cpu = cpu->index;
+		sched_due(&envs[door->index]);
 		door = from;
 	}
+	sched_due(root);
 	ASSERT(door == door_of(root));
 	root->running_on = CPU_NONE;
 	tail->running_on = cpu->index;
@@ -336,9 +338,11 @@ do_entry_call(struct call *call)
 	to->r9 = call->a[5];
 	env_context(env, rip, rsp);
 	env->call_deadline_ns = call->a[1];
-	env->info->state = ENV_CALLING;
-	callee->info->state = ENV_RUNNABLE;
+	env_become(env, ENV_CALLING);
+	env_become(callee, ENV_RUNNABLE);
 	callee->cpu = this_cpu()->index;
+	sched_due(env);
+	sched_due(callee);
 	this_cpu()->reschedule = true;
 	return 0;
 }
@@ -357,7 +361,7 @@ do_entry_reply(struct call *call)
 	if (env->caller < ENVS_MAX)
 		return_call(&envs[env->caller], 0, &env->context);
 	env->serving = false;
-	env->info->state = ENV_ASLEEP;
+	env_become(env, ENV_ASLEEP);
 	open_door(env);
 	// What it waits for may have come meanwhile.
 	env_hint(env->index);

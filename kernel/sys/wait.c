@@ -76,7 +76,7 @@ static void
 wake_with(struct env *env, i64 result)
 {
 	wait_forget(env);
-	env->info->state = ENV_RUNNABLE;
+	env_become(env, ENV_RUNNABLE);
 	if (env->parked)
 		transfer_close(env, result);
 	env->context.rax = (u64)result;
@@ -240,7 +240,8 @@ sleep_on(struct env *env, const struct env_wait *wait, u32 count, u64 look_ns)
 	env->wait_count = count;
 	env->wait_deadline_ns = look_ns;
 	pin_words(env->wait, wait, count);
-	env->info->state = ENV_ASLEEP;
+	env_become(env, ENV_ASLEEP);
+	sched_due(env);
 	for (u32 i = 0; i < count; i++)
 		ring_watched(wait[i].frame, wait[i].offset);
 	this_cpu()->reschedule = true;
@@ -356,6 +357,7 @@ i64
 do_timer_set(struct call *call)
 {
 	call->env->timer_deadline_ns = call->a[0];
+	sched_due(call->env);
 	this_cpu()->reschedule = true;
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include "libos/mem/layout.h"
 #include "libos/programs/selftest/selftest.h"
 
-#define CHILD_FRAMES 200u
 
 static struct spawn_grant
 grant_frames(const struct frame_run *run, u32 rights)

@@ -39,6 +39,7 @@ struct shared {
 	struct revoke_taken record[4];
 };
 
+#define CHILD_FRAMES 200u	// the quota of a helper
 #define HOLDER_PAGES 64u	// in each of its two parts
 #define HOLDER_KEEPS 8u		// of the first, where it declares
 

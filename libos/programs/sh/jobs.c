@@ -178,17 +178,26 @@ job_rings(const char *name)
 	return strcmp(name, "selftest") ? MIN(left, JOB_RINGS) : left;
 }
 
+// The selftest starts as many sleepers as there is room for.
+static u32
+job_slices(const char *name)
+{
+	const volatile struct env_info *self = &env_table()[self_index()];
+	u32 left = self->quota.slices - self->used.slices;
+
+	left -= MIN(left, JOB_SLICES);
+	return strcmp(name, "selftest") ? MIN(left / 2, JOB_SLICES_MAX) : left;
+}
+
 static struct quota
 job_quota(const char *name)
 {
 	const volatile struct env_info *self = &env_table()[self_index()];
-	u32 slices = self->quota.slices - self->used.slices;
 
 	return (struct quota){
 		.frames = MIN((self->quota.frames - self->used.frames) / 3,
 			      JOB_FRAMES_MAX),
-		.slices = MIN((MAX(slices, JOB_SLICES) - JOB_SLICES) / 2,
-			      JOB_SLICES_MAX),
+		.slices = job_slices(name),
 		.envs = job_envs(name),
 		.rings = job_rings(name),
 	};
