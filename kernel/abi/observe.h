@@ -39,8 +39,8 @@ struct fabric_export {
 	u64 base;		// frame, block, or endpoint
 	u64 count;
 	u64 operations;		// that the check let pass: with blocks, that began
-	u64 bytes_in;		// they brought
-	u64 bytes_out;		// they asked for
+	u64 bytes_in;		// of data that they wrote or delivered
+	u64 bytes_out;		// of data that they were told
 	u64 denials;		// requests that named the slot and were refused
 	u32 environment;	// of the holder
 	u16 peer;		// index of its link
@@ -58,8 +58,8 @@ struct fabric_held {
 	u64 incarnation;	// of the owner's node
 	u64 count;		// units of its range
 	u64 operations;		// that ended as DONE
-	u64 bytes_in;		// they fetched
-	u64 bytes_out;		// they brought there
+	u64 bytes_in;		// of data that they fetched
+	u64 bytes_out;		// of data that they wrote or delivered there
 	u64 denials;		// NOT_DONE, for want of authority: here or there
 	u64 failures;		// NOT_DONE for other reasons, and UNKNOWN_FINAL
 	u64 latency_us;		// sum, of those that ended as DONE

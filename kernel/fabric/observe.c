@@ -100,7 +100,7 @@ held_count(const struct pending *p, const struct rcap_completion *c, u64 now)
 	}
 	h->operations++;
 	h->bytes_in += c->length;
-	h->bytes_out += p->bytes_out;
+	h->bytes_out += c->taken;
 	h->latency_us += took / NS_PER_US;
 	h->latency[fabric_latency_bucket(took)]++;
 }

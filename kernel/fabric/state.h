@@ -76,7 +76,6 @@ struct pending {
 	u32 held;		// record that it uses (observe.c), or NONE
 	u64 held_serial;
 	u64 began;
-	u64 bytes_out;
 };
 extern struct pending pendings[PENDING_MAX];
 

@@ -291,8 +291,6 @@ operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 	p->held = record;
 	if (record != NONE)
 		p->held_serial = held_serial(record);
-	if (!wire_op_info[r.op].answers_data)
-		p->bytes_out = s->length;
 	r.tag = (u64)(p - pendings);
 	p->id = rcap_submit(fabric.rcap, p->began, &r);
 	ASSERT(p->id != RCAP_NONE);

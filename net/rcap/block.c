@@ -98,7 +98,7 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 		return false;
 	}
 	t->state = TICKET_RUNNING;
-	owner_use(rcap, asked);
+	owner_use(rcap, asked, request->op == OP_BLOCK_READ ? BLOCK_BYTES : 0);
 	t->began = asked->now;
 	asked->slot->op = request->op;
 	asked->slot->state = LINK_SLOT_RUNNING;

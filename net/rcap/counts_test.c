@@ -92,6 +92,174 @@ an_export_counts_what_is_done_under_it(void **state)
 	rig_end(&rig);
 }
 
+// ---- bytes of every operation
+
+#define POOL_AT 16u
+
+static u32 at_place[TYPE_POOL + 1];	// by what it names: node 1's place
+
+static struct rcap_submit
+submission(u8 op, u8 type, u32 length)
+{
+	return rig_submit(&rig, 1, at_place[type], op, 0, length, 0);
+}
+
+// Bytes of the fabric_export that the operation counts, and of its completion.
+static void
+counts(const struct rcap_submit *s, u8 type, u64 in, u64 out)
+{
+	const struct fabric_export before = *use_of(at_place[type]);
+	struct rcap_completion c = rig_do(&rig, 1, s);
+	const struct fabric_export *after = use_of(at_place[type]);
+
+	expect(&c, RCAP_DONE, CODE_NONE);
+	assert_int_equal(after->operations, before.operations + 1);
+	assert_int_equal(after->bytes_in - before.bytes_in, in);
+	assert_int_equal(after->bytes_out - before.bytes_out, out);
+	assert_int_equal(c.taken, in);
+	assert_int_equal(c.length, out);
+}
+
+static void
+memory_counts(void)
+{
+	struct rcap_submit s = submission(OP_READ, TYPE_FRAMES, PAGE);
+
+	counts(&s, TYPE_FRAMES, 0, PAGE);
+	s = submission(OP_WRITE, TYPE_FRAMES, PAGE);
+	counts(&s, TYPE_FRAMES, PAGE, 0);
+	s = submission(OP_FETCH_ADD, TYPE_FRAMES, 8);
+	counts(&s, TYPE_FRAMES, 8, 0);
+	s = submission(OP_NOTIFY, TYPE_FRAMES, 4);
+	counts(&s, TYPE_FRAMES, 0, 0);
+	s = submission(OP_READV, TYPE_FRAMES, 300);
+	s.pieces = 2;
+	s.piece[0] = (struct rcap_piece){ 0, 100, 0 };
+	s.piece[1] = (struct rcap_piece){ PAGE, 200, 0 };
+	counts(&s, TYPE_FRAMES, 0, 300);
+	s = submission(OP_PUTV, TYPE_FRAMES, 8);
+	s.pieces = 2;
+	s.change.piece[0] = (struct rcap_piece){ 8, 1000, 0 };
+	s.change.piece[1] = (struct rcap_piece){ PAGE, 24, 0 };
+	counts(&s, TYPE_FRAMES, 8 + 1024, 0);
+	s.change.compare_mask = ~0ull;
+	s.change.compare = get64(far(0)) + 1;
+	counts(&s, TYPE_FRAMES, 0, 0);
+}
+
+// Of the clause that matches: its word, and what is chained to it.
+static void
+swaps_count(void)
+{
+	struct rcap_submit s = submission(OP_MCAS, TYPE_FRAMES, 16);
+
+	s.pieces = 2;
+	for (u32 i = 0; i < 2; i++)
+		s.clause[i] = (struct rcap_clause){
+			.compare = { i + 1 }, .compare_mask = { ~0ull },
+			.swap = { 9 }, .swap_mask = { ~0ull }, .chain_offset = PAGE,
+			.chain = i ? CHAIN_WRITE : CHAIN_READ,
+			.chain_length = i ? 1000 : 2000,
+		};
+	put64(far(0), 7);
+	counts(&s, TYPE_FRAMES, 0, 0);
+	put64(far(0), 1);
+	counts(&s, TYPE_FRAMES, 16, 2000);
+	put64(far(0), 2);
+	counts(&s, TYPE_FRAMES, 16 + 1000, 0);
+	s.clause[1].chain = CHAIN_NOTIFY;
+	s.clause[1].chain_length = 4;
+	s.length = 8;
+	put64(far(0), 2);
+	counts(&s, TYPE_FRAMES, 8, 0);
+}
+
+static void
+blocks_count(void)
+{
+	static const u8 writes[] = { OP_BLOCK_WRITE, OP_BLOCK_FUA };
+	static const u8 ranges[] = { OP_BLOCK_TRIM, OP_BLOCK_ZERO };
+	struct rcap_submit s = submission(OP_BLOCK_READ, TYPE_BLOCKS, PAGE);
+
+	counts(&s, TYPE_BLOCKS, 0, PAGE);
+	for (u32 i = 0; i < ARRAY_SIZE(writes); i++) {
+		s = submission(writes[i], TYPE_BLOCKS, PAGE);
+		counts(&s, TYPE_BLOCKS, PAGE, 0);
+		s = submission(ranges[i], TYPE_BLOCKS, 4 * PAGE);
+		counts(&s, TYPE_BLOCKS, 0, 0);
+	}
+	s = submission(OP_BLOCK_FLUSH, TYPE_BLOCKS, 0);
+	counts(&s, TYPE_BLOCKS, 0, 0);
+}
+
+static void
+messages_count(void)
+{
+	struct rcap_submit s = submission(OP_SEND, TYPE_ENDPOINT, 700);
+
+	assert_true(rcap_post(rig.node[0].rcap, 0, 0, PAGE, 0, 0));
+	counts(&s, TYPE_ENDPOINT, 700, 0);
+	s = submission(OP_INVOKE, TYPE_ENDPOINT, 33);
+	counts(&s, TYPE_ENDPOINT, 33, 0);
+}
+
+// What is about the capability itself brings no data; HOLDERS tells some.
+static void
+authority_counts(void)
+{
+	static const u8 plain[] = { OP_REVOKE, OP_RELEASE, OP_DROP };
+	struct rcap_submit s = submission(OP_HOLDERS, TYPE_FRAMES, 64);
+
+	counts(&s, TYPE_FRAMES, 0, 64);
+	s = submission(OP_DERIVE, TYPE_FRAMES, 0);
+	s.derive = (struct wire_derive){ .incarnation = rig.node[1].incarnation,
+					 .environment = ENV, .rights = RW, .count = 1 };
+	memset(s.derive.uuid, 2, 16);
+	counts(&s, TYPE_FRAMES, 0, 0);
+	rig_run(&rig, 20 * NS_PER_MS);
+	s = submission(OP_EXPEL, TYPE_FRAMES, 0);
+	s.expel.slot = rig.node[1].place[rig.node[1].places - 1].remote.slot;
+	s.expel.generation = rig.node[1].place[rig.node[1].places - 1].remote.generation;
+	counts(&s, TYPE_FRAMES, 0, 0);
+	s = submission(OP_PROTECT, TYPE_FRAMES, 0);
+	s.protect.slot = WIRE_SLOT_NONE;
+	s.protect.rights = WIRE_RIGHT_WRITE | WIRE_RIGHT_DERIVE;
+	counts(&s, TYPE_FRAMES, 0, 0);
+	s = submission(OP_ALLOC, TYPE_POOL, 0);
+	s.alloc = (struct wire_alloc){ .range = 4, .count = 2, .rights = RW };
+	counts(&s, TYPE_POOL, 0, 0);
+	for (u32 i = 0; i < ARRAY_SIZE(plain); i++) {
+		s = submission(plain[i], TYPE_FRAMES, 0);
+		s.offset = plain[i] == OP_RELEASE ? 1 : 0;
+		counts(&s, TYPE_FRAMES, 0, 0);
+	}
+}
+
+// All of net/wire/ops.def but those that name no capability.
+static void
+bytes_of_every_operation(void **state)
+{
+	static const u8 nameless[] = { OP_GRANT, OP_REDEEM, OP_RECALL };
+
+	(void)state;
+	at_place[TYPE_FRAMES] = pair(1500);
+	at_place[TYPE_BLOCKS] = rig_export(&rig, 0, 1, ENV, TYPE_BLOCKS, RW, 0, 8);
+	at_place[TYPE_POOL] = rig_export(&rig, 0, 1, ENV, TYPE_POOL, ALL, POOL_AT, 8);
+	assert_true(rcap_endpoint_open(rig.node[0].rcap, 0, 1));
+	at_place[TYPE_ENDPOINT] = rig_export(&rig, 0, 1, ENV, TYPE_ENDPOINT,
+					     WIRE_RIGHT_WRITE, 0, 1);
+	rig.node[0].handles = true;
+	memory_counts();
+	swaps_count();
+	blocks_count();
+	messages_count();
+	authority_counts();
+	for (u32 op = 1; op < OP_COUNT; op++)
+		assert_true(rcap_of(0)->executed[op] ||
+			    memchr(nameless, (int)op, sizeof(nameless)));
+	rig_end(&rig);
+}
+
 // What is asked again is not done again: it counts once.
 static void
 a_repeated_operation_counts_once(void **state)
@@ -359,6 +527,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_export_counts_what_is_done_under_it),
+		cmocka_unit_test(bytes_of_every_operation),
 		cmocka_unit_test(a_repeated_operation_counts_once),
 		cmocka_unit_test(guesses_count_as_denials),
 		cmocka_unit_test(a_new_holder_begins_at_nothing),

@@ -410,7 +410,7 @@ settle(struct rcap *rcap, const struct asked *asked)
 }
 
 void
-owner_use(struct rcap *rcap, const struct asked *asked)
+owner_use(struct rcap *rcap, const struct asked *asked, u32 told)
 {
 	const struct wire_request *request = asked->request;
 	struct fabric_export *use;
@@ -422,17 +422,17 @@ owner_use(struct rcap *rcap, const struct asked *asked)
 		return;
 	use = &rcap->uses[request->slot];
 	use->operations++;
-	if (wire_op_info[request->op].answers_data)
-		use->bytes_out += request->length;
-	else
-		use->bytes_in += request->length;
+	use->bytes_out += told;
+	if (!wire_op_info[request->op].answers_data)
+		use->bytes_in += wire_taken(request, asked->payload,
+					    asked->slot->clause);
 }
 
 void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length)
 {
 	rcap->counters.executed[asked->request->op]++;
-	owner_use(rcap, asked);
+	owner_use(rcap, asked, length);
 	settle(rcap, asked);
 	owner_done(rcap, asked, data, length);
 	if (wire_op_info[asked->request->op].again)

@@ -167,6 +167,7 @@ struct rcap_completion {
 	u8 clause;		// MCAS: which matched, or WIRE_CLAUSE_NONE; PUTV likewise
 	u8 op;
 	u32 length;		// bytes that came to `local`
+	u32 taken;		// bytes that the owner took, by the outcome DONE
 	u64 old[2];		// SEND: the word of the buffer that it went to. INVOKE: what
 				// the program returned, and its second result. ALLOC: the
 				// first unit, from the start of the pool

@@ -372,9 +372,10 @@ owner_refuse(struct rcap *rcap, const struct asked *asked, enum wire_code code);
 void
 owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
 	  enum wire_code code);
-// An operation passed the check of its capability, if it needs one, and is run.
+// An operation passed the check of its capability, if it needs one, and is run; it tells
+// `told` bytes of data.
 void
-owner_use(struct rcap *rcap, const struct asked *asked);
+owner_use(struct rcap *rcap, const struct asked *asked, u32 told);
 // It has run, with `length` bytes to tell: the slot keeps what repeats need, and the answer
 // goes. owner_done() only tells.
 void

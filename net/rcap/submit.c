@@ -179,6 +179,17 @@ time_split(const struct rcap_op *op, struct rcap_completion *completion)
 	completion->wire_ns = rest - completion->remote_ns;
 }
 
+static u32
+taken(const struct rcap_op *op)
+{
+	const struct wire_request request = {
+		.op = op->op, .length = op->length, .pieces = op->pieces,
+	};
+
+	return op->outcome == RCAP_DONE ? wire_taken(&request, op->operand, op->clause)
+					: 0;
+}
+
 bool
 rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
 {
@@ -198,6 +209,7 @@ rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
 		.clause = op->clause,
 		.op = op->op,
 		.length = op->answer_len,
+		.taken = taken(op),
 		.old = { op->old[0], op->old[1] },
 	};
 	time_split(op, completion);

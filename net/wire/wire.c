@@ -112,6 +112,53 @@ wire_request_data(const struct wire_request *request)
 	}
 }
 
+// What the clause writes that matched: the word, and what is chained to it.
+static u32
+clause_writes(const struct wire_request *request, const u8 *operand, u32 index)
+{
+	struct wire_clause clause;
+
+	wire_clause_load(&clause, operand + (u64)index * WIRE_LENGTH(clause));
+	return request->length +
+	       (clause.chain == CHAIN_WRITE ? clause.chain_length : 0);
+}
+
+// Likewise the pieces of a PUTV.
+static u32
+change_writes(const struct wire_request *request, const u8 *operand)
+{
+	u32 bytes = request->length;
+	struct wire_piece piece;
+
+	for (u32 i = 0; i < request->pieces; i++) {
+		wire_piece_load(&piece, operand + WIRE_LENGTH(change) +
+						(u64)i * WIRE_LENGTH(piece));
+		bytes += piece.length;
+	}
+	return bytes;
+}
+
+u32
+wire_taken(const struct wire_request *request, const u8 *operand, u32 clause)
+{
+	switch (request->op) {
+	case OP_WRITE:
+	case OP_FETCH_ADD:
+	case OP_SEND:
+	case OP_INVOKE:
+	case OP_BLOCK_WRITE:
+	case OP_BLOCK_FUA:
+		return request->length;
+	case OP_MCAS:
+		return clause < WIRE_CLAUSES_MAX
+			       ? clause_writes(request, operand, clause) : 0;
+	case OP_PUTV:
+		return clause == WIRE_CLAUSE_NONE ? 0 : change_writes(request, operand);
+	default:
+		return 0;
+	}
+}
+
 u8
 wire_time_pack(u64 us)
 {

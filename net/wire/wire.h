@@ -302,6 +302,12 @@ wire_pieces(const struct wire_request *request, u32 len)
 must_check u32
 wire_request_data(const struct wire_request *request);
 
+// Bytes of data that the owner took of an operation that ran: written to memory or a
+// disk, or delivered. `operand` is its payload, or as much of it as stands before data;
+// `clause` is the one that matched.
+must_check u32
+wire_taken(const struct wire_request *request, const u8 *operand, u32 clause);
+
 // The sentence for a code, for people.
 const char *
 wire_code_text(u32 code);
