@@ -6,46 +6,25 @@ from __future__ import annotations
 
 import random
 import re
-import socket
 import threading
 
 import pytest
 
 import accounts
 from conftest import SITE
+from datagrams import Datagrams
 
 pytestmark = pytest.mark.qemu
 
 DATAGRAMS = 300
-TRIES = 60
 LOADERS = 2
 
 
-class Echo:
-    """A socket that QEMU forwards to the small libOS."""
+class Echo(Datagrams):
+    """To the small libOS."""
 
     def __init__(self, guest):
-        guest.qmp("human-monitor-command",
-                  **{"command-line": "hostfwd_add net udp:127.0.0.1:0-10.0.2.16:7"})
-        table = str(guest.qmp("human-monitor-command", **{"command-line": "info usernet"}))
-        found = re.search(r"UDP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", table)
-        assert found, table
-        self.link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.link.connect(("127.0.0.1", int(found[1])))
-        self.link.settimeout(1)
-
-    def ask(self, datagram: bytes, prefix: bytes | None = None) -> bytes:
-        """Sends until it is answered; returns the answer, which must begin so."""
-        for _ in range(TRIES):
-            self.link.send(datagram)
-            try:
-                while True:
-                    answer = self.link.recv(2048)
-                    if answer.startswith(datagram if prefix is None else prefix):
-                        return answer
-            except (TimeoutError, ConnectionRefusedError):
-                continue
-        raise AssertionError(f"no answer to {datagram[:20]!r}")
+        super().__init__(guest, "10.0.2.16", 7)
 
     def counters(self) -> dict[str, int]:
         """What the small libOS says of itself."""

@@ -5,6 +5,8 @@
 #include "libos/code/object.h"
 #include "libos/crt/console.h"
 #include "libos/crt/syscall.h"
+#include "libos/image/cpio.h"
+#include "libos/mem/archive.h"
 
 const char *
 program_reason(u32 reason)
@@ -61,4 +63,18 @@ program_load_object(const void *file, u64 size, const char *name,
 	print("code: %s: instruction %u: %s\n", name, verdict.insn,
 	      program_reason(verdict.reason));
 	return sys_cap_drop((u32)slot) ? -E_STATE : -E_ARGUMENT;
+}
+
+i64
+program_load_boot(const char *file, const char *name, enum program_type type)
+{
+	struct archive boot;
+	struct cpio_entry entry;
+	i64 error = archive_open(ROLE_BOOT_ARCHIVE, &boot);
+
+	if (error)
+		return error;
+	if (!cpio_find(boot.data, boot.len_bytes, file, &entry))
+		return -E_ABSENT;
+	return program_load_object(entry.data, entry.data_len, name, type);
 }

@@ -17,6 +17,11 @@ must_check i64
 program_load_object(const void *file, u64 size, const char *name,
 		    enum program_type type);
 
+// The same with the object `file` of the boot archive; -E_ABSENT: it was not granted, or
+// has no such file.
+must_check i64
+program_load_boot(const char *file, const char *name, enum program_type type);
+
 // The sentence for enum code_reason, behind "instruction N: ".
 const char *
 program_reason(u32 reason);

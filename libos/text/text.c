@@ -34,3 +34,39 @@ text_to_u64(const char *s, u64 *value)
 	*value = v;
 	return true;
 }
+
+bool
+text_take_number(const char **text, u32 max, u32 *value)
+{
+	const char *at = *text;
+	u32 v = 0;
+
+	if (*at < '0' || *at > '9' || (*at == '0' && at[1] >= '0' && at[1] <= '9'))
+		return false;
+	for (; *at >= '0' && *at <= '9'; at++) {
+		v = v * 10 + (u32)(*at - '0');
+		if (v > max)
+			return false;
+	}
+	*text = at;
+	*value = v;
+	return true;
+}
+
+bool
+text_take_address(const char **text, u32 *address)
+{
+	u32 v = 0;
+
+	for (u32 i = 0; i < 4; i++) {
+		u32 part;
+
+		if (i && *(*text)++ != '.')
+			return false;
+		if (!text_take_number(text, 255, &part))
+			return false;
+		v = v << 8 | part;
+	}
+	*address = v;
+	return true;
+}

@@ -21,3 +21,12 @@ text_digit(char c);
 // string. Returns false, and leaves *value alone, on anything else or overflow.
 bool
 text_to_u64(const char *s, u64 *value);
+
+// Reads a decimal number up to `max` without leading zeros from the front of *text. True:
+// *text is behind it.
+must_check bool
+text_take_number(const char **text, u32 max, u32 *value);
+
+// The same with an IPv4 address, "A.B.C.D"; *address is in host order.
+must_check bool
+text_take_address(const char **text, u32 *address);

@@ -91,12 +91,56 @@ test_numbers(void **state)
 	}
 }
 
+// From the front of a text: what is behind stays, and what is none moves nothing.
+static void
+test_numbers_in_front(void **state)
+{
+	static const char *const wrong[] = { "", "x1", "01", "256", "99999999999", "-1", " 1" };
+	const char *text = "255/24";
+	u32 value = 7;
+
+	(void)state;
+	assert_true(text_take_number(&text, 255, &value));
+	assert_int_equal(value, 255);
+	assert_string_equal(text, "/24");
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		text = wrong[i];
+		assert_false(text_take_number(&text, 255, &value));
+		assert_ptr_equal(text, wrong[i]);
+	}
+	text = "0";
+	assert_true(text_take_number(&text, 0, &value));
+	assert_int_equal(value, 0);
+}
+
+static void
+test_addresses_in_front(void **state)
+{
+	static const char *const wrong[] = { "", "10.0.2", "10.0.2.", "10..2.1", "10.0.2.256",
+					     "10.0.02.1", "a.b.c.d", "10,0,2,1" };
+	const char *text = "10.0.2.15:80";
+	u32 address = 7;
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		const char *at = wrong[i];
+
+		assert_false(text_take_address(&at, &address));
+		assert_int_equal(address, 7);
+	}
+	assert_true(text_take_address(&text, &address));
+	assert_int_equal(address, 0x0a00020f);
+	assert_string_equal(text, ":80");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_comparisons),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers_in_front),
+		cmocka_unit_test(test_addresses_in_front),
 	};
 
 	prng_seed(&prng, test_seed());

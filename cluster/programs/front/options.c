@@ -5,41 +5,20 @@
 // Stateless.
 
 #include "cluster/programs/front/options.h"
-
-// A decimal number up to `max` without leading zeros, and what has to follow it.
-static bool
-take(const char **text, u32 max, char end, u32 *value)
-{
-	const char *at = *text;
-	u32 v = 0;
-
-	if (*at < '0' || *at > '9' || (*at == '0' && at[1] != end))
-		return false;
-	for (; *at >= '0' && *at <= '9'; at++) {
-		v = v * 10 + (u32)(*at - '0');
-		if (v > max)
-			return false;
-	}
-	if (*at != end)
-		return false;
-	*text = at + (end != 0);
-	*value = v;
-	return true;
-}
+#include "libos/text/text.h"
 
 bool
 option_network(const char *text, u32 *address, u32 *mask)
 {
-	u32 a, b, c, d, length, whole, ones, host;
+	u32 length, whole, ones, host, first;
 
-	if (!take(&text, 255, '.', &a) || !take(&text, 255, '.', &b) ||
-	    !take(&text, 255, '.', &c) || !take(&text, 255, '/', &d) ||
-	    !take(&text, 30, 0, &length) || length == 0)
+	if (!text_take_address(&text, &whole) || *text++ != '/' ||
+	    !text_take_number(&text, 30, &length) || *text || length == 0)
 		return false;
-	whole = a << 24 | b << 16 | c << 8 | d;
 	ones = ~0u << (32 - length);
 	host = whole & ~ones;
-	if (a == 0 || a == 127 || a >= 224 || host == 0 || host == ~ones)
+	first = whole >> 24;
+	if (first == 0 || first == 127 || first >= 224 || host == 0 || host == ~ones)
 		return false;
 	*address = whole;
 	*mask = ones;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// links: cluster/programs/front/options.c harness/testing/host_assert.c
+// links: cluster/programs/front/options.c libos/text/text.c harness/testing/host_assert.c
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,44 +10,6 @@
 #include "kernel/base/string.h"
 #include "libos/text/text.h"
 
-// Reads a decimal number up to `max` from the front of *text, without leading
-// zeros. Advances *text.
-static bool
-take_number(const char **text, u32 max, u32 *value)
-{
-	const char *at = *text;
-	u32 v = 0;
-
-	if (*at < '0' || *at > '9' || (*at == '0' && at[1] >= '0' && at[1] <= '9'))
-		return false;
-	for (; *at >= '0' && *at <= '9'; at++) {
-		v = v * 10 + (u32)(*at - '0');
-		if (v > max)
-			return false;
-	}
-	*text = at;
-	*value = v;
-	return true;
-}
-
-static bool
-take_address(const char **text, u32 *address)
-{
-	u32 v = 0;
-
-	for (u32 i = 0; i < 4; i++) {
-		u32 part;
-
-		if (i && *(*text)++ != '.')
-			return false;
-		if (!take_number(text, 255, &part))
-			return false;
-		v = v << 8 | part;
-	}
-	*address = v;
-	return true;
-}
-
 // A host's address: not 0/8, not loopback, multicast or above.
 static bool
 is_host(u32 address)
@@ -62,8 +24,8 @@ read_address(const char *text, struct web_options *o)
 {
 	u32 length, host;
 
-	if (!take_address(&text, &o->address) || *text++ != '/' ||
-	    !take_number(&text, 30, &length) || *text || length == 0)
+	if (!text_take_address(&text, &o->address) || *text++ != '/' ||
+	    !text_take_number(&text, 30, &length) || *text || length == 0)
 		return "an address is written like ip=10.0.2.15/24";
 	o->mask = ~0u << (32 - length);
 	host = o->address & ~o->mask;
@@ -75,7 +37,7 @@ read_address(const char *text, struct web_options *o)
 static const char *
 read_gateway(const char *text, struct web_options *o)
 {
-	if (!take_address(&text, &o->gateway) || *text)
+	if (!text_take_address(&text, &o->gateway) || *text)
 		return "a gateway is written like gw=10.0.2.2";
 	return is_host(o->gateway) ? NULL : "this is no host's address";
 }

@@ -6,8 +6,6 @@
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
 #include "libos/crt/status.h"
-#include "libos/image/cpio.h"
-#include "libos/mem/archive.h"
 #include "libos/programs/remote/remote.h"
 #include "libos/remote/lend.h"
 #include "libos/text/text.h"
@@ -16,15 +14,8 @@
 static void
 open_counters(struct lend *lend)
 {
-	struct archive boot;
-	struct cpio_entry entry;
-	i64 program;
+	i64 program = program_load_boot("counters.bpf", "add", PROGRAM_INVOKE);
 
-	if (archive_open(ROLE_BOOT_ARCHIVE, &boot) ||
-	    !cpio_find(boot.data, boot.len_bytes, "counters.bpf", &entry))
-		return;
-	program = program_load_object(entry.data, entry.data_len, "add",
-				      PROGRAM_INVOKE);
 	if (program < 0 || lend_handler(lend, (u32)program))
 		print("remote: no counters\n");
 }

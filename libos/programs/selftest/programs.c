@@ -9,9 +9,7 @@
 #include "libos/code/program.h"
 #include "libos/crt/console.h"
 #include "libos/crt/start.h"
-#include "libos/image/cpio.h"
 #include "libos/io/ring.h"
-#include "libos/mem/archive.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/selftest/selftest.h"
@@ -36,15 +34,8 @@ struct counter {
 static u32
 load(const char *file, const char *name, enum program_type type)
 {
-	static struct archive boot;
-	struct cpio_entry entry;
-	i64 slot;
+	i64 slot = program_load_boot(file, name, type);
 
-	if (!boot.data)
-		must(archive_open(ROLE_BOOT_ARCHIVE, &boot), "boot archive");
-	must(cpio_find(boot.data, boot.len_bytes, file, &entry) ? 0 : -E_ABSENT,
-	     file);
-	slot = program_load_object(entry.data, entry.data_len, name, type);
 	must(slot, name);
 	return (u32)slot;
 }

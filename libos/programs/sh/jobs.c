@@ -42,6 +42,8 @@ static const struct need {
 	enum startup_role role;
 	u32 rights;
 } needs[] = {
+	{ "answer", ROLE_BOOT_ARCHIVE, CAP_READ },
+	{ "answer", ROLE_NIC, USE },
 	{ "bomb", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "cache", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "cluster", ROLE_VIEW, CAP_READ },
@@ -64,6 +66,8 @@ static const struct need {
 	{ "oracle", ROLE_NIC, USE | CAP_DERIVE },
 	{ "oracle", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "pager", ROLE_BLOCKS, USE },
+	{ "port", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
+	{ "port", ROLE_NIC, USE | CAP_DERIVE },
 	{ "procs", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "quit", ROLE_NIC, USE | CAP_DERIVE },
 	{ "quit", ROLE_BLOCKS, USE | CAP_DERIVE },
@@ -92,6 +96,7 @@ static const struct need {
 	{ "stride", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "tally", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "trespass", ROLE_FABRIC, USE | CAP_DERIVE },
+	{ "until", ROLE_BOOT_ARCHIVE, CAP_READ },
 	{ "wild", ROLE_NIC, USE },
 	{ "wild", ROLE_CONSOLE, CAP_READ },
 	{ "wild", ROLE_MACHINE, CAP_READ },

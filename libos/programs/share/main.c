@@ -17,7 +17,6 @@
 #include "kernel/base/string.h"
 #include "libos/code/program.h"
 #include "libos/crt/program.h"
-#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/programs/share/share.h"
 #include "libos/text/text.h"
@@ -169,14 +168,10 @@ spec_of(u32 flags)
 static void
 add_type(u32 volume, u32 type, u32 shift, const char *function)
 {
-	struct cpio_entry entry;
-	i64 program;
+	i64 program = program_load_boot("owns.bpf", function,
+					PROGRAM_OWNS_64 + shift - VOLUME_SHIFT_MIN);
 
-	share_must(cpio_find(boot.data, boot.len_bytes, "owns.bpf", &entry) ? 0 : -E_ABSENT,
-		   "find owns.bpf");
-	program = share_must(program_load_object(entry.data, entry.data_len, function,
-						 PROGRAM_OWNS_64 + shift -
-						 VOLUME_SHIFT_MIN), function);
+	share_must(program, function);
 	share_must(sys_volume_type(volume, type, shift, (u32)program,
 				   LAST_BLOCK - type), "add a type");
 }

@@ -6,7 +6,6 @@
 
 #include "libos/code/program.h"
 #include "libos/crt/program.h"
-#include "libos/image/cpio.h"
 #include "libos/mem/archive.h"
 #include "libos/mem/frames.h"
 #include "libos/programs/hostile/verdict.h"
@@ -26,13 +25,9 @@ raw_run(enum queue_op op, u64 block, u32 count)
 
 // A program of the archive; the verdict says whether it was accepted.
 static u32
-load(const struct archive *boot, const char *name, enum program_type type)
+load(const char *name, enum program_type type)
 {
-	struct cpio_entry entry;
-
-	need("find owns.bpf", cpio_find(boot->data, boot->len_bytes, "owns.bpf", &entry)
-	     ? 0 : -E_ABSENT);
-	return (u32)need(name, program_load_object(entry.data, entry.data_len, name, type));
+	return (u32)need(name, program_load_boot("owns.bpf", name, type));
 }
 
 static void
@@ -99,10 +94,10 @@ wild_program(void)
 
 // Programs of types: before one is on the disk, and when it is.
 static void
-types(const struct archive *boot, u32 volume, struct volume_user *user)
+types(u32 volume, struct volume_user *user)
 {
-	u32 folder = load(boot, "folder_owns", PROGRAM_OWNS_64);
-	u32 greedy = load(boot, "greedy_owns", PROGRAM_OWNS_64);
+	u32 folder = load("folder_owns", PROGRAM_OWNS_64);
+	u32 greedy = load("greedy_owns", PROGRAM_OWNS_64);
 
 	refused("a type that owns something from the beginning",
 		sys_volume_type(volume, 1, 6, greedy, 14), E_OWNS);
@@ -131,9 +126,9 @@ types(const struct archive *boot, u32 volume, struct volume_user *user)
 
 // What the disk holds is opened with its own program or not at all.
 static void
-forged_type(const struct archive *boot, struct volume_spec *spec)
+forged_type(struct volume_spec *spec)
 {
-	u32 liar = load(boot, "liar_owns", PROGRAM_OWNS_64);
+	u32 liar = load("liar_owns", PROGRAM_OWNS_64);
 	struct volume_user user;
 	u32 volume;
 
@@ -274,10 +269,10 @@ owner_main(const struct archive *boot, u32 blocks_slot, u64 first)
 	wild_program();
 	volume = (u32)need("format", sys_volume_open(&spec));
 	need("use it", volume_use(&user, volume, 0, 1));
-	types(boot, volume, &user);
+	types(volume, &user);
 	volume_leave(&user);
 	need("close it", cap_drop_all(volume));
-	forged_type(boot, &spec);
+	forged_type(&spec);
 	lost_blocks(&spec);
 	hoarded_frames(boot);
 	queue_close(&raw);
