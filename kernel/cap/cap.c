@@ -232,6 +232,8 @@ cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		return -E_RANGE;
 	if (cap->depth == CAP_DEPTH_MAX)
 		return -E_DEPTH;
+	if (cap->cuts == CAP_CUTS_LAST)
+		return -E_TABLE;
 	return cap_room(tree, target);
 }
 
@@ -378,7 +380,8 @@ cap_cut(struct cap_tree *tree, u32 node, bool self)
 	struct cap *cap = &tree->pool[node];
 
 	ASSERT(cap->type != CAP_NONE);
-	cap->cuts++;
+	if (cap->children && cap->cuts < CAP_CUTS_LAST)
+		cap->cuts++;
 	cap->marked |= self;
 }
 

@@ -19,7 +19,8 @@
 // Authority is withdrawn from a whole subtree at once, in O(1), by cap_cut():
 // each node remembers how often its parent had been cut when it was derived, and
 // whether it is live is a walk to the root (cap_is_live). What is no longer live
-// is refused by every look-up and removed later, one node a step.
+// is refused by every look-up and removed later, one node a step. A node whose cuts are
+// used up is not derived from any more (-E_TABLE): no cut ever undoes an earlier one.
 //
 // Not reentrant; the host serialises. No allocation: the host gives the pool.
 
@@ -28,6 +29,7 @@
 
 #define CAP_NIL 0xffffffffu
 #define CAP_GENERATION_LAST 0xffffffffu
+#define CAP_CUTS_LAST 0xffffffffu
 
 // One capability. `generation` counts the uses of this node, so that a host
 // may keep (node, generation) and see later whether it is still the same.

@@ -400,6 +400,42 @@ test_a_cut_withdraws_a_subtree(void **state)
 	assert_int_equal(tree.used, 1);
 }
 
+// What was withdrawn stays so however often there is more to withdraw, also where the
+// cuts of a node are used up: it can then give nothing that would be withdrawn from birth.
+static void
+test_cuts_never_repeat(void **state)
+{
+	u32 old, child;
+
+	(void)state;
+	start();
+	assert_int_equal(cap_mint(&tree, 0, 1, CAP_FRAMES, CAP_ALL, 0, 8), 1);
+	old = lists[1].node[cap_derive(&tree, 0, 1, 1, CAP_ALL, 0, 4)];
+	tree.pool[lists[0].node[1]].cuts = CAP_CUTS_LAST - 1;
+	assert_false(cap_is_live(&tree, old, pool[old].generation));
+	child = lists[1].node[cap_derive(&tree, 0, 1, 1, CAP_ALL, 4, 4)];
+	assert_true(cap_is_live(&tree, child, pool[child].generation));
+	for (u32 i = 0; i < 3; i++) {
+		cap_cut(&tree, lists[0].node[1], false);
+		assert_false(cap_is_live(&tree, old, pool[old].generation));
+		assert_false(cap_is_live(&tree, child, pool[child].generation));
+		assert_int_equal(cap_check_derive(&tree, 0, 1, 1, CAP_READ, 0, 1), -E_TABLE);
+	}
+	cap_check(&tree);
+}
+
+// Cuts that nothing is withdrawn by wear nothing out.
+static void
+test_cuts_count_what_they_withdraw(void **state)
+{
+	(void)state;
+	start();
+	assert_int_equal(cap_mint(&tree, 0, 1, CAP_FRAMES, CAP_ALL, 0, 8), 1);
+	tree.pool[lists[0].node[1]].cuts = CAP_CUTS_LAST - 1;
+	cap_cut(&tree, lists[0].node[1], false);
+	assert_int_equal(cap_check_derive(&tree, 0, 1, 1, CAP_READ, 0, 1), 0);
+}
+
 int
 main(void)
 {
@@ -410,6 +446,8 @@ main(void)
 		cmocka_unit_test(test_a_reused_node_has_a_new_generation),
 		cmocka_unit_test(test_a_node_retires_before_its_generations_repeat),
 		cmocka_unit_test(test_a_cut_withdraws_a_subtree),
+		cmocka_unit_test(test_cuts_never_repeat),
+		cmocka_unit_test(test_cuts_count_what_they_withdraw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,8 @@ own_take(struct own *own, u64 base, u64 count, u16 owner,
 void
 own_release(struct own *own, u64 base, u64 count);
 
-// References from devices and sleepers. own_unpin() frees what was in limbo.
+// References from devices and sleepers. own_unpin() frees what was in limbo. What pins is
+// in tables of the host, so few that the counts never overflow (kernel/sys/audit.c).
 void
 own_pin(struct own *own, u64 base, u64 count);
 void

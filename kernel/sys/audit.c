@@ -12,13 +12,25 @@
 // Nothing is in transit between two calls but what A5 counts: frames in limbo have
 // pins, blocks under a device's hand are an operation of a queue.
 
+#include "kernel/abi/ring.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
+#include "kernel/dev/disk.h"
+#include "kernel/dev/nic.h"
 #include "kernel/fabric/fabric.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/tables.h"
+
+// The most pins that one frame can have: each of A5's holders pins it at most once, for
+// each piece of a frame to send and each word of a sleeper. So own_pin() never counts past
+// what fits, whatever programs do.
+#define PINS_MAX \
+	(NIC_FLIGHTS_MAX * RING_PIECES_MAX + DISK_FLIGHTS_MAX + \
+	 FABRIC_QUEUES_MAX * FABRIC_OPEN_MAX + ENVS_MAX * (2u * WAIT_WORDS_MAX + 1u))
+
+STATIC_ASSERT(PINS_MAX < 0x10000u);
 
 struct holdings {
 	u64 owned;		// frames, by the frame table
@@ -39,6 +51,7 @@ count_frames(void)
 	for (u64 f = 0; f < frames.count; f++) {
 		const struct frame_info *frame = &frames.frame[f];
 
+		ASSERT(frame->pins <= PINS_MAX);
 		pins += frame->pins;
 		if (frame->state != FRAME_OWNED && frame->state != FRAME_TABLE)
 			continue;
