@@ -105,6 +105,21 @@ must(i64 result, const char *what)
 	sys_env_exit(STATUS_FAILED);
 }
 
+// The first argument that names no test, or NULL.
+static const char *
+unknown(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		u32 t = 0;
+
+		while (t < ARRAY_SIZE(tests) && strcmp(argv[i], tests[t].name))
+			t++;
+		if (t == ARRAY_SIZE(tests))
+			return argv[i];
+	}
+	return NULL;
+}
+
 static bool
 wanted(const char *name, int argc, char **argv)
 {
@@ -122,6 +137,10 @@ main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "child"))
 		return child_main(argv[2]);
+	if (unknown(argc, argv)) {
+		print("selftest: there is no test '%s'\n", unknown(argc, argv));
+		return STATUS_USAGE;
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(tests); i++) {
 		if (!wanted(tests[i].name, argc, argv))
 			continue;
