@@ -22,9 +22,13 @@ HEAD = """# System calls: the reference
 
 Made from `kernel/abi/syscalls.def`, `bounds.def` and `errors.def` by `make reference`; a test
 holds it to them. [syscalls.md](syscalls.md) is the manual: what each call demands and
-answers. *At most* is what one call does, in constants of the ABI; on its way out a processor
-also takes what has come from devices (4 batches of 256 frames, 86 disk operations) and chooses
-who runs (64 slices, 64 environments). [stays.md](stays.md) has what that takes, measured.
+answers. *At most* is what one call does, in constants of the ABI and, where frames are sought,
+of the machine: a search goes through the frames of the node, 262,144 for each GiB. On its way
+out a processor also takes what has come from devices (4 batches of 256 frames, 86 disk
+operations), does what is due for others, and chooses who runs (64 slices, 64 environments).
+What is due is a round of an environment's end, one of a request that was not met, and what the
+fabric has to send, each bounded as `env_exit`, `cap_revoke` and `fabric_kick`.
+[stays.md](stays.md) has what that takes, measured.
 """
 
 
