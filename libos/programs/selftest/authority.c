@@ -69,17 +69,6 @@ let_it_look(void)
 	check(h.shared->count != count, "and it goes on");
 }
 
-static void
-wait_settled(void)
-{
-	while (other()->requests) {
-		if (!changed(&other()->requests, other()->requests)) {
-			check(false, "requests end");
-			return;
-		}
-	}
-}
-
 // Asks for that many units beyond what the holder does not use.
 static void
 ask_frames(u32 units, u64 delay_ns)
@@ -117,15 +106,6 @@ check_books(const struct books *before, u32 units)
 	      "all of which came to the parent");
 }
 
-static void
-check_record(u32 which, u32 type, u32 slot, u64 base, u64 count)
-{
-	const volatile struct revoke_taken *r = &h.shared->record[which];
-
-	check(h.shared->records > which && r->type == type && r->slot == slot &&
-	      r->base == base && r->count == count, "the record says so");
-}
-
 // A holder that listens gives what it likes before the deadline.
 void
 test_request(void)
@@ -138,7 +118,7 @@ test_request(void)
 	     other()->state != ENV_ASLEEP && now_ns() < until;)
 		sys_yield(SLOT_NONE);
 	ask_frames(OWED, LATE_NS);
-	wait_settled();
+	helper_settled(&h);
 	check_books(&before, OWED);
 	let_it_look();
 	check(h.shared->value == OWED, "the upcall ended its sleep");
@@ -161,14 +141,14 @@ test_taken(void)
 	check(other()->used.frames == before.used, "nothing goes before its time");
 	check(sys_revoke_ask(h.child.env, SLOT_NONE, CAP_FRAMES, 5, now_ns()) ==
 	      OWED + 5, "a second request adds to the first");
-	wait_settled();
+	helper_settled(&h);
 	check_books(&before, OWED + 5);
 	let_it_look();
 	check(h.shared->whole[0] == HOLDER_PAGES, "the first part is whole");
 	check(h.shared->whole[1] == HOLDER_PAGES - OWED - 5,
 	      "of the last the end is gone");
 	check(h.shared->records == 1, "one capability was shortened");
-	check_record(0, CAP_FRAMES, h.shared->slot[1],
+	helper_recorded(&h, 0, CAP_FRAMES, h.shared->slot[1],
 		     h.shared->base[1] + HOLDER_PAGES - OWED - 5, OWED + 5);
 	helper_end(&h);
 }
@@ -182,14 +162,14 @@ test_declared(void)
 	start("hold-declared", (struct quota){ .frames = 300 });
 	before = read_books();
 	ask_frames(more, SOON_NS);
-	wait_settled();
+	helper_settled(&h);
 	check_books(&before, more);
 	let_it_look();
 	check(h.shared->whole[0] == HOLDER_KEEPS, "what is declared goes first");
 	check(h.shared->whole[1] == HOLDER_PAGES - 3, "then the rest");
-	check_record(0, CAP_FRAMES, h.shared->slot[0],
+	helper_recorded(&h, 0, CAP_FRAMES, h.shared->slot[0],
 		     h.shared->base[0] + HOLDER_KEEPS, more - 3);
-	check_record(1, CAP_FRAMES, h.shared->slot[1],
+	helper_recorded(&h, 1, CAP_FRAMES, h.shared->slot[1],
 		     h.shared->base[1] + HOLDER_PAGES - 3, 3);
 	helper_end(&h);
 }
@@ -204,7 +184,7 @@ test_scribbler(void)
 	before = read_books();
 	for (u32 i = 1; i <= 5; i++) {
 		ask_frames(9, 0);
-		wait_settled();
+		helper_settled(&h);
 		check_books(&before, 9 * i);
 	}
 	let_it_look();
@@ -223,7 +203,7 @@ test_reserve(void)
 	start("hold", quota);
 	check(sys_revoke_ask(h.child.env, SLOT_NONE, CAP_FRAMES, ~0u,
 			     now_ns() + SOON_NS) > 0, "everything is owed");
-	wait_settled();
+	helper_settled(&h);
 	for (u64 f = 0; f < sys_info()->frame_count; f++)
 		tables += frame_table()[f].owner == h.child.index &&
 			  frame_table()[f].state == FRAME_TABLE;
@@ -258,7 +238,7 @@ test_family(void)
 	check(sys_revoke_ask(h.child.env, SLOT_NONE, CAP_FRAMES,
 			     other()->quota.frames, now_ns() + SOON_NS) > 0,
 	      "all of its own is owed");
-	wait_settled();
+	helper_settled(&h);
 	// Who was ended is taken apart in rounds.
 	for (u64 end = now_ns() + PATIENCE_NS;
 	     (other()->used.envs != 1 || is_listed(second)) && now_ns() < end;)
@@ -284,7 +264,7 @@ test_taken_others(void)
 			     now_ns() + SOON_NS) == 2, "slices are owed");
 	check(sys_revoke_ask(h.child.env, SLOT_NONE, CAP_RING, ~0u,
 			     now_ns() + SOON_NS) > 0, "rings are owed");
-	wait_settled();
+	helper_settled(&h);
 	check(self()->quota.slices == slices + 1, "one slice came back");
 	check(other()->used.slices == 1 && other()->quota.slices == 1, "one stays");
 	check(other()->used.rings == REVOKE_KEEPS_RINGS, "one ring stays");
@@ -309,19 +289,19 @@ test_lent(void)
 	slot = (u32)sys_cap_derive(run.slot, h.child.env, CAP_READ, run.frame, 16);
 	check(sys_revoke_ask(h.child.env, run.slot, CAP_FRAMES, 5,
 			     now_ns() + SOON_NS) == 5, "five are owed");
-	wait_settled();
+	helper_settled(&h);
 	must(sys_cap_inspect(h.child.env, slot, &info), "cap_inspect");
 	check(info.base == run.frame && info.count == 11, "five are gone");
 	check(sys_revoke_ask(h.child.env, run.slot, CAP_FRAMES, ~0ull,
 			     now_ns() + SOON_NS) == 11, "all of it is owed");
-	wait_settled();
+	helper_settled(&h);
 	must(sys_cap_inspect(h.child.env, slot, &info), "cap_inspect");
 	check(info.type == CAP_NONE, "all is gone");
 	check(sys_revoke_ask(h.child.env, run.slot, CAP_FRAMES, 1,
 			     now_ns() + SOON_NS) == 0, "nothing more is owed");
 	let_it_look();
-	check_record(0, CAP_FRAMES, slot, run.frame + 11, 5);
-	check_record(1, CAP_FRAMES, slot, run.frame, 11);
+	helper_recorded(&h, 0, CAP_FRAMES, slot, run.frame + 11, 5);
+	helper_recorded(&h, 1, CAP_FRAMES, slot, run.frame, 11);
 	check(h.shared->whole[0] == HOLDER_PAGES &&
 	      h.shared->whole[1] == HOLDER_PAGES, "of its own, nothing");
 	helper_end(&h);

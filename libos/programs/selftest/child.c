@@ -327,6 +327,8 @@ child_main(const char *what)
 		{ "hold-scribbling", hold_scribbling },
 		{ "hold-family", hold_family },
 		{ "hold-others", hold_others },
+		{ "hold-blocks", hold_blocks },
+		{ "hold-blocks-politely", hold_blocks_politely },
 		{ "tick", tick },
 		{ "hoard", hoard },
 		{ "predicate", sleep_by_predicate },

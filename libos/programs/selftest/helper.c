@@ -76,6 +76,29 @@ helper_end(struct helper *helper)
 	frames_give(&helper->page);
 }
 
+void
+helper_settled(const struct helper *helper)
+{
+	const volatile struct env_info *info = &env_table()[helper->child.index];
+
+	while (info->requests) {
+		if (!changed(&info->requests, info->requests)) {
+			check(false, "requests end");
+			return;
+		}
+	}
+}
+
+void
+helper_recorded(const struct helper *helper, u32 which, enum cap_type type, u32 slot,
+		u64 base, u64 count)
+{
+	const volatile struct revoke_taken *r = &helper->shared->record[which];
+
+	check(helper->shared->records > which && r->type == type && r->slot == slot &&
+	      r->base == base && r->count == count, "the record says so");
+}
+
 bool
 changed(const volatile u32 *word, u32 was)
 {

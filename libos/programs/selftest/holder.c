@@ -6,6 +6,7 @@
 #include "kernel/base/string.h"
 #include "libos/crt/attempt.h"
 #include "libos/crt/start.h"
+#include "libos/io/queue.h"
 #include "libos/io/ring.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
@@ -46,10 +47,21 @@ read_page(void *frame)
 }
 
 static void
+note_records(void)
+{
+	struct revoke_taken taken;
+
+	while (revoke_record_next(&taken)) {
+		if (shared->records < 4)
+			shared->record[shared->records] = taken;
+		shared->records++;
+	}
+}
+
+static void
 look(void)
 {
 	struct upcall_frame fault;
-	struct revoke_taken taken;
 
 	for (u32 i = 0; i < 2; i++) {
 		u32 whole = 0;
@@ -58,11 +70,7 @@ look(void)
 			whole += !attempt(read_page, (void *)f, &fault);
 		shared->whole[i] = whole;
 	}
-	while (revoke_record_next(&taken)) {
-		if (shared->records < 4)
-			shared->record[shared->records] = taken;
-		shared->records++;
-	}
+	note_records();
 }
 
 // From the order that was `seen` last.
@@ -183,4 +191,67 @@ hold_others(void)
 	shared->whole[1] = sys_ring_kick(ring[1].slot) == -E_SLOT;
 	announce(&shared->state, 2);
 	serve(1);
+}
+
+// How many of its blocks a queue reads, from the first on.
+static u32
+readable(struct queue *queue, const struct frame_run *page)
+{
+	u32 count = 0;
+
+	while (count < HOLDER_BLOCKS &&
+	       !queue_run(queue, QUEUE_READ, shared->base[0] + count, page->frame, 1, NEVER))
+		count++;
+	return count;
+}
+
+// Blocks in slot[0] from base[0] on, which its test gave. At each order it says in
+// `whole` how many its queue reads, and how many one that is bound anew.
+static void
+serve_blocks(void)
+{
+	struct frame_run page;
+	struct queue queue;
+
+	must(frames_take(1, &page), "a page");
+	announce(&shared->state, 1);
+	while (shared->order == 0)
+		sys_yield(SLOT_NONE);
+	must(queue_open(&queue, shared->slot[0], &page), "bind a queue");
+	for (u32 seen = 0;;) {
+		if (shared->order == seen) {
+			sys_yield(SLOT_NONE);
+			continue;
+		}
+		seen = shared->order;
+		shared->whole[0] = readable(&queue, &page);
+		queue_close(&queue);
+		must(queue_open(&queue, shared->slot[0], &page), "bind a queue");
+		shared->whole[1] = readable(&queue, &page);
+		note_records();
+		announce(&shared->state, seen + 1);
+	}
+}
+
+void
+hold_blocks(void)
+{
+	serve_blocks();
+}
+
+// In the upcall.
+static void
+give_blocks(void)
+{
+	u64 owed = revoke_owed(CAP_BLOCKS);
+
+	if (owed)
+		must(sys_cap_trim(shared->slot[0], HOLDER_BLOCKS - owed), "cap_trim");
+}
+
+void
+hold_blocks_politely(void)
+{
+	revoke_handler_set(give_blocks);
+	serve_blocks();
 }

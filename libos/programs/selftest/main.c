@@ -59,6 +59,7 @@ static const struct test {
 	{ "revoke-family", test_family },
 	{ "revoke-others", test_taken_others },
 	{ "revoke-lent", test_lent },
+	{ "revoke-blocks", test_blocks },
 	{ "programs", test_programs },
 	{ "predicates", test_predicates },
 	{ "handlers", test_handlers },

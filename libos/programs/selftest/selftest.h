@@ -42,6 +42,7 @@ struct shared {
 #define CHILD_FRAMES 200u	// the quota of a helper
 #define HOLDER_PAGES 64u	// in each of its two parts
 #define HOLDER_KEEPS 8u		// of the first, where it declares
+#define HOLDER_BLOCKS 16u	// of the disk, where it holds those
 
 struct helper {
 	struct child child;
@@ -63,6 +64,15 @@ helper_start_with(struct helper *helper, char *what, u32 cpu,
 // Ends the child and gives back what it cost.
 void
 helper_end(struct helper *helper);
+
+// Waits until no request that the child has is open; fails after PATIENCE_NS.
+void
+helper_settled(const struct helper *helper);
+
+// The child found that record of what was taken from it.
+void
+helper_recorded(const struct helper *helper, u32 which, enum cap_type type, u32 slot,
+		u64 base, u64 count);
 
 // Sleeps until *word differs from `was` (false: it did not in PATIENCE_NS), or
 // makes the change known to the one that sleeps.
@@ -150,6 +160,10 @@ hold_family(void);
 void
 hold_others(void);
 void
+hold_blocks(void);
+void
+hold_blocks_politely(void);
+void
 test_request(void);
 void
 test_taken(void);
@@ -165,6 +179,8 @@ void
 test_taken_others(void);
 void
 test_lent(void);
+void
+test_blocks(void);
 void
 test_refusals(void);
 void

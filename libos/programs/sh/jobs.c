@@ -84,6 +84,7 @@ static const struct need {
 	{ "scarce", ROLE_FABRIC, USE },
 	{ "selftest", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "selftest", ROLE_NIC, USE | CAP_DERIVE },
+	{ "selftest", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "share", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
 	{ "share", ROLE_BLOCKS, USE | CAP_DERIVE },
 	{ "siblings", ROLE_BOOT_ARCHIVE, CAP_READ | CAP_EXECUTE | CAP_DERIVE },
