@@ -3,7 +3,8 @@
 // words are in libos/programs/hostile/control.h). And what holds at each entry.
 //
 // Scarcity: each SCARCE() of the kernel's sources counts, for the environment that
-// asked only, and the nth fails. A site that has failed remembers it.
+// asked only, and the nth fails; or the one that is named fails, for whoever comes there
+// next. A site that has failed remembers it.
 
 #include "harness/checked/checked.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -24,6 +25,8 @@ u32 planted_bug;		// planted.py: 0 for none
 static bool performing;			// in a do_*, which may not fail
 static u32 scarce_env = ENVS_MAX;
 static u64 scarce_left;
+static u64 named_file;			// the first letters of its name
+static u64 named_line;			// where the mark begins; 0: none is named
 static u64 sites_failed;
 
 i64
@@ -50,11 +53,33 @@ __real_upcall_fault(struct env *env, bool locked);
 bool
 __wrap_upcall_fault(struct env *env, bool locked);
 
+static bool
+is_counted_out(void)
+{
+	return this_cpu()->current == scarce_env && scarce_left && !--scarce_left;
+}
+
+// The compiler names the last line of a mark.
+static bool
+is_named(const struct scarce_site *site)
+{
+	u64 line = (u64)site->line;
+	const char *name = site->file;
+
+	if (line < named_line || line >= named_line + SCARCE_LINES_MAX)
+		return false;
+	for (const char *at = name; *at; at++)
+		name = *at == '/' ? at + 1 : name;
+	if (control_word(name) != named_file)
+		return false;
+	named_line = 0;
+	return true;
+}
+
 bool
 scarce_fails(struct scarce_site *site)
 {
-	if (performing || this_cpu()->current != scarce_env || !scarce_left ||
-	    --scarce_left)
+	if (performing || !((named_line && is_named(site)) || is_counted_out()))
 		return false;
 	if (!site->failed)
 		kprintf("scarce: %s:%d\n", site->file, site->line);
@@ -130,6 +155,12 @@ __wrap_do_null(struct call *call)
 		return 0;
 	case CONTROL_SCARCE_LEFT:
 		return (i64)scarce_left;
+	case CONTROL_SCARCE_FILE:
+		named_file = call->a[2];
+		return 0;
+	case CONTROL_SCARCE_LINE:
+		named_line = call->a[2];
+		return 0;
 	case CONTROL_SITES:
 		return (i64)sites_failed;
 	case CONTROL_PLANT:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from guest import PATIENCE_S, ROOT, Guest, build_folder
+from guest import PATIENCE_S, ROOT, Guest, build_folder, kernel_image
 from clusters.machine import Machine
 
 sys.path.insert(0, str(ROOT / "harness" / "switch"))
@@ -31,7 +31,8 @@ class Node(Guest):
     """A Guest on a port of a switch, without the user network."""
 
     def __init__(self, switch: Switch, number: int, append: str, *, agent: bool = False,
-                 words: list[str] | None = None, images: Path | None = None, **options):
+                 words: list[str] | None = None, images: Path | None = None,
+                 checked: bool = False, **options):
         # What Guest adds for its website does not apply: a Machine's start is enough.
         # Without its agent, the programs that a test starts use the fabric alone.
         folder = Path(tempfile.mkdtemp(prefix="deos-node-"))
@@ -39,7 +40,7 @@ class Node(Guest):
         options.setdefault("memory_mib", 64)
         mac = f"52:54:00:fa:00:{number:02x}"
         Machine.__init__(self, folder, f"node-{number}", mac=mac,
-                         kernel=images / "deos.elf",
+                         kernel=kernel_image(images, checked),
                          netdev="stream,id=net,server=off,addr.type=unix,addr.path="
                                 + switch.path(number),
                          modules=[images / "boot.cpio"],

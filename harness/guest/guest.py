@@ -44,6 +44,11 @@ def build_folder() -> Path:
     return ROOT / os.environ.get("DEOS_BUILD", "build")
 
 
+def kernel_image(images: Path, checked: bool) -> Path:
+    """The kernel of a build, or the one that checks itself."""
+    return images / ("checked/deos.elf" if checked else "deos.elf")
+
+
 def archive(files: dict[str, bytes]) -> bytes:
     """A site as it travels: the archive of these files."""
     out = bytearray()
@@ -69,8 +74,7 @@ class Guest(Machine):
             modules[1].write_bytes(archive(site))
         netdev = "user,id=net,hostfwd=tcp:127.0.0.1:0-10.0.2.15:80" if network else None
         super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
-                         kernel=kernel or build_folder() / ("checked/deos.elf" if checked
-                                                            else "deos.elf"),
+                         kernel=kernel or kernel_image(build_folder(), checked),
                          modules=modules, append=append, disk=disk, cpu=cpu, entropy=entropy,
                          icount=icount, nic=nic, disk_bus=disk_bus)
         self.pcap = folder / "frames.pcap"

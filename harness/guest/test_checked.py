@@ -11,7 +11,7 @@ import pytest
 import accounts
 import campaign
 from conftest import SITE
-from guest import ADDRESS, ROOT, Guest
+from guest import ADDRESS, Guest
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
 
@@ -112,43 +112,3 @@ def test_oracle_finds(name):
     """A bug in a check is found."""
     numbers = [number for number, plant in enumerate(campaign.PLANTS, 1) if plant.name == name]
     assert len(numbers) == 1 and campaign.find(numbers[0], 3)
-
-
-def marks() -> list[set[str]]:
-    """Where the kernel's sources say that something may lack (kernel/base/scarce.h); the
-    compiler names the last line of a mark."""
-    found = []
-    for path in (ROOT / "kernel").glob("*/*.c"):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if "SCARCE(" in line:
-                found.append({f"{path.relative_to(ROOT)}:{number + i}" for i in range(3)})
-    return found
-
-
-def unmarked() -> list[str]:
-    """Refusals for want of something that no mark stands before."""
-    found = []
-    for path in (ROOT / "kernel/sys").glob("*.c"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines):
-            near = " ".join(lines[max(0, number - 3):number + 1])
-            if re.search(r"-E_(FRAMES|TABLE|LIST|QUOTA)\b", line) and "SCARCE(" not in near:
-                found.append(f"{path.relative_to(ROOT)}:{number + 1}: {line.strip()}")
-    return found
-
-
-def test_every_shortage(node, tmp_path):
-    """Each place that may lack something has failed once: the call says so, nothing is
-    left behind, and every invariant holds."""
-    disk = tmp_path / "disk"
-    disk.write_bytes(bytes(1 << 20))
-    guest = node(memory_mib=128, site=SITE, disk=disk, checked=True,
-                 append=ADDRESS + " cluster=test agent=off")
-    before = accounts.everything(guest)
-    said = guest.run("scarce", seconds=280)
-    assert re.search(r"^scarce: PASS \d+ attempts$", said, re.M), said
-    guest.check()
-    accounts.check_restored(guest, before)
-    failed = set(re.findall(r"^scarce: (kernel/\S+:\d+)$", guest.log(), re.M))
-    assert [mark for mark in marks() if not mark & failed] == []
-    assert unmarked() == []

@@ -17,6 +17,7 @@
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
@@ -126,7 +127,7 @@ rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count,
 
 	(void)host;
 	ASSERT(parent < caps.pool_size && cap->type != CAP_NONE);
-	if (list == NONE)
+	if (SCARCE(list == NONE))
 		return CODE_TABLE;
 	error = cap_check_derive(&caps, cap->list, cap->slot, list, rights, base,
 				 count);
@@ -180,17 +181,42 @@ grant_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	if (s->op == FABRIC_POOL &&
 	    links_version(fabric.links, s->node)->ops < OP_ALLOC)
 		return CODE_VERSION;
-	if (list == NONE)
+	if (SCARCE(list == NONE))
 		return CODE_TABLE;
 	return wire_code_of(cap_check_derive(&caps, queue->owner, s->slot, list,
 					     t->rights, t->base, t->count));
+}
+
+// Names it to its holder: its place in the export table, or RCAP_NONE.
+static u32
+entry_make(const struct fabric_queue *queue, const struct fabric_submit *s,
+	   const struct cap *cap)
+{
+	const struct fabric_target *t = &s->target;
+
+	if (SCARCE(false))
+		return RCAP_NONE;
+	return rcap_export(fabric.rcap, clock_ns(), &(struct rcap_grant){
+		.type = s->op == FABRIC_POOL ? TYPE_POOL : wire_type(cap->type),
+		.rights = (u8)t->rights,
+		.peer = s->node,
+		.incarnation = t->incarnation,
+		.environment = t->environment,
+		.node = cap_node(&caps, cap),
+		.node_generation = cap->generation,
+		.base = t->base,
+		.count = t->count,
+		.word = t->word,
+		.granter = (u16)queue->owner,
+		.weight = (u8)t->weight,
+	});
 }
 
 enum wire_code
 export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 {
 	const struct fabric_target *t = &s->target;
-	u32 list = list_find(), entry, node, place;
+	u32 list = list_find(), entry, place;
 	enum wire_code code = grant_check(queue, s, list);
 	const struct cap *cap;
 	struct pending *p;
@@ -202,24 +228,10 @@ export_grant(struct fabric_queue *queue, const struct fabric_submit *s)
 				   wire_type(cap_at(&caps, queue->owner,
 						    s->slot)->type));
 	cap = derive(queue->owner, s->slot, list, t->rights, t->base, t->count);
-	node = cap_node(&caps, cap);
 	p = pending_take(queue, PENDING_GRANT, s);
 	p->id = place = place_of(cap);
 	places[place].pending = (u32)(p - pendings);
-	entry = rcap_export(fabric.rcap, clock_ns(), &(struct rcap_grant){
-		.type = s->op == FABRIC_POOL ? TYPE_POOL : wire_type(cap->type),
-		.rights = (u8)t->rights,
-		.peer = s->node,
-		.incarnation = t->incarnation,
-		.environment = t->environment,
-		.node = node,
-		.node_generation = cap->generation,
-		.base = t->base,
-		.count = t->count,
-		.word = t->word,
-		.granter = (u16)queue->owner,
-		.weight = (u8)t->weight,
-	});
+	entry = entry_make(queue, s, cap);
 	if (entry != RCAP_NONE) {
 		// Unless it has ended already, and taken the node along.
 		if (places[place].pending == (u32)(p - pendings))
@@ -341,7 +353,7 @@ rcap_host_alloc(void *host, u32 parent, const struct wire_alloc *wanted,
 	ASSERT(wanted->range <= WIRE_ALLOC_RANGE && wanted->count <= WIRE_ALLOC_MAX);
 	mark_taken(wanted->base, wanted->range, taken);
 	unit = find_free(taken, wanted->range, wanted->count);
-	if (unit == wanted->range) {
+	if (SCARCE(unit == wanted->range)) {
 		got->later = sweep_again || sweep < PLACES_MAX;
 		return CODE_FRAMES;
 	}

@@ -14,6 +14,7 @@
 // with it; L2 it is OVER exactly when the core has ended its lease.
 
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/revoke.h"
@@ -96,13 +97,15 @@ lease_bind(struct fabric_queue *queue, const struct fabric_submit *s)
 		r.offset = s->offset + s->length - 1;
 		code = remote_check(queue, s, &r, &record);
 	}
-	if (code != CODE_NONE || !c)
-		return code != CODE_NONE ? code : CODE_TABLE;
+	if (code != CODE_NONE)
+		return code;
+	if (SCARCE(!c))
+		return CODE_TABLE;
 	terms = (struct rcap_lease_terms){
 		.remote = r.remote, .offset = r.offset,
 		.environment = r.environment, .tag = (u32)(c - copies),
 	};
-	lease = rcap_lease(fabric.rcap, &terms);
+	lease = SCARCE(false) ? RCAP_NONE : rcap_lease(fabric.rcap, &terms);
 	if (lease == RCAP_NONE)
 		return CODE_TABLE;
 	*c = (struct copy){

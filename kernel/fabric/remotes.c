@@ -17,6 +17,7 @@
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/fabric/state.h"
 #include "kernel/sys/env.h"
 #include "kernel/sys/revoke.h"
@@ -158,7 +159,7 @@ remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
 		return code;
 	if (!remote->secret_known)
 		return CODE_VERSION;
-	if (remote->tickets == ~0u)
+	if (SCARCE(remote->tickets == ~0u))
 		return CODE_TABLE;
 	*terms = (struct rcap_ticket_terms){
 		.remote = &remote->name,
@@ -213,7 +214,7 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 	place = pending_accept(env);
 	if (!place || cap_room(&caps, env))
 		return CODE_PLACE;
-	if (record == NONE || grant->count >> REMOTE_UNIT_BITS)
+	if (SCARCE(record == NONE) || grant->count >> REMOTE_UNIT_BITS)
 		return CODE_TABLE;
 	slot = cap_mint(&caps, env, SLOT_NONE, CAP_REMOTE, grant->rights,
 			(u64)record << REMOTE_UNIT_BITS, grant->count);

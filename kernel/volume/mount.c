@@ -8,6 +8,7 @@
 
 #include "kernel/abi/errors.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/siphash.h"
 #include "kernel/base/string.h"
 #include "kernel/volume/volume.h"
@@ -226,7 +227,7 @@ volume_type_add(struct volume *v, u32 type, u32 shift, const struct code_insn *t
 		}
 	}
 	slot = volume_slot(v, block);
-	if (slot == VOLUME_NONE) {
+	if (SCARCE(slot == VOLUME_NONE)) {
 		*t = (struct volume_type){ 0 };
 		return -E_TABLE;
 	}
@@ -250,7 +251,7 @@ volume_root_add(struct volume *v, u32 root, u32 type, u32 block, bool temporary)
 	error = check_child(v, block);
 	if (error)
 		return error;
-	if (v->used[root] >= v->catalogue.root[root].limit)
+	if (SCARCE(v->used[root] >= v->catalogue.root[root].limit))
 		return -E_QUOTA;
 	v->catalogue.root[root].block = (u16)block;
 	v->catalogue.root[root].type = (u8)type;

@@ -13,6 +13,7 @@
 
 #include "kernel/abi/errors.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/volume/volume.h"
 
@@ -42,10 +43,10 @@ volume_load(struct volume *v, u32 root, u32 block, u32 *slot)
 		return -E_AGAIN;
 	if (b->frame)
 		return 0;
-	if (b->flags & VOLUME_BLANK && !volume_may_keep(v, root))
+	if (SCARCE(b->flags & VOLUME_BLANK && !volume_may_keep(v, root)))
 		return -E_TABLE;
 	*slot = volume_slot(v, block);
-	if (*slot == VOLUME_NONE)
+	if (SCARCE(*slot == VOLUME_NONE))
 		return -E_TABLE;
 	b->frame = v->cache_frame + *slot;
 	if (b->flags & VOLUME_BLANK) {

@@ -10,6 +10,7 @@
 // Nothing is changed until all of it has passed.
 
 #include "kernel/abi/errors.h"
+#include "kernel/base/scarce.h"
 #include "kernel/base/string.h"
 #include "kernel/volume/volume.h"
 
@@ -196,7 +197,8 @@ compare(struct volume *v, const struct volume_update *u, const struct touched *t
 		owned = c->removes ? owned - c->count : owned + c->count;
 		added += c->removes ? 0 : c->count;
 	}
-	if (added && v->used[b->root] + added > v->catalogue.root[b->root].limit)
+	if (SCARCE(added && v->used[b->root] + added >
+				v->catalogue.root[b->root].limit))
 		return -E_QUOTA;
 	return mark_owned(v, u->block, t, after, true, &seen) && seen == owned
 		       ? 0 : -E_OWNS;
@@ -225,7 +227,8 @@ volume_update(struct volume *v, u32 root, const struct volume_update *u)
 		return -E_ABSENT;
 	if (b->busy || b->flags & VOLUME_LEAVING)
 		return -E_AGAIN;						// N3
-	if (!(b->flags & (VOLUME_DIRTY | VOLUME_BLANK)) && !volume_may_keep(v, root))
+	if (SCARCE(!(b->flags & (VOLUME_DIRTY | VOLUME_BLANK)) &&
+		   !volume_may_keep(v, root)))
 		return -E_TABLE;
 	memcpy(v->changed, bytes, BLOCK_SIZE);
 	apply_mods(v->changed, u);

@@ -5,9 +5,13 @@
 // call must fail with an error that means it, and what was made before it must go
 // away without a trace: used quotas and the capability list are as before, and the
 // kernel's tables hold together. It ends with the run in which nothing failed.
+//
+// `scarce FILE LINE` has the place in kernel/.../FILE whose mark begins in that line say
+// so once, whoever comes there next: what this scenario does not do, others do then.
 
 #include "kernel/abi/code.h"
 #include "kernel/abi/program.h"
+#include "kernel/base/string.h"
 #include "libos/crt/program.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
@@ -180,6 +184,20 @@ is_as_before(const struct account *before)
 	       now.used.rings == before->used.rings && now.held == before->held;
 }
 
+static int
+name_place(int argc, char **argv)
+{
+	u64 line;
+
+	if (argc != 3 || !string_to_u64(argv[2], &line)) {
+		print("usage: scarce [FILE LINE]\n");
+		return STATUS_USAGE;
+	}
+	control(CONTROL_SCARCE_FILE, control_word(argv[1]));
+	control(CONTROL_SCARCE_LINE, line);
+	return STATUS_OK;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -188,12 +206,12 @@ main(int argc, char **argv)
 	u32 runs = 0;
 	bool failed_one = true;
 
-	(void)argc;
-	(void)argv;
 	if (control(CONTROL_PRESENT, 0) != 1) {
 		print("scarce: this is not the checked kernel\n");
 		return STATUS_USAGE;
 	}
+	if (argc > 1)
+		return name_place(argc, argv);
 	arena = (u32)need("take frames", sys_frame_alloc(FRAME_ANY, 160));
 	need("look", sys_cap_inspect(CAP_SLOT_SELF, arena, &info));
 	arena_frame = info.base;
