@@ -27,6 +27,7 @@ BLOCK = 4096
 OPERATIONS = 10_000
 TRIES = 5
 OLD = "seen before"
+GONE = "the capability was revoked, or given up"
 STALE = "(?:from or to another life|no session)"
 
 
@@ -163,10 +164,27 @@ def test_refusals(faults):
     with Fabric(2, seed=SEED, faults=faults) as fabric:
         one, two = fabric.nodes
         two.background("remote serve 8", "remote: serving 8 pages\n")
+        free = accounts.frames(two)["total"]["free"]
         said = one.run(f"remote refuse {two.mac}")
         assert passed(said), said
+        wait_for(lambda: accounts.frames(two)["total"]["free"] == free + 8, PATIENCE_S)
         counted(two, "outside the range", "lacks a right", "another kind of object",
                 "not aligned", "nobody offers that service")
+
+
+def test_the_lender_ends():
+    """Whoever reads what a program lent is refused from when that ends on, whoever has the
+    frames next; the session goes on."""
+    with Fabric(2) as fabric:
+        one, two = fabric.nodes
+        job = two.background("remote serve 8", "remote: serving 8 pages\n")
+        one.background(f"remote pulse {two.mac}", "remote: pulse begins\n")
+        two.run(f"kill {job}")
+        gone = re.escape(GONE)
+        one.wait_for(rf"remote: pulse ended after \d+ ms: {gone}\n")
+        one.wait_for(rf"remote: it is back, as it was: {gone}\n")
+        two.background("remote serve 8", "remote: serving 8 pages\n")
+        assert "remote: wrote 6 bytes" in one.run(f"remote write {two.mac} 3 hello")
 
 
 def test_file_of_a_remote_disk(disk):

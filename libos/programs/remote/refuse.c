@@ -2,7 +2,8 @@
 // Attempts on another node that must be refused, each with its own code, touching
 // nothing and leaving the link alone. The page keeps a pattern, which is read again
 // after each attempt that names it. What is held at the end, copies under leases too,
-// is taken back, and refused or gone.
+// is taken back, and refused or gone. Then the owner gives the pages themselves back to
+// its kernel, and serves none any more: not a byte of whoever has them next is read.
 
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
@@ -14,6 +15,7 @@
 
 #define PAGES 2u
 #define BYTES (PAGES * 4096u)
+#define UNREAD 0xee
 
 enum code {
 #define X(name, number, sentence) name = number,
@@ -270,11 +272,11 @@ ask(enum far_asked kind)
 // Once it is taken back, it is refused as that, however far the owner has come
 // with cleaning up.
 static void
-revoked(enum far_asked how)
+revoked(void)
 {
 	i64 result;
 
-	expect("to ask for it to be taken back", ask(how), 0);
+	expect("to ask for it to be taken back", ask(FAR_ASK_REVOKE), 0);
 	do
 		result = attempt(operation(FABRIC_WRITE, pages.slot, 0, 8));
 	while (!result);
@@ -283,6 +285,26 @@ revoked(enum far_asked how)
 	attempt_holds("all of it", result == FAR_CODE(CODE_REVOKED));
 	pause_ns(FABRIC_LEASE_NS);
 	attempt_holds("no copy of it is left", copies_taken() == FABRIC_LEASES_EACH);
+}
+
+// The kernel takes what was lent from its holders in the same call that frees it.
+static void
+freed(void)
+{
+	const u8 *bytes = region_page(1);
+	bool same = true;
+	i64 result;
+
+	ask_or_exit(node, FAR_ASK_PAGES, CAP_READ, 0, PAGES, &readable);
+	expect("to ask for the pages to be freed", ask(FAR_ASK_FREE), 0);
+	do {
+		memset(region_page(1), UNREAD, PAGE_SIZE);
+		result = attempt(operation(FABRIC_READ, readable.slot, 0, PAGE_SIZE));
+	} while (!result);
+	attempt_holds("what was freed is refused", result == FAR_CODE(CODE_REVOKED));
+	for (u32 i = 0; i < PAGE_SIZE; i++)
+		same &= bytes[i] == UNREAD;
+	attempt_holds("no byte of it came", same);
 }
 
 static void
@@ -317,7 +339,8 @@ refuse(int argc, char **argv)
 	untouched();
 	narrowed();
 	leases();
-	revoked(FAR_ASK_REVOKE);
+	revoked();
+	freed();
 	attempt_holds("the link is the same", link_table()[node].session == session &&
 	      link_table()[node].state == FABRIC_LINK_UP);
 	print("remote: %s %u attempts%s\n", failures ? "FAIL" : "PASS", attempts,
