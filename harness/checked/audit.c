@@ -185,7 +185,7 @@ audit_counts(const struct env *env)
 	      info->used.envs == children, env->index, children, info->used.envs);
 }
 
-// H6 of the scheduler.
+// W2 of waiting.
 static void
 audit_due(const struct env *env)
 {

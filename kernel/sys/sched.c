@@ -12,8 +12,6 @@
 //   H5  cpu->overrun says that `current` runs on after the end of a slice, having
 //       been told so (UPCALL_SLICE_END); it ends within SLICE_OVERRUN_NS, and who
 //       owes time from an earlier one is not told again, but cut off at once
-//   H6  no deadline of a started environment is before due_ns of its processor, so
-//       that sleepers cost nothing until then, but for those that are hinted
 
 #include "kernel/sys/sched.h"
 #include "kernel/arch/x86_64/clock.h"
@@ -175,22 +173,6 @@ switch_out(struct cpu *cpu)
 		offer(cpu, &envs[env->caller]);
 }
 
-static u64
-due_ns(const struct env *env)
-{
-	return MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
-		   env->call_deadline_ns);
-}
-
-void
-sched_due(const struct env *env)
-{
-	struct cpu *cpu = &cpus[env->cpu];
-
-	ASSERT(env->cpu < cpu_count);
-	cpu->due_ns = min_u64(cpu->due_ns, due_ns(env));
-}
-
 static void
 switch_in(struct cpu *cpu, struct env *env)
 {
@@ -199,7 +181,7 @@ switch_in(struct cpu *cpu, struct env *env)
 	env->running_on = cpu->index;
 	env->cpu = cpu->index;
 	env->info->processor = cpu->index;
-	sched_due(env);
+	wait_due(env);
 	cpu->current = env->index;
 	cpu->door = &doors[env->index];
 	if (cpu->space != env->index) {
@@ -215,33 +197,6 @@ switch_in(struct cpu *cpu, struct env *env)
 	// Entries from user mode push into its context: SYSCALL's (trap.S), and traps.
 	cpu->context_end = cpu->tss.rsp[0] = (u64)&env->context.fs_base;
 	trace(TRACE_SWITCH, env->index, cpu->slice);
-}
-
-// Wakes sleepers of this processor that were hinted or whose time has come.
-// Returns the next time at which one wants to be looked at, or an earlier one.
-static u64
-look_at_sleepers(struct cpu *cpu, u64 now)
-{
-	bool all = now >= cpu->due_ns;
-	u64 next = all ? NEVER : cpu->due_ns;
-
-	if (all)
-		cpu->due_ns = NEVER;	// of those that are looked at now
-	for (u64 left = all ? env_started : wait_hinted; left; left &= left - 1) {
-		u64 bit = left & -left;
-		struct env *env = &envs[__builtin_ctzll(left)];
-
-		if (env->cpu != cpu->index)
-			continue;
-
-		if ((wait_hinted & bit) || due_ns(env) <= now)
-			wait_look(env, now);	// a predicate may say anew
-		wait_hinted &= ~bit;
-		sched_due(env);
-		if (due_ns(env) > now)
-			next = MIN(next, due_ns(env));
-	}
-	return next;
 }
 
 // The slices of a processor whose environments are awake, as bits: others need no look.
@@ -518,7 +473,7 @@ schedule(struct cpu *cpu)
 	for (;;) {
 		u64 now = clock_ns();
 		u64 aside = turn_aside(cpu, now);
-		u64 next = look_at_sleepers(cpu, now);
+		u64 next = wait_settle(cpu, now);
 		u32 chosen = cpu->current;
 
 		// Whoever woke just now is seen by the pick below.

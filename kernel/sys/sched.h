@@ -28,11 +28,6 @@ sched_leave(void);
 void
 sched_changed(const struct env *env);
 
-// A deadline of an environment has come nearer, or it belongs to another processor:
-// that one looks at it in time.
-void
-sched_due(const struct env *env);
-
 // Makes a processor look again soon, interrupting user mode or a halt there.
 void
 sched_kick(u32 cpu);

@@ -20,6 +20,7 @@
 #include "kernel/sys/env_life.h"
 #include "kernel/sys/sched.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/wait.h"
 
 STATIC_ASSERT(CALL_FAST == 0x80000000u);		// transfer.S
 
@@ -204,10 +205,10 @@ transfer_settle(struct cpu *cpu)
 		ASSERT(steps < TRANSFER_DEPTH_MAX);
 		settle_link(from, door);
 		envs[door->index].cpu = cpu->index;
-		sched_due(&envs[door->index]);
+		wait_due(&envs[door->index]);
 		door = from;
 	}
-	sched_due(root);
+	wait_due(root);
 	ASSERT(door == door_of(root));
 	root->running_on = CPU_NONE;
 	tail->running_on = cpu->index;
@@ -341,8 +342,8 @@ do_entry_call(struct call *call)
 	env_become(env, ENV_CALLING);
 	env_become(callee, ENV_RUNNABLE);
 	callee->cpu = this_cpu()->index;
-	sched_due(env);
-	sched_due(callee);
+	wait_due(env);
+	wait_due(callee);
 	this_cpu()->reschedule = true;
 	return 0;
 }

@@ -6,6 +6,8 @@
 // Invariant W1: an environment is ASLEEP exactly while its wait words are
 // pinned; every kernel write to a word that a program may watch is followed by
 // a hint.
+// Invariant W2: no deadline of a started environment is before due_ns of its processor,
+// so that sleepers cost nothing until then, but for those that are hinted.
 
 #include "kernel/sys/wait.h"
 #include "kernel/abi/layout.h"
@@ -114,7 +116,8 @@ watch_look(struct env *env)
 	}
 }
 
-void
+// Wakes a sleeper when a word differs or its deadline passed.
+static void
 wait_look(struct env *env, u64 now_ns)
 {
 	watch_look(env);
@@ -132,6 +135,46 @@ wait_look(struct env *env, u64 now_ns)
 		wake_with(env, -E_TIMEOUT);
 	else if (now_ns >= env->timer_deadline_ns || upcall_told_enters(env))
 		wake_with(env, -E_AGAIN);
+}
+
+static u64
+due_ns(const struct env *env)
+{
+	return MIN(MIN(env->wait_deadline_ns, env->timer_deadline_ns),
+		   env->call_deadline_ns);
+}
+
+void
+wait_due(const struct env *env)
+{
+	struct cpu *cpu = &cpus[env->cpu];
+
+	ASSERT(env->cpu < cpu_count);
+	cpu->due_ns = min_u64(cpu->due_ns, due_ns(env));
+}
+
+u64
+wait_settle(struct cpu *cpu, u64 now_ns)
+{
+	bool all = now_ns >= cpu->due_ns;
+	u64 next = all ? NEVER : cpu->due_ns;
+
+	if (all)
+		cpu->due_ns = NEVER;	// of those that are looked at now
+	for (u64 left = all ? env_started : wait_hinted; left; left &= left - 1) {
+		u64 bit = left & -left;
+		struct env *env = &envs[__builtin_ctzll(left)];
+
+		if (env->cpu != cpu->index)
+			continue;
+		if ((wait_hinted & bit) || due_ns(env) <= now_ns)
+			wait_look(env, now_ns);	// a predicate may say anew
+		wait_hinted &= ~bit;
+		wait_due(env);
+		if (due_ns(env) > now_ns)
+			next = MIN(next, due_ns(env));
+	}
+	return next;
 }
 
 void
@@ -241,7 +284,7 @@ sleep_on(struct env *env, const struct env_wait *wait, u32 count, u64 look_ns)
 	env->wait_deadline_ns = look_ns;
 	pin_words(env->wait, wait, count);
 	env_become(env, ENV_ASLEEP);
-	sched_due(env);
+	wait_due(env);
 	for (u32 i = 0; i < count; i++)
 		ring_watched(wait[i].frame, wait[i].offset);
 	this_cpu()->reschedule = true;
@@ -357,7 +400,7 @@ i64
 do_timer_set(struct call *call)
 {
 	call->env->timer_deadline_ns = call->a[0];
-	sched_due(call->env);
+	wait_due(call->env);
 	this_cpu()->reschedule = true;
 	return 0;
 }

@@ -6,9 +6,16 @@
 
 #include "kernel/sys/env.h"
 
-// Looks at a sleeper: wakes it when a word differs or its deadline passed.
+// Wakes sleepers of this processor that were hinted or whose time has come. Returns the
+// next time at which one wants to be looked at, or an earlier one.
+struct cpu;
+u64
+wait_settle(struct cpu *cpu, u64 now_ns);
+
+// A deadline of an environment has come nearer, or it belongs to another processor: that
+// one looks at it in time.
 void
-wait_look(struct env *env, u64 now_ns);
+wait_due(const struct env *env);
 
 // A watched word as it is now.
 u32

@@ -76,7 +76,7 @@ struct cpu {
 	u32 donee;		// who was given the rest of the slice, or ENVS_MAX
 	u64 slice_end_ns;
 	u64 since_ns;		// when `current` was last charged
-	u64 due_ns;		// sleepers are looked at no later (sched.c)
+	u64 due_ns;		// sleepers are looked at no later (wait.c)
 	bool lent;		// `payer` runs in somebody else's slice
 	bool fresh;		// the slice has begun and its owner not run in it yet
 	bool overrun;		// the slice is over, `current` was told to yield
