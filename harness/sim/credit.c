@@ -12,15 +12,6 @@
 
 #define SETTLED_NS (3 * NS_PER_SECOND)
 
-static bool
-link_to(const struct sim_node *node, u32 other, struct link_info *info)
-{
-	u16 peer = node->state == NODE_UP ? node_peer(node, other) : LINK_NONE;
-
-	return peer != LINK_NONE && links_info(node->links, peer, info) &&
-	       info->state == LINK_STATE_UP;
-}
-
 // Is the owner's session with the other one an old one?
 static bool
 is_settled(struct sim_node *owner, u32 other, u32 session)
@@ -39,9 +30,9 @@ credit_check(struct sim_node *owner)
 	u32 open = 0;
 
 	for (u32 other = 0; other < sim.nodes; other++) {
-		if (link_to(owner, other, &here) &&
+		if (node_session(owner, other, &here) &&
 		    is_settled(owner, other, here.session) &&
-		    link_to(&sim.node[other], node_index(owner), &there) &&
+		    node_session(&sim.node[other], node_index(owner), &there) &&
 		    here.incarnation == sim.node[other].incarnation[sim.boot[other]] &&
 		    there.incarnation == owner->incarnation[owner->boot])
 			open += there.credit ? there.open : 0;

@@ -22,6 +22,7 @@
 #define STEPS_APART (3 * NS_PER_SECOND / 2)	// of clocks, longer than a lease
 #define CREDIT_EACH 4u
 #define LOOK_EACH 8u
+#define WALK_EACH 64u
 #define REKEY_BITS 8u		// so that every session goes through several keys
 #define BATCH_ONE_IN 8u
 #define BATCH_NS (20 * NS_PER_US)
@@ -116,6 +117,15 @@ node_peer(const struct sim_node *node, u32 other)
 		return *place;
 	*place = links_find(node->links, uuid);
 	return *place;
+}
+
+bool
+node_session(const struct sim_node *node, u32 other, struct link_info *info)
+{
+	u16 peer = node->state == NODE_UP ? node_peer(node, other) : LINK_NONE;
+
+	return peer != LINK_NONE && links_info(node->links, peer, info) &&
+	       info->state == LINK_STATE_UP;
 }
 
 u32
@@ -430,10 +440,13 @@ set_timer(struct sim_node *node)
 	}
 }
 
+// Among many nodes a walk over all peers would cost more than the step that it follows:
+// the more there are, the rarer it is.
 static void
 walk_invariants(struct sim_node *node)
 {
-	bool all = ++node->steps % 64 == 0;
+	u32 each = sim.nodes > LARGE ? sim.nodes : WALK_EACH;
+	bool all = ++node->steps % each == 0;
 
 	if (sim.nodes > LARGE && !all)
 		return;

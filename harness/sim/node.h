@@ -59,6 +59,10 @@ node_of_uuid(const u8 uuid[16]);
 u16
 node_peer(const struct sim_node *node, u32 other);
 
+// False: the node does not run, or has no session with the other one.
+must_check bool
+node_session(const struct sim_node *node, u32 other, struct link_info *info);
+
 // The node whose peer this is.
 u32
 node_of_peer(const struct sim_node *node, u16 peer);

@@ -11,6 +11,7 @@ SIM_WARN := -Wall -Wextra -Werror -Wshadow -Wconversion -Wvla
 SIM_FLAGS := -std=gnu11 -O2 -g -DNET_PLANTED $(SIM_WARN) -I. -MMD -MP
 SIM_CHECKED_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -DNET_PLANTED \
 	-fsanitize=address,undefined -fno-sanitize-recover=all $(SIM_WARN) -I. -MMD -MP
+SIM_WRAP := -Wl,--wrap=crypto_public,--wrap=crypto_shared	# to agree.c
 SIM_SODIUM := $(B)/host/net/sodium/libsodium.o
 SIM_O := $(SIM_C:%.c=$(B)/harness/sim.o/%.o)
 SIM_CHECKED_O := $(SIM_C:%.c=$(B)/harness/sim-checked.o/%.o)
@@ -29,11 +30,11 @@ $(B)/harness/sim-checked.o/%.o: %.c
 
 $(B)/harness/sim: $(SIM_O) $(SIM_SODIUM)
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) -o $@ $^
+	$(Q)$(HOSTCC) $(SIM_WRAP) -o $@ $^
 
 $(B)/harness/sim-checked: $(SIM_CHECKED_O) $(SIM_SODIUM)
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^
+	$(Q)$(HOSTCC) -fsanitize=address,undefined $(SIM_WRAP) -o $@ $^
 
 # NODES has a default for `make run`; the simulator's is its own.
 SEEDS ?= 1..1000

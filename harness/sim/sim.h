@@ -47,7 +47,7 @@
 #define BOOTS_MAX 64u
 #define MEMBERS_MORE 8u		// nodes that take another's place, in a seed
 #define FORGET_NS (3 * NS_PER_SECOND / 2)	// of silence, until others get a place
-#define HUGE 256u		// above: less work and shorter phases
+#define HUGE 256u		// above: it is quiet for no longer than it takes
 #define LARGE 64u		// above: not everything is looked at in every step
 #define RECALLS 4u		// open requests for what was granted
 #define LEASES 4u		// copies of what is held

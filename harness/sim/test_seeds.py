@@ -87,6 +87,25 @@ def test_many_nodes():
     assert int(re.search(r"(\d+) operations", out)[1]) > 500
 
 
+def test_very_many_nodes():
+    """A seed's cost is that of its frames: walks over all peers are rare, and it is quiet for
+    as long as there is something to wait for."""
+    nodes = 300
+    out = passes("--seeds", "1..1", "--nodes", str(nodes))
+    sessions, walks = map(int, re.search(
+        r"^(\d+) sessions begun, all invariants of a node walked (\d+) times$", out,
+        re.MULTILINE).groups())
+    operations, events = map(int, re.search(r"(\d+) operations .* (\d+) events", out).groups())
+    assert sessions >= nodes * (nodes - 1) and operations > nodes
+    assert 10 * nodes < walks < events / nodes
+    assert int(re.search(r"^(\d+) s of virtual time", out, re.MULTILINE)[1]) <= 6
+
+
+def test_a_walk_among_many_nodes_finds_what_is_broken():
+    done = run("--seeds", "1", "--nodes", "70", "--bug", "OLD_SLOTS")
+    assert done.returncode == 1 and "net/link/check.c" in done.stdout
+
+
 def test_a_seed_is_the_same_run_twice():
     passes("--seeds", "1..20", "--twice")
 
