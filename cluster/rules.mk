@@ -7,7 +7,7 @@ API_RIG_O := $(patsubst %,$(B)/host/%.o,cluster/api/server_rig \
 	$(addprefix cluster/api/,invented_rig invented_fabric_rig json call show show_far \
 	show_fabric reasons metrics session) \
 	$(basename $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard cluster/record/*.c))) \
-	$(addprefix libos/http/,dynamic dynamic_text parse target date body status text) \
+	$(addprefix libos/http/,dynamic dynamic_text pace parse target date body status text) \
 	$(addprefix libos/store/,bundle manifest object hash) net/sodium/crypto \
 	net/sodium/libsodium $(addprefix kernel/base/,fmt string siphash) \
 	harness/testing/host_assert)

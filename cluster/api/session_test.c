@@ -9,6 +9,7 @@
 // links: libos/http/dynamic_text.c libos/http/parse.c libos/http/target.c
 // links: libos/http/date.c libos/http/body.c libos/http/status.c libos/http/text.c
 // links: kernel/base/fmt.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/http/pace.c
 
 #include <setjmp.h>
 #include <stdarg.h>

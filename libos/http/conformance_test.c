@@ -17,6 +17,7 @@
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
 // links: libos/http/status.c libos/http/text.c libos/image/cpio.c libos/text/text.c
 // links: kernel/base/fmt.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/http/pace.c
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -20,23 +20,20 @@
 // content will follow.
 //
 // Two clocks run. The state's deadline bounds heads, content, idleness and
-// lingering. The pace deadline bounds how slowly a client may take responses:
-// at each one, what was outstanding at the last (up to pace_bytes) must have
-// been acknowledged. Idleness and lingering begin when nothing is outstanding.
+// lingering. The other is the pace (pace.h), which bounds how slowly a client may
+// take responses. Idleness and lingering begin when nothing is outstanding.
 //
 // Invariants:
 //  N1  In BODY nothing of the response is sent; in SEND something is left.
 //  N2  In IDLE the parser is fresh; in HEAD it has seen `shown` bytes.
 //  N3  IDLE, HEAD, BODY and LINGER have a deadline, the others have none.
-//  N4  pace_target_bytes <= sent_bytes; in SEND the pace clock runs.
+//  N4  pace.target_bytes <= pace.sent_bytes; in SEND the pace clock runs.
 //  N5  requests <= limits.requests; the last one's response closes.
 //  N6  After SHUTDOWN no response byte is sent, and no state but LINGER,
 //      RELEASE and ABORT follows.
 
 #include "libos/http/conn.h"
 #include "kernel/base/assert.h"
-
-#define NEVER UINT64_MAX
 
 const struct http_limits http_limits_default = {
 	.head_timeout_ns = 10 * NS_PER_SECOND,
@@ -76,8 +73,7 @@ http_conn_init(struct http_conn *conn, const struct http_service *service,
 	conn->state = HTTP_CONN_IDLE;
 	conn->input_ended = false;
 	conn->requests = 0;
-	conn->pace_deadline_ns = NEVER;
-	conn->sent_bytes = conn->pace_target_bytes = 0;
+	http_pace_init(&conn->pace);
 	conn->linger_left_bytes = limits->linger_bytes;
 	enter_idle(conn, now_ns);
 	// A new connection has to say something as soon as a head has to come.
@@ -88,9 +84,8 @@ http_conn_init(struct http_conn *conn, const struct http_service *service,
 static void
 enter_send(struct http_conn *conn, u64 now_ns)
 {
-	enter(conn, HTTP_CONN_SEND, NEVER);
-	if (conn->pace_deadline_ns == NEVER)
-		conn->pace_deadline_ns = now_ns + conn->limits->pace_interval_ns;
+	enter(conn, HTTP_CONN_SEND, HTTP_NEVER);
+	http_pace_start(&conn->pace, conn->limits, now_ns);
 }
 
 static void
@@ -134,7 +129,7 @@ input_head(struct http_conn *conn, u64 now_ns, const char *bytes, u32 len)
 	switch (http_parse(&conn->parser, bytes, len)) {
 	case HTTP_PARSE_MORE:
 		if (conn->input_ended)
-			enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
+			enter(conn, HTTP_CONN_SHUTDOWN, HTTP_NEVER);
 		return 0;
 	case HTTP_PARSE_REFUSED:
 		refuse(conn, now_ns, conn->parser.refusal);
@@ -155,7 +150,7 @@ input_body(struct http_conn *conn, u64 now_ns, const char *bytes, u32 len)
 	case HTTP_BODY_MORE:
 		// Incomplete for ever: the message must not be answered as whole.
 		if (conn->input_ended)
-			enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
+			enter(conn, HTTP_CONN_SHUTDOWN, HTTP_NEVER);
 		break;
 	case HTTP_BODY_DONE:
 		enter_send(conn, now_ns);
@@ -175,7 +170,7 @@ static u32
 input_linger(struct http_conn *conn, u32 len)
 {
 	if (len > conn->linger_left_bytes)
-		enter(conn, HTTP_CONN_ABORT, NEVER);
+		enter(conn, HTTP_CONN_ABORT, HTTP_NEVER);
 	else
 		conn->linger_left_bytes -= len;
 	return len;
@@ -191,7 +186,7 @@ http_conn_input(struct http_conn *conn, u64 now_ns, const void *bytes, u32 len)
 		return input_linger(conn, len);
 	if (conn->state == HTTP_CONN_IDLE && len == 0) {
 		if (conn->input_ended)
-			enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
+			enter(conn, HTTP_CONN_SHUTDOWN, HTTP_NEVER);
 		return 0;
 	}
 	if (conn->state == HTTP_CONN_IDLE || conn->state == HTTP_CONN_HEAD)
@@ -257,12 +252,12 @@ http_conn_sent(struct http_conn *conn, u64 now_ns, u64 len)
 	struct http_piece next;
 
 	ASSERT(conn->state == HTTP_CONN_SEND);
-	conn->sent_bytes += len;
+	conn->pace.sent_bytes += len;
 	http_response_sent(&conn->response, len);
 	if (http_response_peek(&conn->response, &next) != HTTP_PEEK_END)
 		return;
 	if (conn->response.close)
-		enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
+		enter(conn, HTTP_CONN_SHUTDOWN, HTTP_NEVER);
 	else
 		enter_idle(conn, now_ns);
 }
@@ -288,7 +283,7 @@ http_conn_failed(struct http_conn *conn, u64 now_ns, enum http_status status)
 	ASSERT(conn->state == HTTP_CONN_SEND);
 	ASSERT(status >= HTTP_INTERNAL_ERROR);
 	if (conn->response.begun)
-		enter(conn, HTTP_CONN_ABORT, NEVER);
+		enter(conn, HTTP_CONN_ABORT, HTTP_NEVER);
 	else
 		refuse(conn, now_ns, status);
 }
@@ -306,26 +301,8 @@ u64
 http_conn_deadline(const struct http_conn *conn)
 {
 	if (conn->state >= HTTP_CONN_RELEASE)
-		return NEVER;
-	return MIN(conn->state_deadline_ns, conn->pace_deadline_ns);
-}
-
-// Compares what the client acknowledged with what it owed, and says what it
-// owes next. False: it took too little.
-static bool
-keeps_pace(struct http_conn *conn, u64 now_ns, u64 unacked)
-{
-	u64 acked = conn->sent_bytes - MIN(unacked, conn->sent_bytes);
-
-	if (now_ns < conn->pace_deadline_ns)
-		return true;
-	if (acked < conn->pace_target_bytes)
-		return false;
-	conn->pace_target_bytes = MIN(conn->sent_bytes,
-				      acked + conn->limits->pace_bytes);
-	conn->pace_deadline_ns = unacked || conn->state == HTTP_CONN_SEND ?
-				 now_ns + conn->limits->pace_interval_ns : NEVER;
-	return true;
+		return HTTP_NEVER;
+	return MIN(conn->state_deadline_ns, conn->pace.deadline_ns);
 }
 
 // The state's time is over.
@@ -334,14 +311,14 @@ expire(struct http_conn *conn, u64 now_ns)
 {
 	switch (conn->state) {
 	case HTTP_CONN_IDLE:
-		enter(conn, HTTP_CONN_SHUTDOWN, NEVER);
+		enter(conn, HTTP_CONN_SHUTDOWN, HTTP_NEVER);
 		break;
 	case HTTP_CONN_HEAD:
 	case HTTP_CONN_BODY:
 		refuse(conn, now_ns, HTTP_REQUEST_TIMEOUT);
 		break;
 	default:
-		enter(conn, HTTP_CONN_ABORT, NEVER);
+		enter(conn, HTTP_CONN_ABORT, HTTP_NEVER);
 		break;
 	}
 }
@@ -351,8 +328,9 @@ http_conn_tick(struct http_conn *conn, u64 now_ns, u64 unacked)
 {
 	if (conn->state >= HTTP_CONN_RELEASE)
 		return;
-	if (!keeps_pace(conn, now_ns, unacked)) {
-		enter(conn, HTTP_CONN_ABORT, NEVER);
+	if (!http_pace_kept(&conn->pace, conn->limits, now_ns, unacked,
+			    conn->state == HTTP_CONN_SEND)) {
+		enter(conn, HTTP_CONN_ABORT, HTTP_NEVER);
 		return;
 	}
 	if (unacked && conn->state == HTTP_CONN_IDLE)
@@ -360,7 +338,7 @@ http_conn_tick(struct http_conn *conn, u64 now_ns, u64 unacked)
 	if (unacked && conn->state == HTTP_CONN_LINGER)
 		conn->state_deadline_ns = now_ns + conn->limits->linger_timeout_ns;
 	if (!unacked && conn->state == HTTP_CONN_LINGER && conn->input_ended)
-		enter(conn, HTTP_CONN_RELEASE, NEVER);
+		enter(conn, HTTP_CONN_RELEASE, HTTP_NEVER);
 	else if (now_ns >= conn->state_deadline_ns)
 		expire(conn, now_ns);
 }
@@ -386,10 +364,10 @@ http_conn_check(const struct http_conn *conn)
 		ASSERT(conn->shown == 0 && conn->parser.scan == 0);
 	if (conn->state <= HTTP_CONN_HEAD)
 		http_parser_check(&conn->parser, conn->shown);
-	ASSERT((conn->state_deadline_ns != NEVER) == timed);		// N3
-	ASSERT(conn->pace_target_bytes <= conn->sent_bytes);		// N4
+	ASSERT((conn->state_deadline_ns != HTTP_NEVER) == timed);	// N3
+	ASSERT(conn->pace.target_bytes <= conn->pace.sent_bytes);	// N4
 	ASSERT(conn->state != HTTP_CONN_SEND ||
-	       conn->pace_deadline_ns != NEVER);
+	       conn->pace.deadline_ns != HTTP_NEVER);
 	ASSERT(conn->requests <= conn->limits->requests);		// N5
 	ASSERT(conn->linger_left_bytes <= conn->limits->linger_bytes);
 }

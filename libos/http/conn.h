@@ -37,6 +37,7 @@
 // ends everything: forget conn.
 
 #include "libos/http/body.h"
+#include "libos/http/pace.h"
 #include "libos/http/respond.h"
 
 // Every limit is on by default; 0 is not a way to switch one off.
@@ -75,9 +76,7 @@ struct http_conn {
 	u32 requests;		// whose head was complete
 	u32 shown;		// bytes the parser has seen of this head
 	u64 state_deadline_ns;
-	u64 pace_deadline_ns;
-	u64 sent_bytes;		// taken by the transport, ever
-	u64 pace_target_bytes;	// of sent_bytes: acknowledged by pace_deadline
+	struct http_pace pace;
 	u64 linger_left_bytes;
 	struct http_parser parser;
 	struct http_body body;

@@ -16,6 +16,7 @@
 // links: libos/http/site.c libos/http/mime.c kernel/base/siphash.c
 // links: libos/http/status.c libos/http/text.c libos/image/cpio.c libos/text/text.c
 // links: kernel/base/fmt.c kernel/base/string.c harness/testing/host_assert.c
+// links: libos/http/pace.c
 
 #include <string.h>
 
@@ -154,7 +155,7 @@ run_split(struct transcript *t, struct prng *prng, bool timed, const u8 *bytes,
 	http_conn_init(&conn, &service, &http_limits_default, 0);
 	for (u32 idle = 0; idle < 3;) {
 		u32 before = used;
-		u64 sent = conn.sent_bytes;
+		u64 sent = conn.pace.sent_bytes;
 
 		come += (u32)prng_below(prng, MIN(len - come, 200u) + 1);
 		used += show(&conn, now, bytes + used, come - used);
@@ -164,12 +165,12 @@ run_split(struct transcript *t, struct prng *prng, bool timed, const u8 *bytes,
 			if (prng_below(prng, 20) == 0)
 				http_conn_input_end(&conn);
 			http_conn_tick(&conn, now,
-				       prng_below(prng, conn.sent_bytes + 1));
+				       prng_below(prng, conn.pace.sent_bytes + 1));
 			http_conn_check(&conn);
 			ASSERT(http_conn_deadline(&conn) >= now ||
 			       conn.state >= HTTP_CONN_RELEASE);
 		}
-		idle = come < len || used > before || conn.sent_bytes > sent ||
+		idle = come < len || used > before || conn.pace.sent_bytes > sent ||
 		       conn.state == HTTP_CONN_SEND ? 0 : idle + 1;
 		if (conn.state >= HTTP_CONN_RELEASE)
 			break;

@@ -30,8 +30,6 @@
 #include "kernel/base/assert.h"
 #include "libos/http/dynamic_text.h"
 
-#define NEVER UINT64_MAX
-
 static const struct http_limits *
 limits_of(const struct http_dynamic *conn)
 {
@@ -67,7 +65,7 @@ static void
 give_up(struct http_dynamic *conn, enum http_dynamic_state state)
 {
 	close_exchange(conn, false);
-	enter(conn, state, NEVER);
+	enter(conn, state, HTTP_NEVER);
 }
 
 static void
@@ -88,9 +86,9 @@ http_dynamic_init(struct http_dynamic *conn,
 		.service = service,
 		.user = user,
 		.state = HTTP_DYNAMIC_IDLE,
-		.pace_deadline_ns = NEVER,
 		.linger_left_bytes = service->limits->linger_bytes,
 	};
+	http_pace_init(&conn->pace);
 	enter_idle(conn, now_ns);
 	// A new connection has to say something as soon as a head has to come.
 	conn->state_deadline_ns = now_ns + service->limits->head_timeout_ns;
@@ -99,9 +97,8 @@ http_dynamic_init(struct http_dynamic *conn,
 static void
 enter_send(struct http_dynamic *conn, u64 now_ns)
 {
-	enter(conn, HTTP_DYNAMIC_SEND, NEVER);
-	if (conn->pace_deadline_ns == NEVER)
-		conn->pace_deadline_ns = now_ns + limits_of(conn)->pace_interval_ns;
+	enter(conn, HTTP_DYNAMIC_SEND, HTTP_NEVER);
+	http_pace_start(&conn->pace, limits_of(conn), now_ns);
 }
 
 // Answers for the protocol itself, and ends the connection.
@@ -143,7 +140,7 @@ enter_wait(struct http_dynamic *conn, u64 now_ns)
 	if (conn->answered)
 		enter_send(conn, now_ns);
 	else
-		enter(conn, HTTP_DYNAMIC_WAIT, NEVER);
+		enter(conn, HTTP_DYNAMIC_WAIT, HTTP_NEVER);
 }
 
 static void
@@ -158,7 +155,7 @@ static void
 complete(struct http_dynamic *conn)
 {
 	conn->unread = false;
-	enter(conn, HTTP_DYNAMIC_WAIT, NEVER);
+	enter(conn, HTTP_DYNAMIC_WAIT, HTTP_NEVER);
 	handler_of(conn)->complete(conn->user, conn);
 	ASSERT(conn->answered == (conn->state == HTTP_DYNAMIC_SEND));
 }
@@ -223,7 +220,7 @@ input_head(struct http_dynamic *conn, u64 now_ns, const char *bytes, u32 len)
 	switch (http_parse(&conn->parser, bytes, len)) {
 	case HTTP_PARSE_MORE:
 		if (conn->input_ended)
-			enter(conn, HTTP_DYNAMIC_SHUTDOWN, NEVER);
+			enter(conn, HTTP_DYNAMIC_SHUTDOWN, HTTP_NEVER);
 		return 0;
 	case HTTP_PARSE_REFUSED:
 		refuse(conn, now_ns, conn->parser.refusal);
@@ -317,7 +314,7 @@ static u32
 input_linger(struct http_dynamic *conn, u32 len)
 {
 	if (len > conn->linger_left_bytes)
-		enter(conn, HTTP_DYNAMIC_ABORT, NEVER);
+		enter(conn, HTTP_DYNAMIC_ABORT, HTTP_NEVER);
 	else
 		conn->linger_left_bytes -= len;
 	return len;
@@ -334,7 +331,7 @@ http_dynamic_input(struct http_dynamic *conn, u64 now_ns, const void *bytes,
 		return input_linger(conn, len);
 	if (conn->state == HTTP_DYNAMIC_IDLE && len == 0) {
 		if (conn->input_ended)
-			enter(conn, HTTP_DYNAMIC_SHUTDOWN, NEVER);
+			enter(conn, HTTP_DYNAMIC_SHUTDOWN, HTTP_NEVER);
 		return 0;
 	}
 	if (conn->state <= HTTP_DYNAMIC_HEAD)
@@ -358,7 +355,7 @@ finish(struct http_dynamic *conn, u64 now_ns)
 {
 	close_exchange(conn, true);
 	if (conn->close)
-		enter(conn, HTTP_DYNAMIC_SHUTDOWN, NEVER);
+		enter(conn, HTTP_DYNAMIC_SHUTDOWN, HTTP_NEVER);
 	else
 		enter_idle(conn, now_ns);
 }
@@ -474,7 +471,7 @@ void
 http_dynamic_sent(struct http_dynamic *conn, u64 now_ns, u64 len)
 {
 	(void)now_ns;
-	conn->sent_bytes += len;
+	conn->pace.sent_bytes += len;
 	if (conn->text_sent < conn->text_len) {
 		ASSERT(len <= conn->text_len - conn->text_sent);
 		conn->text_sent += (u32)len;
@@ -490,27 +487,8 @@ u64
 http_dynamic_deadline(const struct http_dynamic *conn)
 {
 	if (conn->state >= HTTP_DYNAMIC_RELEASE)
-		return NEVER;
-	return MIN(conn->state_deadline_ns, conn->pace_deadline_ns);
-}
-
-// Compares what the client acknowledged with what it owed, and says what it
-// owes next. False: it took too little.
-static bool
-keeps_pace(struct http_dynamic *conn, u64 now_ns, u64 unacked)
-{
-	u64 acked = conn->sent_bytes - MIN(unacked, conn->sent_bytes);
-
-	if (now_ns < conn->pace_deadline_ns)
-		return true;
-	if (acked < conn->pace_target_bytes)
-		return false;
-	conn->pace_target_bytes = MIN(conn->sent_bytes,
-				      acked + limits_of(conn)->pace_bytes);
-	conn->pace_deadline_ns = unacked || conn->state == HTTP_DYNAMIC_SEND ?
-				 now_ns + limits_of(conn)->pace_interval_ns :
-				 NEVER;
-	return true;
+		return HTTP_NEVER;
+	return MIN(conn->state_deadline_ns, conn->pace.deadline_ns);
 }
 
 // The state's time is over.
@@ -519,7 +497,7 @@ expire(struct http_dynamic *conn, u64 now_ns)
 {
 	switch (conn->state) {
 	case HTTP_DYNAMIC_IDLE:
-		enter(conn, HTTP_DYNAMIC_SHUTDOWN, NEVER);
+		enter(conn, HTTP_DYNAMIC_SHUTDOWN, HTTP_NEVER);
 		break;
 	case HTTP_DYNAMIC_CONTENT:
 		if (conn->excused ||
@@ -543,7 +521,8 @@ http_dynamic_tick(struct http_dynamic *conn, u64 now_ns, u64 unacked)
 {
 	if (conn->state >= HTTP_DYNAMIC_RELEASE)
 		return;
-	if (!keeps_pace(conn, now_ns, unacked)) {
+	if (!http_pace_kept(&conn->pace, limits_of(conn), now_ns, unacked,
+			    conn->state == HTTP_DYNAMIC_SEND)) {
 		give_up(conn, HTTP_DYNAMIC_ABORT);
 		return;
 	}
@@ -553,7 +532,7 @@ http_dynamic_tick(struct http_dynamic *conn, u64 now_ns, u64 unacked)
 		conn->state_deadline_ns =
 			now_ns + limits_of(conn)->linger_timeout_ns;
 	if (!unacked && conn->state == HTTP_DYNAMIC_LINGER && conn->input_ended)
-		enter(conn, HTTP_DYNAMIC_RELEASE, NEVER);
+		enter(conn, HTTP_DYNAMIC_RELEASE, HTTP_NEVER);
 	else if (now_ns >= conn->state_deadline_ns)
 		expire(conn, now_ns);
 }
@@ -580,16 +559,16 @@ http_dynamic_check(const struct http_dynamic *conn)
 	if (conn->state == HTTP_DYNAMIC_CONTENT ||
 	    conn->state == HTTP_DYNAMIC_DRAIN)
 		http_body_check(&conn->body);
-	ASSERT((conn->state_deadline_ns != NEVER) == timed);		// D3
+	ASSERT((conn->state_deadline_ns != HTTP_NEVER) == timed);	// D3
 	if (conn->state == HTTP_DYNAMIC_WAIT)
 		ASSERT(conn->open && !conn->answered);			// D4
 	if (conn->state == HTTP_DYNAMIC_SEND)
-		ASSERT(conn->answered && conn->pace_deadline_ns != NEVER);
+		ASSERT(conn->answered && conn->pace.deadline_ns != HTTP_NEVER);
 	else
 		ASSERT(conn->piece.len_bytes == 0);			// D5
 	ASSERT(conn->text_sent <= conn->text_len);
 	ASSERT(conn->text_len <= HTTP_DYNAMIC_TEXT_MAX);
-	ASSERT(conn->pace_target_bytes <= conn->sent_bytes);
+	ASSERT(conn->pace.target_bytes <= conn->pace.sent_bytes);
 	ASSERT(conn->requests <= limits_of(conn)->requests);
 	ASSERT(conn->linger_left_bytes <= limits_of(conn)->linger_bytes);
 }

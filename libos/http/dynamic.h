@@ -104,9 +104,7 @@ struct http_dynamic {
 	u32 requests;
 	u32 shown;			// bytes the parser has seen of this head
 	u64 state_deadline_ns;
-	u64 pace_deadline_ns;
-	u64 sent_bytes;			// taken by the transport, ever
-	u64 pace_target_bytes;
+	struct http_pace pace;
 	u64 linger_left_bytes;
 	u64 content_left;		// of an answer with a length, to be produced
 	u64 body_seen;			// content bytes since the deadline was set

@@ -17,7 +17,7 @@
 // links: libos/http/conn.c libos/http/respond.c libos/http/path.c
 // links: libos/http/range.c libos/http/condition.c libos/http/site.c
 // links: libos/http/mime.c kernel/base/siphash.c libos/image/cpio.c libos/text/text.c
-// links: harness/testing/host_assert.c
+// links: harness/testing/host_assert.c libos/http/pace.c
 
 #include <stdlib.h>
 #include <string.h>
@@ -222,7 +222,7 @@ pass_time(struct run *run)
 	if (http_dynamic_is_waiting(conn) && chance(run, 3))
 		answer(run, 7);
 	http_dynamic_tick(conn, run->now,
-			  prng_below(run->prng, conn->sent_bytes + 1));
+			  prng_below(run->prng, conn->pace.sent_bytes + 1));
 	http_dynamic_check(conn);
 	ASSERT(http_dynamic_deadline(conn) >= run->now ||
 	       conn->state >= HTTP_DYNAMIC_RELEASE);
@@ -235,7 +235,7 @@ run_split(struct run *run, const u8 *bytes, u32 len)
 
 	for (u32 idle = 0; idle < 50 && run->conn.state < HTTP_DYNAMIC_RELEASE;) {
 		u32 before = used;
-		u64 sent = run->conn.sent_bytes;
+		u64 sent = run->conn.pace.sent_bytes;
 
 		come += (u32)prng_below(run->prng, MIN(len - come, 200u) + 1);
 		used += show(run, bytes + used, come - used);
@@ -243,7 +243,7 @@ run_split(struct run *run, const u8 *bytes, u32 len)
 		if (run->lazy)
 			pass_time(run);
 		idle = come < len || used > before ||
-		       run->conn.sent_bytes > sent ? 0 : idle + 1;
+		       run->conn.pace.sent_bytes > sent ? 0 : idle + 1;
 	}
 }
 

@@ -12,7 +12,7 @@
 // links: libos/http/conn.c libos/http/respond.c libos/http/path.c
 // links: libos/http/range.c libos/http/condition.c libos/http/site.c
 // links: libos/http/mime.c kernel/base/siphash.c libos/image/cpio.c libos/text/text.c
-// links: harness/testing/host_assert.c
+// links: harness/testing/host_assert.c libos/http/pace.c
 
 #include "harness/testing/seed.h"
 #include "kernel/base/prng.h"
@@ -95,9 +95,9 @@ a_client_that_takes_nothing_is_reset(void **state)
 	feed(0, HEAD_OF("GET", "/late") "\r\n");
 	answer(&conn, HTTP_OK, 5);
 	take(0, 10);
-	tick(20 * SECOND, conn.sent_bytes);
+	tick(20 * SECOND, conn.pace.sent_bytes);
 	assert_int_equal(ending, 0);
-	tick(40 * SECOND, conn.sent_bytes);
+	tick(40 * SECOND, conn.pace.sent_bytes);
 	assert_int_equal(ending, 'A');
 	assert_int_equal(seen.overs, 1);
 }

@@ -12,7 +12,7 @@
 // links: libos/http/conn.c libos/http/respond.c libos/http/path.c
 // links: libos/http/range.c libos/http/condition.c libos/http/site.c
 // links: libos/http/mime.c kernel/base/siphash.c libos/image/cpio.c libos/text/text.c
-// links: harness/testing/host_assert.c
+// links: harness/testing/host_assert.c libos/http/pace.c
 
 #include "libos/http/test_dynamic.h"
 

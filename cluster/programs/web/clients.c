@@ -187,7 +187,7 @@ run_output(struct clients *clients, struct client *client, u64 now_ns)
 			sent = send_piece(clients, client, &out.piece);
 			http_conn_sent(&client->http, now_ns, sent);
 			if (sent && out.piece.lent && client->lend_count)
-				last_lend(client)->end = client->http.sent_bytes;
+				last_lend(client)->end = client->http.pace.sent_bytes;
 			if (sent)
 				progress = PROGRESS_SENT;
 			if (sent < out.piece.len_bytes)
@@ -226,8 +226,8 @@ client_run(struct clients *clients, struct client *client, u64 now_ns)
 	u64 unacked = tcp_unacked(client->tcp);
 
 	if (client->lend_count)
-		release(clients, client, client->http.sent_bytes -
-					 MIN(unacked, client->http.sent_bytes));
+		release(clients, client, client->http.pace.sent_bytes -
+					 MIN(unacked, client->http.pace.sent_bytes));
 	tcp_received(client->tcp, &bytes, &ended);
 	if (ended)
 		http_conn_input_end(&client->http);
