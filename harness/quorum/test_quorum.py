@@ -3,17 +3,14 @@
 """The cluster's cores on simulated nodes: the seeds of every test run, that a seed is a
 run, and that each bug that can be planted is found and told so that it can be seen
 again."""
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
+from simulator import Simulator, build, words
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("DEOS_BUILD", "build"))
-SIM = BUILD / "harness" / "sim-cluster"
-CHECKED = BUILD / "harness" / "sim-cluster-checked"    # under sanitizers
+SIM = Simulator("sim-cluster")
+CHECKED = SIM.checked
+run, passes, hashes = SIM.run, SIM.passes, SIM.hashes
 pytestmark = pytest.mark.apart
 
 EPISODES = ("delay", "lag", "starve", "disk", "partition", "oneway", "pause", "crash", "forget")
@@ -36,25 +33,6 @@ BUGS = {
 }
 
 
-def run(*arguments: str, program: Path = SIM) -> subprocess.CompletedProcess:
-    """Runs the simulator to its end."""
-    return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True,
-                          check=False)
-
-
-def passes(*arguments: str, program: Path = SIM) -> str:
-    """The output of a run in which nothing may be wrong."""
-    done = run(*arguments, program=program)
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
-    return done.stdout
-
-
-def hashes(*arguments: str, program: Path = SIM) -> list[str]:
-    """One line for each seed."""
-    lines = passes("--hashes", *arguments, program=program).splitlines()
-    return [line for line in lines if line.startswith("seed ")]
-
-
 def number(out: str, before: str, after: str = "") -> float:
     """A number of the summary, by what stands around it."""
     return float(re.search(rf"{before}([\d.]+){after}", out)[1])
@@ -63,9 +41,7 @@ def number(out: str, before: str, after: str = "") -> float:
 @pytest.fixture(scope="module", autouse=True)
 def built():
     """Both builds."""
-    make = os.environ.get("MAKE", "make")
-    subprocess.run([make, "--no-print-directory", "-s", f"B={BUILD}", str(SIM), str(CHECKED)],
-                   cwd=ROOT, check=True, env=dict(os.environ, MAKELEVEL="1"))
+    build(SIM.program, CHECKED)
 
 
 LONG = [pytest.param(seeds, marks=pytest.mark.long)
@@ -118,35 +94,21 @@ def test_a_seed_is_the_same_run_alone_and_in_another_build():
 
 
 def test_all_bugs_are_looked_for():
-    text = (ROOT / "cluster/planted/bugs.def").read_text(encoding="utf-8")
-    assert set(BUGS) == set(re.findall(r"^X\((\w+),", text, re.MULTILINE))
+    assert set(BUGS) == set(words("cluster/planted/bugs.def", 0))
 
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_planted_bug_is_found(bug):
     faults, nodes, seeds = BUGS[bug]
-    done = run("--seeds", f"1..{seeds}", "--faults", faults, "--nodes", nodes, "--bug", bug)
-    assert done.returncode == 1, f"{bug} was not found:\n{done.stdout}"
-    again = re.search(r"^again: make sim-cluster SEEDS=(\d+) NODES=(\S+) FAULTS=(\S+) BUG=(\S+)",
-                      done.stdout, re.MULTILINE)
-    assert again and again[4] == bug
-    same = ["--seeds", again[1], "--nodes", again[2], "--faults", again[3]]
-    complaint = re.search(r"^seed .* failed at .*", done.stdout, re.MULTILINE)[0]
-    second = run(*same, "--bug", bug, "--trace")
-    assert second.returncode == 1 and complaint in second.stdout
-    assert run(*same).returncode == 0, "it fails without the bug too"
+    SIM.finds(bug, "--seeds", f"1..{seeds}", "--faults", faults, "--nodes", nodes)
 
 
 @pytest.mark.parametrize("arguments", [
     ["--seeds"], ["--seeds", "x"], ["--seeds", "5..3"], ["--nodes", "1"], ["--nodes", "17"],
     ["--faults", "loss,"], ["--faults", "rain"], ["--bug", "nosuch"], ["7"]])
 def test_usage_errors(arguments):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert re.match(r"\S*sim-cluster: .*\n.*--help.*\n$", done.stderr), done.stderr
+    SIM.refuses(*arguments)
 
 
 def test_help_names_everything():
-    out = passes("--help")
-    for word in [*BUGS, *EPISODES]:
-        assert re.search(rf"^  {word} ", out, re.MULTILINE), word
+    SIM.explains([*BUGS, *EPISODES])

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The search of states: nothing is wrong in a small one, planted bugs are found, and a
 way that was printed can be gone again."""
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
+from simulator import Simulator, build
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("DEOS_BUILD", "build"))
-SEARCH = BUILD / "harness" / "search"
+SEARCH = Simulator("search")
+run = SEARCH.run
 STATES = 100000         # of each world, in every test run; `make search` has ten million
 
 # Those that show within so few steps of three nodes; harness/sim and harness/dsmsim find
@@ -34,15 +32,7 @@ WALKS = {"NO_WAY_BACK": "5", "OLD_NEWS": "4"}   # too far for layers: walks from
 @pytest.fixture(scope="module", autouse=True)
 def built():
     """Builds what `make all` does not, or has not."""
-    make = os.environ.get("MAKE", "make")
-    subprocess.run([make, "--no-print-directory", "-s", f"B={BUILD}", str(SEARCH)], cwd=ROOT,
-                   check=True, env=dict(os.environ, MAKELEVEL="1"))
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    """Runs the search to its end."""
-    return subprocess.run([SEARCH, *arguments], cwd=ROOT, capture_output=True, text=True,
-                          check=False)
+    build(SEARCH.program)
 
 
 def met(done: subprocess.CompletedProcess) -> list[int]:

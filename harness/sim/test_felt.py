@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from simbed import SIM, build, passes, run, words  # noqa: E402
+from simbed import SIM, passes, run  # noqa: E402
+from simulator import build, words  # noqa: E402
 
 NAMES, KINDS = words("harness/sim/felt.def", 0), words("harness/sim/felt.def", 1)
 WORDS = dict(zip(words("harness/sim/faults.def", 0), words("harness/sim/faults.def", 1)))

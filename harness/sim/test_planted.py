@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import zoo  # noqa: E402
-from simbed import ROOT, SIM, build, run  # noqa: E402
+from simbed import SIM, run  # noqa: E402
+from simulator import ROOT, build  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

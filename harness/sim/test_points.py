@@ -11,7 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import lists  # noqa: E402
 import long  # noqa: E402
-from simbed import BUILD, ROOT, SIM, build, passes, run, words  # noqa: E402
+from simbed import SIM, passes, run  # noqa: E402
+from simulator import BUILD, ROOT, build, words  # noqa: E402
 
 MARKS = words("net/wire/marks.def", 0)
 POINTS = words("net/wire/points.def", 0)

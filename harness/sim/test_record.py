@@ -13,7 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from simbed import SIM, build, hashes, run  # noqa: E402
+from simbed import SIM, hashes, run  # noqa: E402
+from simulator import build  # noqa: E402
 from tracing import align, events, file  # noqa: E402
 from tracing.names import KIND  # noqa: E402
 
