@@ -14,7 +14,6 @@ static i64
 send(struct far_io *io, u16 node, const struct far_ask *ask, void *buffer)
 {
 	struct fabric_submit s = {
-		.tag = --io->tags,
 		.op = FABRIC_SEND,
 		.node = node,
 		.slot = io->fabric->fabric_slot,
@@ -22,12 +21,9 @@ send(struct far_io *io, u16 node, const struct far_ask *ask, void *buffer)
 		.local = fabric_local(buffer),
 		.length = sizeof(*ask),
 	};
-	struct fabric_complete complete;
-	i64 error;
 
 	memcpy(buffer, ask, sizeof(*ask));
-	error = fabric_run(io->fabric, &s, &complete);
-	return error ? error : far_result(&complete);
+	return far_run(io, &s, NULL);
 }
 
 static i64
@@ -111,31 +107,26 @@ far_ticket(struct far_io *io, u32 slot, u16 node, const struct fabric_target *ta
 	   u64 lifetime_ns, struct fabric_ticket *ticket)
 {
 	struct fabric_submit s = {
-		.tag = --io->tags, .op = FABRIC_TICKET, .slot = slot, .node = node,
+		.op = FABRIC_TICKET, .slot = slot, .node = node,
 		.offset = lifetime_ns, .local = fabric_local(ticket),
 		.length = sizeof(*ticket), .target = *target,
 	};
-	struct fabric_complete complete;
-	i64 error = fabric_run(io->fabric, &s, &complete);
 
-	return error ? error : far_result(&complete);
+	return far_run(io, &s, NULL);
 }
 
 static i64
 redeem(struct far_io *io, const struct fabric_ticket *ticket, u64 word)
 {
 	struct fabric_submit s = {
-		.tag = --io->tags, .op = FABRIC_REDEEM, .offset = word,
+		.op = FABRIC_REDEEM, .offset = word,
 		.ticket = *ticket,
 	};
-	struct fabric_complete complete;
 	char uuid[37];
-	i64 error;
 
 	node_uuid_text(ticket->owner, uuid);
 	s.node = node_find(uuid);
-	error = fabric_run(io->fabric, &s, &complete);
-	return error ? error : far_result(&complete);
+	return far_run(io, &s, NULL);
 }
 
 i64

@@ -95,14 +95,12 @@ static i64
 lease(struct far *far, u64 offset, const struct far_copy *copy)
 {
 	struct fabric_submit s = {
-		.tag = --far->io->tags, .op = FABRIC_LEASE, .slot = far->slot,
+		.op = FABRIC_LEASE, .slot = far->slot,
 		.offset = offset, .length = (u32)copy->bytes,
 		.lease = { .slot = copy->slot },
 	};
-	struct fabric_complete complete;
-	i64 error = fabric_run(far->io->fabric, &s, &complete);
 
-	return error ? error : far_result(&complete);
+	return far_run(far->io, &s, NULL);
 }
 
 i64

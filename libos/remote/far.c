@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Far memory and blocks. Local frames are touched through the direct window with
 // the same instructions that the kernel uses for peers, so that both see each
-// other's atomics.
+// other's atomics. Other nodes' are reached by far_run(), one operation at a
+// time.
 
 #include "libos/remote/far.h"
 #include "kernel/base/assert.h"
@@ -71,17 +72,27 @@ far_error_text(i64 result)
 	return error_text(result);
 }
 
-// Runs a remote operation.
+i64
+far_run(struct far_io *io, struct fabric_submit *s, struct fabric_complete *complete)
+{
+	struct fabric_complete unwanted;
+	i64 error;
+
+	if (!io->fabric)
+		return -E_STATE;
+	if (!complete)
+		complete = &unwanted;
+	s->tag = --io->tags;
+	error = fabric_run(io->fabric, s, complete);
+	return error ? error : far_result(complete);
+}
+
 static i64
 run(struct far *far, struct fabric_submit *s, struct fabric_complete *complete)
 {
-	i64 error;
-
 	ASSERT(far->kind == FAR_REMOTE);
 	s->slot = far->slot;
-	s->tag = --far->io->tags;
-	error = fabric_run(far->io->fabric, s, complete);
-	return error ? error : far_result(complete);
+	return far_run(far->io, s, complete);
 }
 
 static bool

@@ -132,3 +132,8 @@ far_error_text(i64 result);
 // How a completion reads as such a result.
 i64
 far_result(const struct fabric_complete *complete);
+
+// Runs one operation of another node's to its end, under a tag of its own: its result, and
+// its completion where the caller wants it (NULL: no). -E_STATE without a fabric queue.
+i64
+far_run(struct far_io *io, struct fabric_submit *s, struct fabric_complete *complete);

@@ -7,18 +7,6 @@
 #include "libos/crt/syscall.h"
 #include "libos/remote/far.h"
 
-static i64
-run(struct far_io *io, struct fabric_submit *s, struct fabric_complete *complete)
-{
-	i64 error;
-
-	if (!io->fabric)
-		return -E_STATE;
-	s->tag = --io->tags;
-	error = fabric_run(io->fabric, s, complete);
-	return error ? error : far_result(complete);
-}
-
 // Bytes of all pieces; 0 when one lies outside, or there are too many.
 static u32
 pieces_bytes(const struct far *far, u64 offset, const struct fabric_piece *piece,
@@ -66,7 +54,7 @@ far_gather(struct far *far, u64 offset, const struct fabric_piece *piece, u32 co
 		return gather_here(far, offset, piece, count, buffer);
 	memcpy(s.piece, piece, count * sizeof(*piece));
 	s.local = fabric_local(buffer);
-	return run(far->io, &s, &complete);
+	return far_run(far->io, &s, &complete);
 }
 
 static i64
@@ -106,7 +94,7 @@ far_change(struct far *far, u64 offset, const struct fabric_change *change, u32 
 	if (far->kind != FAR_REMOTE)
 		return change_here(far, offset, change, count, data, old, changed);
 	s.local = fabric_local(data);
-	error = run(far->io, &s, &complete);
+	error = far_run(far->io, &s, &complete);
 	*old = complete.old[0];
 	*changed = complete.clause == 0;
 	return error;
@@ -121,7 +109,7 @@ far_holders(struct far_io *io, u32 slot, u32 next, struct fabric_holders *holder
 	};
 	struct fabric_complete complete;
 
-	return run(io, &s, &complete);
+	return far_run(io, &s, &complete);
 }
 
 i64
@@ -133,7 +121,7 @@ far_expel(struct far_io *io, u32 slot, const struct fabric_holder *holder)
 	};
 	struct fabric_complete complete;
 
-	return run(io, &s, &complete);
+	return far_run(io, &s, &complete);
 }
 
 i64
@@ -145,7 +133,7 @@ far_recall(struct far_io *io, u32 slot, const struct fabric_holder *holder, u64 
 		.recall = { holder->slot, holder->generation, count, deadline_ns },
 	};
 	struct fabric_complete complete = { 0 };
-	i64 error = run(io, &s, &complete);
+	i64 error = far_run(io, &s, &complete);
 
 	*recalled = (struct far_recalled){
 		complete.old[0], complete.old[1], complete.word,

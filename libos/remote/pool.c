@@ -8,16 +8,6 @@
 
 #define PATIENCE_NS (3 * NS_PER_SECOND)
 
-static i64
-run(struct far_io *io, struct fabric_submit *s, struct fabric_complete *complete)
-{
-	i64 error;
-
-	s->tag = --io->tags;
-	error = fabric_run(io->fabric, s, complete);
-	return error ? error : far_result(complete);
-}
-
 i64
 far_protect(struct far_io *io, u32 slot, const struct fabric_holder *holder, u8 rights)
 {
@@ -31,7 +21,7 @@ far_protect(struct far_io *io, u32 slot, const struct fabric_holder *holder, u8 
 	};
 	struct fabric_complete complete;
 
-	return run(io, &s, &complete);
+	return far_run(io, &s, &complete);
 }
 
 // The capability for what was taken comes by itself; the word tells it from others,
@@ -64,7 +54,7 @@ withdraw(struct far_io *io, u64 tag)
 	struct fabric_submit s = { .op = FABRIC_CANCEL, .offset = tag };
 	struct fabric_complete complete;
 
-	if (run(io, &s, &complete))
+	if (far_run(io, &s, &complete))
 		return;
 	while (fabric_take(io->fabric, &complete)) {
 		if (complete.tag == tag && complete.outcome == FABRIC_DONE)
@@ -91,7 +81,7 @@ far_alloc(struct far_io *io, u32 pool, u32 count, u32 *slot)
 	};
 	if (!fabric_put(io->fabric, &place))
 		return -E_STATE;
-	error = run(io, &s, &complete);
+	error = far_run(io, &s, &complete);
 	if (!error)
 		error = wait_for_it(io, place.tag, place.tag, slot);
 	if (error)
@@ -104,7 +94,7 @@ far_free(struct far_io *io, u32 slot)
 {
 	struct fabric_submit s = { .op = FABRIC_DROP, .slot = slot };
 	struct fabric_complete complete;
-	i64 error = run(io, &s, &complete);
+	i64 error = far_run(io, &s, &complete);
 
 	if (!error)
 		cap_drop_all(slot);

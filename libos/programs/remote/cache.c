@@ -99,14 +99,9 @@ ask_revoke(u16 node)
 static i64
 give_up(struct far *far)
 {
-	struct fabric_submit s = {
-		.tag = --io.tags, .op = FABRIC_DROP, .slot = far->slot,
-	};
-	struct fabric_complete complete;
-	i64 error = fabric_run(&fabric, &s, &complete);
+	struct fabric_submit s = { .op = FABRIC_DROP, .slot = far->slot };
 
-	print("remote: giving the page up: %s\n",
-	      far_error_text(error ? error : far_result(&complete)));
+	print("remote: giving the page up: %s\n", far_error_text(far_run(&io, &s, NULL)));
 	return cap_drop_all(far->slot);
 }
 

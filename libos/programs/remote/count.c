@@ -37,10 +37,7 @@ count(int argc, char **argv)
 	ask_or_exit(node_or_exit(argv[2]), FAR_ASK_HANDLER, CAP_WRITE, 0, 1, &far);
 	memcpy(region_page(1), &asked, sizeof(asked));
 	s.slot = far.slot;
-	s.tag = --io.tags;
-	error = fabric_run(&fabric, &s, &complete);
-	if (!error)
-		error = far_result(&complete);
+	error = far_run(&io, &s, &complete);
 	if (error)
 		print("remote: FAIL: %s\n", far_error_text(error));
 	else if (!complete.old[0])

@@ -18,12 +18,9 @@ attempt(const char *name, struct fabric_submit s)
 {
 	i64 error;
 
-	s.tag = --io.tags;
 	s.slot = far.slot;
 	s.local = fabric_local(region_page(1));
-	error = fabric_run(&fabric, &s, &last);
-	if (!error)
-		error = far_result(&last);
+	error = far_run(&io, &s, &last);
 	print("  %s: %6lu us waiting, %6lu on the way, %6lu there%s%s\n", name,
 	      last.queue_ns / 1000, last.wire_ns / 1000, last.remote_ns / 1000,
 	      error ? ": " : "", error ? far_error_text(error) : "");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // remote: what it takes to reach other nodes (a fabric queue and a region), the
-// table of commands, and the simple ones. remote.h says what each does.
+// table of commands, and the simple ones.
+// remote.h says what each does.
 
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"

@@ -22,17 +22,6 @@ pause_ns(u64 ns)
 	wait_sleep(&(struct wait_set){ .deadline_ns = now_ns() + ns });
 }
 
-static i64
-run(struct fabric_submit *s)
-{
-	struct fabric_complete complete;
-	i64 error;
-
-	s->tag = --io.tags;
-	error = fabric_run(&fabric, s, &complete);
-	return error ? error : far_result(&complete);
-}
-
 // Whoever holds what was passed on, with `expel` until there is nobody.
 static i64
 show_holders(u32 slot, bool expel)
@@ -63,7 +52,7 @@ take_back(u32 slot, bool expel)
 	struct fabric_submit s = { .op = FABRIC_REVOKE, .slot = slot };
 	i64 error = show_holders(slot, expel);
 
-	return error || expel ? error : run(&s);
+	return error || expel ? error : far_run(&io, &s, NULL);
 }
 
 void
@@ -103,7 +92,7 @@ pass(int argc, char **argv)
 		.word = 0x7a55,
 	};
 	if (!error)
-		error = run(&s);
+		error = far_run(&io, &s, NULL);
 	if (!error) {
 		print("remote: passed on\n");
 		pause_ns(LEND_NS);

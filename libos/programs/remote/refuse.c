@@ -48,13 +48,8 @@ attempt_holds(const char *what, bool value)
 static i64
 attempt(struct fabric_submit s)
 {
-	struct fabric_complete c;
-	i64 error;
-
-	s.tag = --io.tags;
 	s.local = s.local ? s.local : fabric_local(region_page(1));
-	error = fabric_run(&fabric, &s, &c);
-	return error ? error : far_result(&c);
+	return far_run(&io, &s, NULL);
 }
 
 static void

@@ -18,17 +18,6 @@
 #define LEND_NS (2 * NS_PER_SECOND)
 
 static i64
-run(struct fabric_submit *s)
-{
-	struct fabric_complete complete;
-	i64 error;
-
-	s->tag = --io.tags;
-	error = fabric_run(&fabric, s, &complete);
-	return error ? error : far_result(&complete);
-}
-
-static i64
 send_ticket(u16 node, const struct fabric_ticket *ticket)
 {
 	struct fabric_submit s = {
@@ -37,7 +26,7 @@ send_ticket(u16 node, const struct fabric_ticket *ticket)
 		.length = sizeof(*ticket),
 	};
 
-	return run(&s);
+	return far_run(&io, &s, NULL);
 }
 
 int
