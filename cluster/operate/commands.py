@@ -7,34 +7,17 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from clusters.failure import Failure, Usage
 from clusters.options import build_folder
 from clusters.report import Report
+from clusters.words import UNITS, Parser, whole
 
 from . import fabric, find, verbs
 
 PAGE = 4096
 COUNT_MAX = 64
-UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 NAME = re.compile(r"[a-z][a-z0-9-]{0,22}")
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Usage(f"{message}; see {self.prog} --help")
-
-
-def whole(least: int, most: int):
-    """A whole number within bounds."""
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
-        return int(text)
-    return parse
 
 
 def count(text: str) -> str:

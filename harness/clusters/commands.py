@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from . import console, doctor
@@ -24,13 +23,13 @@ from .probe import asks_well
 from .process import is_alive, need
 from .report import Report
 from .state import State
+from .words import UNITS, Parser, whole
 
 DOWN_SECONDS = 20.0
 START_SECONDS = 150.0
 WAIT_TICK = 0.1
 NODES = 3
 ANSWER_SECONDS = 5.0  # in which a node that serves answers `status`
-UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 GROUPS = re.compile(r"\w+(,\w+)*([:>]\w+(,\w+)*)+")
 FAULTS = {"loss": "frames lost, in percent", "delay": "ms on the way",
           "jitter": "ms of random delay more", "dup": "frames doubled, in percent",
@@ -39,23 +38,7 @@ FAULTS = {"loss": "frames lost, in percent", "delay": "ms on the way",
           "mtu": "bytes: longer frames are lost; 0: none"}
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Usage(f"{message}; see {self.prog} --help")
-
-
 # ---- words of the command line ----
-
-def whole(least: int, most: int):
-    """A whole number within bounds."""
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
-        return int(text)
-    return parse
-
 
 def size(text: str) -> int:
     """Bytes, from 64M or 1G; a plain number is MiB."""
