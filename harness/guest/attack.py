@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import accounts
+import replay
 from clusters.failure import Failure
 from guest import Guest, GuestError
 
@@ -105,16 +106,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % (1 << 32), metavar="N")
     options = parser.parse_args()
     again = f"make attack SECONDS={options.seconds:g} SEED={options.seed}"
-    print(f"attack: {again}", flush=True)
-    try:
-        done = attack(options.seconds, options.seed)
-    except (GuestError, Failure) as error:
-        print(f"{error}\nattack: FAIL; again: {again}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(f"attack: PASS {done}")
-    return 0
+    return replay.run("attack", again, lambda: attack(options.seconds, options.seed))
 
 
 if __name__ == "__main__":

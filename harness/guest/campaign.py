@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import accounts
+import replay
 from clusters.failure import Failure
 from guest import ADDRESS, ROOT, Guest, GuestError
 
@@ -123,17 +124,10 @@ def main() -> int:
     seeds = [options.seed + APART * i for i in range(options.seeds)]
     more = f"--seeds {options.seeds}" if options.what == "planted" else f"--calls {options.calls}"
     again = f"harness/guest/campaign.py {options.what} {more} --seed {options.seed}"
-    print(f"{options.what}: {again}", flush=True)
-    try:
-        done = find_all(seeds, options.only) if options.what == "planted" else \
-            run(options.what, options.calls, options.seed)
-    except (GuestError, Failure) as error:
-        print(f"{error}\n{options.what}: FAIL; again: {again}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(f"{options.what}: PASS {done}")
-    return 0
+    if options.what == "planted":
+        return replay.run(options.what, again, lambda: find_all(seeds, options.only))
+    return replay.run(options.what, again,
+                      lambda: run(options.what, options.calls, options.seed))
 
 
 if __name__ == "__main__":

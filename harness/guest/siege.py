@@ -27,9 +27,9 @@ import sys
 import threading
 import time
 
+import replay
 from fabricbed import Fabric
 from guest import GuestError
-from clusters.failure import Failure    # found by what guest has added to the path
 
 VICTIM, OTHER, CLIENT = 0, 1, 2         # of the nodes; the rest are hostile
 HOSTILE = 3
@@ -109,7 +109,7 @@ def tell(what: str, control: list[float], attack: list[float], unit: str, bar: s
           f"wanted {bar}", flush=True)
 
 
-def run(rounds: int, seed: int):
+def run(rounds: int, seed: int) -> str:
     """All of it."""
     with Fabric(CLIENT + 1 + HOSTILE, seed=seed, spare=1) as fabric:
         siege = Siege(fabric, seed)
@@ -127,8 +127,7 @@ def run(rounds: int, seed: int):
                                                  fabric.nodes[VICTIM].run("links"), re.M))
         if siege.sessions() != before:
             raise GuestError(f"sessions ended: {before}, {siege.sessions()}")
-        print(f"siege: PASS {siege.sent} forged frames, {dropped} came to the victim and had no "
-              "effect")
+        return f"{siege.sent} forged frames, {dropped} came to the victim and had no effect"
 
 
 def main() -> int:
@@ -138,15 +137,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % (1 << 32), metavar="N")
     options = parser.parse_args()
     again = f"harness/guest/siege.py --rounds {options.rounds} --seed {options.seed}"
-    print(f"siege: {again}", flush=True)
-    try:
-        run(options.rounds, options.seed)
-    except (GuestError, Failure, AssertionError) as error:
-        print(f"{error}\nsiege: FAIL; again: {again}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return replay.run("siege", again, lambda: run(options.rounds, options.seed))
 
 
 if __name__ == "__main__":
