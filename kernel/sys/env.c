@@ -37,7 +37,6 @@ STATIC_ASSERT(ENVS_MAX <= 64);		// sets of them are words
 
 struct env envs[ENVS_MAX];
 u64 env_started, env_awake;
-u64 env_dying;
 struct quota env_quota_total;
 struct cap_tree caps;
 struct own frames;
@@ -45,6 +44,7 @@ struct own frames;
 #define ID_LAST 0xffffffffu		// ids are never used twice
 
 static u32 last_id;
+static u64 dying;		// bit i: environment i awaits reaping
 
 void
 env_init(void)
@@ -153,7 +153,7 @@ env_end(struct env *env, enum env_end how, u32 status)
 	info->end = how;
 	info->end_status = status;
 	set_state(env, ENV_DYING);
-	env_dying |= 1ull << env->index;
+	dying |= 1ull << env->index;
 	transfer_ended(env);
 	sched_changed(env);
 	this_cpu()->reschedule = true;
@@ -218,12 +218,12 @@ reap_one(struct env *env)
 }
 
 bool
-env_reap_some(void)
+env_reap(void)
 {
 	u64 ready = 0;
 	u32 index;
 
-	for (u64 waiting = env_dying; waiting; waiting &= waiting - 1) {
+	for (u64 waiting = dying; waiting; waiting &= waiting - 1) {
 		index = (u32)__builtin_ctzll(waiting);
 		if (sched_leave_space(&envs[index]))
 			ready |= 1ull << index;
@@ -232,7 +232,7 @@ env_reap_some(void)
 		return false;
 	index = (u32)__builtin_ctzll(ready);
 	if (reap_one(&envs[index])) {
-		env_dying &= ~(1ull << index);
+		dying &= ~(1ull << index);
 		ready &= ~(1ull << index);
 	}
 	return ready != 0;

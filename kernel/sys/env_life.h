@@ -31,16 +31,8 @@ env_end(struct env *env, enum env_end how, u32 status);
 void
 env_capability_gone(u32 index);
 
-extern u64 env_dying;			// bit i: environment i awaits reaping
-
-bool
-env_reap_some(void);
-
 // DYING -> DEAD for one that no processor is using any more: takes back what it
 // held, a bounded part at a time. Called on the way out of the kernel. Returns true
 // when there is more to do now.
-static inline bool
-env_reap(void)
-{
-	return unlikely(env_dying) && env_reap_some();
-}
+bool
+env_reap(void);

@@ -422,26 +422,16 @@ show_free_frames(void)
 static u64
 turn_aside(const struct cpu *cpu, u64 now)
 {
-	u64 fabric = fabric_deadline();
-
 	ring_look(now);
-	if (now >= fabric || now >= revoke_due_ns) {
-		if (now >= fabric)
-			fabric_work(now);
-		if (now >= revoke_due_ns)
-			revoke_work(now);
-		fabric = fabric_deadline();
-	}
+	if (now >= fabric_deadline())
+		fabric_work(now);
+	if (now >= revoke_due_ns)
+		revoke_work(now);
 	if (cpu->index != 0)
 		return NEVER;
-
 	if (now >= disk_look_ns)
 		queue_look();
-
-	u64 device = min_u64(ring_look_deadline(), disk_look_ns);
-	u64 revoke = MAX(revoke_due_ns, now + ROUND_PAUSE_NS);
-
-	return MIN(revoke, MIN(fabric, device));
+	return min_u64(look_ns(), MAX(revoke_due_ns, now + ROUND_PAUSE_NS));
 }
 
 // The owner of a slice runs in it for the first time.

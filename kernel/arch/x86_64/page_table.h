@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
-// The format of x86-64 page tables, and the walk that every user of them
-// shares. Intel SDM volume 3, section 4.5.
+// The format of x86-64 page tables. Intel SDM volume 3, section 4.5.
 
 #include "kernel/arch/x86_64/memory.h"
-#include "kernel/base/assert.h"
 #include "kernel/base/types.h"
 
 #define PTE_PRESENT 0x001ull
@@ -33,20 +31,4 @@ static inline u64 *
 pte_table(u64 pte)
 {
 	return direct(pte & PTE_ADDRESS);
-}
-
-// The last-level table that covers `va`, below a root, or NULL when it is not there.
-static inline __attribute__((always_inline)) u64 *
-leaf_table(u64 *table, u64 va)
-{
-#pragma GCC unroll 3
-	for (u32 level = 3; level > 0; level--) {
-		u64 entry = table[table_index(va, level)];
-
-		if (!(entry & PTE_PRESENT))
-			return NULL;
-		ASSERT(!(entry & PTE_LARGE));
-		table = pte_table(entry);
-	}
-	return table;
 }

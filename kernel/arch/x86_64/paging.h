@@ -22,7 +22,18 @@ paging_destroy(struct env *env);
 static inline __attribute__((always_inline)) u64 *
 paging_leaf_table(const struct env *env, u64 va)
 {
-	return leaf_table(frame_memory(env->page_root), va);
+	u64 *table = frame_memory(env->page_root);
+
+#pragma GCC unroll 3
+	for (u32 level = 3; level > 0; level--) {
+		u64 entry = table[table_index(va, level)];
+
+		if (!(entry & PTE_PRESENT))
+			return NULL;
+		ASSERT(!(entry & PTE_LARGE));
+		table = pte_table(entry);
+	}
+	return table;
 }
 
 // The place of a page's entry, or NULL when its table is not there.
