@@ -11,12 +11,12 @@
 
 #include "kernel/abi/code.h"
 #include "kernel/abi/program.h"
-#include "kernel/base/string.h"
 #include "libos/crt/program.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/control.h"
 #include "libos/programs/hostile/verdict.h"
+#include "libos/text/text.h"
 
 #define VA REGION_BASE
 #define FAR (REGION_BASE + (1ull << 39))	// where no page tables are
@@ -189,7 +189,7 @@ name_place(int argc, char **argv)
 {
 	u64 line;
 
-	if (argc != 3 || !string_to_u64(argv[2], &line)) {
+	if (argc != 3 || !text_to_u64(argv[2], &line)) {
 		print("usage: scarce [FILE LINE]\n");
 		return STATUS_USAGE;
 	}
