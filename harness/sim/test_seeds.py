@@ -89,10 +89,10 @@ def test_many_nodes():
 
 
 def test_very_many_nodes():
-    """A seed's cost is that of its frames: walks over all peers are rare, and it is quiet for
-    as long as there is something to wait for."""
+    """A seed with all that can go wrong. Its cost is that of its frames: walks over all peers
+    are rare, and it is quiet for as long as there is something to wait for."""
     nodes = 300
-    out = passes("--seeds", "1..1", "--nodes", str(nodes))
+    out = passes("--seeds", "1..1", "--nodes", str(nodes), "--faults", "all")
     sessions, walks = map(int, re.search(
         r"^(\d+) sessions begun, all invariants of a node walked (\d+) times$", out,
         re.MULTILINE).groups())
