@@ -89,6 +89,20 @@ landing_allows(const struct links *links, const struct link_plan *plan)
 	       !FAULT_POINT(LANDING_FULL);
 }
 
+// Nor does one peer, which may never answer, have more than three times what it leaves to
+// others. (Of each lane both ways are counted, and the requests apart.)
+static bool
+landing_fair(const struct links *links, const struct link_asker *asker)
+{
+	u32 left = links->config.landing_pool - links->landing, has = 0;
+
+	if (likely(links->landing < 3 * left))
+		return true;
+	for (u32 i = 0; i < LINK_LANES; i++)
+		has += asker->lane_flight[i];
+	return has < asker->frames + 3 * left;
+}
+
 enum link_open
 links_open(struct links *links, u64 now, u16 peer_index,
 	   const struct link_plan *plan, u32 *number)
@@ -114,6 +128,8 @@ links_open(struct links *links, u64 now, u16 peer_index,
 		return LINK_WAIT;
 	if (SOMETIMES_IF(LANDING_WAITS, !landing_allows(links, plan)))
 		return LINK_WAIT_LANDING;
+	if (!landing_fair(links, asker))
+		return LINK_WAIT;
 	*number = peer->next++;
 	ask = &asker->at[*number % WIRE_WINDOW];
 	*ask = (struct link_ask){

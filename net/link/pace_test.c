@@ -156,6 +156,30 @@ peers_share_landing_places(void **state)
 	rig_end(&rig);
 }
 
+// An owner that takes all requests and answers none leaves places for others' answers.
+static void
+who_answers_nothing_leaves_landing_places(void **state)
+{
+	u32 of[2];
+
+	(void)state;
+	rig_start(&rig, 3, test_seed(), 1500, 64);
+	rig_connect(&rig);
+	of[0] = rig_export(&rig, 0, 1, ENV, TYPE_FRAMES, ALL, 8, 4);
+	of[1] = rig_export(&rig, 2, 1, ENV, TYPE_FRAMES, ALL, 8, 4);
+	rig.node[0].starved = true;
+	for (u32 i = 0; i < 40; i++)
+		assert_true(submit(1, of[0], OP_READ, PAGE, ENV, 0) != RCAP_NONE);
+	rig_run(&rig, NS_PER_SECOND);
+	assert_int_equal(rig.node[1].completions, 0);
+	for (u32 i = 0; i < 40; i++)
+		assert_true(submit(1, of[1], OP_READ, PAGE, ENV, 1) != RCAP_NONE);
+	assert_true(rig_wait(&rig, 1, 40, NS_PER_SECOND));
+	rig.node[0].starved = false;
+	assert_true(rig_wait(&rig, 1, 80, NS_PER_SECOND));
+	rig_end(&rig);
+}
+
 static void
 submit_window(u32 place, u32 environment, u8 window, u32 count)
 {
@@ -307,6 +331,7 @@ main(void)
 		cmocka_unit_test(small_ones_go_past_long_ones),
 		cmocka_unit_test(long_ones_are_passed_so_often_only),
 		cmocka_unit_test(peers_share_landing_places),
+		cmocka_unit_test(who_answers_nothing_leaves_landing_places),
 		cmocka_unit_test(a_lane_keeps_to_its_window),
 		cmocka_unit_test(a_lane_has_no_more_than_its_share),
 		cmocka_unit_test(pages_are_sliced_among_small_ones),
