@@ -78,12 +78,13 @@ check_open(const struct rcap *rcap)
 static void
 check_exports(const struct rcap *rcap)
 {
-	u32 used = 0, free = 0, weighted = 0, standing = 0;
+	u32 used = 0, free = 0, weighted = 0, standing = 0, sharers = 0;
 
 	ASSERT(rcap->exports_fresh <= rcap->config.exports_max);
 	for (u32 i = 0; i < rcap->exports_fresh; i++) {
 		const struct rcap_export *e = &rcap->exports[i];
 
+		sharers += rcap->sharers[i];
 		ASSERT(e->generation > 0);
 		if (e->type == TYPE_NONE)
 			continue;
@@ -102,7 +103,7 @@ check_exports(const struct rcap *rcap)
 	}
 	for (u32 i = 0; i < links_peers_max(rcap->links); i++)
 		standing += rcap->lanes[i].exports;
-	ASSERT(standing == used);
+	ASSERT(standing == used && rcap->exports_used == used && sharers == used);
 	ASSERT(used + free <= rcap->exports_fresh && weighted == rcap->weighted);
 }
 

@@ -9,15 +9,48 @@
 #include "net/rcap/state.h"
 
 #define GENERATION_LAST 0xffffffffu
+#define SHARE_LEAST 4u		// entries that a share may have while there are any
+
+// A record for the word to a peer. One that does not answer has at most three times as
+// many as it leaves to others.
+static bool
+room_for_grant(const struct rcap *rcap, u16 peer)
+{
+	u32 left = rcap->config.grants_max - rcap->grants_used, has = 0;
+
+	if (likely(rcap->grants_used < 3 * left))
+		return true;
+	for (u32 i = 0; i < rcap->op_count; i++) {
+		const struct rcap_op *op = &rcap->op[i];
+
+		has += op->state != OP_STATE_FREE && op->own && op->op != OP_READ &&
+		       op->peer == peer;
+	}
+	return has < 3 * left;
+}
 
 static bool
-room_for_export(const struct rcap *rcap)
+room_for_export(const struct rcap *rcap, u16 peer)
 {
 	bool room = (rcap->exports_free != RCAP_NONE ||
 		     rcap->exports_fresh < rcap->config.exports_max) &&
-		    rcap->grants_used < rcap->config.grants_max;
+		    room_for_grant(rcap, peer);
 
 	return !SOMETIMES_IF(EXPORTS_OUT, !room) && !FAULT_POINT(EXPORTS_FULL);
+}
+
+// Whether a holder may have one more derived. What came from one grant, on whatever
+// nodes, stays below half of what is left for all others: alone that is a third of the
+// table, and however many holders take what they can, the next finds room.
+static enum wire_code
+room_to_derive(const struct rcap *rcap, const struct rcap_export *from, u16 peer)
+{
+	u32 left = rcap->config.exports_max - rcap->exports_used;
+	u32 has = rcap->sharers[from->share];
+
+	if (!room_for_export(rcap, peer))
+		return CODE_TABLE;
+	return has < SHARE_LEAST || 2 * has < left ? CODE_NONE : CODE_SHARE;
 }
 
 static u32
@@ -48,6 +81,8 @@ entry_free(struct rcap *rcap, u32 index)
 	if (!--rcap->lanes[entry->peer].exports)
 		links_stake(rcap->links, entry->peer, LINK_HOLDS, false);
 	rcap->weighted -= entry->weight != RCAP_WEIGHT;
+	rcap->exports_used--;
+	rcap->sharers[entry->share]--;
 	*entry = (struct rcap_export){ .generation = generation };
 	rcap->uses[index] = (struct fabric_export){ 0 };
 	rcap->spent[index] = (struct rcap_spent){ 0 };
@@ -85,6 +120,8 @@ entry_add(struct rcap *rcap, const struct rcap_grant *grant,
 							      : RCAP_WEIGHT,
 	};
 	rcap->weighted += entry->weight != RCAP_WEIGHT;
+	rcap->exports_used++;
+	rcap->sharers[entry->share]++;
 	if (!rcap->lanes[entry->peer].exports++)
 		links_stake(rcap->links, entry->peer, LINK_HOLDS, !PLANTED(BUG_PLACE_TAKEN));
 	rcap->uses[index] = (struct fabric_export){
@@ -106,7 +143,7 @@ rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant)
 	u32 index;
 
 	ASSERT(grant->type > TYPE_NONE && grant->type < TYPE_ANY && grant->count);
-	if (!room_for_export(rcap) || !links_session(rcap->links, grant->peer) ||
+	if (!room_for_export(rcap, grant->peer) || !links_session(rcap->links, grant->peer) ||
 	    links_incarnation(rcap->links, grant->peer) != grant->incarnation)
 		return RCAP_NONE;
 	index = entry_add(rcap, grant, NULL);
@@ -254,10 +291,10 @@ enum wire_code
 export_part(struct rcap *rcap, const struct rcap_export *entry,
 	    struct rcap_grant *grant)
 {
-	enum wire_code code;
+	enum wire_code code = room_to_derive(rcap, entry, grant->peer);
 
-	if (!room_for_export(rcap))
-		return CODE_TABLE;
+	if (code != CODE_NONE)
+		return code;
 	grant->type = entry->type;
 	grant->base += entry->base;
 	code = rcap_host_derive(rcap->host, entry->node, grant->rights, grant->base,
@@ -490,7 +527,7 @@ check_alloc(const struct rcap *rcap, const struct asked *asked,
 		return CODE_RIGHTS;
 	if (a->base >= pool->count || a->range > pool->count - a->base)
 		return CODE_RANGE;
-	return room_for_export(rcap) ? CODE_NONE : CODE_TABLE;
+	return room_to_derive(rcap, pool, asked->peer);
 }
 
 // Recorded below the pool, so that taking the pool back takes this along; answered at

@@ -35,6 +35,7 @@ rcap_memory_needed(const struct rcap_config *c, const struct links_config *links
 	       room(c->uses ? 0 : c->exports_max, sizeof(struct fabric_export)) +
 	       room(c->staging_count, sizeof(struct rcap_ticket)) +
 	       room(c->exports_max, sizeof(struct rcap_spent)) +
+	       room(c->exports_max, sizeof(u32)) +
 	       room(c->endpoints_max, sizeof(struct rcap_endpoint)) +
 	       room(c->buffers_max, sizeof(struct rcap_buffer)) +
 	       room(c->services_max, sizeof(struct rcap_service)) +
@@ -100,6 +101,7 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	links_secret(links, rcap->secret);
 	rcap->ticket = carve(&at, config->staging_count, sizeof(*rcap->ticket));
 	rcap->spent = carve(&at, config->exports_max, sizeof(*rcap->spent));
+	rcap->sharers = carve(&at, config->exports_max, sizeof(*rcap->sharers));
 	rcap->endpoint =
 		carve(&at, config->endpoints_max, sizeof(*rcap->endpoint));
 	rcap->buffer = carve(&at, config->buffers_max, sizeof(*rcap->buffer));

@@ -107,7 +107,7 @@ enum ticket_state {
 struct rcap_ticket {
 	u64 block;
 	u64 count;		// blocks
-	u64 began;		// when the device got it
+	u64 began;		// when its first part came; then: when the device got it
 	u32 number;
 	u32 session;
 	u16 peer;
@@ -224,6 +224,7 @@ struct rcap {
 	struct trace_ring *trace;	// the links'
 	struct rcap_ticket *ticket;
 	struct rcap_spent *spent;	// by export
+	u32 *sharers;		// by export: entries whose `share` it is
 	struct rcap_endpoint *endpoint;
 	struct rcap_buffer *buffer;
 	struct rcap_service *service;
@@ -243,6 +244,7 @@ struct rcap {
 	u16 reserved;
 	u32 exports_free;
 	u32 exports_fresh;	// from here on, never used
+	u32 exports_used;
 	u32 sweep;		// next export to look at; exports_fresh: none
 	u16 crowded;		// the peer whose place is wanted, or LINK_NONE
 	u16 reserved2;

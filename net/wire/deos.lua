@@ -90,6 +90,7 @@ local codes = {
 	[31] = "CODE_LIFE",
 	[32] = "CODE_ASKED",
 	[33] = "CODE_LEASED",
+	[34] = "CODE_SHARE",
 }
 
 local types = {
