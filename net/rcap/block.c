@@ -7,9 +7,14 @@
 // request, its capability. What is at work then has passed the check before; its
 // answer goes nowhere, and until it has come back no new session begins with
 // that peer (links_hold).
+//
+// One that waits for parts has its page for GATHER_NS; then it goes when somebody else
+// wants one, and the parts are asked for again.
 
 #include "kernel/base/assert.h"
 #include "net/rcap/state.h"
+
+#define GATHER_NS LINK_LEASE_NS
 
 static u8 *
 page_of(const struct rcap *rcap, u32 ticket)
@@ -43,6 +48,25 @@ tickets_sweep(struct rcap *rcap)
 	}
 }
 
+// What was begun long ago is as if no part of it had come.
+static void
+gathers_end(struct rcap *rcap, u64 now)
+{
+	for (u32 i = 0; i < rcap->config.staging_count; i++) {
+		const struct rcap_ticket *t = &rcap->ticket[i];
+		struct link_slot *slot;
+
+		if (t->state != TICKET_GATHER || now < t->began + GATHER_NS)
+			continue;
+		slot = links_slot(rcap->links, t->peer, t->number);
+		ASSERT(slot && slot->state == LINK_SLOT_PARTS && slot->ticket == i);
+		slot->state = LINK_SLOT_FRESH;
+		slot->held = 0;
+		slot->ticket = 0;
+		ticket_drop(rcap, i);
+	}
+}
+
 // A free ticket, as long as the peer has less than half of them.
 static u32
 ticket_find(const struct rcap *rcap, u16 peer)
@@ -67,11 +91,13 @@ ticket_take(struct rcap *rcap, const struct asked *asked)
 
 	if (ticket == RCAP_NONE) {
 		tickets_sweep(rcap);
+		gathers_end(rcap, asked->now);
 		ticket = ticket_find(rcap, asked->peer);
 	}
 	if (SOMETIMES_IF(TICKETS_OUT, ticket == RCAP_NONE))
 		return ticket;
 	rcap->ticket[ticket] = (struct rcap_ticket){
+		.began = asked->now,
 		.number = asked->slot->number,
 		.session = links_session(rcap->links, asked->peer),
 		.peer = asked->peer,

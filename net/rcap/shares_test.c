@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The owner's tables when holders take what they can: who derives without end leaves
-// room to others, and so does a node that answers no grant.
+// room to others, and so does a node that answers no grant, or sends blocks in part.
 //
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c net/rcap/asked_rig.c
@@ -142,6 +142,43 @@ who_answers_no_grant_leaves_room(void **state)
 	rig_end(&rig);
 }
 
+// The first parts of what nodes 1 and 2 write are lost, again and again: what the owner
+// has of the rest takes all of its pages, and the third finds one all the same.
+static void
+parts_of_blocks_make_room(void **state)
+{
+	u32 last = BLOCK_BYTES - wire_part_at(wire_parts(BLOCK_BYTES, false) - 1);
+	u32 place[4], before;
+	struct rcap_submit s;
+
+	(void)state;
+	rig_start(&rig, 4, test_seed(), 1500, 64);
+	rig_connect(&rig);
+	for (u32 i = 1; i <= THIRD; i++)
+		place[i] = rig_export(&rig, OWNER, i, ENV, TYPE_BLOCKS, ALL, 0, RIG_BLOCKS);
+	for (u32 i = 1; i <= 2; i++) {
+		rig.narrow[i][OWNER] = WIRE_BODY_AT + WIRE_LENGTH(request) + last + WIRE_TAG;
+		s = rig_submit(&rig, i, place[i], OP_BLOCK_WRITE, 0, BLOCK_BYTES, 0);
+		for (u32 n = 0; n < 6; n++)
+			assert_true(rcap_submit(rig.node[i].rcap, rig.now, &s) != RCAP_NONE);
+	}
+	rig_run(&rig, NS_PER_SECOND / 2);
+	for (u32 i = 0; i < rig.node[OWNER].rcap->config.staging_count; i++)
+		assert_int_equal(rig.node[OWNER].rcap->ticket[i].state, TICKET_GATHER);
+	s = rig_submit(&rig, THIRD, place[THIRD], OP_BLOCK_READ, 0, BLOCK_BYTES, 0);
+	before = rig.node[THIRD].completions;
+	for (u32 n = 0; n < 6; n++)
+		assert_true(rcap_submit(rig.node[THIRD].rcap, rig.now, &s) != RCAP_NONE);
+	assert_true(rig_wait(&rig, THIRD, before + 6, 10 * NS_PER_SECOND));
+	for (u32 i = 1; i <= 2; i++) {
+		rig.narrow[i][OWNER] = 0;
+		assert_true(rig_wait(&rig, i, 6, 10 * NS_PER_SECOND));
+		for (u32 n = 0; n < 6; n++)
+			expect(&rig.node[i].completion[n], RCAP_DONE, CODE_NONE);
+	}
+	rig_end(&rig);
+}
+
 int
 main(void)
 {
@@ -149,6 +186,7 @@ main(void)
 		cmocka_unit_test(who_derives_without_end_leaves_room),
 		cmocka_unit_test(a_pool_is_no_way_around),
 		cmocka_unit_test(who_answers_no_grant_leaves_room),
+		cmocka_unit_test(parts_of_blocks_make_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
