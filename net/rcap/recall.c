@@ -242,6 +242,23 @@ rcap_taken(struct rcap *rcap, u32 entry)
 
 // ---- asking
 
+// One granter has at most three times as many open as it leaves to others.
+static bool
+room_to_ask(const struct rcap *rcap, u16 granter)
+{
+	u32 left = rcap->config.recalls_max, has = 0;
+
+	for (u32 i = 0; i < rcap->config.recalls_max; i++) {
+		const struct rcap_recall *r = &rcap->recall[i];
+
+		if (r->state != RECALL_ASK)
+			continue;
+		left--;
+		has += rcap->exports[r->slot].granter == granter;
+	}
+	return has < 3 * left;
+}
+
 enum wire_code
 rcap_recall(struct rcap *rcap, u64 now, const struct rcap_ask *ask)
 {
@@ -252,6 +269,8 @@ rcap_recall(struct rcap *rcap, u64 now, const struct rcap_ask *ask)
 	ASSERT(ask->deadline <= now + RCAP_ASK_MAX_NS);
 	if (record != RCAP_NONE && rcap->recall[record].state == RECALL_ASK)
 		return CODE_ASKED;
+	if (!room_to_ask(rcap, e->granter))
+		return CODE_TABLE;
 	// What it was to be told it may not learn, if it gives back the rest.
 	rcap->counters.untold += record != RCAP_NONE;
 	if (record == RCAP_NONE)

@@ -392,10 +392,16 @@ the_table_has_an_end(void **state)
 	rig_start(&rig, 2, test_seed(), 1500, 64);
 	rig_connect(&rig);
 	root = rig_root(&rig, 0);
-	for (u32 i = 0; i < 9; i++)
+	for (u32 i = 0; i < 10; i++) {
+		rig.granter = i < 6 || i == 9 ? 1 : 2;
 		rig_export_below(&rig, 0, root, 1, ENV, TYPE_FRAMES, ALL, 8, HAD);
+	}
 	rig.cut[0][1] = rig.cut[1][0] = true;
-	for (u32 i = 0; i < 8; i++)
+	for (u32 i = 0; i < 6; i++)
+		assert_int_equal(recall(entry_at(i), 1, SOON), CODE_NONE);
+	// The rest is for other granters.
+	assert_int_equal(recall(entry_at(9), 1, SOON), CODE_TABLE);
+	for (u32 i = 6; i < 8; i++)
 		assert_int_equal(recall(entry_at(i), 1, SOON), CODE_NONE);
 	assert_int_equal(recall(entry_at(8), 1, SOON), CODE_TABLE);
 	rig_run(&rig, 2 * SOON);
