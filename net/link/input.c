@@ -149,14 +149,16 @@ hear_newest(struct links *links, u64 now, struct link_peer *peer,
 // ---- frames of a session
 
 // A peer whose timers ran out has forgotten what the path carries, and says so:
-// then both directions are found out anew.
+// then both directions are found out anew. Not for the word alone: a long frame of its own
+// has come since the last time.
 static void
 hear_carries(struct links *links, struct link_peer *peer, u16 carries)
 {
 	if (carries < WIRE_WHOLE_MTU && peer->carries_there >= WIRE_WHOLE_MTU) {
 		SOMETIMES(PATH_DOUBTED_THERE);
+		if (peer->carries_here >= WIRE_WHOLE_MTU)
+			peer->probes = 0;
 		peer->carries_here = 0;
-		peer->probes = 0;
 		say_add(links, peer, SAY_PATH);
 	}
 	peer->carries_there = carries;
@@ -171,9 +173,12 @@ hear_rest(struct links *links, struct link_peer *peer,
 	// One that was overtaken may tell of more; only the newest takes back.
 	if (idle && (newest || frame->idle.carries > peer->carries_there))
 		hear_carries(links, peer, frame->idle.carries);
-	// A probe is answered each time: the last answer may be lost.
-	if (idle && frame->header.length == WIRE_WHOLE_MTU)
+	// A probe is answered each time, by a long frame where one is needed: the last
+	// answer may be lost.
+	if (idle && frame->header.length == WIRE_WHOLE_MTU) {
+		peer->probes = MIN(peer->probes, PROBES_MAX - 1);
 		say_add(links, peer, SAY_PATH);
+	}
 	peer->carries_here = MAX(peer->carries_here, frame->header.length);
 	if (idle && frame->idle.answer)
 		say_add(links, peer, SAY_IDLE);

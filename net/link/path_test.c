@@ -14,10 +14,12 @@
 // links: net/sodium/libsodium.o
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 
+#include "net/link/state.h"
 #include "net/rcap/test_pair.h"
 
 #define NARROW 1514u
 #define PAGE 4096u
+#define DOUBTS 100u
 
 static bool
 whole(u32 node)
@@ -134,6 +136,37 @@ probes_are_bounded(void **state)
 	rig_end(&rig);
 }
 
+// Who says by turns that long frames come and that they do not has no more than is his
+// own: few words are not answered by long frames without end.
+static void
+doubts_are_not_answered_without_end(void **state)
+{
+	struct link_peer *peer;
+	u8 frame[WIRE_FRAME_MAX];
+	u32 longs = 0;
+
+	(void)state;
+	pair(9000);
+	assert_true(whole(0) && whole(1));
+	peer = &rig.node[1].links->peer[rig_peer(&rig, 1, 0)];
+	rig.captured = calloc(DOUBTS, sizeof(*rig.captured));
+	rig.captured_max = DOUBTS;
+	rig.capture = rig.cut[0][1] = rig.cut[1][0] = true;
+	for (u32 i = 0; i < DOUBTS; i++) {
+		u32 len;
+
+		peer->carries_here = i % 2 ? 0 : WIRE_WHOLE_MTU;
+		peer->probes = PROBES_MAX;
+		len = say_idle(rig.node[1].links, rig.now, peer, frame);
+		assert_in_range(len, 1, NARROW);
+		rig_deliver(&rig, 0, frame, len);
+	}
+	for (u32 i = 0; i < rig.captured_count; i++)
+		longs += rig.captured[i].len > NARROW;
+	assert_in_range(longs, 1, 2 * PROBES_MAX);
+	rig_end(&rig);
+}
+
 int
 main(void)
 {
@@ -142,6 +175,7 @@ main(void)
 		cmocka_unit_test(loss_does_not_keep_a_path_narrow),
 		cmocka_unit_test(a_path_may_narrow_one_way_only),
 		cmocka_unit_test(probes_are_bounded),
+		cmocka_unit_test(doubts_are_not_answered_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
