@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Weighted service. While some export has a weight of its own, requests for more than a
 // little data do not run as they come: they wait in their share's list, and shares are
-// served in proportion, whoever asks for more. What waits is bounded by WAITERS_MAX;
-// what comes beyond runs at once. Without such an export nothing waits, and a request
+// served in proportion, whoever asks for more. What waits is bounded by WAITERS_MAX, of
+// which a share has at most three times what it leaves to others; what finds no place is
+// to be asked again, and so goes before none that waits. Without such an export nothing waits, and a request
 // pays one look at a word.
 //
 // A share is an entry that was granted here, with all that its holder derived from it.
@@ -142,11 +143,20 @@ waiter_append(struct rcap *rcap, struct rcap_share *share, struct rcap_waiter *w
 {
 	u16 index = (u16)(waiter - rcap->serve.waiter);
 
+	share->waiters++;
 	if (share->tail == NIL16)
 		share->head = index;
 	else
 		rcap->serve.waiter[share->tail].next = index;
 	share->tail = index;
+}
+
+static bool
+room_to_wait(const struct rcap *rcap, const struct rcap_share *share)
+{
+	u32 left = WAITERS_MAX - rcap->serve.count;
+
+	return left && (!share || share->waiters < 3 * left);
 }
 
 bool
@@ -156,11 +166,14 @@ serve_later(struct rcap *rcap, struct asked *asked)
 	struct rcap_waiter *waiter;
 	struct rcap_share *share;
 
-	if (!waits(asked->request) || rcap->serve.free == NIL16 ||
-	    owner_check(rcap, asked) != CODE_NONE)
+	if (!waits(asked->request) || owner_check(rcap, asked) != CODE_NONE)
 		return false;
 	entry = asked->entry;
 	share = share_find(rcap, entry->share, rcap->exports[entry->share].generation);
+	if (!room_to_wait(rcap, share)) {
+		owner_say(rcap, asked, STATUS_BUSY, CODE_NONE);
+		return true;
+	}
 	if (!share)
 		share = share_add(rcap, entry);
 	waiter = waiter_fill(rcap, asked);
@@ -212,6 +225,7 @@ serve_one(struct rcap *rcap, u64 now)
 	rcap->serve.pass = share->pass;
 	share->pass += (length >> PASS_SHIFT) * rivals(rcap, share) / share->weight;
 	share->head = waiter->next;
+	share->waiters--;
 	if (share->head == NIL16)
 		share->tail = NIL16;
 	waiter_run(rcap, now, waiter);
@@ -245,7 +259,7 @@ serve_check(const struct rcap *rcap)
 	for (u32 i = 0; i < rcap->serve.shares; i++) {
 		const struct rcap_share *share = &rcap->serve.share[i];
 
-		ASSERT(share->head != NIL16 && share->weight);
+		ASSERT(share->head != NIL16 && share->weight && share->waiters);
 		ASSERT(share->pass - rcap->serve.pass <= PASS_AHEAD);
 		for (u16 at = share->head; at != NIL16; at = rcap->serve.waiter[at].next)
 			count++;

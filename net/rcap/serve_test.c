@@ -309,17 +309,25 @@ nothing_outlives_its_session(void **state)
 	rig_end(&rig);
 }
 
-// There is a bound: what comes beyond it runs at once.
+// There is a bound, and a part of it for who comes last: what finds no place asks again,
+// and does not go before those that wait.
 static void
 what_waits_is_bounded(void **state)
 {
 	static const u8 weight[] = { 48, 0, 0 };
+	u64 before, third;
 
 	(void)state;
 	holders(3, weight, NULL);
 	ask_all(3, 30);
-	assert_int_equal(owner()->serve.count, WAITERS_MAX);
-	rig.node[0].starved = false;
+	assert_in_range(owner()->serve.count, WAITERS_MAX / 4 * 3, WAITERS_MAX);
+	assert_int_equal(owner()->serve.shares, 3);
+	before = rcap_counters(owner())->executed[OP_READ];
+	rig_run(&rig, 20 * NS_PER_MS);
+	assert_int_equal(rcap_counters(owner())->executed[OP_READ], before);
+	third = served(3);
+	serve(20);
+	assert_in_range(served(3) - third, 3, 5);
 	for (u32 i = 1; i <= 3; i++)
 		assert_true(rig_wait(&rig, i, 60, NS_PER_SECOND));
 	rig_end(&rig);

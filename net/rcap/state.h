@@ -135,7 +135,7 @@ struct rcap_share {
 	u16 head, tail;		// waiters
 	u16 granter;
 	u8 weight;
-	u8 reserved;
+	u8 waiters;
 };
 
 // Of an export: tickets that were redeemed.
@@ -388,7 +388,7 @@ owner_done(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 len
 // serve.c
 void
 serve_init(struct rcap *rcap);
-// True: the request waits for its turn.
+// True: the request waits for its turn, or is told to come again.
 bool
 serve_later(struct rcap *rcap, struct asked *asked);
 // Answers for SERVE_FRAMES frames, the shares by turns.
