@@ -22,7 +22,7 @@
 #include "kernel/sys/program.h"
 #include "kernel/sys/ring_state.h"
 
-#define REPLIES_MAX 32u		// kept for all rings together
+#define REPLIES_MAX 32u		// kept for all rings; one's are at most three times what it leaves
 
 STATIC_ASSERT(HANDLER_MESSAGE_SIZE == RING_BUFFER_SIZE);
 STATIC_ASSERT(HANDLER_REGION_SIZE == PAGE_SIZE);
@@ -37,6 +37,16 @@ static struct reply {
 u32 ring_handler_replies;
 static bool replying;		// no handler runs meanwhile
 
+static bool
+room_for_reply(u32 ring)
+{
+	u32 left = REPLIES_MAX - ring_handler_replies, has = 0;
+
+	for (u32 i = 0; i < ring_handler_replies; i++)
+		has += replies[i].ring == ring;
+	return has < 3 * left;
+}
+
 // The helper HANDLER_SEND.
 static u64
 send(void *host, u64 bytes, u64 len, u64 c, u64 d, u64 e)
@@ -48,7 +58,7 @@ send(void *host, u64 bytes, u64 len, u64 c, u64 d, u64 e)
 	(void)d;
 	(void)e;
 	if (!ring->sends || !ring->handler_sends || len < NIC_ETHERNET_LEN ||
-	    len > HANDLER_REPLY_MAX || ring_handler_replies == REPLIES_MAX)
+	    len > HANDLER_REPLY_MAX || !room_for_reply((u32)(ring - rings)))
 		return 0;
 	reply = &replies[ring_handler_replies];
 	memcpy(reply->bytes, (const void *)bytes, len);

@@ -349,11 +349,12 @@ resume(void)
 void
 ring_tx_flush(void)
 {
-	if (unlikely(ring_handler_replies))
-		ring_handler_send();
 	for (u32 i = 0; i < FLUSH_ROUNDS_MAX; i++) {
 		bool wanted = ring_tx_waiting, waiting = resume();
 
+		// Also to what went on just now, to a ring of this node.
+		if (unlikely(ring_handler_replies))
+			ring_handler_send();
 		nic_push();
 		// As it stands already, when nobody waited before either.
 		if ((!wanted && !waiting) || !nic_want_sent(waiting))

@@ -3,8 +3,8 @@
 // little data do not run as they come: they wait in their share's list, and shares are
 // served in proportion, whoever asks for more. What waits is bounded by WAITERS_MAX, of
 // which a share has at most three times what it leaves to others; what finds no place is
-// to be asked again, and so goes before none that waits. Without such an export nothing waits, and a request
-// pays one look at a word.
+// to be asked again, and so goes before none that waits. Without such an export nothing
+// waits, and a request pays one look at a word.
 //
 // A share is an entry that was granted here, with all that its holder derived from it.
 // Its rate is its granter's part, the same for each granter of which something waits,
