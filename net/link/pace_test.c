@@ -321,6 +321,38 @@ loss_alone_does_not(void **state)
 	rig_end(&rig);
 }
 
+// What was open when a session lapsed ends when the next one begins, if that is soon: how
+// long that was is no round trip of the new one.
+static void
+a_new_session_measures_anew(void **state)
+{
+	u32 place = warm_pair(1500), over = 0;
+	const struct link_peer *peer = &rig.node[1].links->peer[rig_peer(&rig, 1, 0)];
+
+	(void)state;
+	for (u32 phase = 0; phase < 100; phase++) {
+		u32 before = rig.node[1].completions;
+
+		rig_run(&rig, phase * 13 * NS_PER_MS);
+		rig.cut[0][1] = rig.cut[1][0] = true;
+		rig_run(&rig, NS_PER_MS);
+		rig_run(&rig, lease_end(peer) - rig.now - 2 * NS_PER_MS);
+		assert_true(submit(1, place, OP_READ, 8, ENV, 0) != RCAP_NONE);
+		rig_run(&rig, 3 * NS_PER_MS);
+		assert_int_equal(peer->state, LINK_STATE_LAPSED);
+		rig.cut[0][1] = rig.cut[1][0] = false;
+		while (peer->state == LINK_STATE_LAPSED)
+			rig_run(&rig, NS_PER_MS / 10);
+		over += peer->state == LINK_STATE_UP;
+		assert_int_equal(rig.node[1].completions, before + 1);
+		rig_connect(&rig);
+		assert_in_range(peer->rtt_us, 0, 1000);
+		assert_in_range(peer->base_us + peer->quick_us, 0, 1000);
+	}
+	assert_true(over > 0);
+	rig_end(&rig);
+}
+
 int
 main(void)
 {
@@ -338,6 +370,7 @@ main(void)
 		cmocka_unit_test(delay_narrows_the_window),
 		cmocka_unit_test(rounds_end_whatever_the_number),
 		cmocka_unit_test(loss_alone_does_not),
+		cmocka_unit_test(a_new_session_measures_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

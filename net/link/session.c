@@ -36,10 +36,17 @@ owner_end(struct links *links, struct link_peer *peer)
 	__builtin_memset(peer->rx_key, 0, KEY_LEN);
 }
 
-// Open requests, if any, are to be closed now: they can run no more.
+// Open requests, if any, are to be closed now: they can run no more. How long they were
+// open says nothing about the next session's path.
 static void
 session_end(struct links *links, struct link_peer *peer)
 {
+	if (anything_open(links, peer)) {
+		struct link_asker *asker = &links->asker[peer->asker];
+
+		for (u64 open = asker->open; open; open &= open - 1)
+			asker->at[__builtin_ctzll(open)].flags |= ASK_POSTPONED;
+	}
 	peer->state = LINK_STATE_DOWN;
 	news_add(links, peer, NEWS_DOWN);
 }
