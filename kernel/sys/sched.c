@@ -424,7 +424,7 @@ turn_aside(const struct cpu *cpu, u64 now)
 {
 	ring_look(now);
 	if (now >= fabric_deadline())
-		fabric_work(now);
+		fabric_work(clock_ns());	// frames have come since `now`
 	if (now >= revoke_due_ns)
 		revoke_work(now);
 	if (cpu->index != 0)
