@@ -20,6 +20,7 @@
 #include "libos/crt/start.h"
 #include "libos/crt/syscall.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/hostile/control.h"
 
 #define KNOWN_MAX 48u
 #define CALL_ARGUMENTS 6u
@@ -518,4 +519,32 @@ calls_make(struct generator *g, u64 number, const u64 a[CALL_ARGUMENTS])
 	if (result > 0 && result < (i64)CAP_LIST_SLOTS)
 		look(g, (u32)result);
 	return result;
+}
+
+// Calls that a program which makes many had better not make: it would end, stop the node, fill
+// the console or sleep; and what it lives on, its first `slots`, is taken one time in `seldom`.
+static bool
+calls_unwanted(struct generator *g, u64 number, const u64 *a, u32 slots, u32 seldom)
+{
+	switch (number) {
+	case SYS_env_exit:
+	case SYS_machine_stop:
+	case SYS_console_write:
+	case SYS_console_read:
+		return true;
+	case SYS_cap_drop:
+	case SYS_cap_revoke:
+	case SYS_cap_trim:
+		return a[0] < slots && below(g, seldom);
+	case SYS_revoke_ask:		// what it asks for is taken in the end
+		return below(g, seldom);
+	case SYS_wait:
+		return a[2] > now_ns() + NS_PER_MS;
+	case SYS_wait_for:
+		return a[3] > now_ns() + NS_PER_MS;
+	case SYS_null:			// a word to the checked kernel
+		return a[0] == CONTROL_MAGIC;
+	default:
+		return false;
+	}
 }

@@ -12,6 +12,7 @@
 #include "libos/io/ring.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/hostile/taken.h"
 #include "libos/programs/hostile/verdict.h"
 
 #define MAC_INDEX 7u
@@ -511,16 +512,6 @@ memory_gone(void)
 	need("drop the memory", sys_cap_drop(ring.memory.slot));
 	refused("a kick of a ring without memory", sys_ring_kick(ring.slot),
 		E_STATE);
-}
-
-static struct frame_run
-take(u32 count)
-{
-	struct cap_info info;
-	i64 slot = need("take frames", sys_frame_alloc(FRAME_ANY, count));
-
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)slot, &info));
-	return (struct frame_run){ info.base, count, (u32)slot };
 }
 
 // A ring in frames of a capability of its own, which can be dropped.

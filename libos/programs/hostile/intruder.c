@@ -108,32 +108,6 @@ mend(struct upcall_context *context)
 	sys_env_exit(STATUS_FAILED);
 }
 
-static bool
-unwanted(u64 number, const u64 *a)
-{
-	switch (number) {
-	case SYS_env_exit:
-	case SYS_machine_stop:
-	case SYS_console_write:
-	case SYS_console_read:
-		return true;
-	case SYS_cap_drop:
-	case SYS_cap_revoke:
-	case SYS_cap_trim:
-		return a[0] < 12 && below(&g, 64);
-	case SYS_revoke_ask:		// what it asks for is taken in the end
-		return below(&g, 64);
-	case SYS_wait:
-		return a[2] > now_ns() + NS_PER_MS;
-	case SYS_wait_for:
-		return a[3] > now_ns() + NS_PER_MS;
-	case SYS_null:
-		return a[0] == CONTROL_MAGIC;
-	default:
-		return false;
-	}
-}
-
 // A mapping of its own that was made: does the list say that it may be?
 static void
 check_map(const u64 *a)
@@ -296,7 +270,7 @@ one_call(void)
 	struct cap_info source = { 0 };
 	i64 result;
 
-	if (unwanted(number, a))
+	if (calls_unwanted(&g, number, a, 12, 64))
 		return;
 	made++;
 	if (number == SYS_cap_derive && sys_cap_inspect(CAP_SLOT_SELF, (u32)a[0], &source))

@@ -36,6 +36,7 @@
 #include "libos/mem/layout.h"
 #include "libos/programs/hostile/control.h"
 #include "libos/programs/hostile/tags.h"
+#include "libos/programs/hostile/taken.h"
 #include "libos/programs/hostile/verdict.h"
 #include "libos/text/text.h"
 
@@ -65,15 +66,10 @@ static u32 idle_rounds;			// since an intruder came to its end
 // ---- what is there ----
 
 static struct frame_run
-take(u32 count, u32 owner)
+take_tagged(u32 count, u32 owner)
 {
-	struct cap_info info;
-	struct frame_run run;
-	i64 slot = need("take frames", sys_frame_alloc(FRAME_ANY, count));
+	struct frame_run run = take_mapped(count);
 
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)slot, &info));
-	run = (struct frame_run){ info.base, count, (u32)slot };
-	need("map", map_direct(&run, PROT_READ | PROT_WRITE));
 	tag_fill(direct_address(run.frame), count * PAGE_SIZE / 8, owner);
 	return run;
 }
@@ -82,7 +78,7 @@ take(u32 count, u32 owner)
 static void
 give_secrets_back(void)
 {
-	struct frame_run run = take(OWN_FRAMES, TAG_FREED);
+	struct frame_run run = take_tagged(OWN_FRAMES, TAG_FREED);
 
 	for (u32 i = 0; i < OWN_FRAMES; i++)
 		freed[i] = run.frame + i;
@@ -98,7 +94,7 @@ fill_disk(void)
 	if (!cap)
 		return;
 	blocks_slot = cap->slot;
-	blocks = take(OWN_FRAMES, TAG_DISK);
+	blocks = take_tagged(OWN_FRAMES, TAG_DISK);
 	need("open a queue", queue_open(&disk, blocks_slot, &blocks));
 	need("write", queue_run(&disk, QUEUE_WRITE, OUR_BLOCK, blocks.frame,
 				OWN_FRAMES, NEVER));
@@ -288,11 +284,11 @@ main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	need("open the archive", archive_open(ROLE_BOOT_ARCHIVE, &boot));
-	own = take(OWN_FRAMES, TAG_VICTIM);
-	public = take(OWN_FRAMES, TAG_PUBLIC);
-	lent = take(OWN_FRAMES, TAG_LENT);
+	own = take_tagged(OWN_FRAMES, TAG_VICTIM);
+	public = take_tagged(OWN_FRAMES, TAG_PUBLIC);
+	lent = take_tagged(OWN_FRAMES, TAG_LENT);
 	for (u32 i = 0; i < GROUPS; i++)
-		arena[i] = take(ARENA_FRAMES, TAG_GROUP + i);
+		arena[i] = take_tagged(ARENA_FRAMES, TAG_GROUP + i);
 	fill_disk();
 	syscall_3(SYS_null, CONTROL_MAGIC, CONTROL_PLANT, bug);
 	while (verdict.attempts < calls && !verdict.failures) {

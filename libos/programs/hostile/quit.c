@@ -13,6 +13,7 @@
 #include "libos/crt/upcall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/hostile/taken.h"
 #include "libos/programs/hostile/verdict.h"
 #include "libos/text/text.h"
 
@@ -29,19 +30,6 @@ end(void)
 		*(volatile u8 *)(REGION_BASE + 0x1000000) = 0;
 	}
 	sys_env_exit(42);
-}
-
-static struct frame_run
-take(u32 count)
-{
-	struct cap_info info;
-	i64 slot = need("take frames", sys_frame_alloc(FRAME_ANY, count));
-	struct frame_run run;
-
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)slot, &info));
-	run = (struct frame_run){ info.base, count, (u32)slot };
-	need("map", map_direct(&run, PROT_READ | PROT_WRITE));
-	return run;
 }
 
 // Frames whose bytes the device reads from where they lie.
@@ -67,7 +55,7 @@ fill_ring(struct ring_control *control, struct ring_tx *tx, u64 payload)
 static void
 sending(void)
 {
-	struct frame_run memory = take(RING_FRAMES), payload = take(3);
+	struct frame_run memory = take_mapped(RING_FRAMES), payload = take_mapped(3);
 	struct ring_spec spec = {
 		.nic_slot = startup_slot(ROLE_NIC),
 		.mac_index = MAC_INDEX,
@@ -89,7 +77,7 @@ sending(void)
 static void
 disk(enum queue_op op)
 {
-	struct frame_run memory = take(1), region = take(QUEUE_SLOTS);
+	struct frame_run memory = take_mapped(1), region = take_mapped(QUEUE_SLOTS);
 	struct queue_control *control = direct_address(memory.frame);
 	struct queue_spec spec = {
 		.blocks_slot = startup_slot(ROLE_BLOCKS),
@@ -162,7 +150,7 @@ start_child(char *way, struct frame_run *page)
 	};
 	struct child child;
 
-	*page = take(1);
+	*page = take_mapped(1);
 	grants[0] = (struct spawn_grant){ ROLE_SHARED, page->slot,
 		CAP_READ | CAP_WRITE, page->frame, 1, 0 };
 	if (!boot.data)
@@ -253,7 +241,7 @@ static void
 sleeping(void)
 {
 	struct wait_word words[WAIT_WORDS_MAX];
-	struct frame_run page = take(1);
+	struct frame_run page = take_mapped(1);
 
 	for (u32 i = 0; i < WAIT_WORDS_MAX; i++)
 		words[i] = (struct wait_word){
@@ -269,7 +257,7 @@ sleeping(void)
 static void
 deep(void)
 {
-	struct frame_run page = take(1);
+	struct frame_run page = take_mapped(1);
 	i64 slot = page.slot;
 
 	for (i64 next = slot; next >= 0; slot = next)

@@ -8,6 +8,7 @@
 #include "libos/io/wait.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/hostile/taken.h"
 #include "libos/programs/hostile/verdict.h"
 
 #define FIRST 10u
@@ -19,16 +20,6 @@ static struct frame_run region, control_frame;
 static struct queue_control *control;
 static u32 queue, blocks;
 static u32 head, tail;
-
-static struct frame_run
-take(u32 count)
-{
-	struct cap_info info;
-	i64 slot = need("take frames", sys_frame_alloc(FRAME_ANY, count));
-
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)slot, &info));
-	return (struct frame_run){ info.base, count, (u32)slot };
-}
 
 static u32
 bind(u32 blocks_slot)

@@ -50,33 +50,6 @@ mend(struct upcall_context *context)
 	sys_env_exit(STATUS_FAILED);
 }
 
-// Ends it, stops the node, fills the console, or takes what it lives on too soon.
-static bool
-unwanted(struct generator *g, u64 number, const u64 *a)
-{
-	switch (number) {
-	case SYS_env_exit:
-	case SYS_machine_stop:
-	case SYS_console_write:
-	case SYS_console_read:
-		return true;
-	case SYS_cap_drop:
-	case SYS_cap_revoke:
-	case SYS_cap_trim:
-		return a[0] < 10 && below(g, 16);
-	case SYS_revoke_ask:		// what it asks for is taken in the end
-		return below(g, 16);
-	case SYS_wait:
-		return a[2] > now_ns() + NS_PER_MS;
-	case SYS_wait_for:
-		return a[3] > now_ns() + NS_PER_MS;
-	case SYS_null:
-		return a[0] == CONTROL_MAGIC;
-	default:
-		return false;
-	}
-}
-
 // What the other one's calls may be reading at this moment.
 static void
 scribble(struct generator *g)
@@ -126,7 +99,7 @@ child(u64 seed)
 
 		if (below(g, 8) == 0)
 			scribble(g);
-		if (unwanted(g, number, a))
+		if (calls_unwanted(g, number, a, 10, 16))
 			continue;
 		progress->calls++;
 		if (calls_make(g, number, a) >= 0) {

@@ -12,6 +12,7 @@
 #include "libos/io/wait.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
+#include "libos/programs/hostile/taken.h"
 #include "libos/programs/hostile/verdict.h"
 #include "libos/remote/ask.h"
 #include "libos/remote/node.h"
@@ -25,19 +26,6 @@
 static struct frame_run region, memory;
 static struct fabric_control *control;
 static u32 root, queue, head, tail;
-
-static struct frame_run
-take(u32 count)
-{
-	struct cap_info info;
-	i64 slot = need("take frames", sys_frame_alloc(FRAME_ANY, count));
-	struct frame_run run;
-
-	need("look", sys_cap_inspect(CAP_SLOT_SELF, (u32)slot, &info));
-	run = (struct frame_run){ info.base, count, (u32)slot };
-	need("map", map_direct(&run, PROT_READ | PROT_WRITE));
-	return run;
-}
 
 static struct fabric_spec
 honest_spec(void)
@@ -332,7 +320,7 @@ gone_in_flight(void)
 	refused("a kick of a queue without memory", sys_fabric_kick(queue),
 		E_STATE);
 	need("drop the queue", sys_cap_drop(queue));
-	region = take(REGION_FRAMES);
+	region = take_mapped(REGION_FRAMES);
 	lesser = (u32)need("derive", sys_cap_derive(root, CAP_SLOT_SELF,
 						    CAP_WRITE, 0, 1));
 	need("bind", queue = (u32)sys_fabric_bind(&(struct fabric_spec){
@@ -385,10 +373,10 @@ main(int argc, char **argv)
 	root = startup_slot(ROLE_FABRIC);
 	if (root == SLOT_NONE)
 		need("find a fabric", -E_ABSENT);
-	region = take(REGION_FRAMES);
+	region = take_mapped(REGION_FRAMES);
 	if (argc > 2)
 		leave(argv[2], !strcmp(argv[1], "fault"));
-	memory = take(FABRIC_QUEUE_FRAMES);
+	memory = take_mapped(FABRIC_QUEUE_FRAMES);
 	bad_bindings();
 	bind();
 	bad_submissions();
