@@ -4,14 +4,16 @@
 // Plain C in 64-byte strides. Under QEMU's software emulation a loop of
 // eight-byte moves beats `rep movs`, which re-enters the translated block for
 // each element; on hardware both saturate the cache for the sizes that matter
-// here (packets and pages). Built with -fno-tree-loop-distribute-patterns, or
-// GCC would turn these loops into calls to themselves.
+// here (packets and pages). memcpy() lies within one page, because the emulator has to
+// look for the block behind a branch that leaves one. Built with
+// -fno-tree-loop-distribute-patterns, or GCC would turn these loops into calls to
+// themselves.
 
 #include "kernel/base/string.h"
 
 typedef u64 word __attribute__((may_alias, aligned(1)));
 
-void *
+aligned_(512) void *
 memcpy(void *restrict target, const void *restrict source, size_t len)
 {
 	u8 *t = target;

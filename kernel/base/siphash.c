@@ -3,13 +3,15 @@
 //
 // Stateless. Reads eight bytes at a time at any alignment, never past `len`. The loops
 // over words take four at a time without a branch: an emulator keeps registers in memory
-// between two branches.
+// between two branches. Each lies within one page, since it has to look for the block
+// behind a branch that leaves one.
 
 #include "kernel/base/siphash.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
 
 #define STEP 4ull		// words
+#define IN_A_PAGE aligned_(1024)	// what is shorter than that
 
 static inline u64
 rotate(u64 x, int bits)
@@ -48,6 +50,18 @@ absorb(struct siphash *v, u64 word)
 	v->a ^= word;
 }
 
+// No access to memory stands among the turns: before each one, an emulator would find
+// out the flags that the last rotation has left, which nobody wants.
+static inline __attribute__((always_inline)) void
+absorb_step(struct siphash *v, const u64 word[STEP])
+{
+	__asm__ volatile("" ::: "memory");
+#pragma GCC unroll 4
+	for (u64 i = 0; i < STEP; i++)
+		absorb(v, word[i]);
+	__asm__ volatile("" ::: "memory");
+}
+
 // The bytes that do not fill a word, below the length's low byte.
 static u64
 last_word(const u8 *tail, u64 len)
@@ -80,21 +94,30 @@ finish64(struct siphash v)
 	return v.a ^ v.b ^ v.c ^ v.d;
 }
 
-void
+static inline __attribute__((always_inline)) void
+absorb_all(struct siphash *v, const u8 *at, u64 len)
+{
+	const u8 *end = at + len;
+
+	for (; (u64)(end - at) >= 8 * STEP; at += 8 * STEP) {
+		u64 word[STEP];
+
+#pragma GCC unroll 4
+		for (u64 i = 0; i < STEP; i++)
+			word[i] = le64_load(at + 8 * i);
+		absorb_step(v, word);
+	}
+	for (; at != end; at += 8)
+		absorb(v, le64_load(at));
+}
+
+IN_A_PAGE void
 siphash_words(struct siphash *hash, const void *data, u64 len)
 {
-	const u8 *at = data;
-	const u8 *end = at + len;
 	struct siphash v = *hash;
 
 	ASSERT(len % 8 == 0);
-	for (; (u64)(end - at) >= 8 * STEP; at += 8 * STEP) {
-#pragma GCC unroll 4
-		for (u64 i = 0; i < STEP; i++)
-			absorb(&v, le64_load(at + 8 * i));
-	}
-	for (; at != end; at += 8)
-		absorb(&v, le64_load(at));
+	absorb_all(&v, data, len);
 	*hash = v;
 }
 
@@ -109,16 +132,16 @@ load_once(const u8 *at)
 	return ((const volatile struct word *)at)->value;
 }
 
-static inline __attribute__((always_inline)) void
-copy_word(struct siphash *v, u8 *to, const u8 *from)
+static inline __attribute__((always_inline)) u64
+copy_word(u8 *to, const u8 *from)
 {
 	u64 word = load_once(from);
 
 	le64_store(to, word);
-	absorb(v, word);
+	return word;
 }
 
-void
+IN_A_PAGE void
 siphash_copy(struct siphash *hash, void *target, const void *source, u64 len)
 {
 	const u8 *at = source;
@@ -127,12 +150,15 @@ siphash_copy(struct siphash *hash, void *target, const void *source, u64 len)
 	struct siphash v = *hash;
 
 	for (; (u64)(end - at) >= 8 * STEP; at += 8 * STEP, to += 8 * STEP) {
+		u64 word[STEP];
+
 #pragma GCC unroll 4
 		for (u64 i = 0; i < STEP; i++)
-			copy_word(&v, to + 8 * i, at + 8 * i);
+			word[i] = copy_word(to + 8 * i, at + 8 * i);
+		absorb_step(&v, word);
 	}
 	for (; at != end; at += 8, to += 8)
-		copy_word(&v, to, at);
+		absorb(&v, copy_word(to, at));
 	for (u64 i = 0; i < len % 8; i++)
 		to[i] = ((const volatile u8 *)at)[i];
 	*hash = v;
@@ -145,15 +171,16 @@ siphash_end(struct siphash *hash, const void *tail, u64 len)
 	return finish64(*hash);
 }
 
-u64
+IN_A_PAGE u64
 siphash64(const u8 key[SIPHASH_KEY_LEN], const void *data, u64 len)
 {
 	u64 whole = len & ~7ull;
 	struct siphash v;
 
 	siphash_begin(&v, key);
-	siphash_words(&v, data, whole);
-	return siphash_end(&v, (const u8 *)data + whole, len);
+	absorb_all(&v, data, whole);
+	absorb(&v, last_word((const u8 *)data + whole, len));
+	return finish64(v);
 }
 
 // It differs by an initial bit pattern, and in the finish.
