@@ -22,6 +22,14 @@ rcap_uses(const struct rcap *rcap)
 }
 
 static void
+check_lanes(const struct rcap_lanes *lanes)
+{
+	for (u32 lane = 0; lane < LANES; lane++)
+		ASSERT((lanes->tail[lane] != NIL16) == (lanes->busy >> lane & 1));
+	ASSERT(!lanes->busy == !lanes->waiting);
+}
+
+static void
 check_ops(const struct rcap *rcap)
 {
 	u32 waiting = 0, used = 0, grants = 0, listed = 0, ended = 0;
@@ -38,8 +46,10 @@ check_ops(const struct rcap *rcap)
 	}
 	ASSERT(used == rcap->ops_used && used <= rcap->config.ops_max);
 	ASSERT(grants == rcap->grants_used && grants <= rcap->config.grants_max);
-	for (u32 i = 0; i < links_peers_max(rcap->links); i++)
+	for (u32 i = 0; i < links_peers_max(rcap->links); i++) {
+		check_lanes(&rcap->lanes[i]);
 		listed += rcap->lanes[i].waiting;
+	}
 	ASSERT(waiting == listed);
 	for (u16 i = rcap->ended_head; i != NIL16; i = rcap->op[i].next) {
 		ASSERT(rcap->op[i].state == OP_STATE_ENDED);		// R4

@@ -136,18 +136,6 @@ op_quick(const struct rcap_op *op)
 	       answer_data(op) <= LINK_QUICK_BYTES;
 }
 
-static u32
-lanes_waiting(const struct rcap *rcap, u16 peer)
-{
-	u32 bits = 0;
-
-	for (u32 lane = 0; lane < LANES; lane++) {
-		if (rcap->lanes[peer].tail[lane] != NIL16)
-			bits |= 1u << lane;
-	}
-	return bits;
-}
-
 static void
 plan_fill(const struct rcap *rcap, struct rcap_op *op, struct link_plan *plan)
 {
@@ -168,7 +156,7 @@ plan_fill(const struct rcap *rcap, struct rcap_op *op, struct link_plan *plan)
 		.answers = answers,
 	};
 	if (op->window)
-		plan->lanes_waiting = (u8)lanes_waiting(rcap, op->peer);
+		plan->lanes_waiting = rcap->lanes[op->peer].busy;
 }
 
 // ---- landing places: while some peers wait for them, all take turns
@@ -215,11 +203,10 @@ static bool
 fence_holds(const struct rcap *rcap, const struct rcap_op *op)
 {
 	filled_ u32 number[WIRE_WINDOW], cookie[WIRE_WINDOW];
-	u32 count;
+	u32 count = links_opened(rcap->links, op->peer, number, cookie);
 
-	if (!op->fenced || PLANTED(BUG_FENCE))
+	if (PLANTED(BUG_FENCE))
 		return false;
-	count = links_opened(rcap->links, op->peer, number, cookie);
 	for (u32 i = 0; i < count; i++) {
 		const struct rcap_op *other = &rcap->op[cookie[i]];
 
@@ -262,7 +249,7 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 		op_end(rcap, now, op, RCAP_NOT_DONE, CODE_VERSION);
 		return true;
 	}
-	if (SOMETIMES_IF(FENCE_HELD, fence_holds(rcap, op)) ||
+	if (SOMETIMES_IF(FENCE_HELD, unlikely(op->fenced) && fence_holds(rcap, op)) ||
 	    SOMETIMES_IF(LANDING_TURN, landing_queued(rcap, op)))
 		return false;
 	plan_fill(rcap, op, &plan);
@@ -292,6 +279,15 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 	return true;
 }
 
+// Of those in `bits`, the first whose turn it is.
+static u32
+lane_next(const struct rcap_lanes *lanes, u32 bits)
+{
+	u32 round = (bits | bits << LANES) >> lanes->next_lane;
+
+	return (lanes->next_lane + (u32)__builtin_ctz(round)) % LANES;
+}
+
 // Lanes take turns until each has nothing that can go, or `most` went. Returns how
 // many did.
 static u32
@@ -300,16 +296,15 @@ lanes_serve(struct rcap *rcap, u64 now, u16 peer, u32 most)
 	struct rcap_lanes *lanes = &rcap->lanes[peer];
 	u32 went = 0;
 
-	for (u32 stuck = 0; stuck < LANES && lanes->waiting && went < most;) {
-		u32 lane = lanes->next_lane;
+	for (u32 stuck = 0; lanes->busy & ~stuck && went < most;) {
+		u32 lane = lane_next(lanes, lanes->busy & ~stuck);
 
-		lanes->next_lane = (u16)((lane + 1) % LANES);
-		if (lanes->tail[lane] != NIL16 &&
-		    dispatch(rcap, now, lane_first(rcap, peer, lane))) {
+		if (dispatch(rcap, now, lane_first(rcap, peer, lane))) {
+			lanes->next_lane = (lane + 1) % LANES;
 			stuck = 0;
 			went++;
 		} else {
-			stuck++;
+			stuck |= 1u << lane;
 		}
 	}
 	// A path that turned narrow may need more frames than were counted.

@@ -91,8 +91,8 @@ struct rcap_lanes {
 	u16 landing_next;	// peer behind this one, which waits for landing places
 	u16 waiting;		// operations in all lanes
 	u32 frames;		// of their requests
-	u8 next_lane;
-	u8 landing_listed;
+	u8 busy;		// bits of lanes in which something waits
+	u8 next_lane : 4, landing_listed : 4;
 	u16 held;		// of its capabilities, here
 	u32 exports;		// to it
 };

@@ -21,6 +21,12 @@ lane_tail(const struct rcap *rcap, u16 peer, u32 environment)
 	return &rcap->lanes[peer].tail[environment % LANES];
 }
 
+static u8
+lane_bit(u32 environment)
+{
+	return (u8)(1u << environment % LANES);
+}
+
 // A quick operation goes past those that are not, each a bounded number of times,
 // and past no fence.
 static bool
@@ -69,6 +75,7 @@ lane_append(struct rcap *rcap, struct rcap_op *op)
 	rcap->op[place].next = index;
 	if (last)
 		*tail = index;
+	rcap->lanes[op->peer].busy |= lane_bit(op->environment);
 	op->frames = (u8)op_frames(rcap, op);
 	rcap->lanes[op->peer].frames += op->frames;
 	rcap->lanes[op->peer].waiting++;
@@ -92,10 +99,12 @@ lane_remove(struct rcap *rcap, struct rcap_op *op)
 	while (rcap->op[before].next != index)
 		before = rcap->op[before].next;
 	rcap->op[before].next = op->next;
-	if (before == index)
+	if (before == index) {
 		*tail = NIL16;
-	else if (*tail == index)
+		rcap->lanes[op->peer].busy &= (u8)~lane_bit(op->environment);
+	} else if (*tail == index) {
 		*tail = before;
+	}
 	rcap->lanes[op->peer].frames -= op->frames;
 	rcap->lanes[op->peer].waiting--;
 }
