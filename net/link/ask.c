@@ -185,7 +185,7 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 		counts_of(links, peer)->resends++;
 	}
 	links->asker[peer->asker].resend &= ~number_bit(number);
-	peer_due_changed(links, peer, min_u64(peer->due, now + rto_ns(peer, ask)));
+	peer_due_by(links, peer, now + rto_ns(peer, ask));
 }
 
 void
@@ -233,11 +233,12 @@ static void
 measure(struct links *links, struct link_peer *peer, const struct link_ask *ask,
 	u64 now)
 {
-	i64 rtt = (i64)MIN((now - ask->sent_at) / NS_PER_US + 1, 1000000u);
-	i64 error = rtt - peer->rtt_us;
+	i64 rtt, error;
 
 	if (ask->flags & (ASK_POSTPONED | ASK_PARTIAL))
 		return;
+	rtt = (i64)MIN((now - ask->sent_at) / NS_PER_US + 1, 1000000u);
+	error = rtt - peer->rtt_us;
 	if (ask->copies != 1) {
 		// Sooner than can be: it is the answer to an earlier copy, for which
 		// we did not wait long enough. An answer that is kept comes again a
@@ -275,7 +276,7 @@ links_progress(struct links *links, u64 now, u16 peer_index, u32 number)
 	if (!peer->lossy)
 		return;
 	ask->sent_at = now;
-	peer_due_changed(links, peer, min_u64(peer->due, now + rto_ns(peer, ask)));
+	peer_due_by(links, peer, now + rto_ns(peer, ask));
 }
 
 // Is its answer's place among the others no sign of anything? A device answers in an

@@ -208,7 +208,7 @@ handshake_begin(struct links *links, u64 now, struct link_peer *peer,
 	}
 	h->give_up_at = now + HANDSHAKE_NS;
 	nonce_renew(links, now, peer, h);
-	peer_due_changed(links, peer, min_u64(peer->due, handshake_due(h)));
+	peer_due_by(links, peer, handshake_due(h));
 	return LINK_DROP_COUNT;
 }
 

@@ -462,10 +462,10 @@ links_taken(struct links *links, u16 peer_index, u32 number)
 	struct link_peer *peer = &links->peer[peer_index];
 	i32 forward = number_diff(number, peer->seen_newest);
 
-	if (forward > 0) {
+	if (forward > 1)
 		peer->seen &= ~number_mask(peer->seen_newest + 1, (u32)forward);
+	if (forward > 0)
 		peer->seen_newest = number;
-	}
 	if (forward > -(i32)WIRE_WINDOW)
 		peer->seen |= number_bit(number);
 }

@@ -106,8 +106,7 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	header_store(links, now, peer, kind, tagged + WIRE_TAG, at);
 	close_frame(links, peer, at, WIRE_HEADER + body_len, payload, len);
 	if (!again || said)	// else the frame before has seen to it
-		peer_due_changed(links, peer,
-				 min_u64(peer->due, session_idle_due(links, peer)));
+		peer_due_by(links, peer, session_idle_due(links, peer));
 	return WIRE_ETHERNET + tagged + WIRE_TAG;
 }
 

@@ -74,8 +74,7 @@ session_over(struct links *links, struct link_peer *peer)
 	if (peer->state != LINK_STATE_UP)
 		return;
 	session_lapse(links, peer);
-	peer_due_changed(links, peer,
-			 min_u64(peer->due, session_due(links, peer)));
+	peer_due_by(links, peer, session_due(links, peer));
 }
 
 void

@@ -279,6 +279,12 @@ peer_add(struct links *links, u64 now, const u8 uuid[16]);
 // Its key in the heap, a time: not later than it wants to be looked at.
 void
 peer_due_changed(struct links *links, struct link_peer *peer, u64 due);
+static inline void
+peer_due_by(struct links *links, struct link_peer *peer, u64 due)
+{
+	if (due < peer->due)
+		peer_due_changed(links, peer, due);
+}
 // Bits of enum news and enum say: on a list until links_event() or links_output() takes
 // them.
 void
