@@ -44,6 +44,9 @@
 #define BUFFER_ALIGN 64u		// no cache line belongs to two frames
 #define SLOT_LEN 128u
 
+// What runs once a frame, with what it calls as a part of it.
+#define FLAT __attribute__((flatten))
+
 #define HEADER_NEEDS_CHECKSUM 1u
 #define OFFLOAD_TCP4 1u
 
@@ -74,9 +77,8 @@ static struct {
 	u64 slots_physical;
 	u32 buffer_count;
 	u32 buffer_len;
-	bool present;
-	bool failed;		// the device broke the rules
-	bool stopped;		// and has confirmed its reset
+	bool works;		// until the device breaks the rules
+	bool stopped;		// it has confirmed its reset since
 } net;
 
 static bool
@@ -124,22 +126,22 @@ take_memory(u32 buffers)
 static const struct nic_facts *
 net_facts(void)
 {
-	return net.present ? &net.facts : NULL;
+	return &net.facts;
 }
 
 static bool
 net_works(void)
 {
-	return net.present && !net.failed;
+	return net.works;
 }
 
 // The device broke the rules: nothing of it is used any more (N3).
-static void
+static __attribute__((noinline)) void
 fail(void)
 {
-	if (net.failed)
+	if (!net.works)
 		return;
-	net.failed = true;
+	net.works = false;
 	kprintf("nic: the device broke the rules of its queues; it is stopped\n");
 	net.stopped = virtio_stop(&net.device);
 }
@@ -174,14 +176,14 @@ net_give_back(u32 buffer)
 				  net.buffer_len, true, buffer);
 }
 
-static bool
+FLAT static bool
 net_receive(struct nic_received *received)
 {
 	struct virtqueue *q = &net.receive.ring;
 	struct virtqueue_done done;
 	u32 header_len = sizeof(struct net_header);
 
-	while (net_works() && virtqueue_used_waiting(q) && virtqueue_take(q, &done)) {
+	while (net_works() && virtqueue_take(q, &done)) {
 		u32 buffer = (u32)done.cookie;
 		u32 len = done.len < header_len ? 0 : done.len - header_len;
 
@@ -288,7 +290,7 @@ net_push(void)
 		virtio_push(&net.transmit);
 }
 
-static bool
+FLAT static bool
 net_sent(u32 *cookie)
 {
 	struct virtqueue *q = &net.transmit.ring;
@@ -299,9 +301,9 @@ net_sent(u32 *cookie)
 		*cookie = (u32)done.cookie;
 		return true;
 	}
-	if (net.present && q->broken)
+	if (q->broken)
 		fail();
-	if (!net.failed || !net.stopped || !virtqueue_abandon(q, &abandoned))
+	if (net.works || !net.stopped || !virtqueue_abandon(q, &abandoned))
 		return false;
 	*cookie = (u32)abandoned;
 	return true;
@@ -323,7 +325,7 @@ net_init(void (*interrupt)(void), u32 buffers, u32 mtu)
 {
 	struct virtio *v = &net.device;
 
-	ASSERT(!net.present && buffers > 0 && buffers <= VIRTQUEUE_SIZE_MAX);
+	ASSERT(!net.works && buffers > 0 && buffers <= VIRTQUEUE_SIZE_MAX);
 	net.facts.mtu = (u16)mtu;
 	if (!virtio_find(v, VIRTIO_NET, 0, "nic") ||
 	    !virtio_negotiate(v, FEATURE_CHECKSUM | FEATURE_SEGMENTS | FEATURE_MTU |
@@ -341,7 +343,7 @@ net_init(void (*interrupt)(void), u32 buffers, u32 mtu)
 	take_memory(buffers);
 	virtqueue_quiet(&net.transmit.ring);
 	virtio_start(v);
-	net.present = true;
+	net.works = true;
 	for (u32 i = 0; i < net.buffer_count; i++)
 		net_give_back(i);
 	virtio_push(&net.receive);

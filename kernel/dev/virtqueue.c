@@ -164,19 +164,19 @@ close_chain(struct virtqueue *q, u16 head)
 bool
 virtqueue_take(struct virtqueue *q, struct virtqueue_done *done)
 {
-	if (!virtqueue_used_waiting(q))
+	volatile struct virtqueue_device_area *device = q->device;
+	u16 index = __atomic_load_n(&device->index, __ATOMIC_ACQUIRE), taken = q->taken;
+
+	if (q->broken || index == taken)
 		return false;
 
-	// The index is read again: only this value is used, and bounded.
-	u16 index = __atomic_load_n(&q->device->index, __ATOMIC_ACQUIRE);
-	volatile struct virtqueue_used *used =
-		&q->device->entry[q->taken & (q->size - 1)];
+	volatile struct virtqueue_used *used = &device->entry[taken & (q->size - 1)];
 	u32 id = used->id;
 	u32 len = used->len;
 
 	// More used than published, an id that is not an open chain, or more
 	// bytes than there was room for.
-	if ((u16)(index - q->taken) > (u16)(q->published - q->taken) ||
+	if ((u16)(index - taken) > (u16)(q->published - taken) ||
 	    id >= q->size || q->chain[id].count == 0 ||
 	    len > q->chain[id].writable_len) {
 		q->broken = true;

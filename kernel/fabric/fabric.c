@@ -233,7 +233,7 @@ fabric_look_until(void)
 void
 fabric_input(const u8 *frame, u32 len)
 {
-	u64 now, wants;
+	u64 now;
 
 	if (!fabric.on) {
 		fabric_info.lost[FABRIC_LOST_OFF]++;
@@ -246,6 +246,18 @@ fabric_input(const u8 *frame, u32 len)
 		look_frame(&fabric.look, now);
 	}
 	rcap_input(fabric.rcap, now, frame, len);
+	fabric.heard_at = now;
+}
+
+void
+fabric_input_end(void)
+{
+	u64 now = fabric.heard_at, wants;
+
+	if (!now)
+		return;
+	fabric.heard_at = 0;
+	transmit_push();
 	wants = rcap_wants(fabric.rcap);
 	if (!wants) {
 		complete_all(now);
@@ -254,12 +266,6 @@ fabric_input(const u8 *frame, u32 len)
 	note_due(wants);
 	if (fabric.due > now)		// else a turn follows
 		keep_time();
-}
-
-void
-fabric_push(void)
-{
-	transmit_push();
 }
 
 void

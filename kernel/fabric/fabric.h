@@ -36,10 +36,14 @@ fabric_init(char *cmdline, bool small);
 bool
 fabric_on(void);
 
-// A frame with the fabric's EtherType. fabric_push() follows before long, and
-// fabric_work() when fabric_deadline() says so.
+// A frame with the fabric's EtherType, of a batch that ends with fabric_input_end();
+// fabric_work() follows when fabric_deadline() says so.
 void
 fabric_input(const u8 *frame, u32 len);
+
+// Tells the interface of the batch's answers, and environments of what has ended.
+void
+fabric_input_end(void);
 
 // True while frames for it are likely to come: then the interface interrupts,
 // whoever is awake.
@@ -58,10 +62,6 @@ fabric_work(u64 now);
 // When fabric_work() is wanted without a frame; NEVER without a fabric.
 u64
 fabric_deadline(void);
-
-// Tells the interface of frames that fabric_input() has made.
-void
-fabric_push(void);
 
 // The interface may be done with frames that it should give back now: before, they
 // wait until they are many.

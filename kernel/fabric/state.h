@@ -31,6 +31,7 @@ struct fabric {
 	struct rcap *rcap;
 	u64 due;		// see fabric_deadline()
 	u64 busy_until;		// see fabric_expects()
+	u64 heard_at;		// the last frame of this batch; 0: none yet
 	struct look look;	// see fabric_look_until()
 };
 extern struct fabric fabric;

@@ -231,7 +231,7 @@ batch(void)
 		takers |= who;
 		nic_give_back(r.buffer);
 	}
-	fabric_push();
+	fabric_input_end();
 	hint_owners(takers);
 	looked_at = clock_ns();
 	quiet = (receiver_count || !fabric_on()) && all_awake() &&
