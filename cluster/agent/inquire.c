@@ -5,7 +5,8 @@
 // Invariants:
 //  Q1  an inquiry has a task until it is over; it is freed by whichever comes last
 //      of its task's end and inquiry_poll() or inquiry_forget()
-//  Q2  `json` is written by the task alone, and complete when progress is DONE
+//  Q2  a page ends between two answers of the member, so that it can go on where they do
+//  Q3  `json` is written by the task alone, and complete when progress is DONE
 
 #include "cluster/agent/inquire.h"
 #include "cluster/agent/publish.h"
@@ -259,10 +260,11 @@ static enum api_progress
 run_caps(struct inquiry *q)
 {
 	const u32 head = offsetof(struct caps_answer, entry);
-	struct caps_question question = { .next = 0 };
+	struct caps_question question = { .next = q->call.from };
 
 	api_show_caps_begin(&q->json, q->member[0].uuid);
 	for (u32 turn = 0; turn < CAP_TURNS_MAX; turn++) {
+		struct json mark = json_mark(&q->json);
 		u32 len, count;
 		const char *why = ask(q, 0, MESSAGE_CAPS, &question,
 				      sizeof(question), &len);
@@ -270,14 +272,18 @@ run_caps(struct inquiry *q)
 		if (why)
 			return fail(q, why);
 		if (len < head)
-			break;
+			return fail(q, "the node's answer makes no sense");
 		count = MIN(q->answer.caps.count, REPORT_CAPS);
 		count = MIN(count, (len - head) / (u32)sizeof(struct caps_entry));
+		if (!show_caps(q, count)) {
+			json_cut(&q->json, &mark);			// Q2
+			break;
+		}
 		question.next = q->answer.caps.next;
-		if (!show_caps(q, count) || !question.next)
+		if (!question.next)
 			break;
 	}
-	api_show_list_end(&q->json);
+	api_show_page_end(&q->json, question.next);
 	return API_DONE;
 }
 
@@ -319,24 +325,26 @@ show_row(struct inquiry *q, enum fabric_what what, u32 i)
 	}
 }
 
-// One list to its end, or until it finds no room. NULL, or why it could not be had.
+// One list from entry *from on, to its end, where *from is 0, or to the end of the page.
+// NULL, or why it could not be had.
 static const char *
-show_list(struct inquiry *q, enum fabric_what what)
+show_list(struct inquiry *q, enum fabric_what what, u64 *from)
 {
-	u64 next = 0;
-
 	for (u32 turn = 0; turn < FABRIC_TURNS_MAX; turn++) {
+		struct json mark = json_mark(&q->json);
 		u32 count;
-		const char *why = ask_rows(q, what, next, &count);
+		const char *why = ask_rows(q, what, *from, &count);
 
 		if (why)
 			return why;
-		next = q->answer.fabric.next;
 		for (u32 i = 0; i < count; i++) {
-			if (!show_row(q, what, i))
+			if (!show_row(q, what, i)) {
+				json_cut(&q->json, &mark);		// Q2
 				return NULL;
+			}
 		}
-		if (!next)
+		*from = q->answer.fabric.next;
+		if (!*from)
 			break;
 	}
 	return NULL;
@@ -345,7 +353,8 @@ show_list(struct inquiry *q, enum fabric_what what)
 static enum api_progress
 run_fabric(struct inquiry *q)
 {
-	u32 count;
+	u32 first = q->call.from >> API_FROM_BITS, next = 0, count;
+	u64 from = q->call.from & (api_from(1, 0) - 1);
 	const char *why = ask_rows(q, FABRIC_ASK_INFO, 0, &count);
 
 	if (why || !count)
@@ -353,11 +362,17 @@ run_fabric(struct inquiry *q)
 	api_show_fabric_begin(&q->json, q->member[0].uuid, &q->answer.fabric.row.info);
 	for (u32 list = 0; list < API_LISTS; list++) {
 		api_show_fabric_list(&q->json, (enum api_list)list);
-		why = show_list(q, (enum fabric_what)(FABRIC_ASK_LINKS + list));
+		if (list < first || next)
+			continue;
+		if (!q->json.cut)
+			why = show_list(q, (enum fabric_what)(FABRIC_ASK_LINKS + list),
+					&from);
 		if (why)
 			return fail(q, why);
+		if (from || q->json.cut)
+			next = api_from(list, (u32)from);
 	}
-	api_show_fabric_end(&q->json);
+	api_show_page_end(&q->json, next);
 	return API_DONE;
 }
 

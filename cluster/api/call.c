@@ -225,6 +225,7 @@ static const struct {
 	{ "node", API_NODE, "1 to 63 bytes: digits of a node's UUID, or its address" },
 	{ "since", API_SINCE, "the number of an event" },
 	{ "lines", API_LINES, "1 to 10000" },
+	{ "from", API_FROM, "what `next` of the answer before said" },
 };
 
 static bool
@@ -247,6 +248,8 @@ read_value(struct api_call *call, enum api_parameter parameter, const char *valu
 		return read_number(value, UINT64_MAX, &call->since);
 	case API_LINES:
 		return read_u32(value, 1, API_LINES_MAX, &call->lines);
+	case API_FROM:
+		return read_u32(value, 0, ~0u, &call->from);
 	}
 	return false;
 }

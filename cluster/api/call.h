@@ -29,6 +29,7 @@ enum api_parameter {
 	API_NODE = 1 << 5,
 	API_SINCE = 1 << 6,
 	API_LINES = 1 << 7,
+	API_FROM = 1 << 8,	// `next` of the answer before
 };
 
 struct api_call {
@@ -38,6 +39,7 @@ struct api_call {
 	u16 port;
 	u32 frames, slices;
 	u32 lines;
+	u32 from;
 	u64 since;
 	char name[API_NAME_SIZE];	// of the path
 	char node[API_NAME_SIZE];

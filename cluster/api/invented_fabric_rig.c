@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The fabric of the made-up cluster behind server_rig: tables of a node with two links,
 // of which one lapsed, one capability that a peer holds and one that is held, and a few
-// events. Every member shows the same.
+// events; or with as many links and capabilities as it is told. Every member shows the
+// same.
 
 #include "cluster/api/server_rig.h"
+#include "kernel/base/string.h"
 
 static struct sys_info sys;
 static struct cpu_info cpus[CPUS_MAX];
@@ -23,10 +25,24 @@ static const struct trace_event events[] = {
 	{ 5000, TRACE_OUT, { 0 }, 7, TRACE_PACK(TRACE_NO_SLOT, 8, 5, 0) },
 };
 
+static u32 many;		// links and capabilities; 0: those above
+
+void
+rig_fabric_begin(u32 count)
+{
+	many = count;
+}
+
+static u32
+link_count(void)
+{
+	return many ? MIN(many, FABRIC_LINKS_MAX) : 2;
+}
+
 static void
 make_links(void)
 {
-	for (u32 i = 0; i < 2; i++) {
+	for (u32 i = 0; i < link_count(); i++) {
 		links[i] = (struct fabric_link){
 			.mac = { 2, 0, 0, 0, 0, (u8)(i + 1) },
 			.state = i ? FABRIC_LINK_LAPSED : FABRIC_LINK_UP,
@@ -35,6 +51,8 @@ make_links(void)
 		};
 		for (u32 j = 0; j < 16; j++)
 			links[i].uuid[j] = (u8)(0x20 + 0x10 * i);
+		if (many)
+			memcpy(links[i].uuid, &i, sizeof(i));
 		counts[i] = (struct fabric_counts){
 			.sent = 100, .received = 90, .dropped = 2, .refused = 3,
 			.resends = 4, .timeouts = 1, .sessions = 1, .lapses = i,
@@ -47,7 +65,7 @@ rig_tables(void)
 {
 	make_links();
 	info = (struct fabric_info){
-		.state = FABRIC_ON, .links = 2, .exports = 1,
+		.state = FABRIC_ON, .links = link_count(), .exports = 1,
 		.exports_max = FABRIC_EXPORTS_MAX, .uuid = { 0x10 }, .received = 200,
 		.accepted = 193, .dropped = { [2] = 7 }, .strays = { [5] = 1 },
 		.lost = { [1] = 2 }, .completed = { 50, 2, 1 }, .executed = { [1] = 40 },
@@ -63,6 +81,10 @@ rig_tables(void)
 		.latency = { [7] = 2, [9] = 1 }, .environment = 9, .peer = 1,
 		.type = FABRIC_BLOCKS, .rights = 3, .serial = 11, .denials = 1,
 	};
+	for (u32 i = 6; i < many; i++) {
+		exports[i % FABRIC_EXPORTS_MAX] = exports[3];
+		held[i % FABRIC_HELD_MAX] = held[5];
+	}
 	sys = (struct sys_info){
 		.cpu_count = 1, .frame_count = 16384, .frames_free = 8192,
 		.incarnation = 0x1234, .nic_rx_frames = 300,
@@ -72,20 +94,37 @@ rig_tables(void)
 	return &tables;
 }
 
-void
-rig_show_fabric(struct json *json, const u8 node[16])
+static bool
+show_entry(struct json *json, u32 list, u32 index)
 {
-	const struct api_tables *t = rig_tables();
+	switch (list) {
+	case API_LIST_LINKS:
+		return index >= info.links ||
+		       api_show_link(json, index, rig_now_ns(), &links[index], &counts[index]);
+	case API_LIST_EXPORTS:
+		return !exports[index].type || api_show_export(json, index, &exports[index]);
+	default:
+		return index >= FABRIC_HELD_MAX || !held[index].type ||
+		       api_show_held(json, index, &held[index]);
+	}
+}
 
+void
+rig_show_fabric(struct json *json, const u8 node[16], u32 from)
+{
+	u32 next = 0;
+
+	rig_tables();
 	api_show_fabric_begin(json, node, &info);
-	api_show_fabric_list(json, API_LIST_LINKS);
-	for (u32 i = 0; i < info.links; i++)
-		(void)api_show_link(json, i, t->now_ns, &links[i], &counts[i]);
-	api_show_fabric_list(json, API_LIST_EXPORTS);
-	(void)api_show_export(json, 3, &exports[3]);
-	api_show_fabric_list(json, API_LIST_HELD);
-	(void)api_show_held(json, 5, &held[5]);
-	api_show_fabric_end(json);
+	for (u32 list = 0; list < API_LISTS; list++) {
+		api_show_fabric_list(json, (enum api_list)list);
+		for (u32 i = 0; i < FABRIC_LINKS_MAX && !next; i++) {
+			if (api_from(list, i) >= from &&
+			    (json->cut || !show_entry(json, list, i)))
+				next = api_from(list, i);
+		}
+	}
+	api_show_page_end(json, next);
 }
 
 void

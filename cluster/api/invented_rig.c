@@ -373,15 +373,20 @@ show_logs(const struct api_call *call, struct json *json)
 static void
 show_caps(const struct api_call *call, struct json *json)
 {
-	const struct api_cap cap = {
+	struct api_cap cap = {
 		.program = "agent", .environment = 3, .slot = 4,
 		.info = { CAP_BLOCKS, CAP_READ | CAP_WRITE, 8, 65528, 1, 2 },
 	};
 
+	u32 next = 0;
+
 	api_show_caps_begin(json, view.member[api_find_node(&view, call->name)].uuid);
-	if (!api_show_cap(json, &cap))
-		printf("no room\n");
-	api_show_list_end(json);
+	for (u32 i = call->from; i < MAX(options->many, 1u) && !next; i++) {
+		cap.slot = 4 + i;
+		if (!api_show_cap(json, &cap))
+			next = i;
+	}
+	api_show_page_end(json, next);
 }
 
 static const u8 *
@@ -421,7 +426,7 @@ host_poll(void *user, struct api_session *session, struct json *json,
 		show_caps(&session->call, json);
 		return API_DONE;
 	case API_FABRIC:
-		rig_show_fabric(json, node_called(&session->call));
+		rig_show_fabric(json, node_called(&session->call), session->call.from);
 		return API_DONE;
 	case API_TRACE:
 		rig_show_trace(json, node_called(&session->call));

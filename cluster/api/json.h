@@ -88,7 +88,7 @@ struct json
 json_mark(const struct json *json);
 
 // Takes back what was written since the mark, which did not fit. A word about that
-// (32 bytes) still has room, and closing.
+// (JSON_TAIL / 2 bytes) still has room, and closing.
 void
 json_cut(struct json *json, const struct json *mark);
 

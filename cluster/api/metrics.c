@@ -3,8 +3,10 @@
 // of type and a line for each thing that has it. What a field is called stands in tables
 // here, beside where it lies in its structure.
 //
-// The text ends with deos_metrics_truncated, for which room is kept: 1 when lines were
-// left out. Stateless.
+// The text comes in pieces, each as long as its buffer takes. What it consists of is
+// counted in one order, whether it is there or not (an entry of a table counts when it is
+// free too), so that the next piece goes on where this one ends although the tables have
+// changed. Stateless.
 
 #include "cluster/api/watch.h"
 #include "kernel/base/assert.h"
@@ -12,13 +14,14 @@
 #include "kernel/base/string.h"
 
 #define LINE_MAX 320u
-#define TAIL_ROOM 256u		// for the last family
 
 typedef unsigned long long number_t;	// what %llu prints
 
 struct text {
 	char *at;
 	u32 room, len;
+	u64 from;		// what came before it is not wanted
+	u64 unit;		// that comes next
 	bool full;
 };
 
@@ -154,12 +157,30 @@ static const struct field held_fields[] = {
 static void
 put_line(struct text *text, const char *line, u32 len)
 {
-	if (text->full || len > text->room - TAIL_ROOM - text->len) {
+	if (len > text->room - text->len) {
 		text->full = true;
 		return;
 	}
 	memcpy(text->at + text->len, line, len);
 	text->len += len;
+	text->unit++;
+}
+
+// Counts what is not there.
+static void
+leave_out(struct text *text)
+{
+	text->unit += !text->full;
+}
+
+// Counts what is not wanted, before anything is made of it.
+static bool
+passed(struct text *text)
+{
+	bool before = text->unit < text->from;
+
+	text->unit += before;
+	return before || text->full;
 }
 
 static void printf_like(2, 3)
@@ -169,6 +190,8 @@ say(struct text *text, const char *format, ...)
 	va_list args;
 	size_t len;
 
+	if (passed(text))
+		return;
 	va_start(args, format);
 	len = fmt_into_va(line, sizeof(line), format, args);
 	va_end(args);
@@ -244,7 +267,7 @@ uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT])
 
 #define LABELS_SIZE 160u
 
-// Rows of one of the tables. What has no labels is not there.
+// Rows of one of the tables; how many never changes. What has no labels is not there.
 struct rows {
 	const volatile void *first;
 	size_t size;
@@ -257,9 +280,11 @@ link_labels(const struct api_tables *t, u32 index, char labels[LABELS_SIZE])
 {
 	char uuid[UUID_TEXT];
 
+	if (index >= t->fabric->links || t->links[index].state == FABRIC_LINK_FREE)
+		return false;
 	uuid_text(t->links[index].uuid, uuid);
 	fmt_into(labels, LABELS_SIZE, "{peer=\"%s\"}", uuid);
-	return t->links[index].state != FABRIC_LINK_FREE;
+	return true;
 }
 
 // A capability's peer by its link: the table of links has it.
@@ -305,12 +330,16 @@ say_rows(struct text *text, const struct api_tables *t, const struct rows *rows,
 		const struct field *field = &fields[f];
 
 		say_family(text, field->name, field->type, field->help);
-		for (u32 i = 0; i < rows->count && !text->full; i++) {
+		for (u32 i = 0; i < rows->count; i++) {
 			const volatile void *row =
 				(const volatile u8 *)rows->first + i * rows->size;
 
+			if (passed(text))
+				continue;
 			if (rows->labels(t, i, labels))
 				say_value(text, field, labels, value_of(row, field));
+			else
+				leave_out(text);
 		}
 	}
 }
@@ -379,15 +408,18 @@ say_reasons(struct text *text, const volatile struct fabric_info *info)
 static void
 say_links(struct text *text, const struct api_tables *t)
 {
-	struct rows rows = { t->links, sizeof(*t->links),
-			     MIN(t->fabric->links, FABRIC_LINKS_MAX), link_labels };
+	struct rows rows = { t->links, sizeof(*t->links), FABRIC_LINKS_MAX, link_labels };
 	char labels[LABELS_SIZE];
 
 	say_family(text, "deos_link_up", "gauge", "1: a session stands");
 	for (u32 i = 0; i < rows.count; i++) {
+		if (passed(text))
+			continue;
 		if (link_labels(t, i, labels))
 			say(text, "deos_link_up%s %u\n", labels,
 			    t->links[i].state == FABRIC_LINK_UP);
+		else
+			leave_out(text);
 	}
 	say_rows(text, t, &rows, link_fields, ARRAY_SIZE(link_fields));
 	rows.first = t->counts;
@@ -407,24 +439,38 @@ say_exports(struct text *text, const struct api_tables *t)
 
 // Buckets count what is below their bound, so each holds the ones before it.
 static void
-say_latency(struct text *text, const volatile struct fabric_held *h, char *labels)
+say_buckets(struct text *text, const char *name, const volatile u32 *latency, u64 sum_us,
+	    const char *labels)
 {
 	u64 sum = 0, us = 1;
 	size_t len = strlen(labels);
 
 	ASSERT(len > 1 && labels[len - 1] == '}');
 	for (u32 i = 0; i + 1 < FABRIC_LATENCY_BUCKETS; i++, us *= 2) {
-		sum += h->latency[i];
-		say(text, "deos_held_latency_seconds_bucket%.*s,le=\"%llu.%06llu\"} %llu\n",
+		sum += latency[i];
+		say(text, "%s_bucket%.*s,le=\"%llu.%06llu\"} %llu\n", name,
 		    (int)len - 1, labels, (number_t)(us / 1000000),
 		    (number_t)(us % 1000000), (number_t)sum);
 	}
-	sum += h->latency[FABRIC_LATENCY_BUCKETS - 1];
-	say(text, "deos_held_latency_seconds_bucket%.*s,le=\"+Inf\"} %llu\n",
-	    (int)len - 1, labels, (number_t)sum);
-	say(text, "deos_held_latency_seconds_sum%s %llu.%06llu\n", labels,
-	    (number_t)(h->latency_us / 1000000), (number_t)(h->latency_us % 1000000));
-	say(text, "deos_held_latency_seconds_count%s %llu\n", labels, (number_t)sum);
+	sum += latency[FABRIC_LATENCY_BUCKETS - 1];
+	say(text, "%s_bucket%.*s,le=\"+Inf\"} %llu\n", name, (int)len - 1, labels,
+	    (number_t)sum);
+	say(text, "%s_sum%s %llu.%06llu\n", name, labels, (number_t)(sum_us / 1000000),
+	    (number_t)(sum_us % 1000000));
+	say(text, "%s_count%s %llu\n", name, labels, (number_t)sum);
+}
+
+// A histogram counts as one, and is not divided between two pieces.
+static void
+say_histogram(struct text *text, const char *name, const volatile u32 *latency, u64 sum_us,
+	      const char *labels)
+{
+	const struct text before = *text;
+
+	say_buckets(text, name, latency, sum_us, labels);
+	text->unit = before.unit + !text->full;
+	if (text->full)
+		text->len = before.len;
 }
 
 // The histogram stands for the number of operations too.
@@ -437,19 +483,22 @@ say_held(struct text *text, const struct api_tables *t)
 	say_rows(text, t, &rows, held_fields, ARRAY_SIZE(held_fields));
 	say_family(text, "deos_held_latency_seconds", "histogram",
 		   "from submission to completion of what is done");
-	for (u32 i = 0; i < rows.count && !text->full; i++) {
+	for (u32 i = 0; i < rows.count; i++) {
+		if (passed(text))
+			continue;
 		if (held_labels(t, i, labels))
-			say_latency(text, &t->held[i], labels);
+			say_histogram(text, "deos_held_latency_seconds",
+				      t->held[i].latency, t->held[i].latency_us, labels);
+		else
+			leave_out(text);
 	}
 }
 
 u32
-api_metrics(char *buffer, u32 room, const struct api_tables *tables)
+api_metrics(char *buffer, u32 room, const struct api_tables *tables, u64 *next)
 {
-	struct text text = { .at = buffer, .room = room };
-	bool cut;
+	struct text text = { .at = buffer, .room = room, .from = *next };
 
-	ASSERT(room > TAIL_ROOM);
 	say_node(&text, tables);
 	say_fields(&text, fabric_fields, ARRAY_SIZE(fabric_fields), tables->fabric);
 	if (tables->fabric->state == FABRIC_ON) {
@@ -458,12 +507,7 @@ api_metrics(char *buffer, u32 room, const struct api_tables *tables)
 		say_held(&text, tables);
 		say_exports(&text, tables);
 	}
-	cut = text.full;
-	text.full = false;
-	text.room += TAIL_ROOM;
-	say_family(&text, "deos_metrics_truncated", "gauge",
-		   "1: not everything found room");
-	say(&text, "deos_metrics_truncated %u\n", cut);
-	ASSERT(!text.full && text.len <= room);
+	ASSERT(text.len > 0);
+	*next = text.full ? text.unit : 0;
 	return text.len;
 }

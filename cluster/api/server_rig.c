@@ -229,11 +229,14 @@ main(int argc, char **argv)
 			options.room = strtoull(argv[i] + 5, NULL, 10);
 		if (!strncmp(argv[i], "rate=", 5))
 			options.rate = strtoull(argv[i] + 5, NULL, 10);
+		if (!strncmp(argv[i], "many=", 5))
+			options.many = (u32)strtoul(argv[i] + 5, NULL, 10);
 		options.has_majority &= strcmp(argv[i], "no-majority") != 0;
 		options.has_record &= strcmp(argv[i], "no-record") != 0;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	rig_begin(&options);
+	rig_fabric_begin(options.many);
 	api_server_init(&server, &rig_host, NULL, (u64)time(NULL));
 	for (u32 i = 0; i < CLIENTS; i++)
 		clients[i].socket = -1;

@@ -5,7 +5,8 @@
 //  S1  `pending` from a request that was understood to its answer; `begun` only while
 //      pending, from the host's begin() to its result or abort().
 //  S2  a buffer is held only from an answer's writing to the end of its exchange.
-//  S3  an answer leaves from this session's text or its buffer, whole.
+//  S3  an answer leaves from this session's text or its buffer, whole; the metrics from
+//      its buffer, which is written again when a piece has gone.
 
 #include "cluster/api/session.h"
 #include "kernel/base/assert.h"
@@ -62,7 +63,7 @@ answer(struct api_session *session, enum http_status status, const char *fields,
 	bool metrics = session->call.route == API_METRICS && status == HTTP_OK;
 	const struct http_answer head = {
 		status, metrics ? "text/plain; version=0.0.4" : "application/json",
-		fields, len
+		fields, metrics ? HTTP_LEN_CHUNKED : len
 	};
 
 	session->pending = session->begun = false;
@@ -137,14 +138,16 @@ is_shown(enum api_route route)
 }
 
 static void
-answer_metrics(struct api_session *session)
+metrics_piece(struct api_session *session)
 {
 	const struct api_state *state =
 		host_of(session)->state(session->server->user);
 	char *buffer = session->server->buffer[session->buffer];
+	u32 len = api_metrics(buffer, API_ANSWER_MAX, state->tables,
+			      &session->metrics_next);
 
-	answer(session, HTTP_OK, "", buffer,
-	       api_metrics(buffer, API_ANSWER_MAX, state->tables));
+	session->answer = (struct http_piece){ buffer, len, false };
+	session->streams = session->metrics_next != 0;
 }
 
 void
@@ -156,7 +159,9 @@ api_session_poll(struct api_session *session)
 	if (!session->pending || !take_buffer(session))
 		return;
 	if (session->call.route == API_METRICS) {
-		answer_metrics(session);
+		session->streams = true;
+		session->metrics_next = 0;
+		answer(session, HTTP_OK, "", NULL, 0);
 		return;
 	}
 	json_begin(&json, session->server->buffer[session->buffer], API_ANSWER_MAX);
@@ -227,6 +232,8 @@ on_produce(void *user, struct http_dynamic *http, struct http_piece *piece)
 	struct api_session *session = user;
 
 	(void)http;
+	if (session->streams)
+		metrics_piece(session);
 	*piece = session->answer;
 	session->answer.len_bytes = 0;
 	return piece->len_bytes ? HTTP_PRODUCED_PIECE : HTTP_PRODUCED_END;
@@ -241,7 +248,7 @@ on_over(void *user, struct http_dynamic *http, bool whole)
 	(void)whole;
 	if (session->begun)
 		host_of(session)->abort(session->server->user, session);
-	session->pending = session->begun = false;
+	session->pending = session->begun = session->streams = false;
 	give_buffer(session);
 }
 
@@ -270,7 +277,7 @@ api_session_init(struct api_session *session, struct api_server *server, u64 now
 	session->server = server;
 	session->now_ns = now_ns;
 	session->operation = NULL;
-	session->pending = session->begun = false;
+	session->pending = session->begun = session->streams = false;
 	session->buffer = API_BUFFERS;
 	http_dynamic_init(&session->http, &server->service, session, now_ns);
 }

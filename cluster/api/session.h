@@ -12,7 +12,8 @@
 // A host's loop is that of http_dynamic (session->http is the connection), with
 // session->now_ns set before, and api_session_poll() in each round. Answers longer
 // than an error are written into one of API_BUFFERS buffers; without a free one the
-// answer waits.
+// answer waits. The metrics come through such a buffer piece by piece, however long they
+// are.
 
 #include "cluster/api/call.h"
 #include "cluster/api/state.h"
@@ -70,6 +71,8 @@ struct api_session {
 	bool begun;			// the host works on it
 	u32 buffer;			// index, or API_BUFFERS: none
 	struct http_piece answer;	// to be produced
+	bool streams;			// pieces of the metrics are
+	u64 metrics_next;		// of them, as api_metrics() says
 	struct api_call call;
 	struct api_error error;
 	char text[API_TEXT_MAX];	// of an error

@@ -2,7 +2,7 @@
 // As JSON: what a node's fabric counts, its links, the capabilities that others hold of
 // it and that it holds of others, and a piece of its trace.
 //
-// Stateless. Lists are long; what does not fit is left out, and "truncated" says so.
+// Stateless. Lists are long: what does not fit is for the next page.
 
 #include "cluster/api/watch.h"
 #include "kernel/base/fmt.h"
@@ -91,18 +91,16 @@ void
 api_show_fabric_list(struct json *json, enum api_list list)
 {
 	static const char *const words[] = { "links", "exports", "held" };
+	struct json mark;
 
 	if (list > API_LIST_LINKS)
 		json_close(json);
+	mark = json_mark(json);
 	json_open_array(json, words[list]);
-}
-
-void
-api_show_fabric_end(struct json *json)
-{
-	json_close(json);
-	json_bool(json, "truncated", json->cut);
-	json_close(json);
+	if (!json->full)
+		return;
+	json_cut(json, &mark);
+	json_open_array(json, words[list]);
 }
 
 static void

@@ -73,6 +73,18 @@ api_show_list_end(struct json *json)
 }
 
 void
+api_show_page_end(struct json *json, u32 next)
+{
+	json_close(json);
+	json_bool(json, "truncated", next != 0);
+	if (next)
+		json_number(json, "next", next);
+	else
+		json_null(json, "next");
+	json_close(json);
+}
+
+void
 api_show_events_begin(struct json *json, const u8 node[16])
 {
 	begin_list(json, node, "events");

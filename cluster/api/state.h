@@ -110,6 +110,11 @@ api_show_caps_begin(struct json *json, const u8 node[16]);
 bool
 api_show_cap(struct json *json, const struct api_cap *cap);
 
-// Ends any of these lists.
+// Ends events or logs.
 void
 api_show_list_end(struct json *json);
+
+// Ends a list of which there are pages: `next` is what to ask for the rest with, 0: there
+// is none.
+void
+api_show_page_end(struct json *json, u32 next);

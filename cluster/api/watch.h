@@ -58,7 +58,8 @@ api_show_fabric_begin(struct json *json, const u8 node[16],
 		      const struct fabric_info *info);
 
 // The lists in their order. Elements are those of the list that was begun last; one that
-// finds no room any more gives false, and the answer says that it is truncated.
+// finds no room any more gives false. When there is none for any, the list itself sets
+// json->cut. api_show_page_end() (state.h) ends the last list.
 enum api_list { API_LIST_LINKS, API_LIST_EXPORTS, API_LIST_HELD, API_LISTS };
 
 void
@@ -70,8 +71,19 @@ bool
 api_show_export(struct json *json, u32 slot, const struct fabric_export *e);
 bool
 api_show_held(struct json *json, u32 index, const struct fabric_held *h);
-void
-api_show_fabric_end(struct json *json);
+
+// Where a page begins: in one of the lists, at an entry of its table.
+#define API_FROM_BITS 16u
+
+static inline u32
+api_from(u32 list, u32 index)
+{
+	return list << API_FROM_BITS | index;
+}
+
+STATIC_ASSERT(FABRIC_LINKS_MAX < 1u << API_FROM_BITS);
+STATIC_ASSERT(FABRIC_EXPORTS_MAX < 1u << API_FROM_BITS);
+STATIC_ASSERT(FABRIC_HELD_MAX < 1u << API_FROM_BITS);
 
 // ---- a piece of the trace: events as they lie in memory, in base64
 
@@ -88,7 +100,7 @@ api_show_trace_end(struct json *json, u64 first, u32 count, u64 now_ns);
 
 // ---- Prometheus
 
-// Returns the length. What does not fit is left out, whole lines, and the last metric
-// says so.
+// A piece of the text, of whole lines. Returns its length. *next is 0 for the first piece,
+// and afterwards what the one before it left there; 0 again: it was the last.
 u32
-api_metrics(char *buffer, u32 room, const struct api_tables *tables);
+api_metrics(char *buffer, u32 room, const struct api_tables *tables, u64 *next);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What is counted, as text: every reason of every layer has its word once, a node without
-// a fabric shows what it has, tables that are full are cut at whole lines and elements
-// and say so, base64.
+// a fabric shows what it has, metrics of tables that are full are whole in pieces, lists
+// are cut at an element and say so, base64.
 //
 // links: cluster/api/json.c cluster/api/show_fabric.c cluster/api/reasons.c
-// links: cluster/api/metrics.c kernel/base/fmt.c kernel/base/string.c
+// links: cluster/api/metrics.c cluster/api/show_far.c kernel/base/fmt.c kernel/base/string.c
 // links: harness/testing/host_assert.c
 
 #include <setjmp.h>
@@ -16,10 +16,11 @@
 
 #include <cmocka.h>
 
-#include "cluster/api/watch.h"
+#include "cluster/api/state.h"
 #include "net/rcap/rcap.h"
 
 #define ROOM 65536u
+#define WHOLE (16u * MIB)
 
 static struct sys_info sys = { .cpu_count = 2, .frame_count = 100, .frames_free = 7 };
 static struct cpu_info cpus[CPUS_MAX];
@@ -29,17 +30,39 @@ static struct fabric_counts counts[FABRIC_LINKS_MAX];
 static struct fabric_export exports[FABRIC_EXPORTS_MAX];
 static struct fabric_held held[FABRIC_HELD_MAX];
 static char buffer[ROOM + 1];
+static char text_of_all[WHOLE + 1];
 
+// All pieces of so many bytes, one behind the other.
 static const char *
-metrics(void)
+metrics(u32 room)
 {
 	const struct api_tables t = { &sys, cpus, &info, links, counts, exports, held,
 				      1500 * NS_PER_MS };
-	u32 len = api_metrics(buffer, ROOM, &t);
+	u64 next = 0;
+	u32 len = 0;
 
-	assert_true(len > 0 && len <= ROOM && buffer[len - 1] == '\n');
-	buffer[len] = 0;
-	return buffer;
+	do {
+		u32 most = MIN(room, WHOLE - len);
+		u32 piece = api_metrics(text_of_all + len, most, &t, &next);
+
+		assert_true(piece > 0 && piece <= most);
+		len += piece;
+		assert_int_equal(text_of_all[len - 1], '\n');
+	} while (next);
+	text_of_all[len] = 0;
+	return text_of_all;
+}
+
+static u32
+lines_with(const char *text, const char *start)
+{
+	u32 count = 0;
+
+	for (; text; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		count += !strncmp(text, start, strlen(start));
+	}
+	return count;
 }
 
 static void
@@ -96,14 +119,13 @@ every_reason_has_a_word(void **state)
 static void
 a_node_without_a_fabric(void **state)
 {
-	const char *text = metrics();
+	const char *text = metrics(ROOM);
 
 	(void)state;
 	expect_line(text, "deos_memory_bytes 409600\n");
 	expect_line(text, "deos_uptime_seconds 1.500000000\n");
 	expect_line(text, "deos_processor_idle_seconds_total{processor=\"1\"} 0.");
 	expect_line(text, "deos_fabric_state 0\n");
-	expect_line(text, "deos_metrics_truncated 0\n");
 	assert_null(strstr(text, "deos_link"));
 }
 
@@ -130,16 +152,24 @@ fill(void)
 	}
 }
 
+// Nothing is left out, and it is all the same how long the pieces are.
 static void
-full_tables_are_cut_at_a_line(void **state)
+full_tables_are_shown_whole(void **state)
 {
+	static char whole[WHOLE + 1];
 	const char *text;
 
 	(void)state;
 	fill();
-	text = metrics();
-	expect_line(text, "deos_metrics_truncated 1\n");
-	assert_true(strlen(text) > ROOM - 1024);
+	memcpy(whole, metrics(WHOLE), sizeof(whole));
+	text = metrics(ROOM);
+	assert_true(strlen(text) > 16 * ROOM && !strcmp(text, whole));
+	assert_int_equal(lines_with(text, "deos_link_up{"), FABRIC_LINKS_MAX);
+	assert_int_equal(lines_with(text, "deos_link_rekeys_total{"), FABRIC_LINKS_MAX);
+	assert_int_equal(lines_with(text, "deos_held_latency_seconds_count{"),
+			 FABRIC_HELD_MAX);
+	assert_int_equal(lines_with(text, "deos_export_denials_total{"),
+			 FABRIC_EXPORTS_MAX);
 	for (const char *at = text; *at;) {
 		const char *end = strchr(at, '\n');
 
@@ -150,6 +180,30 @@ full_tables_are_cut_at_a_line(void **state)
 			     end[-1] >= '0' && end[-1] <= '9'));
 		at = end + 1;
 	}
+}
+
+// Entries come and go while the pieces do: the others are there, once each.
+static void
+tables_change_between_pieces(void **state)
+{
+	const struct api_tables t = { &sys, cpus, &info, links, counts, exports, held, 0 };
+	u64 next = 0;
+	u32 sums = 0, last = 0;
+
+	(void)state;
+	fill();
+	do {
+		u32 len = api_metrics(buffer, ROOM, &t, &next);
+
+		buffer[len] = 0;
+		sums += lines_with(buffer, "deos_held_latency_seconds_sum{");
+		last += lines_with(buffer, "deos_held_failures_total{index=\"511\"");
+		info.links = info.links == 7 ? FABRIC_LINKS_MAX : 7;
+		for (u32 i = 0; i < FABRIC_HELD_MAX; i += 2)
+			held[i].type = held[i].type ? 0 : FABRIC_BLOCKS;
+	} while (next);
+	assert_true(sums >= FABRIC_HELD_MAX / 2 && sums <= FABRIC_HELD_MAX);
+	assert_int_equal(last, 1);
 }
 
 static void
@@ -171,11 +225,12 @@ full_lists_are_cut_at_an_element(void **state)
 		shown++;
 	api_show_fabric_list(&json, API_LIST_HELD);
 	assert_false(api_show_held(&json, 0, &held[0]));
-	api_show_fabric_end(&json);
+	api_show_page_end(&json, ~0u);
 	len = json_end(&json);
 	assert_true(shown > 10 && len > 0);
 	buffer[len] = 0;
-	assert_non_null(strstr(buffer, "],\"held\":[],\"truncated\":true}\n"));
+	assert_non_null(strstr(buffer, "],\"held\":[],\"truncated\":true,"
+				     "\"next\":4294967295}\n"));
 }
 
 static void
@@ -227,7 +282,8 @@ main(void)
 		cmocka_unit_test(every_reason_has_a_word),
 		cmocka_unit_test(every_type_has_a_word),
 		cmocka_unit_test(a_node_without_a_fabric),
-		cmocka_unit_test(full_tables_are_cut_at_a_line),
+		cmocka_unit_test(full_tables_are_shown_whole),
+		cmocka_unit_test(tables_change_between_pieces),
 		cmocka_unit_test(full_lists_are_cut_at_an_element),
 		cmocka_unit_test(a_piece_of_the_trace),
 		cmocka_unit_test(latencies_fall_into_their_buckets),

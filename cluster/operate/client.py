@@ -28,6 +28,7 @@ UPLOAD_SECONDS = 120.0
 TRIES = 2
 PAUSE_SECONDS = 1.0
 ANSWER_MAX = 16 << 20
+PAGES_MAX = 256
 
 
 class Refused(Failure):
@@ -81,6 +82,19 @@ class Client:
                     raise
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("not reached")
+
+    def whole(self, route: str, name: str, *lists: str) -> dict:
+        """GET, page after page until these lists are whole. What ends them before that leaves
+        `truncated` in the answer."""
+        told = self.get(route, name)
+        for _ in range(PAGES_MAX):
+            if not lists or not told["next"] or not told["truncated"]:
+                break
+            page = self.get(route, name, **{"from": told["next"]})
+            for key in lists:
+                told[key] += page[key]
+            told.update(next=page["next"], truncated=page["truncated"])
+        return told
 
     def text(self, target: str) -> str:
         """GET of what is no JSON."""

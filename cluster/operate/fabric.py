@@ -23,12 +23,13 @@ def chosen(context: Context) -> list[str]:
             if node["life"] != "dead"]
 
 
-def ask(context: Context, route: str) -> list[dict]:
-    """A route's answers: of one node, or of all that give one."""
+def ask(context: Context, route: str, *lists: str) -> list[dict]:
+    """A route's answers, with all pages of these lists: of one node, or of all that give
+    one."""
     told = []
     for name in chosen(context):
         try:
-            told.append(context.client.get(route, name))
+            told.append(context.client.whole(route, name, *lists))
         except Refused as error:
             if context.words.node:
                 raise
@@ -48,12 +49,15 @@ def link_row(node: dict, link: dict) -> tuple:
 
 def links(context: Context) -> None:
     """Every link."""
-    told = ask(context, "fabric")
-    context.print({"nodes": [{"node": node["node"], "links": node["links"]} for node in told]},
+    told = ask(context, "fabric", "links")
+    context.print({"nodes": [{key: node[key] for key in ("node", "links", "truncated")}
+                             for node in told]},
                   lambda _: show.table(
         ("NODE", "PEER", "STATE", "SESSION", "RTT us", "OPEN", "GRANT", "FRAME", "SENT",
          "RECEIVED", "DROPPED", "REFUSED", "RESENT", "TIMEOUTS", "SESSIONS", "LAPSES"),
-        [link_row(node, link) for node in told for link in node["links"]]))
+        [link_row(node, link) for node in told for link in node["links"]])
+        + "".join(f"\n{show.CUT} of node {show.short(node['node'])}" for node in told
+                  if node["truncated"]))
 
 
 # ---- counters and capabilities ----
@@ -114,13 +118,13 @@ def node_text(node: dict) -> str:
               percentile(one["latency"], 0.5), percentile(one["latency"], 0.99))
              for one in node["held"]])]
     if node["truncated"]:
-        lines += ["", "not all of it fits an answer"]
+        lines += ["", show.CUT]
     return "\n".join(lines)
 
 
 def fabric(context: Context) -> None:
     """All that is counted."""
-    told = ask(context, "fabric")
+    told = ask(context, "fabric", "links", "exports", "held")
     context.print({"nodes": told}, lambda _: "\n\n".join(map(node_text, told)))
 
 
@@ -137,7 +141,7 @@ def piece(told: dict) -> Node:
 
 def trace(context: Context) -> None:
     """Events, into a file."""
-    told = ask(context, "fabric")
+    told = ask(context, "fabric", "links")
     known = {node["node"]: {link["index"]: link["peer"] for link in node["links"]}
              for node in told}
     pieces = []

@@ -8,6 +8,7 @@ from typing import Iterable
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"-|\d+(\.\d)?( [KMGT]?i?B)?")
+CUT = "not all of it is shown: it was more than the node told"
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 

@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from operate import client, commands, find, show, verbs
+from operate import client, commands, fabric, find, show, verbs
 from operate.rigbed import BUILD, ROOT, Rig, deosctl, words_of
 from operate.test_bundle import fill
 from clusters.failure import Failure, Usage
@@ -113,6 +113,33 @@ def test_fabric_shows_reasons_and_capabilities(shared):
         one["count"] for one in told["drops"] if one["layer"] == "link")
 
 
+def test_a_crowd_is_shown_whole():
+    """A thousand peers, hundreds of capabilities: more than an answer holds, so in pages."""
+    with Rig("many=1022") as rig:
+        lines = deosctl(rig, "links", "1010").stdout.splitlines()
+        assert len({line.split()[1] for line in lines[1:]}) == 1022 == len(lines) - 1
+        told = json.loads(deosctl(rig, "--json", "fabric", "1010").stdout)["nodes"][0]
+        assert [link["index"] for link in told["links"]] == list(range(1022))
+        assert [one["slot"] for one in told["exports"]] == [3, *range(6, 1022)]
+        assert [one["index"] for one in told["held"]] == list(range(512))
+        assert not told["truncated"] and "not all" not in deosctl(rig, "fabric", "1010").stdout
+        lines = deosctl(rig, "caps", "1010").stdout.splitlines()
+        assert [int(line.split()[2]) for line in lines[1:]] == list(range(4, 1026))
+        values, _ = metrics_of(deosctl(rig, "metrics").stdout)
+        for name, count in (("link_up", 1022), ("export_denials_total", 1017),
+                            ("held_latency_seconds_count", 512)):
+            assert sum(key.startswith(f"deos_{name}{{") for key in values) == count
+
+
+def test_what_is_cut_is_said(monkeypatch):
+    monkeypatch.setattr(client, "PAGES_MAX", 1)
+    with Rig("many=1022") as rig:
+        known = client.Client("127.0.0.1", rig.port)
+        told = known.whole("fabric", "1010", "links")
+        assert 203 < len(told["links"]) < 1022 and told["truncated"]
+        assert show.CUT in fabric.node_text(told)
+
+
 def test_a_trace_is_written_and_shown(shared, tmp_path):
     path = tmp_path / "trace"
     said = deosctl(shared, "trace", path, "1010").stdout
@@ -133,7 +160,6 @@ def test_metrics_are_what_prometheus_reads(shared):
     assert values[f'deos_link_rtt_seconds{{peer="{uuid}"}}'] == 0.000123
     assert values['deos_memory_free_bytes'] == 32 << 20
     assert types["deos_held_latency_seconds"] == "histogram"
-    assert values["deos_metrics_truncated"] == 0
     labels = 'index="5",peer="30303030-3030-3030-3030-303030303030",environment="9",type="blocks"'
     bucket = f"deos_held_latency_seconds_bucket{{{labels},le="
     assert values[bucket + '"0.000064"}'] == 0 and values[bucket + '"0.000128"}'] == 2

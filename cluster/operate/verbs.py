@@ -178,11 +178,12 @@ def events(context: Context) -> None:
 
 def caps(context: Context) -> None:
     """The capabilities of a node's agent and jobs."""
-    context.print(context.client.get("caps", context.words.name), lambda told: show.table(
+    told = context.client.whole("caps", context.words.name, "capabilities")
+    context.print(told, lambda told: show.table(
         ("PROGRAM", "ENV", "SLOT", "TYPE", "RIGHTS", "BASE", "COUNT", "DEPTH", "CHILDREN"),
         [(cap["program"], cap["environment"], cap["slot"], cap["type"], cap["rights"],
           cap["base"], cap["count"], cap["depth"], cap["children"])
-         for cap in told["capabilities"]]))
+         for cap in told["capabilities"]]) + (f"\n{show.CUT}" if told["truncated"] else ""))
 
 
 # ---- changing ----

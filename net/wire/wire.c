@@ -2,7 +2,8 @@
 // The one parser of the fabric's frames. Lengths first, then version and kind,
 // then every field whose domain does not depend on state; a frame that is
 // returned as WIRE_FINE is well formed, whoever sent it. Nothing here knows
-// about keys, peers or capabilities.
+// about keys, peers or capabilities. How much an operation wrote is counted here too: the
+// layouts say it.
 
 #include "net/wire/wire.h"
 
