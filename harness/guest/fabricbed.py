@@ -7,7 +7,7 @@
         assert "PASS" in one.run(f"remote hammer {two.mac} 1000 7")
 
 Faults of the link come from the seed, which is printed. Every node's console is
-looked at for a panic when it ends.
+looked at for a panic when it ends, and its kernel counts what it gave out.
 """
 
 from __future__ import annotations
@@ -102,10 +102,12 @@ class Fabric:
     def __enter__(self) -> Fabric:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         try:
             for node in self.nodes:
                 if node.alive():
                     node.check()
+                    if kind is None:
+                        node.audit()
         finally:
             self.end()
