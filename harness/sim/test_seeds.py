@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from simbed import CHECKED, SIM, SIMULATOR, hashes, passes  # noqa: E402
+from simbed import CHECKED, SIM, SIMULATOR, hashes, passes, run  # noqa: E402
 from simulator import build, words  # noqa: E402
 
 pytestmark = pytest.mark.apart
