@@ -61,19 +61,23 @@ FAULTS = {
     "gs-into-kernel": NO_READ,
 }
 
+# Attempts besides: 256 vectors, 4096 ports, and what else holds at all times; one of them
+# needs FSGSBASE.
+OTHERS = 4370
+
 # On processors that lack a protection, what is caught all the same.
 WITHOUT_SMAP = {"load-gs-local": (13, 0x1004), "call-local-gate": (13, 0x100c),
                 "iret-to-kernel": (13, 0x8)}
 
 
-def faults(guest) -> dict:
-    """Runs the program; returns what it met."""
+def faults(guest, others: int = OTHERS) -> dict:
+    """Runs the program, which must make all of its attempts; returns what it met."""
     said = guest.run("faults")
     met = {}
     for name, vector, error in re.findall(
             r"^faults: ([\w-]+): (?:vector (\d+) error (0x[0-9a-f]+)|no fault)$", said, re.M):
         met[name] = (int(vector), int(error, 16)) if vector else NONE
-    assert re.search(r"^faults: PASS \d+ attempts$", said, re.M), said
+    assert f"\nfaults: PASS {len(FAULTS) + others} attempts\n" in said, said
     return met
 
 
@@ -101,11 +105,11 @@ def test_flags_end_at_the_kernel(node):
     guest.check()
 
 
-@pytest.mark.parametrize("cpu", ["max,-smap,-smep", "qemu64"])
-def test_without_the_newer_protections(node, cpu):
+@pytest.mark.parametrize("cpu, others", [("max,-smap,-smep", OTHERS), ("qemu64", OTHERS - 1)])
+def test_without_the_newer_protections(node, cpu, others):
     """A program on an older processor gains nothing from the tables it could lay out."""
     guest = node(cpu=cpu, site=SITE)
-    met = faults(guest)
+    met = faults(guest, others)
     assert {name: met[name] for name in WITHOUT_SMAP} == WITHOUT_SMAP
     assert guest.get("/") == SITE["index.html"]
     guest.check()
