@@ -74,7 +74,7 @@ rig_tables(void)
 	exports[3] = (struct fabric_export){
 		.count = 4, .base = 100, .operations = 40, .bytes_in = 10,
 		.bytes_out = 163840, .denials = 3, .environment = 9, .peer = 0,
-		.type = FABRIC_FRAMES, .rights = 1,
+		.type = FABRIC_FRAMES, .rights = 1, .work_us = 40, .work = { [2] = 2, [3] = 1 },
 	};
 	held[5] = (struct fabric_held){
 		.count = 2, .operations = 3, .bytes_in = 12288, .latency_us = 700,

@@ -427,47 +427,42 @@ say_links(struct text *text, const struct api_tables *t)
 	say_rows(text, t, &rows, count_fields, ARRAY_SIZE(count_fields));
 }
 
-static void
-say_exports(struct text *text, const struct api_tables *t)
-{
-	const struct rows rows = { t->exports, sizeof(*t->exports),
-				   MIN(t->fabric->exports_max, FABRIC_EXPORTS_MAX),
-				   export_labels };
-
-	say_rows(text, t, &rows, export_fields, ARRAY_SIZE(export_fields));
-}
+struct histogram {
+	const char *name;
+	const volatile u32 *count;
+	u32 buckets, base;	// a bound is so many times the one before, the first 1 us
+	u64 sum_us;
+};
 
 // Buckets count what is below their bound, so each holds the ones before it.
 static void
-say_buckets(struct text *text, const char *name, const volatile u32 *latency, u64 sum_us,
-	    const char *labels)
+say_buckets(struct text *text, const struct histogram *h, const char *labels)
 {
 	u64 sum = 0, us = 1;
 	size_t len = strlen(labels);
 
 	ASSERT(len > 1 && labels[len - 1] == '}');
-	for (u32 i = 0; i + 1 < FABRIC_LATENCY_BUCKETS; i++, us *= 2) {
-		sum += latency[i];
-		say(text, "%s_bucket%.*s,le=\"%llu.%06llu\"} %llu\n", name,
+	for (u32 i = 0; i + 1 < h->buckets; i++, us *= h->base) {
+		sum += h->count[i];
+		say(text, "%s_bucket%.*s,le=\"%llu.%06llu\"} %llu\n", h->name,
 		    (int)len - 1, labels, (number_t)(us / 1000000),
 		    (number_t)(us % 1000000), (number_t)sum);
 	}
-	sum += latency[FABRIC_LATENCY_BUCKETS - 1];
-	say(text, "%s_bucket%.*s,le=\"+Inf\"} %llu\n", name, (int)len - 1, labels,
+	sum += h->count[h->buckets - 1];
+	say(text, "%s_bucket%.*s,le=\"+Inf\"} %llu\n", h->name, (int)len - 1, labels,
 	    (number_t)sum);
-	say(text, "%s_sum%s %llu.%06llu\n", name, labels, (number_t)(sum_us / 1000000),
-	    (number_t)(sum_us % 1000000));
-	say(text, "%s_count%s %llu\n", name, labels, (number_t)sum);
+	say(text, "%s_sum%s %llu.%06llu\n", h->name, labels,
+	    (number_t)(h->sum_us / 1000000), (number_t)(h->sum_us % 1000000));
+	say(text, "%s_count%s %llu\n", h->name, labels, (number_t)sum);
 }
 
 // A histogram counts as one, and is not divided between two pieces.
 static void
-say_histogram(struct text *text, const char *name, const volatile u32 *latency, u64 sum_us,
-	      const char *labels)
+say_histogram(struct text *text, const struct histogram *h, const char *labels)
 {
 	const struct text before = *text;
 
-	say_buckets(text, name, latency, sum_us, labels);
+	say_buckets(text, h, labels);
 	text->unit = before.unit + !text->full;
 	if (text->full)
 		text->len = before.len;
@@ -487,8 +482,34 @@ say_held(struct text *text, const struct api_tables *t)
 		if (passed(text))
 			continue;
 		if (held_labels(t, i, labels))
-			say_histogram(text, "deos_held_latency_seconds",
-				      t->held[i].latency, t->held[i].latency_us, labels);
+			say_histogram(text, &(struct histogram){
+				"deos_held_latency_seconds", t->held[i].latency,
+				FABRIC_LATENCY_BUCKETS, 2, t->held[i].latency_us,
+			}, labels);
+		else
+			leave_out(text);
+	}
+}
+
+static void
+say_exports(struct text *text, const struct api_tables *t)
+{
+	const struct rows rows = { t->exports, sizeof(*t->exports),
+				   MIN(t->fabric->exports_max, FABRIC_EXPORTS_MAX),
+				   export_labels };
+	char labels[LABELS_SIZE];
+
+	say_rows(text, t, &rows, export_fields, ARRAY_SIZE(export_fields));
+	say_family(text, "deos_export_work_seconds", "histogram",
+		   "at work here, of those operations that took time");
+	for (u32 i = 0; i < rows.count; i++) {
+		if (passed(text))
+			continue;
+		if (export_labels(t, i, labels))
+			say_histogram(text, &(struct histogram){
+				"deos_export_work_seconds", t->exports[i].work,
+				FABRIC_WORK_BUCKETS, 4, t->exports[i].work_us,
+			}, labels);
 		else
 			leave_out(text);
 	}

@@ -173,6 +173,11 @@ api_show_export(struct json *json, u32 slot, const struct fabric_export *e)
 	json_number(json, "bytes_in", e->bytes_in);
 	json_number(json, "bytes_out", e->bytes_out);
 	json_number(json, "denials", e->denials);
+	json_number(json, "work_us", e->work_us);
+	json_open_array(json, "work");
+	for (u32 i = 0; i < FABRIC_WORK_BUCKETS; i++)
+		json_number(json, NULL, e->work[i]);
+	json_close(json);
 	return json_close_or_cut(json, &mark);
 }
 

@@ -170,6 +170,8 @@ full_tables_are_shown_whole(void **state)
 			 FABRIC_HELD_MAX);
 	assert_int_equal(lines_with(text, "deos_export_denials_total{"),
 			 FABRIC_EXPORTS_MAX);
+	assert_int_equal(lines_with(text, "deos_export_work_seconds_count{"),
+			 FABRIC_EXPORTS_MAX);
 	for (const char *at = text; *at;) {
 		const char *end = strchr(at, '\n');
 
@@ -273,6 +275,11 @@ latencies_fall_into_their_buckets(void **state)
 		assert_int_equal(fabric_latency_bucket((1000ull << i) - 1), i);
 	}
 	assert_int_equal(fabric_latency_bucket(~0ull), FABRIC_LATENCY_BUCKETS - 1);
+	for (u32 i = 0; i + 1 < FABRIC_WORK_BUCKETS; i++) {
+		assert_int_equal(fabric_work_bucket((1000ull << 2 * i) - 1), i);
+		assert_int_equal(fabric_work_bucket(1000ull << 2 * i), i + 1);
+	}
+	assert_int_equal(fabric_work_bucket(~0ull), FABRIC_WORK_BUCKETS - 1);
 }
 
 int

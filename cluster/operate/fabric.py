@@ -62,8 +62,9 @@ def links(context: Context) -> None:
 
 # ---- counters and capabilities ----
 
-def percentile(latency: list[int], share: float) -> str:
-    """The bound of the bucket in which that share of the operations has ended."""
+def percentile(latency: list[int], share: float, base: int = 2) -> str:
+    """The bound of the bucket in which that share of the operations has ended; a bound is
+    so many times the one before."""
     total, seen = sum(latency), 0
     if not total:
         return "-"
@@ -72,8 +73,8 @@ def percentile(latency: list[int], share: float) -> str:
         if seen >= share * total:
             break
     if index == len(latency) - 1:
-        return f">= {1 << (index - 1)} us"
-    return f"< {1 << index} us"
+        return f">= {base ** (index - 1)} us"
+    return f"< {base ** index} us"
 
 
 def reasons(title: str, told: list[dict]) -> list[str]:
@@ -104,10 +105,12 @@ def node_text(node: dict) -> str:
     lines += reasons("DROPPED", node["drops"]) + reasons("REFUSED", node["refusals"])
     if node["exports"]:
         lines += ["", show.table(
-            ("LENT", "TYPE", "RIGHTS", "TO", "ENV", "UNITS", "OPERATIONS", "IN", "OUT", "DENIED"),
+            ("LENT", "TYPE", "RIGHTS", "TO", "ENV", "UNITS", "OPERATIONS", "IN", "OUT", "DENIED",
+             "HALF", "99 OF 100"),
             [(one["slot"], one["type"], one["rights"], peer_of(node, one["link"]),
               one["environment"], one["count"], one["operations"], show.size(one["bytes_in"]),
-              show.size(one["bytes_out"]), one["denials"]) for one in node["exports"]])]
+              show.size(one["bytes_out"]), one["denials"], percentile(one["work"], 0.5, 4),
+              percentile(one["work"], 0.99, 4)) for one in node["exports"]])]
     if node["held"]:
         lines += ["", show.table(
             ("HELD", "TYPE", "RIGHTS", "FROM", "ENV", "UNITS", "OPERATIONS", "IN", "OUT",

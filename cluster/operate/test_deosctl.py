@@ -105,7 +105,7 @@ def test_fabric_shows_reasons_and_capabilities(shared):
     lent, held = (next(line.split() for line in text.splitlines() if f" {kind} " in line)
                   for kind in ("frames", "blocks"))
     assert lent == ["3", "frames", "r--", "20202020", "9", "4", "40", "10", "B", "160.0", "KiB",
-                    "3"]
+                    "3", "<", "16", "us", "<", "64", "us"]
     assert held[:6] == ["5", "blocks", "rw-", "30303030", "9", "2"]
     assert "< 128 us" in text and "< 512 us" in text
     told = json.loads(deosctl(shared, "--json", "fabric", "1010").stdout)["nodes"][0]

@@ -83,7 +83,7 @@ rcap_host_message(void *host, const struct rcap_message *message)
 
 enum wire_code
 rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
+		 u64 result[2], u64 *took_ns)
 {
 	struct sim_node *node = host;
 	u32 index = index_of(bytes);
@@ -93,6 +93,7 @@ rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes
 		return CODE_HANDLER;
 	result[0] = ++node->invoked[message->endpoint];
 	result[1] = 0;
+	*took_ns = 0;
 	for (u32 i = 0; i < message->length; i++)
 		result[1] = result[1] * 31 + bytes[i];
 	model_invoked(&sim.model, node_index(node), index, bytes, message->length, result);

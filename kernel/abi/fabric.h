@@ -324,7 +324,11 @@ struct fabric_complete {
 			u32 reserved;
 		};
 		// What went to another node: until it was first sent, on the way, and at
-		// work there (a disk, a program: what took longer than a frame does).
+		// work there, as that says in steps of a sixteenth: a disk for BLOCK_READ
+		// to BLOCK_ZERO, the program for INVOKE from 1 us on, and for READ, READV
+		// and BLOCK_READ what they waited for their turn where weights divide the
+		// service. Else 0: what ends in the turn in which it came is not timed;
+		// nor is what was told again.
 		struct {
 			u64 queue_ns;
 			u64 wire_ns;

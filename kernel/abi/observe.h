@@ -32,8 +32,14 @@ struct fabric_counts {
 	u32 reserved;
 };
 
+// The owner's time at work by powers of four: bucket i has what took below 4^i us and is
+// in no lower one, the last one everything else.
+#define FABRIC_WORK_BUCKETS 10u
+
 // Of a capability that somebody else holds, by its slot in the owner's table of
-// exports. `type` 0: free.
+// exports. `type` 0: free. What ends in the turn in which it came is not timed: `work`
+// has what took time, a disk's operations, programs, and what waited for its turn among
+// those of other holders.
 struct fabric_export {
 	u64 incarnation;	// of the holder's node
 	u64 base;		// frame, block, or endpoint
@@ -46,6 +52,8 @@ struct fabric_export {
 	u16 peer;		// index of its link
 	u8 type;		// enum fabric_type
 	u8 rights;
+	u64 work_us;		// sum
+	u32 work[FABRIC_WORK_BUCKETS];
 };
 
 // Latencies by powers of two: bucket i has those below 2^i us that are in no lower
@@ -75,7 +83,7 @@ struct fabric_held {
 #define FABRIC_HELD_MAX 512u
 
 STATIC_ASSERT(sizeof(struct fabric_counts) == 48);
-STATIC_ASSERT(sizeof(struct fabric_export) == 64);
+STATIC_ASSERT(sizeof(struct fabric_export) == 112);
 STATIC_ASSERT(sizeof(struct fabric_held) == 160);
 
 // The bucket of what took so long.
@@ -86,4 +94,13 @@ fabric_latency_bucket(u64 ns)
 	u32 bits = us ? 64u - (u32)__builtin_clzll(us) : 0;
 
 	return MIN(bits, FABRIC_LATENCY_BUCKETS - 1);
+}
+
+static inline u32
+fabric_work_bucket(u64 ns)
+{
+	u64 us = ns / 1000;
+	u32 bits = us ? 64u - (u32)__builtin_clzll(us) : 0;
+
+	return MIN((bits + 1) / 2, FABRIC_WORK_BUCKETS - 1);
 }

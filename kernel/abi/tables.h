@@ -30,8 +30,8 @@
 // Where fabric_info's state is FABRIC_ON; else nothing is there.
 #define TABLE_HELD_OFFSET 0xb0000ull		// FABRIC_HELD_MAX
 #define TABLE_EXPORTS_OFFSET 0xc8000ull		// fabric_info's exports_max
-#define TABLE_COUNTS_OFFSET 0xd8000ull		// FABRIC_LINKS_MAX
-#define TABLE_TRACE_OFFSET 0xe8000ull		// struct trace_ring
+#define TABLE_COUNTS_OFFSET 0xe4000ull		// FABRIC_LINKS_MAX
+#define TABLE_TRACE_OFFSET 0xf0000ull		// struct trace_ring
 #define TABLE_FRAMES_OFFSET 0x100000ull
 
 #define ABI_VERSION 1u

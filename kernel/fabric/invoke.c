@@ -11,6 +11,7 @@
 // that are still there (invoke_cap_gone()).
 
 #include "kernel/abi/program.h"
+#include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
@@ -62,7 +63,7 @@ const struct code_type invoke_type = {
 
 enum wire_code
 rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
+		 u64 result[2], u64 *took_ns)
 {
 	const struct handler *handler = &handlers[message->endpoint];
 	struct invoke_context context = {
@@ -81,8 +82,10 @@ rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes
 	memset(message_bytes + message->length, 0,
 	       INVOKE_MESSAGE_SIZE - message->length);
 	context.region = frame_memory(handler->frame);
+	*took_ns = clock_ns();
 	result[0] = program_run(handler->program, &context, NULL);
 	result[1] = context.result;
+	*took_ns = clock_ns() - *took_ns;
 	wait_hint_memory(handler->frame << PAGE_SHIFT, PAGE_SIZE);
 	return CODE_NONE;
 }

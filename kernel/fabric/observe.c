@@ -17,6 +17,8 @@
 #define TRACE_KEPT_SMALL 512u
 
 STATIC_ASSERT(PLACES_MAX <= FABRIC_EXPORTS_MAX);
+STATIC_ASSERT(TABLE_TRACE_OFFSET + sizeof(struct trace_ring) +
+		      TRACE_KEPT * sizeof(struct trace_event) <= TABLE_FRAMES_OFFSET);
 
 static struct fabric_held *held;
 static u64 serial;

@@ -126,6 +126,8 @@ start(struct rcap *rcap, const struct asked *asked, u32 ticket)
 	t->state = TICKET_RUNNING;
 	owner_use(rcap, asked, request->op == OP_BLOCK_READ ? BLOCK_BYTES : 0);
 	t->began = asked->now;
+	t->slot = request->slot;
+	t->generation = asked->entry->generation;
 	asked->slot->op = request->op;
 	asked->slot->state = LINK_SLOT_RUNNING;
 	links_hold(rcap->links, asked->peer);
@@ -223,6 +225,7 @@ finish(struct rcap *rcap, struct asked *asked, const struct rcap_ticket *t,
 	if (ok) {
 		slot->status = STATUS_DONE;
 		rcap->counters.executed[t->op]++;
+		owner_worked(rcap, asked, t->slot, t->generation);
 		owner_done(rcap, asked, page, read ? BLOCK_BYTES : 0);
 		return;
 	}

@@ -260,6 +260,38 @@ bytes_of_every_operation(void **state)
 	rig_end(&rig);
 }
 
+// What took time at the owner: a disk's operation and a program; a read of memory did not.
+static void
+time_at_work_is_counted(void **state)
+{
+	u32 place = pair(1500), disk, program;
+	struct rcap_submit s = rig_submit(&rig, 1, place, OP_READ, 0, 8, 0);
+	struct rcap_completion c;
+
+	(void)state;
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	disk = rig_export(&rig, 0, 1, ENV, TYPE_BLOCKS, RW, 0, 8);
+	assert_true(rcap_endpoint_open(rig.node[0].rcap, 0, 1));
+	program = rig_export(&rig, 0, 1, ENV, TYPE_ENDPOINT, WIRE_RIGHT_WRITE, 0, 1);
+	rig.node[0].handles = true;
+	rig.node[0].block_ns = 5 * NS_PER_MS;
+	rig.node[0].invoke_ns = 12 * NS_PER_US;
+	s = rig_submit(&rig, 1, disk, OP_BLOCK_READ, 0, PAGE, 0);
+	do_expect(&s, RCAP_DONE, CODE_NONE);
+	assert_true(use_of(disk)->work_us >= 5000 && use_of(disk)->work_us < 5500);
+	assert_int_equal(use_of(disk)->work[fabric_work_bucket(5 * NS_PER_MS)], 1);
+	s = rig_submit(&rig, 1, program, OP_INVOKE, 0, 8, 0);
+	c = rig_do(&rig, 1, &s);
+	expect(&c, RCAP_DONE, CODE_NONE);
+	assert_int_equal(c.remote_ns, 12 * NS_PER_US);
+	assert_int_equal(use_of(program)->work_us, 12);
+	assert_int_equal(use_of(program)->work[fabric_work_bucket(12 * NS_PER_US)], 1);
+	assert_int_equal(use_of(place)->work_us, 0);
+	for (u32 i = 0; i < FABRIC_WORK_BUCKETS; i++)
+		assert_int_equal(use_of(place)->work[i], 0);
+	rig_end(&rig);
+}
+
 // What is asked again is not done again: it counts once.
 static void
 a_repeated_operation_counts_once(void **state)
@@ -528,6 +560,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_export_counts_what_is_done_under_it),
 		cmocka_unit_test(bytes_of_every_operation),
+		cmocka_unit_test(time_at_work_is_counted),
 		cmocka_unit_test(a_repeated_operation_counts_once),
 		cmocka_unit_test(guesses_count_as_denials),
 		cmocka_unit_test(a_new_holder_begins_at_nothing),

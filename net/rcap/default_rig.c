@@ -77,9 +77,9 @@ rcap_host_message(void *host, const struct rcap_message *message)
 
 DEFAULT enum wire_code
 rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
+		 u64 result[2], u64 *took_ns)
 {
-	(void)host, (void)message, (void)bytes, (void)result;
+	(void)host, (void)message, (void)bytes, (void)result, (void)took_ns;
 	return CODE_HANDLER;
 }
 

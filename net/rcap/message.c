@@ -213,7 +213,7 @@ run_invoke(struct rcap *rcap, struct asked *asked)
 		message.endpoint = (u32)asked->entry->base;
 		code = endpoint_at(rcap, message.endpoint)
 			       ? rcap_host_invoke(rcap->host, &message, asked->payload,
-						  asked->slot->old)
+						  asked->slot->old, &asked->worked_ns)
 			       : CODE_SERVICE;
 	}
 	if (code != CODE_NONE)

@@ -438,10 +438,24 @@ owner_use(struct rcap *rcap, const struct asked *asked, u32 told)
 }
 
 void
+owner_worked(struct rcap *rcap, const struct asked *asked, u32 slot, u32 generation)
+{
+	struct fabric_export *use = &rcap->uses[slot];
+
+	if (rcap->exports[slot].generation != generation)
+		return;
+	use->work_us += asked->worked_ns / NS_PER_US;
+	use->work[fabric_work_bucket(asked->worked_ns)]++;
+}
+
+void
 owner_ran(struct rcap *rcap, const struct asked *asked, const u8 *data, u32 length)
 {
 	rcap->counters.executed[asked->request->op]++;
 	owner_use(rcap, asked, length);
+	if (unlikely(asked->worked_ns) && asked->entry)
+		owner_worked(rcap, asked, asked->request->slot,
+			     asked->entry->generation);
 	settle(rcap, asked);
 	owner_done(rcap, asked, data, length);
 	if (wire_op_info[asked->request->op].again)

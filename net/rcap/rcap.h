@@ -509,11 +509,11 @@ rcap_host_message(void *host, const struct rcap_message *message);
 
 // Runs the program that stands on an endpoint, on a message that lies behind the
 // pointer only during the call; `message` says how long it is and who sent it. Within
-// the program's steps, and with no way to fail once it has begun. CODE_HANDLER: there
-// is none.
+// the program's steps, and with no way to fail once it has begun; *took_ns says how long
+// it ran. CODE_HANDLER: there is none.
 must_check enum wire_code
 rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2]);
+		 u64 result[2], u64 *took_ns);
 
 // `len` bytes of memory were changed by a peer; who waits for them goes on.
 void

@@ -108,6 +108,7 @@ struct rcap_ticket {
 	u64 block;
 	u64 count;		// blocks
 	u64 began;		// when its first part came; then: when the device got it
+	u32 slot, generation;	// that it passed the check by
 	u32 number;
 	u32 session;
 	u16 peer;
@@ -378,6 +379,9 @@ owner_say(struct rcap *rcap, const struct asked *asked, enum wire_status status,
 // `told` bytes of data.
 void
 owner_use(struct rcap *rcap, const struct asked *asked, u32 told);
+// It was at work for asked->worked_ns under that entry, if that is still there.
+void
+owner_worked(struct rcap *rcap, const struct asked *asked, u32 slot, u32 generation);
 // It has run, with `length` bytes to tell: the slot keeps what repeats need, and the answer
 // goes. owner_done() only tells.
 void

@@ -165,7 +165,7 @@ rcap_host_message(void *host, const struct rcap_message *message)
 // A program that counts its runs and sums the bytes of its messages.
 enum wire_code
 rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes,
-		 u64 result[2])
+		 u64 result[2], u64 *took_ns)
 {
 	struct rig_node *n = host;
 
@@ -173,6 +173,7 @@ rcap_host_invoke(void *host, const struct rcap_message *message, const u8 *bytes
 		return CODE_HANDLER;
 	for (u32 i = 0; i < message->length; i++)
 		n->invoked_sum += bytes[i];
+	*took_ns = n->invoke_ns;
 	result[0] = ++n->invoked;
 	result[1] = n->invoked_sum;
 	return CODE_NONE;

@@ -89,6 +89,7 @@ struct rig_node {
 	u64 walks;		// from nodes to their roots
 	bool handles;		// a program stands on its endpoints
 	u64 invoked, invoked_sum;
+	u64 invoke_ns;		// what it says that it takes
 	struct rig_asked asked[16];	// modulo
 	u32 asked_count;
 	struct rcap_recalled recalled[16];
