@@ -14,6 +14,12 @@ reads and writes the same frames with the kernel's code. The lines:
     FRAME.frame HEX                 all of it, Ethernet header and tag included
     hidden.shown HEX                a payload; what nodes with fabric=hidden make of it, in a
     hidden.sent HEX                 frame of hidden.sequence under hidden.key
+    turn.next HEX                   the key of the turn behind that of turn.key; and the one
+    turn.second HEX                 behind that
+    secret.shown HEX                a slot's secret; what a GRANT of secret.sequence under
+    secret.sent HEX                 secret.key carries for it
+    ticket.signed HEX               a ticket up to its tag, which is under secret.shown
+    ticket.tag HEX
 """
 from __future__ import annotations
 
@@ -24,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from reader import STRUCTS, frames, numbers, read, siphash, write      # noqa: E402
 from wirekeys import (BASE, Side, cluster_key, cluster_tag_key,        # noqa: E402
-                      hidden, pair_keys, session_keys, x25519)
+                      hidden, masked, next_turn, pair_keys, session_keys, wide, x25519)
 
 ETHERTYPE = b"\x88\xb5"
 NOBODY, NO_SLOT = 0xffff, 0xffffffff
@@ -270,6 +276,19 @@ def covers(v: Vectors):
                 f"hidden.shown {shown.hex()}", f"hidden.sent {sent.hex()}"]
 
 
+def secrets(v: Vectors):
+    """What keys become, a slot's secret on its way, and a ticket that is made with it."""
+    key, secret, sequence = v.keys["a_to_b"], pattern(16, 0x33), 0x0c0d00000009
+    kind, fields = operand_of("ticket")
+    signed = write(kind, **fields)[:-16]
+    v.lines += ["", "turn.key a_to_b", f"turn.next {next_turn(key).hex()}",
+                f"turn.second {next_turn(next_turn(key)).hex()}",
+                "secret.key a_to_b", f"secret.sequence {sequence:#x}",
+                f"secret.shown {secret.hex()}",
+                f"secret.sent {masked(key, sequence, secret).hex()}",
+                f"ticket.signed {signed.hex()}", f"ticket.tag {wide(secret, signed).hex()}"]
+
+
 def text() -> str:
     """The whole file."""
     v = Vectors()
@@ -277,6 +296,7 @@ def text() -> str:
     requests(v)
     responses(v)
     covers(v)
+    secrets(v)
     head = HEAD.format(name=f"1.{minor()}", state="Not released: `make protocol` writes them.")
     return head + "\n".join(v.lines) + "\n"
 

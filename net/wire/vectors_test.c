@@ -228,6 +228,39 @@ check_hidden(void)
 	assert_memory_equal(shown, sent, len);
 }
 
+// Likewise what net/link/rekey.c and net/rcap/ticket.c do with keys.
+static void
+check_secrets(void)
+{
+	u8 key[16], next[16], want[16], text[24] = "deos fabric mask", signed_part[256];
+	const char *name = vector_value("turn.key");
+	u32 len;
+
+	if (!name)
+		return;
+	vector_bytes(name, key, 16);
+	siphash128(key, "deos fabric turn", 16, next);
+	vector_bytes("turn.next", want, 16);
+	assert_memory_equal(next, want, 16);
+	siphash128(want, "deos fabric turn", 16, next);
+	vector_bytes("turn.second", want, 16);
+	assert_memory_equal(next, want, 16);
+
+	vector_bytes(vector_value("secret.key"), key, 16);
+	le64_store(text + 16, strtoull(vector_value("secret.sequence"), NULL, 0));
+	siphash128(key, text, sizeof(text), next);
+	vector_bytes("secret.shown", key, 16);
+	vector_bytes("secret.sent", want, 16);
+	for (u32 i = 0; i < 16; i++)
+		assert_int_equal(key[i] ^ next[i], want[i]);
+
+	len = vector_unhex(signed_part, sizeof(signed_part), vector_value("ticket.signed"));
+	assert_int_equal(len, WIRE_LENGTH(ticket) - 16);
+	siphash128(key, signed_part, len, next);
+	vector_bytes("ticket.tag", want, 16);
+	assert_memory_equal(next, want, 16);
+}
+
 static u32
 check_file(const char *path)
 {
@@ -237,6 +270,7 @@ check_file(const char *path)
 	vectors_open(path);
 	check_keys();
 	check_hidden();
+	check_secrets();
 	for (u32 i = 0; i < line_count; i++) {
 		char *name = lines[i].name, *end = name + strlen(name);
 		char frame[128];

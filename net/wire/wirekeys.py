@@ -75,6 +75,22 @@ def session_keys(pair: bytes, low: bool, nonce: bytes, theirs: bytes) -> tuple[b
     return (keys[:16], keys[16:]) if low else (keys[16:], keys[:16])
 
 
+def wide(key: bytes, text: bytes) -> bytes:
+    """SipHash-2-4 with 128 bits."""
+    return siphash(key, text, wide=True).to_bytes(16, "little")
+
+
+def next_turn(key: bytes) -> bytes:
+    """The key of the turn behind the one that has this key."""
+    return wide(key, b"deos fabric turn")
+
+
+def masked(key: bytes, sequence: int, secret: bytes) -> bytes:
+    """A slot's secret as a GRANT with that sequence carries it; `key` is that of the tag."""
+    mask = wide(key, b"deos fabric mask" + struct.pack("<Q", sequence))
+    return bytes(one ^ two for one, two in zip(secret, mask))
+
+
 def chacha20(key: bytes, nonce: bytes, text: bytes) -> bytes:
     """RFC 8439, section 2.4, from block 0 on."""
     start = struct.unpack("<4I", b"expand 32-byte k") + struct.unpack("<8I", key)
@@ -98,6 +114,6 @@ def _quarter(x: list[int], a: int, b: int, c: int, d: int) -> None:
 
 def hidden(key: bytes, sequence: int, payload: bytes) -> bytes:
     """A payload between nodes with fabric=hidden, and back; `key` is that of the tag."""
-    stream = b"".join(siphash(key, b"deos fabric hide" + struct.pack("<Q", half),
-                              wide=True).to_bytes(16, "little") for half in (0, 1))
+    stream = b"".join(wide(key, b"deos fabric hide" + struct.pack("<Q", half))
+                      for half in (0, 1))
     return chacha20(stream, struct.pack("<QI", sequence, 0), payload)
