@@ -324,10 +324,10 @@ struct fabric_complete {
 			u32 reserved;
 		};
 		// What went to another node: until it was first sent, on the way, and at
-		// work there, as that says in steps of a sixteenth: a disk for BLOCK_READ
-		// to BLOCK_ZERO, the program for INVOKE from 1 us on, and for READ, READV
-		// and BLOCK_READ what they waited for their turn where weights divide the
-		// service. Else 0: what ends in the turn in which it came is not timed;
+		// work there, as that says in steps of a sixteenth: the disk for all on
+		// blocks; the program for INVOKE, from 1 us on; for READ and READV of more
+		// than 256 bytes what they waited for their turn while weights divide the
+		// service. Else 0: what ends in the turn in which it came is not timed,
 		// nor is what was told again.
 		struct {
 			u64 queue_ns;
