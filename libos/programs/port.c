@@ -50,7 +50,7 @@ text_of(const u8 *frame, u32 len, u32 *port)
 	for (u32 i = 0; i < count; i++) {
 		u8 byte = frame[ANSWER_UDP_LEN + i];
 
-		text[i] = byte >= ' ' && byte < 0x7f ? (char)byte : '.';
+		text[i] = (char)(byte >= ' ' && byte < 0x7f ? byte : '.');
 	}
 	text[count] = 0;
 	return text;
@@ -134,7 +134,7 @@ start_child(struct child *child, u32 ring, char *port)
 		.quota = { .frames = CHILD_FRAMES, .rings = 1 },
 		.cpu = env_table()[self_index()].processor,
 	};
-	struct cap_info info;
+	struct cap_info info = { 0 };
 
 	must(sys_cap_inspect(CAP_SLOT_SELF, ring, &info), "its ring");
 	grants[0].base = info.base;

@@ -29,7 +29,7 @@ look(u32 order, u32 by_queue, u32 by_another)
 static u64
 count_left(void)
 {
-	struct cap_info info;
+	struct cap_info info = { 0 };
 
 	must(sys_cap_inspect(h.child.env, h.shared->slot[0], &info), "cap_inspect");
 	return info.type == CAP_BLOCKS && info.base == first ? info.count : 0;
@@ -61,7 +61,7 @@ ask(u64 deadline_ns)
 static void
 are_taken(void)
 {
-	u64 deadline = now_ns() + SOON_NS;
+	u64 deadline;
 
 	start("hold-blocks");
 	deadline = now_ns() + SOON_NS;
@@ -94,7 +94,7 @@ are_given(void)
 void
 test_blocks(void)
 {
-	struct cap_info info;
+	struct cap_info info = { 0 };
 
 	blocks = startup_slot(ROLE_BLOCKS);
 	if (blocks == SLOT_NONE) {
