@@ -159,7 +159,7 @@ far_cas(struct far *far, u64 offset, u64 expected, u64 desired, u64 *old)
 		.op = FABRIC_MCAS, .offset = offset, .length = sizeof(u64),
 		.clause_count = 1,
 	};
-	struct fabric_complete complete;
+	struct fabric_complete complete = { 0 };
 	i64 error;
 
 	if (far->kind == FAR_REMOTE) {
@@ -188,7 +188,7 @@ far_add(struct far *far, u64 offset, u64 addend, u64 *old)
 		.op = FABRIC_FETCH_ADD, .offset = offset, .length = sizeof(u64),
 		.addend = addend,
 	};
-	struct fabric_complete complete;
+	struct fabric_complete complete = { 0 };
 	i64 error;
 
 	if (far->kind == FAR_REMOTE) {
