@@ -20,7 +20,7 @@ def test_usage():
     for words in ((), ("socket", "test", "0", "2:0:0:0:0:1", "2:0:0:0:0:2"),
                   ("socket", "test", "3", "here", "2:0:0:0:0:2")):
         done = subprocess.run([CROWD, *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 2 and "usage: crowd" in done.stderr, words
+        assert done.returncode == 2 and "crowd --help" in done.stderr, words
     words = ("/nowhere", "test", "3", "2:0:0:0:0:1", "2:0:0:0:0:2")
     done = subprocess.run([CROWD, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "there is no switch" in done.stderr

@@ -41,8 +41,7 @@ FABRIC = {
 # Of net/rcap, which knows no kernel: what makes its refusals true. A fault point makes them
 # so for the simulator, which asks of every seed what is asked here; a test fills the table.
 CORE = {
-    "export_part": "FAULT_POINT(EXPORTS_FULL)",
-    "check_alloc": "FAULT_POINT(EXPORTS_FULL)",
+    "room_to_derive": "FAULT_POINT(EXPORTS_FULL)",
     "rcap_recall": "cmocka_unit_test(the_table_has_an_end)",
 }
 # A refusal that another's stands behind: what an error is called on the wire, and
