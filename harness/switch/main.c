@@ -153,7 +153,7 @@ open_sockets(const struct options *options)
 	for (u32 i = 0; i < options->port_count; i++) {
 		char *path = strchr(options->ports[i], '=');
 
-		ASSERT(path);		// add_port() looked
+		ASSERT(path);		// take() looked
 		*path++ = '\0';
 		if (host_add_node(&host, options->ports[i], path, why) < 0) {
 			host_close(&host);
