@@ -91,9 +91,10 @@ def test_not_without_a_stall(tmp_path):
     assert " 2 passed in " in said and "run again" not in said, said
 
 
-def test_not_what_is_no_stall_s_work(tmp_path):
-    """A kernel that panicked has failed, on whatever host."""
-    said = outcome(tmp_path, 0.7, 2, says="PANIC: out of luck")
+@pytest.mark.parametrize("says", ["PANIC: out of luck", "checksum 07, WRONG"])
+def test_not_what_is_no_stall_s_work(tmp_path, says):
+    """A kernel that panicked has failed, and so has a wrong result, on whatever host."""
+    said = outcome(tmp_path, 0.7, 2, says=says)
     assert " 1 failed, 1 passed in " in said and "run again" not in said, said
 
 
