@@ -12,7 +12,9 @@
 // of its own, once it is known to have come. While no frame is seen to be lost the timer
 // has a floor of 16 ms, so that it costs nothing; while some are, of 2 ms for what a
 // device answers or the peer has put off, and of a tenth of that for all else. Then what
-// is missing of an answer is waited for half a round trip and no longer.
+// is missing of an answer is waited for half a round trip and no longer. That a timer ran
+// out is no sign of loss: a processor may have been away. Whether the answer is to the
+// first copy says it.
 //
 // `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
 // [done, next) span less than that, so a bit stands for one number.
@@ -224,8 +226,35 @@ static void
 ask_again(struct links *links, struct link_peer *peer, u32 number)
 {
 	links->asker[peer->asker].resend |= number_bit(number);
-	peer->lossy = LOSSY_ANSWERS;
 	news_add(links, peer, NEWS_RESEND);
+}
+
+// Later ones are there before it: it was lost.
+static void
+ask_lost(struct links *links, struct link_peer *peer, u32 number)
+{
+	peer->lossy = LOSSY_ANSWERS;
+	ask_again(links, peer, number);
+}
+
+// Is the answer one to an earlier copy, for which we did not wait long enough? It comes
+// sooner than can be (an answer that is kept comes again a little sooner than the first),
+// or from a peer that has not heard of the second copy yet.
+static bool
+too_hasty(const struct link_peer *peer, const struct link_ask *ask, u32 rtt_us)
+{
+	return (ask->flags & ASK_PACED && rtt_us < peer->base_us * 3u / 4) ||
+	       (ask->copies == 2 && peer->proven_at + NS_PER_US <= ask->sent_at);
+}
+
+// What was sent again is answered: the way loses frames, or the timer was too short.
+static void
+learn_from_copies(struct link_peer *peer, const struct link_ask *ask, u32 rtt_us)
+{
+	if (!SOMETIMES_IF(TIMER_HASTY, too_hasty(peer, ask, rtt_us)))
+		peer->lossy = LOSSY_ANSWERS;
+	else if (peer->rtt_us < RTT_MOST_US)
+		peer->rtt_us += peer->rtt_us / 4 + 1;
 }
 
 // Smoothed as in RFC 6298; only what was sent once and answered at once counts.
@@ -240,14 +269,7 @@ measure(struct links *links, struct link_peer *peer, const struct link_ask *ask,
 	rtt = (i64)MIN((now - ask->sent_at) / NS_PER_US + 1, 1000000u);
 	error = rtt - peer->rtt_us;
 	if (ask->copies != 1) {
-		// Sooner than can be: it is the answer to an earlier copy, for which
-		// we did not wait long enough. An answer that is kept comes again a
-		// little sooner than the first.
-		if (SOMETIMES_IF(TIMER_HASTY,
-				 ask->flags & ASK_PACED &&
-				 rtt < peer->base_us * 3u / 4 &&
-				 peer->rtt_us < RTT_MOST_US))
-			peer->rtt_us += peer->rtt_us / 4 + 1;
+		learn_from_copies(peer, ask, (u32)rtt);
 		return;
 	}
 	peer->timeouts = 0;
@@ -308,7 +330,7 @@ overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 			ask->passed++;
 		if (SOMETIMES_IF(AGAIN_ANSWERED, ask->passed == PASSED_MAX &&
 						 round_trip_ago(peer, ask, now)))
-			ask_again(links, peer, ask->number);
+			ask_lost(links, peer, ask->number);
 	}
 }
 
@@ -388,7 +410,7 @@ ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
 				 __builtin_popcountll(seen & number_mask(ask->after,
 									 later)) >=
 				 (int)PASSED_MAX))
-			ask_again(links, peer, ask->number);
+			ask_lost(links, peer, ask->number);
 	}
 }
 
@@ -421,13 +443,10 @@ void
 ask_timer(struct links *links, u64 now, struct link_peer *peer)
 {
 	struct link_asker *asker = asker_of(links, peer);
-	bool lossy = peer->lossy;
 
 	if (!asker)
 		return;
 	timers_run_out(links, now, peer, asker);
-	if (!lossy && peer->lossy)	// timers are shorter now
-		timers_run_out(links, now, peer, asker);
 	if (SOMETIMES_IF(PATH_DOUBTED_HERE, peer->timeouts >= TIMEOUTS_NARROW) ||
 	    FAULT_POINT(PATH_DOUBTED)) {
 		peer->carries_here = peer->carries_there = 0;

@@ -353,6 +353,37 @@ a_new_session_measures_anew(void **state)
 	rig_end(&rig);
 }
 
+// A timer that runs out because the answer is late shortens no timers; one whose request
+// was lost does.
+static void
+late_is_not_lost(void **state)
+{
+	u32 place = warm_pair(1500), done;
+	const struct link_peer *peer = &rig.node[1].links->peer[rig_peer(&rig, 1, 0)];
+	const struct links_counters *counters = links_counters(rig.node[1].links);
+
+	(void)state;
+	rig.delay_ns = 2 * LINK_RTO_CALM_NS - NS_PER_MS;
+	for (u32 round = 0; round < 20; round++) {
+		done = rig.node[1].completions;
+		assert_true(submit(1, place, OP_READ, 8, ENV, 0) != RCAP_NONE);
+		rig.delay = 1000;
+		rig.cut[1][0] = true;
+		assert_true(rig_wait(&rig, 1, done + 1, 2 * LINK_RTO_CALM_NS));
+		rig.delay = 0;
+		rig.cut[1][0] = false;
+		assert_int_equal(peer->lossy, 0);
+	}
+	assert_in_range(counters->timeouts, 1, 20);
+	done = rig.node[1].completions;
+	rig.cut[1][0] = true;
+	assert_true(submit(1, place, OP_READ, 8, ENV, 0) != RCAP_NONE);
+	rig.cut[1][0] = false;
+	assert_true(rig_wait(&rig, 1, done + 1, NS_PER_SECOND));
+	assert_true(peer->lossy > 0);
+	rig_end(&rig);
+}
+
 int
 main(void)
 {
@@ -371,6 +402,7 @@ main(void)
 		cmocka_unit_test(rounds_end_whatever_the_number),
 		cmocka_unit_test(loss_alone_does_not),
 		cmocka_unit_test(a_new_session_measures_anew),
+		cmocka_unit_test(late_is_not_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
