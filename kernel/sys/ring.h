@@ -55,8 +55,9 @@ ring_tx_collect(void);
 u64
 ring_pins(void);
 
-// When the interface is to be looked at without an interrupt or a kick: then it may
-// hold frames of the fabric. NEVER otherwise.
+// When the interface is to be looked at without an interrupt or a kick: while those are
+// off it may hold frames of the fabric, and after a turn that took all that it may, more.
+// NEVER otherwise.
 u64
 ring_look_deadline(void);
 void

@@ -38,11 +38,13 @@
 #include "kernel/filter/complete.h"
 #include "kernel/sys/ring.h"
 #include "kernel/sys/ring_state.h"
+#include "kernel/sys/sched.h"
 #include "kernel/sys/wait.h"
 
-// Batches that one call takes while more keeps coming. What is left is found by
-// the next interrupt, kick, or processor that wants to halt.
+// Batches that one call takes while more keeps coming. Of what is left the device tells
+// nothing: it is looked at after MORE_NS, in which programs run, if not by a kick before.
 #define BATCHES_MAX 4u
+#define MORE_NS (50 * NS_PER_US)
 
 #define LOOK_NS (10 * NS_PER_MS)
 #define ETHERTYPE_OFFSET 12u
@@ -53,6 +55,7 @@ STATIC_ASSERT(RING_MTU_MAX <= RING_BUFFER_SIZE);
 static u32 receivers[RINGS_MAX];
 static u32 receiver_count;
 static bool quiet;		// receive interrupts are off
+static bool more;		// frames wait, of which no interrupt will tell
 static u64 looked_at;
 static u8 whole[RING_MTU_MAX];	// a frame of this node, put together
 
@@ -242,16 +245,20 @@ batch(void)
 void
 ring_rx_poll(void)
 {
-	if (!nic_receive_waiting())
+	more = nic_receive_waiting();
+	if (!more)
 		return;
-	for (u32 i = 0; i < BATCHES_MAX && batch(); i++)
-		;
+	for (u32 i = 0; i < BATCHES_MAX && more; i++)
+		more = batch();
 	if (unlikely(ring_handler_replies)) {
 		ring_handler_send();
 		nic_push();
 	}
 	if (fabric_deadline() <= looked_at)
 		fabric_work(looked_at);
+	// The boot processor's timer keeps the time.
+	if (ring_look_deadline() < cpus[0].timer_at_ns)
+		sched_kick(0);
 }
 
 void
@@ -266,7 +273,9 @@ ring_look(u64 now)
 u64
 ring_look_deadline(void)
 {
-	return quiet && fabric_on() ? looked_at + LOOK_NS : NEVER;
+	if (quiet)
+		return fabric_on() ? looked_at + LOOK_NS : NEVER;
+	return more ? looked_at + MORE_NS : NEVER;
 }
 
 void
