@@ -182,6 +182,8 @@ switch_in(struct cpu *cpu, struct env *env)
 	env->cpu = cpu->index;
 	env->info->processor = cpu->index;
 	wait_due(env);
+	// The processor that was told of the hint looks no more.
+	cpu->reschedule |= wait_hinted >> env->index & 1;
 	cpu->current = env->index;
 	cpu->door = &doors[env->index];
 	if (cpu->space != env->index) {
