@@ -26,7 +26,7 @@ begin(u32 nodes, u32 hub, u16 mtu)
 		.mtu = mtu,
 		.hub_windows = 64,
 		.grant_pool = 64,		// as kernel/fabric has them
-		.landing_pool = 80,
+		.landing_pool = 104,
 		.pages = 64,
 		.seed = seed,
 	});

@@ -21,7 +21,7 @@
 // granted, answers that were asked for, and a reserve for what needs no credit.
 // What is left is for packet rings.
 #define FABRIC_REQUEST_BUFFERS 64u
-#define FABRIC_ANSWER_BUFFERS 80u	// 25 pages in three frames, and some small ones
+#define FABRIC_ANSWER_BUFFERS 104u	// 33 pages in three frames, and some small ones
 #define FABRIC_RESERVE_BUFFERS 16u
 #define FABRIC_BUFFERS (FABRIC_REQUEST_BUFFERS + FABRIC_ANSWER_BUFFERS + \
 			FABRIC_RESERVE_BUFFERS)
