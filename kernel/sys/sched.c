@@ -419,9 +419,8 @@ show_free_frames(void)
 	wait_hint_table(&sys_info.frames_free, sizeof(sys_info.frames_free));
 }
 
-// What the fabric, the devices and overdue requests want without being asked;
-// when the boot processor is to look again.
-static u64
+// What the fabric, the devices and overdue requests want without being asked.
+static void
 turn_aside(const struct cpu *cpu, u64 now)
 {
 	ring_look(now);
@@ -429,10 +428,16 @@ turn_aside(const struct cpu *cpu, u64 now)
 		fabric_work(clock_ns());	// frames have come since `now`
 	if (now >= revoke_due_ns)
 		revoke_work(now);
+	if (cpu->index == 0 && now >= disk_look_ns)
+		queue_look();
+}
+
+// When the boot processor is to do so again.
+static u64
+aside_ns(const struct cpu *cpu, u64 now)
+{
 	if (cpu->index != 0)
 		return NEVER;
-	if (now >= disk_look_ns)
-		queue_look();
 	return min_u64(look_ns(), MAX(revoke_due_ns, now + ROUND_PAUSE_NS));
 }
 
@@ -463,11 +468,11 @@ static void
 schedule(struct cpu *cpu)
 {
 	for (;;) {
-		u64 now = clock_ns();
-		u64 aside = turn_aside(cpu, now);
-		u64 next = wait_settle(cpu, now);
+		u64 now = clock_ns(), next;
 		u32 chosen = cpu->current;
 
+		turn_aside(cpu, now);
+		next = wait_settle(cpu, now);
 		// Whoever woke just now is seen by the pick below.
 		cpu->reschedule = false;
 		if (overruns(cpu, now)) {
@@ -488,7 +493,7 @@ schedule(struct cpu *cpu)
 			next = MIN(next, now + ROUND_PAUSE_NS);
 		show_free_frames();
 		ring_rx_settle();
-		next = MIN(next, aside);
+		next = min_u64(next, aside_ns(cpu, now));
 		if (cpu->reschedule)
 			continue;	// that woke somebody
 		set_timer(cpu, next, now);
