@@ -132,19 +132,25 @@ def test_completions_by_upcall():
 
 
 def test_weighted_service():
-    """One holder is served by three times the other's weight: both get all they ask for."""
+    """One holder is served three times what the other is, in operations and bytes, while
+    both wait; both get all they ask for."""
     with Fabric(3, seed=SEED) as fabric:
         one, two, three = fabric.nodes
         two.background(f"remote serve 16 rw {one.mac} 48", "remote: serving 16 pages\n")
         for _ in range(TRIES):
             lapsed, since = lapses(two), [len(node.log()) for node in (one, three)]
             for node in (one, three):
-                node.type(f"remote pace {two.mac} 1000")
-            said = [node.wait_for(r"^remote: (PASS|FAIL) .*\n", 280, start)
+                node.type(f"remote pace {two.mac} 4000")
+            told = two.run(f"remote shares {one.mac} {three.mac} 400", 280)
+            said = [node.wait_for(r"^remote: (PASS|FAIL|no) .*\n", 280, start)
                     for node, start in zip((one, three), since)]
-            if lapses(two) == lapsed:
+            if lapses(two) == lapsed and passed(told):
                 break
         assert [match[1] for match in said] == ["PASS", "PASS"], [match[0] for match in said]
+        assert passed(told), told
+        served = [int(number) for number in re.findall(r"\d+", told[told.index("PASS"):])]
+        assert served[1] == BLOCK * served[0] and served[3] == BLOCK * served[2], told
+        assert 3 * 0.97 <= served[0] / served[2] <= 3 * 1.03, told
 
 
 def test_own_pace():

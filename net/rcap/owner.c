@@ -266,6 +266,10 @@ tell_again(struct rcap *rcap, struct asked *asked)
 			return;
 		}
 		mcas_chain(rcap, asked, &data, &length);
+		if (length && !serve_again(rcap, asked, length)) {
+			owner_say(rcap, asked, STATUS_PENDING, CODE_NONE);
+			return;
+		}
 	}
 	owner_done(rcap, asked, data, length);
 }
@@ -429,6 +433,7 @@ owner_use(struct rcap *rcap, const struct asked *asked, u32 told)
 			     request->op));
 	if (!asked->entry)
 		return;
+	serve_pay(rcap, asked, told);
 	use = &rcap->uses[request->slot];
 	use->operations++;
 	use->bytes_out += told;

@@ -6,6 +6,14 @@
 // to be asked again, and so goes before none that waits. Without such an export nothing
 // waits, and a request pays one look at a word.
 //
+// While something waits, everything that runs by a capability is paid for by its share,
+// whether or not it has waited: each byte that came with it, that it tells, zeroes or
+// takes out of a pool, and its steps (moved()). What tells little runs at once, as long as
+// its share is not more than a page ahead of the one whose turn it is; then it waits too.
+// Only what changes nothing waits: what has an effect has it when it comes, or is to be
+// asked again. Parts of a write have crossed the line when they come: they are paid for,
+// and not held up.
+//
 // A share is an entry that was granted here, with all that its holder derived from it.
 // Its rate is its granter's part, the same for each granter of which something waits,
 // times its weight among that granter's. That is stride scheduling (Waldspurger, 1995):
@@ -20,10 +28,18 @@
 #include "net/rcap/state.h"
 
 #define PASS_SHIFT 6
-// The furthest that a pass is ahead of the last: a page at the smallest rate.
-#define PASS_AHEAD ((WIRE_DATA_MAX >> PASS_SHIFT) * WAITERS_MAX * RCAP_WEIGHT_MAX)
+// The furthest that a pass is ahead of the last: two pages at the smallest rate.
+#define PASS_AHEAD ((2 * WIRE_DATA_MAX >> PASS_SHIFT) * WAITERS_MAX * RCAP_WEIGHT_MAX)
+
+// Work of an owner's that is not the moving of bytes, in bytes that take as long.
+#define STEP_BYTES 256u		// any request, before its first byte
+#define LOOK_BYTES 4u		// an entry that HOLDERS looks at
+#define NS_A_BYTE 4u		// of a program that INVOKE runs
+#define MOVED_MAX (1u << 20)	// by one request, as far as it is paid for
 
 STATIC_ASSERT(PASS_AHEAD < 1u << 31);
+STATIC_ASSERT((u64)((MOVED_MAX >> PASS_SHIFT) + 1) * WAITERS_MAX * RCAP_WEIGHT_MAX <
+	      1u << 31);
 
 void
 serve_init(struct rcap *rcap)
@@ -48,21 +64,40 @@ share_find(struct rcap *rcap, u32 entry, u32 generation)
 	return NULL;
 }
 
-// Who has waited for nothing since is not ahead of the others for that, and who was
-// served much before stays behind them for a while: at most by PASS_AHEAD, so one that
-// seems further off was left behind long ago, and passes have gone half around since.
+static struct rcap_share *
+share_of(struct rcap *rcap, const struct rcap_export *entry)
+{
+	return share_find(rcap, entry->share, rcap->exports[entry->share].generation);
+}
+
+// How far an entry's share is ahead of the one that was served last. Who has waited for
+// nothing since is not behind the others for that, and who was served much before stays
+// ahead of them for a while: at most by PASS_AHEAD, so one that seems further off was left
+// behind long ago, and passes have gone half around since.
+static u32
+share_lead(struct rcap *rcap, const struct rcap_export *entry)
+{
+	const struct rcap_export *root = &rcap->exports[entry->share];
+	const struct rcap_share *share = share_of(rcap, entry);
+	i32 ahead;
+
+	if (!share && root->type == TYPE_NONE)
+		return 0;
+	ahead = (i32)((share ? share->pass : root->pass) - rcap->serve.pass);
+	return ahead > 0 && ahead <= (i32)PASS_AHEAD ? (u32)ahead : 0;
+}
+
 static struct rcap_share *
 share_add(struct rcap *rcap, const struct rcap_export *entry)
 {
-	const struct rcap_export *root = &rcap->exports[entry->share];
+	u32 pass = rcap->serve.pass + share_lead(rcap, entry);
 	struct rcap_share *share = &rcap->serve.share[rcap->serve.shares++];
-	i32 ahead = root->type == TYPE_NONE ? 0 : (i32)(root->pass - rcap->serve.pass);
 
 	ASSERT(rcap->serve.shares <= WAITERS_MAX);
 	*share = (struct rcap_share){
 		.entry = entry->share,
-		.generation = root->generation,
-		.pass = rcap->serve.pass + (ahead > 0 && ahead <= (i32)PASS_AHEAD ? (u32)ahead : 0),
+		.generation = rcap->exports[entry->share].generation,
+		.pass = pass,
 		.head = NIL16,
 		.tail = NIL16,
 		.granter = entry->granter,
@@ -82,19 +117,44 @@ share_end(struct rcap *rcap, struct rcap_share *share)
 	*share = rcap->serve.share[--rcap->serve.shares];
 }
 
-// The sum of weights of which the share's is a part.
+// How far the pass of an entry's share goes on for so many bytes: by its part of all
+// weights of the same granter of which something waits.
 static u32
-rivals(const struct rcap *rcap, const struct rcap_share *share)
+price(struct rcap *rcap, const struct rcap_export *entry, u32 bytes)
 {
-	u32 weights = 0;
+	u32 units = (MIN(bytes, MOVED_MAX) + (1u << PASS_SHIFT) - 1) >> PASS_SHIFT;
+	u32 weights = share_of(rcap, entry) ? 0 : entry->weight;
 
 	for (u32 i = 0; i < rcap->serve.shares; i++) {
 		const struct rcap_share *other = &rcap->serve.share[i];
 
-		if (other->granter == share->granter)
+		if (other->granter == entry->granter)
 			weights += other->weight;
 	}
-	return weights;
+	return (units * weights + entry->weight - 1) / entry->weight;
+}
+
+static void
+pay(struct rcap *rcap, const struct rcap_export *entry, u32 bytes)
+{
+	struct rcap_export *root = &rcap->exports[entry->share];
+	struct rcap_share *share = share_of(rcap, entry);
+	u32 pass = rcap->serve.pass +
+		   MIN(share_lead(rcap, entry) + price(rcap, entry, bytes), PASS_AHEAD);
+
+	if (share)
+		share->pass = pass;
+	else if (root->type != TYPE_NONE)
+		root->pass = pass;
+	if (share && rcap->serve.shares == 1)
+		rcap->serve.pass = pass;	// nobody is behind it
+}
+
+// Further than it may be without waiting.
+static bool
+too_far(struct rcap *rcap, const struct rcap_export *entry)
+{
+	return share_lead(rcap, entry) > price(rcap, entry, WIRE_DATA_MAX);
 }
 
 static struct rcap_share *
@@ -113,11 +173,52 @@ share_next(struct rcap *rcap)
 
 // ---- waiters
 
+// It comes in parts, which are kept as they come.
 static bool
-waits(const struct wire_request *request)
+gathers(const struct asked *asked)
 {
-	return (request->op == OP_READ || request->op == OP_READV) &&
-	       request->length > LINK_QUICK_BYTES;
+	enum wire_op op = (enum wire_op)asked->request->op;
+
+	return op == OP_WRITE || op == OP_BLOCK_WRITE || op == OP_BLOCK_FUA;
+}
+
+// What a request that runs makes the owner move, in bytes; of what it gathers, its parts
+// have paid.
+static u32
+moved(const struct asked *asked, u32 told)
+{
+	u32 bytes = STEP_BYTES + told + (gathers(asked) ? 0 : asked->payload_len);
+	struct wire_alloc alloc;
+
+	switch (asked->request->op) {
+	case OP_BLOCK_ZERO:
+		return bytes + asked->request->length;
+	case OP_HOLDERS:
+		return bytes + RCAP_LOOKED * LOOK_BYTES;
+	case OP_INVOKE:
+		return bytes + (u32)MIN(asked->worked_ns / NS_A_BYTE, MOVED_MAX);
+	case OP_ALLOC:
+		wire_alloc_load(&alloc, asked->payload);
+		return bytes + (alloc.count << UNIT_BITS);
+	default:
+		return bytes;
+	}
+}
+
+void
+serve_pay(struct rcap *rcap, const struct asked *asked, u32 told)
+{
+	if (unlikely(rcap->serve.count))
+		pay(rcap, asked->entry, moved(asked, told));
+}
+
+bool
+serve_again(struct rcap *rcap, const struct asked *asked, u32 told)
+{
+	if (rcap->serve.count && too_far(rcap, asked->entry))
+		return false;
+	serve_pay(rcap, asked, told);
+	return true;
 }
 
 static struct rcap_waiter *
@@ -159,29 +260,50 @@ room_to_wait(const struct rcap *rcap, const struct rcap_share *share)
 	return left && (!share || share->waiters < 3 * left);
 }
 
-bool
-serve_later(struct rcap *rcap, struct asked *asked)
+// Whether it runs now, ahead of what waits.
+static bool
+runs_now(struct rcap *rcap, const struct asked *asked, bool large)
 {
-	const struct rcap_export *entry;
-	struct rcap_waiter *waiter;
-	struct rcap_share *share;
+	bool may_wait = wire_op_info[asked->request->op].again;
 
-	if (!waits(asked->request) || owner_check(rcap, asked) != CODE_NONE)
-		return false;
-	entry = asked->entry;
-	share = share_find(rcap, entry->share, rcap->exports[entry->share].generation);
-	if (!room_to_wait(rcap, share)) {
+	return gathers(asked) ||
+	       ((!large || !may_wait) && !too_far(rcap, asked->entry));
+}
+
+static void
+let_wait(struct rcap *rcap, struct asked *asked)
+{
+	struct rcap_share *share = share_of(rcap, asked->entry);
+	struct rcap_waiter *waiter;
+
+	if (!wire_op_info[asked->request->op].again || !room_to_wait(rcap, share)) {
 		owner_say(rcap, asked, STATUS_BUSY, CODE_NONE);
-		return true;
+		return;
 	}
 	if (!share)
-		share = share_add(rcap, entry);
+		share = share_add(rcap, asked->entry);
 	waiter = waiter_fill(rcap, asked);
 	waiter_append(rcap, share, waiter);
 	asked->slot->op = asked->request->op;
 	asked->slot->state = LINK_SLOT_RUNNING;
 	asked->slot->ticket = (u32)(waiter - rcap->serve.waiter);
 	links_taken(rcap->links, asked->peer, asked->slot->number);
+}
+
+bool
+serve_later(struct rcap *rcap, struct asked *asked)
+{
+	const struct wire_request *request = asked->request;
+	bool large = wire_op_info[request->op].answers_data &&
+		     request->length > LINK_QUICK_BYTES;
+
+	if ((!large && !rcap->serve.count) || owner_check(rcap, asked) != CODE_NONE)
+		return false;
+	if (gathers(asked))
+		pay(rcap, asked->entry, asked->payload_len);
+	if (runs_now(rcap, asked, large))
+		return false;
+	let_wait(rcap, asked);
 	return true;
 }
 
@@ -220,10 +342,9 @@ serve_one(struct rcap *rcap, u64 now)
 	ASSERT(index < WAITERS_MAX && rcap->serve.count);
 
 	struct rcap_waiter *waiter = &rcap->serve.waiter[index];
-	u32 length = waiter->request.length;
+	u32 told = waiter->request.length;
 
 	rcap->serve.pass = share->pass;
-	share->pass += (length >> PASS_SHIFT) * rivals(rcap, share) / share->weight;
 	share->head = waiter->next;
 	share->waiters--;
 	if (share->head == NIL16)
@@ -234,7 +355,7 @@ serve_one(struct rcap *rcap, u64 now)
 	rcap->serve.count--;
 	if (share->head == NIL16)
 		share_end(rcap, share);
-	return wire_parts(length, waiter->request.flags & WIRE_FLAG_WHOLE);
+	return wire_parts(told, waiter->request.flags & WIRE_FLAG_WHOLE);
 }
 
 void

@@ -395,6 +395,12 @@ serve_init(struct rcap *rcap);
 // True: the request waits for its turn, or is told to come again.
 bool
 serve_later(struct rcap *rcap, struct asked *asked);
+// It runs, and tells `told` bytes: its share pays for it while others wait.
+void
+serve_pay(struct rcap *rcap, const struct asked *asked, u32 told);
+// The same for an answer that is put together once more. False: not now.
+must_check bool
+serve_again(struct rcap *rcap, const struct asked *asked, u32 told);
 // Answers for SERVE_FRAMES frames, the shares by turns.
 void
 serve_some(struct rcap *rcap, u64 now);

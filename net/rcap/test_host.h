@@ -235,5 +235,5 @@ rcap_host_buffer(void *host)
 bool
 rcap_host_room(void *host)
 {
-	return !NODE(host)->starved;
+	return !NODE(host)->starved && !NODE(host)->engaged;
 }

@@ -72,6 +72,7 @@ struct rig_node {
 	u8 *memory, *staging, *disk;
 	u8 buffer[WIRE_FRAME_MAX];
 	bool starved;		// no buffers for frames
+	bool engaged;		// no room for answers that wait for their turn
 	struct rig_tree_node tree[RIG_TREE];
 	struct rig_place place[RIG_PLACES];
 	u32 places, places_max;

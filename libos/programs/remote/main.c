@@ -147,6 +147,7 @@ static const struct command {
 	{ "pulse", 2, pulse, "NODE" },
 	{ "told", 2, told, "NODE [ADDS]" },
 	{ "pace", 2, pace, "NODE [PAGES]" },
+	{ "shares", 3, shares, "NODE NODE [OPERATIONS]" },
 	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT [expel]" },
 	{ "take", 1, take, "" },
 	{ "hand", 4, hand, "OWNER NODE ENVIRONMENT" },

@@ -21,6 +21,8 @@
 //	remote pulse NODE			until NODE fails; then how that was told
 //	remote told NODE [ADDS]			adds to words of it by upcalls alone
 //	remote pace NODE [PAGES]		reads with a window of its own
+//	remote shares NODE NODE [OPERATIONS]	how much of so many operations each is served
+//						here, while both wait
 //	remote take				waits for a capability, reads until refused
 //	remote redeem				waits for a ticket, redeems it, reads until refused
 //	remote hand OWNER NODE ENVIRONMENT	makes one of what OWNER lends it, without OWNER
@@ -83,6 +85,8 @@ int
 told(int argc, char **argv);
 int
 pace(int argc, char **argv);
+int
+shares(int argc, char **argv);
 int
 pass(int argc, char **argv);
 int
