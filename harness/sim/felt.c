@@ -267,6 +267,7 @@ felt_end(void)
 	result->felt[FELT_LOST] = all - MIN(all, known);
 	result->felt[FELT_FAILED] = sim.model.refused[WHY_DEVICE];
 	result->felt[FELT_OLDER] = result->marks[MARK_VERSION_OLDER];
+	result->felt[FELT_UNSAID] = result->marks[MARK_ECHO_REFUSED];
 	for (u32 i = 0; i < POINT_COUNT; i++)
 		result->felt[FELT_POINT] += result->points[i];
 }

@@ -14,6 +14,7 @@
 #include "harness/sim/export.h"
 #include "harness/sim/hear.h"
 #include "harness/sim/lease.h"
+#include "harness/sim/lie.h"
 #include "harness/sim/node.h"
 #include "harness/sim/record.h"
 #include "harness/sim/work.h"
@@ -462,6 +463,13 @@ walk_invariants(struct sim_node *node)
 	}
 }
 
+static void
+send(struct sim_node *node, u8 *bytes, u32 len)
+{
+	lie(node, bytes, len);
+	network_send(&sim.network, node_index(node), bytes, (u16)len);
+}
+
 void
 node_settle(struct sim_node *node)
 {
@@ -479,7 +487,7 @@ node_settle(struct sim_node *node)
 	export_on_time(node);
 	lease_check(node);
 	while ((len = rcap_output(node->rcap, now, buffer)))
-		network_send(&sim.network, node_index(node), buffer, (u16)len);
+		send(node, buffer, len);
 	walk_invariants(node);
 	record_drain(node);
 	set_timer(node);
@@ -514,5 +522,5 @@ rcap_host_send(void *host, u8 *buffer, u32 len)
 	ASSERT(frame_buffer_used && buffer == frame_buffer && len <= WIRE_FRAME_MAX);
 	frame_buffer_used = buffer_asked = false;
 	if (len)
-		network_send(&sim.network, node_index(node), buffer, (u16)len);
+		send(node, buffer, len);
 }

@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 600         # within these each is found, most in the first few
 CUT = "oneway,pause,delay"
 # What shows only under some faults, or much sooner: when a session ends with requests on
-# their way, where none may end at all, or where silent peers go and others come.
-FAULTS = {"LEASE": CUT, "WAIT_SHORT": CUT, "PLACE_TAKEN": "oneway,member,pause"}
+# their way, where none may end at all, where silent peers go and others come, or where a
+# node that lied is dead.
+FAULTS = {"LEASE": CUT, "WAIT_SHORT": CUT, "PLACE_TAKEN": "oneway,member,pause",
+          "ECHO_AHEAD": "lie,crash"}
 
 
 class Found(NamedTuple):

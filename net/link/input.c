@@ -104,12 +104,12 @@ static void
 hear_echo(struct link_peer *peer, u64 now, u32 echo)
 {
 	u64 us = now / NS_PER_US;
-	u32 age = (u32)us - echo;
+	i32 age = (i32)((u32)us - echo);
 
 	if (unlikely(!echo))
 		return;
-	if (age < 1u << 31 && age <= us)
-		peer->proven_at = MAX(peer->proven_at, (us - age) * NS_PER_US);
+	if ((age >= 0 && (u64)age <= us) || PLANTED(BUG_ECHO_AHEAD))
+		peer->proven_at = MAX(peer->proven_at, (us - (u64)age) * NS_PER_US);
 	else
 		SOMETIMES(ECHO_REFUSED);
 }
