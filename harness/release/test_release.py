@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A release's archive depends on names and bytes alone, and what is built knows nothing of
-the folder that it was built in. `make release` itself compares two whole builds."""
+where, when, by whom and in which order it was built. `make release` compares two whole
+builds of a commit; here what these tests run on is built once more."""
 import io
 import lzma
 import os
 import re
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import release                          # noqa: E402
-from before import ROOT, NoHistory, commit_before, export      # noqa: E402
+from before import (IMAGES, ROOT, NoHistory, commit_before, export,     # noqa: E402
+                    make)
 
 BUILD = ROOT / os.environ.get("DEOS_BUILD", "build")
 
@@ -60,6 +63,54 @@ def test_images_do_not_know_their_folder(image: str):
         for path in (ROOT / room).rglob("*.[chS]"):
             found = re.search(r"__(DATE|TIME|TIMESTAMP)__", path.read_text(encoding="utf-8"))
             assert not found, path
+
+
+ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "7",
+             "USER": "somebody", "LOGNAME": "somebody", "HOSTNAME": "elsewhere",
+             "SOURCE_DATE_EPOCH": "1"}
+
+
+def copy_backwards(to: Path):
+    """This tree, its files made last one first, a day apart, for their owner alone."""
+    def unwanted(_: str, names: list[str]) -> list[str]:
+        return [name for name in names if name.startswith(".") or name == "__pycache__"]
+    found = [path for path in ROOT.iterdir()
+             if path not in (BUILD, *BUILD.parents) and not path.name.startswith(".")]
+    for path in sorted(found, reverse=True):
+        if path.is_dir():
+            shutil.copytree(path, to / path.name, ignore=unwanted)
+        else:
+            to.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to / path.name)
+    files = sorted((path for path in to.rglob("*") if path.is_file()), reverse=True)
+    for day, path in enumerate(files):
+        content, mode = path.read_bytes(), path.stat().st_mode
+        path.unlink()
+        path.write_bytes(content)
+        path.chmod(mode & 0o700)
+        os.utime(path, (day * 86400, day * 86400))
+
+
+@pytest.mark.long
+@pytest.mark.early
+@pytest.mark.timeout(1500)
+def test_built_elsewhere_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In a deeper folder, time zone, locale, order of files and of hashes, by somebody who
+    keeps files to himself, one file at a time."""
+    folder = tmp_path / "another-folder-with-a-longer-name" / "deos"
+    for name, value in (ELSEWHERE | {"HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    before = os.umask(0o077)
+    try:
+        copy_backwards(folder)
+        make(folder, BUILD.resolve() / "sodium", "-j1", "B=build",
+             *(f"build/{image}" for image in IMAGES))
+    finally:
+        os.umask(before)
+    differ = [image for image in IMAGES
+              if (folder / "build" / image).read_bytes() != (BUILD / image).read_bytes()]
+    assert not differ, f"cmp and readelf say where; kept in {folder}/build"
+    shutil.rmtree(folder)
 
 
 def test_the_release_before_is_a_commit(tmp_path: Path):
