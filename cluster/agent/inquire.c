@@ -12,8 +12,8 @@
 #include "cluster/agent/publish.h"
 #include "cluster/agent/register.h"
 #include "cluster/agent/reports.h"
+#include "cluster/agent/rows.h"
 #include "cluster/agent/task.h"
-#include "cluster/agent/watched.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "libos/crt/errors.h"
@@ -293,18 +293,13 @@ run_caps(struct inquiry *q)
 static const char *
 ask_rows(struct inquiry *q, enum fabric_what what, u64 next, u32 *count)
 {
-	const struct fabric_question question = { .what = what, .next = next };
-	const u32 head = offsetof(struct fabric_answer, row);
+	struct fabric_question question;
+	const char *why;
 	u32 len;
-	const char *why = ask(q, 0, MESSAGE_FABRIC, &question, sizeof(question), &len);
 
-	if (why)
-		return why;
-	if (len < head)
-		return "the node's answer makes no sense";
-	*count = MIN(q->answer.fabric.count, fabric_rows_max(what));
-	*count = MIN(*count, (len - head) / fabric_row_size(what));
-	return NULL;
+	rows_ask(&question, what, next);
+	why = ask(q, 0, MESSAGE_FABRIC, &question, sizeof(question), &len);
+	return why ? why : rows_take(&q->answer.fabric, len, what, count);
 }
 
 static bool

@@ -3,7 +3,7 @@
 // tables, which the kernel goes on writing. Free entries are left out. Stateless but for
 // scratch memory.
 
-#include "cluster/agent/watched.h"
+#include "cluster/agent/rows.h"
 #include "cluster/api/watch.h"
 #include "kernel/base/string.h"
 #include "libos/crt/clock.h"
@@ -64,18 +64,18 @@ take_entry(enum fabric_what what, u32 index, u32 row)
 }
 
 static void
-take_entries(enum fabric_what what, u64 next)
+take_entries(enum fabric_what what, u64 next, u32 most)
 {
 	u64 end = entries(what);
 
-	for (; next < end && answer.count < fabric_rows_max(what); next++)
+	for (; next < end && answer.count < most; next++)
 		answer.count += take_entry(what, (u32)next, answer.count);
 	answer.next = next < end ? next : 0;
 }
 
 // Events from `next` on that are still whole after they were copied.
 static void
-take_events(u64 next)
+take_events(u64 next, u32 most)
 {
 	const volatile struct trace_ring *ring = trace_ring();
 	u64 kept = ring->mask + 1, head = ring->head, lost;
@@ -84,7 +84,7 @@ take_events(u64 next)
 		next = head - MIN(head, (u64)API_TRACE_EVENTS);
 	next = MAX(next, head - MIN(head, kept - 1));
 	answer.first = next;
-	while (next < head && answer.count < fabric_rows_max(FABRIC_ASK_TRACE)) {
+	while (next < head && answer.count < most) {
 		copy(&answer.row.event[answer.count++], &ring->at[next & ring->mask],
 		     sizeof(struct trace_event));
 		next++;
@@ -103,26 +103,39 @@ take_events(u64 next)
 }
 
 static void
+take_rows(enum fabric_what what, u64 next, u32 most)
+{
+	if (what == FABRIC_ASK_INFO) {
+		copy(&answer.row.info, fabric_info(), sizeof(answer.row.info));
+		answer.count = 1;
+	} else if (what == FABRIC_ASK_TRACE) {
+		take_events(next, most);
+	} else {
+		take_entries(what, next, most);
+	}
+}
+
+static void
 fabric_in(const struct message *m)
 {
 	struct fabric_question q;
+	enum fabric_what what;
+	u32 most;
 
 	if (m->len != sizeof(q))
 		return;
 	memcpy(&q, m->bytes, sizeof(q));
+	what = (enum fabric_what)q.what;
+	most = rows_most(&q);
 	memset(&answer, 0, offsetof(struct fabric_answer, row));
 	answer.now_ns = now_ns();
-	if (q.what == FABRIC_ASK_INFO) {
-		copy(&answer.row.info, fabric_info(), sizeof(answer.row.info));
-		answer.count = 1;
-	} else if (q.what == FABRIC_ASK_TRACE) {
-		take_events(q.next);
-	} else {
-		take_entries((enum fabric_what)q.what, q.next);
-	}
+	answer.abi = ABI_VERSION;
+	answer.row_size = (u16)fabric_row_size(what);
+	if (most)
+		take_rows(what, q.next, most);
 	message_answer(m, &answer,
 		       (u32)offsetof(struct fabric_answer, row) +
-			       answer.count * fabric_row_size((enum fabric_what)q.what));
+			       answer.count * answer.row_size);
 }
 
 void

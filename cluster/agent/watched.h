@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 // What one agent tells another of its node's fabric: rows of the kernel's exported
-// tables, as they are. Questions and answers of MESSAGE_FABRIC; what does not fit into
-// one answer is asked for again from `next` on.
+// tables, as they are there. Questions and answers of MESSAGE_FABRIC; what does not fit
+// into one answer is asked for again from `next` on. rows.h is between builds.
 
 #include "cluster/agent/message.h"
 #include "kernel/abi/tables.h"
@@ -18,7 +18,8 @@ enum fabric_what {
 struct fabric_question {
 	u64 next;		// 0 at first
 	u32 what;		// enum fabric_what
-	u32 reserved;
+	u16 abi;		// of the asker's build; 0: not told
+	u16 row_size;		// and of its rows
 };
 
 struct fabric_row_link {
@@ -48,7 +49,8 @@ struct fabric_answer {
 	u64 next;		// 0: these were the last
 	u64 first;		// TRACE: number of the first event here
 	u32 count;
-	u32 reserved;
+	u16 abi;		// of this answer's rows
+	u16 row_size;
 	union {
 		struct fabric_info info;
 		struct fabric_row_link link[FABRIC_ROWS(fabric_row_link)];
