@@ -242,15 +242,26 @@ json_base64_end(struct json *json)
 }
 
 void
+uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (u32 i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*text++ = '-';
+		*text++ = digits[uuid[i] >> 4];
+		*text++ = digits[uuid[i] & 15];
+	}
+	*text = 0;
+}
+
+void
 json_uuid(struct json *json, const char *key, const u8 uuid[16])
 {
-	put_key(json, key);
-	put(json, "\"", 1);
-	for (u32 i = 0; i < 16; i++)
-		put_format(json, "%s%02x",
-			   i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-			   uuid[i]);
-	put(json, "\"", 1);
+	char text[UUID_TEXT];
+
+	uuid_text(uuid, text);
+	json_string(json, key, text);
 }
 
 void

@@ -75,7 +75,11 @@ json_base64(struct json *json, const u8 *bytes, u32 len);
 void
 json_base64_end(struct json *json);
 
-// A UUID in its usual form.
+// A UUID in its usual form. It stands in most lines of the metrics: digit by digit.
+#define UUID_TEXT 37u
+
+void
+uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT]);
 void
 json_uuid(struct json *json, const char *key, const u8 uuid[16]);
 

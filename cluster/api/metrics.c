@@ -252,19 +252,6 @@ say_fields(struct text *text, const struct field *fields, u32 count,
 
 // ---- labels
 
-#define UUID_TEXT 37u
-
-static void
-uuid_text(const volatile u8 uuid[16], char text[UUID_TEXT])
-{
-	u32 at = 0;
-
-	for (u32 i = 0; i < 16; i++)
-		at += (u32)fmt_into(text + at, UUID_TEXT - at, "%s%02x",
-				    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-				    uuid[i]);
-}
-
 #define LABELS_SIZE 160u
 
 // Rows of one of the tables; how many never changes. What has no labels is not there.
