@@ -13,7 +13,8 @@ the same node, or, for control, of the second one, so that the host has the same
                     printed apart.
     p50             of the measured member's reads
 
-Both are printed for 2 peers and for --peers, medians of --rounds.
+Both are printed for 2 peers and for --peers, medians of --rounds. More than 1.10 times the
+instructions end it with status 1; the p50 hangs on the host, and is only said to miss.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in ("bench", "guest"):
     sys.path.insert(0, str(ROOT / "harness" / folder))
 
-from counting import build_plugin, read_blocks      # noqa: E402 (the path comes first)
+import bars                                         # noqa: E402 (the path comes first)
+from counting import build_plugin, read_blocks      # noqa: E402
 from fabricbed import Fabric                        # noqa: E402
-from guest import build_folder                      # noqa: E402
+from guest import GuestError, build_folder          # noqa: E402
 
 REPORT = re.compile(r"reads=(\d+) measured=\d+ asked=(\d+) p50_us=([\d.]+) p99_us=[\d.]+ "
                     r"failed=(\d+)")
@@ -118,8 +120,11 @@ def main() -> int:
         plugin = build_plugin(folder)
         few = measure(2, options, plugin, folder)
         many = measure(options.peers, options, plugin, folder)
-    print(f"crowd: instructions {many[0] / few[0]:.3f} times, p50 {many[1]:.3f} times its "
-          "control, wanted at most 1.10 each")
+    print(f"crowd: p50 {many[1]:.3f} times its control, {bars.verdict(many[1], most=1.1)}")
+    try:
+        bars.count("crowd: times the instructions of 2 peers", many[0] / few[0], most=1.1)
+    except GuestError:
+        return 1
     return 0
 
 
