@@ -10,6 +10,7 @@
 
 #define GENERATION_LAST 0xffffffffu
 #define SHARE_LEAST 4u		// entries that a share may have while there are any
+#define GRANTERS_PART 64u	// one of so many is for who has granted less than that
 
 // A record for the word to a peer. One that does not answer has at most three times as
 // many as it leaves to others.
@@ -29,12 +30,27 @@ room_for_grant(const struct rcap *rcap, u16 peer)
 	return has < 3 * left;
 }
 
+// The last entries are for environments of this node that have hardly any: whatever one
+// has granted, and let others derive from that, the next finds room for SHARE_LEAST.
 static bool
-room_for_export(const struct rcap *rcap, u16 peer)
+room_for_granter(const struct rcap *rcap, u16 granter)
+{
+	u32 left = rcap->config.exports_max - rcap->exports_used, has = 0;
+
+	if (likely(left > rcap->config.exports_max / GRANTERS_PART))
+		return true;
+	for (u32 i = 0; i < rcap->exports_fresh; i++)
+		has += rcap->exports[i].type != TYPE_NONE &&
+		       rcap->exports[i].granter == granter;
+	return has < SHARE_LEAST;
+}
+
+static bool
+room_for_export(const struct rcap *rcap, u16 granter, u16 peer)
 {
 	bool room = (rcap->exports_free != RCAP_NONE ||
 		     rcap->exports_fresh < rcap->config.exports_max) &&
-		    room_for_grant(rcap, peer);
+		    room_for_granter(rcap, granter) && room_for_grant(rcap, peer);
 
 	return !SOMETIMES_IF(EXPORTS_OUT, !room) && !FAULT_POINT(EXPORTS_FULL);
 }
@@ -48,7 +64,7 @@ room_to_derive(const struct rcap *rcap, const struct rcap_export *from, u16 peer
 	u32 left = rcap->config.exports_max - rcap->exports_used;
 	u32 has = rcap->sharers[from->share];
 
-	if (!room_for_export(rcap, peer))
+	if (!room_for_export(rcap, from->granter, peer))
 		return CODE_TABLE;
 	return has < SHARE_LEAST || 2 * has < left ? CODE_NONE : CODE_SHARE;
 }
@@ -143,7 +159,8 @@ rcap_export(struct rcap *rcap, u64 now, const struct rcap_grant *grant)
 	u32 index;
 
 	ASSERT(grant->type > TYPE_NONE && grant->type < TYPE_ANY && grant->count);
-	if (!room_for_export(rcap, grant->peer) || !links_session(rcap->links, grant->peer) ||
+	if (!room_for_export(rcap, grant->granter, grant->peer) ||
+	    !links_session(rcap->links, grant->peer) ||
 	    links_incarnation(rcap->links, grant->peer) != grant->incarnation)
 		return RCAP_NONE;
 	index = entry_add(rcap, grant, NULL);

@@ -111,6 +111,55 @@ a_pool_is_no_way_around(void **state)
 	rig_end(&rig);
 }
 
+// Grants until that is refused. Returns how many were made.
+static u32
+grant_all(u16 granter)
+{
+	struct rcap_grant grant = {
+		.type = TYPE_FRAMES, .rights = ALL, .base = 8, .count = 1,
+		.environment = ENV, .granter = granter,
+		.peer = rig_peer(&rig, OWNER, 1), .incarnation = rig.node[1].incarnation,
+	};
+	u32 made = 0;
+
+	for (;; made++) {
+		grant.node = rig_root(&rig, OWNER);
+		grant.node_generation = rig.node[OWNER].tree[grant.node].generation;
+		if (rcap_export(rig.node[OWNER].rcap, rig.now, &grant) == RCAP_NONE)
+			return made;
+		rig_run(&rig, 2 * NS_PER_MS);
+	}
+}
+
+// A hostile environment grants what it can, and a holder derives for it: all but a 64th of
+// the table. Each that comes later has four entries of that, until there are none.
+static void
+who_grants_without_end_leaves_room(void **state)
+{
+	enum wire_code code;
+	u32 first;
+
+	(void)state;
+	rig_start(&rig, 4, test_seed(), 1500, 64);
+	rig.exports_max = 1000;
+	rig_crash(&rig, OWNER);
+	rig_boot(&rig, OWNER);
+	rig_connect(&rig);
+	assert_int_equal(grant_all(1), 1000 - 15);
+	rig_run(&rig, NS_PER_SECOND / 4);
+	first = rig.node[1].places - 1;
+	assert_int_equal(derive_all(1, first, &code), 0);
+	assert_int_equal(code, CODE_TABLE);
+	for (u16 granter = 2; granter <= 4; granter++)
+		assert_int_equal(grant_all(granter), 4);
+	assert_int_equal(grant_all(5), 3);
+	assert_int_equal(grant_all(6), 0);
+	rcap_unexport(rig.node[OWNER].rcap, rig.node[1].place[0].remote.slot);
+	assert_int_equal(grant_all(1), 0);
+	assert_int_equal(grant_all(6), 1);
+	rig_end(&rig);
+}
+
 // Grants to node 1, which has no buffers for answers, leave records for those to node 2.
 static void
 who_answers_no_grant_leaves_room(void **state)
@@ -185,6 +234,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_derives_without_end_leaves_room),
 		cmocka_unit_test(a_pool_is_no_way_around),
+		cmocka_unit_test(who_grants_without_end_leaves_room),
 		cmocka_unit_test(who_answers_no_grant_leaves_room),
 		cmocka_unit_test(parts_of_blocks_make_room),
 	};
