@@ -351,6 +351,10 @@ draw_operand(struct onslaught *o, struct wire_request *body, u8 *payload)
 		return draw_name(o, body, payload);
 	case OP_ALLOC:
 		return draw_alloc(o, payload);
+	case OP_GRANT:
+		return handed_grant(o, payload);
+	case OP_DERIVE:
+		return handed_derive(o, payload);
 	case OP_REDEEM:
 		return handed_ticket(o, payload);
 	case OP_RECALL:
@@ -394,13 +398,21 @@ draw_place(struct onslaught *o, u8 op)
 	}
 }
 
-static u8
-draw_op(struct onslaught *o)
+// Whose capability the body names. A DROP of what a round stands on is rare, and so is a
+// DERIVE from what was itself derived; most DROPs are of others'.
+static void
+draw_named(struct onslaught *o, struct wire_request *body)
 {
-	u8 op = (u8)(1 + below(o, OP_COUNT - 1));
+	u32 at = draw_place(o, body->op);
 
-	// These change what a round stands on.
-	return op == OP_DROP || op == OP_GRANT || op == OP_DERIVE ? OP_WRITE : op;
+	if (body->op == OP_DROP ? below(o, 32) : body->op == OP_DERIVE && !below(o, 4))
+		at = handed_place(o, body->op == OP_DROP);
+	if (at == RCAP_NONE)
+		handed_stolen(o, body);
+	else {
+		body->slot = o->rig.node[INTRUDER].place[at].remote.slot;
+		body->generation = o->rig.node[INTRUDER].place[at].remote.generation;
+	}
 }
 
 // Data of several parts go one part a frame.
@@ -410,18 +422,15 @@ base_request(struct onslaught *o, u8 *frame)
 	static u8 payload[WIRE_OPERAND_MAX + 4 * WIRE_DATA_MAX];
 	struct wire_request body = {
 		.number = next_number(o),
-		.op = draw_op(o),
+		.op = (u8)(1 + below(o, OP_COUNT - 1)),
 		.flags = (u8)(below(o, 4) ? WIRE_FLAG_WHOLE * below(o, 2)
 					  : below(o, WIRE_FLAGS + 1)),
 		.environment = ENV,
 		.offset = below(o, 4) ? below(o, (LENT + 1) * 512u) * 8 : below(o, 20000),
 	};
-	const struct rig_place *place =
-		&o->rig.node[INTRUDER].place[draw_place(o, body.op)];
 	u32 len;
 
-	body.slot = place->remote.slot;
-	body.generation = place->remote.generation;
+	draw_named(o, &body);
 	fill_random(o, payload, 128);
 	len = draw_operand(o, &body, payload);
 	if (len && len == wire_request_data(&body)) {

@@ -56,6 +56,64 @@ handed_begin(struct onslaught *o)
 	o->granted_place = rig_export(rig, INTRUDER, VICTIM, ENV_VICTIM, TYPE_FRAMES,
 				      WIRE_RIGHTS, 0, 4);
 	o->asked_seen = rig->node[VICTIM].asked_count;
+	o->lent_places = rig->node[INTRUDER].places;
+}
+
+// Of the intruder's own, for an environment of the victim's: that is its right, and all
+// that the victim holds by it is named to the intruder and to nobody else.
+u32
+handed_grant(struct onslaught *o, u8 *at)
+{
+	struct wire_grant grant = {
+		.environment = below(o, 8) ? ENV_VICTIM : (u32)below(o, 16),
+		.slot = (u32)(below(o, 8) ? below(o, 8) : below(o, 1u << WIRE_SLOT_BITS)),
+		.generation = 1 + (u32)below(o, 2),
+		.type = (u8)below(o, TYPE_POOL + 2),
+		.rights = (u8)below(o, below(o, 4) ? WIRE_RIGHTS + 1 : 256),
+		.count = below(o, 8) ? below(o, 5) : prng_u64(&o->prng),
+	};
+
+	wire_grant_store(at, &grant);
+	return WIRE_LENGTH(grant);
+}
+
+// A part of what the body names, or more than that, for itself or for the honest node.
+u32
+handed_derive(struct onslaught *o, u8 *at)
+{
+	u32 whose = below(o, 4) ? INTRUDER : HONEST;
+	struct wire_derive to = {
+		.incarnation = below(o, 16) ? o->rig.node[whose].incarnation
+					    : prng_u64(&o->prng),
+		.environment = below(o, 8) ? ENV : (u32)below(o, 16),
+		.rights = (u8)(below(o, 8) ? below(o, WIRE_RIGHTS + 1) : below(o, 256)),
+		.base = below(o, 8) ? below(o, LENT) : prng_u64(&o->prng),
+		.count = below(o, 8) ? 1 + below(o, 2) : prng_u64(&o->prng),
+	};
+
+	memset(to.uuid, (int)whose + 1, sizeof(to.uuid));
+	wire_derive_store(at, &to);
+	return WIRE_LENGTH(derive);
+}
+
+u32
+handed_place(struct onslaught *o, bool others)
+{
+	u32 derived = o->rig.node[INTRUDER].places - o->lent_places;
+
+	if (!derived || (others && below(o, 4)))
+		return others ? RCAP_NONE : o->frames_place;
+	return o->lent_places + (u32)below(o, derived);
+}
+
+void
+handed_stolen(struct onslaught *o, struct wire_request *body)
+{
+	const struct rig_place *p = &o->rig.node[HONEST].place[o->honest_place];
+
+	body->environment = below(o, 2) ? ENV_HONEST : ENV;
+	body->slot = p->remote.slot;
+	body->generation = p->remote.generation;
 }
 
 // Under a key of the intruder's, with terms of its choice: some are within what it has.
@@ -146,7 +204,7 @@ is_lent(const struct rcap_export *e)
 	switch (e->type) {
 	case TYPE_FRAMES:
 		return lies_within(e, LENT_AT, LENT) || lies_within(e, POOL_AT, POOL) ||
-		       (lies_within(e, READ_AT, READ_PAGES) && e->rights == WIRE_RIGHT_READ);
+		       (lies_within(e, READ_AT, READ_PAGES) && !(e->rights & ~READ_RIGHTS));
 	case TYPE_BLOCKS:
 		return lies_within(e, BLOCKS_AT, BLOCKS) && !(e->rights & ~3u);
 	case TYPE_ENDPOINT:
@@ -182,7 +240,8 @@ judge_exports(struct onslaught *o)
 		if (!e)
 			continue;
 		if (e->peer == rig_peer(&o->rig, VICTIM, HONEST)) {
-			if (!is_honest(e))
+			// The intruder may give what it was lent to whom it likes.
+			if (!is_honest(e) && !is_lent(e))
 				onslaught_failed(o, "what the honest node holds has changed");
 		} else if (e->peer != rig_peer(&o->rig, VICTIM, INTRUDER) || !is_lent(e)) {
 			onslaught_failed(o, "somebody holds what nobody gave");
@@ -190,21 +249,48 @@ judge_exports(struct onslaught *o)
 	}
 }
 
+// Has the intruder granted it to that environment of the victim's?
+static bool
+is_granted(const struct onslaught *o, const struct rig_asked *asked)
+{
+	const struct rig_node *n = &o->rig.node[VICTIM];
+
+	for (u32 i = o->granted_place; i < n->places; i++) {
+		const struct rcap_remote *granted = &n->place[i].remote;
+
+		if (asked->remote.peer == granted->peer &&
+		    asked->remote.slot == granted->slot &&
+		    asked->remote.generation == granted->generation &&
+		    asked->recall.environment == n->place[i].grant.environment)
+			return true;
+	}
+	return false;
+}
+
+// What the victim was granted since is the intruder's, whatever the frame said.
+static void
+judge_grants(struct onslaught *o)
+{
+	const struct rig_node *n = &o->rig.node[VICTIM];
+
+	for (u32 i = o->granted_place; i < n->places; i++) {
+		if (n->place[i].remote.peer != rig_peer(&o->rig, VICTIM, INTRUDER) ||
+		    n->place[i].remote.incarnation != o->rig.node[INTRUDER].incarnation)
+			onslaught_failed(o, "somebody granted what is another's");
+	}
+}
+
 void
 handed_asked(struct onslaught *o)
 {
 	const struct rig_node *n = &o->rig.node[VICTIM];
-	const struct rcap_remote *granted = &n->place[o->granted_place].remote;
 
 	o->asked_seen = MIN(o->asked_seen, n->asked_count);	// it may have booted
 	for (; o->asked_seen != n->asked_count; o->asked_seen++) {
 		const struct rig_asked *asked =
 			&n->asked[o->asked_seen % ARRAY_SIZE(n->asked)];
 
-		if (asked->remote.peer != granted->peer ||
-		    asked->remote.slot != granted->slot ||
-		    asked->remote.generation != granted->generation ||
-		    asked->recall.environment != ENV_VICTIM)
+		if (!is_granted(o, asked))
 			onslaught_failed(o, "asked for what it has not granted");
 	}
 }
@@ -232,6 +318,7 @@ void
 handed_judge(struct onslaught *o)
 {
 	judge_exports(o);
+	judge_grants(o);
 	handed_asked(o);
 	if (!o->honest_session)
 		return;			// the victim has booted, and lent nothing since

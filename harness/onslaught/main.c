@@ -116,8 +116,8 @@ onslaught_begin(struct onslaught *o, u64 seed)
 				     BLOCKS);
 	o->endpoint_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_ENDPOINT,
 				       WIRE_RIGHT_WRITE, 0, 1);
-	o->read_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES,
-				   WIRE_RIGHT_READ, READ_AT, READ_PAGES);
+	o->read_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_FRAMES, READ_RIGHTS,
+				   READ_AT, READ_PAGES);
 	o->pool_place = rig_export(rig, VICTIM, INTRUDER, ENV, TYPE_POOL, WIRE_RIGHTS,
 				   POOL_AT, POOL);
 	o->honest_place = rig_export(rig, VICTIM, HONEST, ENV_HONEST, TYPE_FRAMES,

@@ -29,6 +29,7 @@
 #define LENT 4u
 #define READ_AT 24u		// lent to it for reading
 #define READ_PAGES 2u
+#define READ_RIGHTS ((u32)WIRE_RIGHT_READ | WIRE_RIGHT_DERIVE)
 #define POOL_AT 28u		// a pool: it takes pages out of it
 #define POOL 3u
 #define HONEST_AT 16u
@@ -47,7 +48,9 @@ struct onslaught {
 	u32 read_place;		// frames that it may only read
 	u32 pool_place;
 	u32 honest_place;
-	u32 granted_place;	// of the victim: what the intruder has granted it
+	u32 granted_place;	// of the victim: what the intruder has granted it; what comes
+				// behind it was granted since
+	u32 lent_places;	// of the intruder: behind them is what it has derived
 	u32 asked_seen;		// of what the victim was asked for
 	u8 ticket[WIRE_LENGTH(ticket)];		// of the honest node, for itself
 	u32 honest_session;	// the victim's, with the honest node
@@ -127,13 +130,24 @@ forge_guess(struct onslaught *o, u8 *frame);
 void
 handed_begin(struct onslaught *o);
 
-// The operands of REDEEM and RECALL; their lengths. What a RELEASE keeps.
+// The operands of GRANT, DERIVE, REDEEM and RECALL; their lengths. What a RELEASE keeps.
+u32
+handed_grant(struct onslaught *o, u8 *at);
+u32
+handed_derive(struct onslaught *o, u8 *at);
 u32
 handed_ticket(struct onslaught *o, u8 *at);
 u32
 handed_recall(struct onslaught *o, u8 *at);
 u64
 handed_release(struct onslaught *o);
+
+// A place of the intruder's that it has itself derived, or with `others` mostly none
+// (RCAP_NONE): then the honest node's name stands in for it.
+u32
+handed_place(struct onslaught *o, bool others);
+void
+handed_stolen(struct onslaught *o, struct wire_request *body);
 
 // Whatever the victim was asked for was asked by who has granted it.
 void

@@ -36,7 +36,7 @@ def test_nothing_gets_through():
     assert rows["tagged"][3] > 1000 and rows["tagged"][2] > 5000
     # What hands capabilities on and takes them back is tried well formed, and refused by
     # each reason of its own.
-    for op in ("REDEEM", "RECALL", "RELEASE"):
+    for op in ("GRANT", "DERIVE", "DROP", "REDEEM", "RECALL", "RELEASE"):
         assert re.search(rf"^ +\d+ ran: {op}$", done.stdout, re.M), op
     assert all(f"refused: {words}" in done.stdout for words in
                ("the ticket is not as", "the ticket's time", "the ticket was redeemed",
