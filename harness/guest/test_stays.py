@@ -18,7 +18,6 @@ import measure      # noqa: E402
 pytestmark = pytest.mark.qemu
 
 LONGEST = 6_000_000     # instructions: frame_alloc of 16 MiB, which clears it
-TRIM = 4_000_000        # cap_trim of a range that 10,000 capabilities are parts of
 OTHERS = 1_000_000      # everything else
 
 
@@ -29,9 +28,11 @@ def test_longest_stay(tmp_path):
     assert {"frame_alloc", "page_map", "cap_revoke", "cap_drop", "wait", "queue_kick",
             "env_exit", "timer", "device"} <= set(stays)
     assert 1_000_000 < stays["frame_alloc"].ticks < LONGEST
-    assert 1_000_000 < stays["cap_trim"].ticks < TRIM
+    # Of 10,000 capabilities: in rounds, none above the longest of an end.
+    assert stays["cap_trim"].count > 10_000 // 128
+    assert stays["cap_trim"].ticks < stays["env_exit"].ticks
     for name, stay in stays.items():
-        assert name in ("frame_alloc", "cap_trim") or stay.ticks < OTHERS, (name, stay)
+        assert name == "frame_alloc" or stay.ticks < OTHERS, (name, stay)
     # A stay is not measured from somewhere else: the shortest are of some hundred.
     assert min(stay.ticks for stay in stays.values()) < 5_000
 

@@ -494,8 +494,9 @@ rcap_host_shorten(void *host, u32 tree_node, u64 keep)
 	else
 		model_shortened(&sim.model, row, (u32)keep);
 	node->taking = CAP_NIL;
-	cap_trim(&node->tree, node->pool[tree_node].list, node->pool[tree_node].slot, keep,
-		 trimmed, node);
+	while (cap_trim_step(&node->tree, node->pool[tree_node].list,
+			     node->pool[tree_node].slot, keep, trimmed, node))
+		;
 	rcap_revoked(node->rcap);
 }
 

@@ -37,6 +37,7 @@ cap_init(struct cap_tree *tree, struct cap *pool, u32 pool_size,
 	}
 	for (u32 i = 0; i < list_count; i++) {
 		lists[i].used = 0;
+		lists[i].trimmed = CAP_NIL;
 		for (u32 slot = 0; slot < CAP_LIST_SLOTS; slot++)
 			lists[i].node[slot] = CAP_NIL;
 	}
@@ -218,6 +219,21 @@ cap_lookup_range(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type 
 	return cap_covers(found, base, count) ? 0 : -E_RANGE;
 }
 
+// Will a part of a capability that ends there stay, once it and those that it came from
+// are as short as they are getting (C6)?
+static bool
+will_stay(const struct cap_tree *tree, const struct cap *cap, u64 end)
+{
+	for (;; cap = &tree->pool[cap->parent]) {
+		const struct cap_list *list = list_of(tree, cap->list);
+
+		if (list->trimmed == cap_node(tree, cap) && end > list->trim_end)
+			return false;
+		if (cap->parent == CAP_NIL)
+			return true;
+	}
+}
+
 i64
 cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		 u32 rights, u64 base, u64 count)
@@ -229,6 +245,8 @@ cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 	if (!(cap->rights & CAP_DERIVE) || (rights & ~(u32)cap->rights))
 		return -E_RIGHTS;
 	if (!cap_covers(cap, base, count))
+		return -E_RANGE;
+	if (!will_stay(tree, cap, base + count))
 		return -E_RANGE;
 	if (cap->depth == CAP_DEPTH_MAX)
 		return -E_DEPTH;
@@ -282,12 +300,52 @@ cap_derive_self(struct cap_tree *tree, u32 list, u32 slot, u32 target)
 		    cap->base, 1);
 }
 
+// The leftmost leaf below a node, or that itself. Marks those on the way to it, if asked.
+static u32
+first_leaf(struct cap_tree *tree, u32 node, bool mark)
+{
+	u32 steps = 0;
+
+	while (tree->pool[node].child != CAP_NIL) {
+		node = tree->pool[node].child;
+		tree->pool[node].marked |= mark;
+		ASSERT(++steps <= CAP_DEPTH_MAX);
+	}
+	return node;
+}
+
+// What is getting shorter in that list: `node` of it was looked at, or goes.
+static void
+trim_past(struct cap_tree *tree, struct cap_list *list, u32 node)
+{
+	const struct cap *cap = &tree->pool[node];
+
+	if (list->trimmed == node)
+		list->trimmed = CAP_NIL;
+	else
+		list->trim_next = cap->next == CAP_NIL ? cap->parent
+						       : first_leaf(tree, cap->next, false);
+}
+
+// Nothing that is getting shorter goes on at a node which goes.
+static void
+leave_trims(struct cap_tree *tree, u32 node)
+{
+	for (u32 at = node; at != CAP_NIL; at = tree->pool[at].parent) {
+		struct cap_list *list = list_of(tree, tree->pool[at].list);
+
+		if (list->trimmed == at && list->trim_next == node)
+			trim_past(tree, list, node);
+	}
+}
+
 static void
 remove_leaf(struct cap_tree *tree, struct cap *cap)
 {
 	struct cap_list *list = list_of(tree, cap->list);
 
 	ASSERT(cap->child == CAP_NIL && cap->children == 0);
+	leave_trims(tree, cap_node(tree, cap));
 	if (cap->next != CAP_NIL)
 		tree->pool[cap->next].previous = cap->previous;
 	if (cap->previous != CAP_NIL)
@@ -309,20 +367,6 @@ remove_leaf(struct cap_tree *tree, struct cap *cap)
 		tree->retired++;
 	else
 		tree->free = cap_node(tree, cap);
-}
-
-// The leftmost leaf below a node, or that itself. Marks those on the way to it, if asked.
-static u32
-first_leaf(struct cap_tree *tree, u32 node, bool mark)
-{
-	u32 steps = 0;
-
-	while (tree->pool[node].child != CAP_NIL) {
-		node = tree->pool[node].child;
-		tree->pool[node].marked |= mark;
-		ASSERT(++steps <= CAP_DEPTH_MAX);
-	}
-	return node;
 }
 
 u32
@@ -348,28 +392,38 @@ cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 
 // Leaves first, so that whatever goes is a leaf by then (C2: what is below it
 // lies within its range).
-void
-cap_trim(struct cap_tree *tree, u32 list, u32 slot, u64 count, cap_lost *lost, void *host)
+bool
+cap_trim_step(struct cap_tree *tree, u32 list_index, u32 slot, u64 count, cap_lost *lost,
+	      void *host)
 {
-	u32 top = list_of(tree, list)->node[slot], node;
-	u32 next = first_leaf(tree, top, false);
-	u64 end = tree->pool[top].base + count;
+	struct cap_list *list = list_of(tree, list_index);
+	const struct cap *top = cap_at(tree, list_index, slot);
 
-	ASSERT(count > 0 && count < tree->pool[top].count);
-	do {
-		struct cap *cap = &tree->pool[next];
-		const struct cap was = *cap;
+	if (list->trimmed == CAP_NIL) {
+		if (!top || count >= top->count)
+			return false;
+		ASSERT(count > 0);
+		list->trimmed = cap_node(tree, top);
+		list->trim_next = first_leaf(tree, list->trimmed, false);
+		list->trim_end = top->base + count;
+	}
 
-		node = next;
-		next = was.next != CAP_NIL ? first_leaf(tree, was.next, false) : was.parent;
-		if (was.base >= end) {
-			remove_leaf(tree, cap);
-			lost(host, &was, node, 0);
-		} else if (was.base + was.count > end) {
-			cap->count = end - was.base;
-			lost(host, &was, node, end);
-		}
-	} while (node != top);
+	u32 node = list->trim_next;
+	u64 end = list->trim_end;
+	struct cap *cap = &tree->pool[node];
+	const struct cap was = *cap;
+
+	if (was.base >= end) {
+		remove_leaf(tree, cap);
+		lost(host, &was, node, 0);
+		return true;
+	}
+	trim_past(tree, list, node);
+	if (was.base + was.count > end) {
+		cap->count = end - was.base;
+		lost(host, &was, node, end);
+	}
+	return true;
 }
 
 void
@@ -383,6 +437,16 @@ cap_cut(struct cap_tree *tree, u32 node, bool self)
 	if (cap->children && cap->cuts < CAP_CUTS_LAST)
 		cap->cuts++;
 	cap->marked |= self;
+}
+
+static void
+check_trim(const struct cap_tree *tree, const struct cap_list *list)
+{
+	const struct cap *top = &tree->pool[list->trimmed];
+
+	ASSERT(top->type != CAP_NONE && list_of(tree, top->list) == list);	// C6
+	ASSERT(list->trim_end > top->base && (list->trim_next == list->trimmed ||
+					      cap_is_below(tree, list->trim_next, list->trimmed)));
 }
 
 static void
@@ -429,8 +493,11 @@ cap_check(const struct cap_tree *tree)
 		free++;
 		ASSERT(free <= tree->pool_size);
 	}
-	for (u32 i = 0; i < tree->list_count; i++)
+	for (u32 i = 0; i < tree->list_count; i++) {
 		listed += tree->lists[i].used;
+		if (tree->lists[i].trimmed != CAP_NIL)
+			check_trim(tree, &tree->lists[i]);
+	}
 	ASSERT(used == tree->used && used == listed);
 	ASSERT(used + free + tree->retired == tree->pool_size);		// C5
 }

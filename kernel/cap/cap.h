@@ -15,6 +15,9 @@
 //   C3  depth is the parent's plus one and at most CAP_DEPTH_MAX
 //   C4  sibling and child links agree in both directions; no cycles
 //   C5  free + used + retired nodes = pool size
+//   C6  where a list has a capability that is getting shorter, what is to be looked at
+//       next is that or came from it, and whatever came from it before that, or will be
+//       derived from it, ends where it is going to
 //
 // Authority is withdrawn from a whole subtree at once, in O(1), by cap_cut():
 // each node remembers how often its parent had been cut when it was derived, and
@@ -56,6 +59,9 @@ struct cap {
 struct cap_list {
 	u32 used;
 	u32 node[CAP_LIST_SLOTS];	// CAP_NIL: free slot
+	u32 trimmed;		// node that is getting shorter, or CAP_NIL
+	u32 trim_next;		// the next to look at, of it and what came from it
+	u64 trim_end;		// behind its last unit, when that is done
 };
 
 struct cap_tree {
@@ -86,8 +92,8 @@ must_check i64
 cap_room(const struct cap_tree *tree, u32 list);
 
 // Checks a derivation: 0, or -E_SLOT, -E_RIGHTS (DERIVE missing, or more
-// rights asked than there are), -E_RANGE (empty or outside), -E_DEPTH, -E_LIST,
-// -E_TABLE.
+// rights asked than there are), -E_RANGE (empty, outside, or about to be), -E_DEPTH,
+// -E_LIST, -E_TABLE.
 must_check i64
 cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		 u32 rights, u64 base, u64 count);
@@ -132,14 +138,17 @@ must_check u32
 cap_remove_step(struct cap_tree *tree, u32 list, u32 slot, bool self,
 		struct cap *removed);
 
-// Ends a capability, and everything that came from it, behind the first `count`
-// units of its range, which is longer: what begins behind them goes, what
-// reaches beyond them gets shorter. `lost` is told of each that changes, leaves first:
-// what it was, its node, and from which unit on it has lost its range (0: it is gone). It
-// does not change the tree.
+// Goes on ending a capability, and everything that came from it, behind the first `count`
+// units of its range: looks at one of them, leaves first and itself last. What begins
+// behind them goes, what reaches beyond them gets shorter; `lost` is told of it: what it
+// was, its node, and from which unit on it has lost its range (0: it is gone). It does not
+// change the tree. From the first step on nothing is derived that reaches beyond. A list
+// has one at a time that is getting shorter, which is gone on with first.
+// Returns false when there is nothing (more) to do.
 typedef void cap_lost(void *host, const struct cap *was, u32 node, u64 from);
-void
-cap_trim(struct cap_tree *tree, u32 list, u32 slot, u64 count, cap_lost *lost, void *host);
+must_check bool
+cap_trim_step(struct cap_tree *tree, u32 list, u32 slot, u64 count, cap_lost *lost,
+	      void *host);
 
 // Withdraws everything derived from a node so far; with `self`, the node too.
 void

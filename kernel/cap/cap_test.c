@@ -38,6 +38,12 @@ static struct cap_list lists[LISTS];
 static struct cap_tree tree;
 static struct model_cap model[LISTS][CAP_LIST_SLOTS];
 
+// What is getting shorter in each list, and behind which unit it will end.
+static struct {
+	const struct model_cap *top;
+	u64 end;
+} trim[LISTS];
+
 static void
 start(void)
 {
@@ -45,6 +51,7 @@ start(void)
 	for (u32 l = 0; l < LISTS; l++) {
 		for (u32 s = 0; s < CAP_LIST_SLOTS; s++)
 			model[l][s] = (struct model_cap){ 0 };
+		trim[l].top = NULL;
 	}
 }
 
@@ -62,6 +69,16 @@ model_below(const struct model_cap *cap, const struct model_cap *top)
 			return true;
 	}
 	return false;
+}
+
+static void
+model_remove(struct model_cap *m)
+{
+	m->used = false;
+	for (u32 l = 0; l < LISTS; l++) {
+		if (trim[l].top == m)
+			trim[l].top = NULL;
+	}
 }
 
 static void
@@ -118,6 +135,10 @@ model_check_derive(const struct model_cap *m, u32 rights, u64 base, u64 count)
 		return -E_RIGHTS;
 	if (count == 0 || base < m->base || base + count > m->base + m->count)
 		return -E_RANGE;
+	for (u32 l = 0; l < LISTS; l++) {
+		if (trim[l].top && model_below(m, trim[l].top) && base + count > trim[l].end)
+			return -E_RANGE;
+	}
 	return m->depth == CAP_DEPTH_MAX ? -E_DEPTH : 0;
 }
 
@@ -165,7 +186,7 @@ step_remove(struct prng *p)
 				assert_false(model[l][s].used &&
 					     model[l][s].source == m);
 		}
-		m->used = false;
+		model_remove(m);
 		cap_check(&tree);
 	}
 	for (u32 l = 0; l < LISTS; l++) {
@@ -178,52 +199,60 @@ step_remove(struct prng *p)
 	}
 }
 
-struct trimmed {
-	u64 end;
-	u32 changes;
-};
-
+// The model follows: what is told must be so, and the only thing that changed.
 static void
 see(void *host, const struct cap *was, u32 node, u64 from)
 {
-	struct trimmed *seen = host;
+	struct model_cap *m = &model[was->list][was->slot];
+	u64 end = trim[*(u32 *)host].end;
 
+	assert_true(m->used && model_below(m, trim[*(u32 *)host].top));
 	assert_int_equal(was->generation, tree.pool[node].generation);
-	assert_int_equal(from, model[was->list][was->slot].base >= seen->end ? 0 : seen->end);
+	assert_int_equal(was->count, m->count);
+	assert_int_equal(from, m->base >= end ? 0 : end);
 	assert_int_equal(tree.pool[node].type, from ? was->type : CAP_NONE);
-	seen->changes++;
+	m->count = from - m->base;
+	if (!from)
+		model_remove(m);
 }
 
+// Nothing that came from what was getting shorter in a list is too long any more.
+static void
+trim_done(u32 list)
+{
+	const struct model_cap *top = trim[list].top;
+
+	for (u32 i = 0; top && i < LISTS * CAP_LIST_SLOTS; i++) {
+		const struct model_cap *m = model_at(i);
+
+		assert_false(m->used && model_below(m, top) &&
+			     m->base + m->count > trim[list].end);
+	}
+	trim[list].top = NULL;
+}
+
+// Some steps, or all, of what one list gives up; other things happen in between.
 static void
 step_trim(struct prng *p)
 {
 	u32 list = (u32)prng_below(p, LISTS), slot = (u32)prng_below(p, 80);
 	struct model_cap *top = &model[list][slot];
-	struct trimmed seen = { 0 };
-	bool gone[LISTS * CAP_LIST_SLOTS] = { 0 };
-	u32 expected = 0;
+	u32 steps = prng_below(p, 2) ? 1u + (u32)prng_below(p, 4) : POOL;
+	u64 count;
 
-	if (!top->used || top->count < 2)
-		return;
-	seen.end = top->base + 1 + prng_below(p, top->count - 1);
-	cap_trim(&tree, list, slot, seen.end - top->base, see, &seen);
-	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
-		struct model_cap *m = model_at(i);
-
-		gone[i] = m->used && model_below(m, top) && m->base >= seen.end;
+	if (!trim[list].top) {
+		if (!top->used || top->count < 2)
+			return;
+		count = 1 + prng_below(p, top->count - 1);
+		trim[list].top = top;
+		trim[list].end = top->base + count;
+	} else {
+		count = top->used ? top->count : 1;	// only goes on
 	}
-	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++) {
-		struct model_cap *m = model_at(i);
-
-		if (!m->used || !model_below(m, top))
-			continue;
-		expected += gone[i] || m->base + m->count > seen.end;
-		if (!gone[i] && m->base + m->count > seen.end)
-			m->count = seen.end - m->base;
-	}
-	for (u32 i = 0; i < LISTS * CAP_LIST_SLOTS; i++)
-		model_at(i)->used &= !gone[i];
-	assert_int_equal(seen.changes, expected);
+	for (; steps && cap_trim_step(&tree, list, slot, count, see, &list); steps--)
+		cap_check(&tree);
+	if (tree.lists[list].trimmed == CAP_NIL)
+		trim_done(list);
 }
 
 static void

@@ -147,7 +147,8 @@ apply(const struct demand_choice *c)
 			;
 		return;
 	}
-	cap_trim(&tree, DEBTOR, c->slot, c->keep, ignore, NULL);
+	while (cap_trim_step(&tree, DEBTOR, c->slot, c->keep, ignore, NULL))
+		;
 }
 
 static u64

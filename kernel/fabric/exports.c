@@ -449,7 +449,9 @@ rcap_host_shorten(void *host, u32 node, u64 keep)
 
 	(void)host;
 	ASSERT(cap->list >= FABRIC_LIST_FIRST && keep < cap->count);
-	removal_trim(cap->list, cap->slot, keep);
+	// Below it are only places: so few rounds that they are one.
+	while (!removal_trim(cap->list, cap->slot, keep))
+		;
 }
 
 // Removes nodes that are not live any more. Below them are only nodes of the same

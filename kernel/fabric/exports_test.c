@@ -135,12 +135,13 @@ pending_end(struct pending *pending, struct fabric_complete *c)
 	(void)c;
 }
 
-void
+bool
 removal_trim(u32 list, u32 slot, u64 units)
 {
 	(void)list;
 	(void)slot;
 	(void)units;
+	return true;
 }
 
 void

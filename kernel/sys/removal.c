@@ -43,6 +43,8 @@ static struct {
 	u32 tables;
 } round;
 
+#define EXPORT_STEPS 16u	// that what another node holds counts for
+
 // For each frame what one environment may map, while its tables are swept: bits
 // of paging.h; otherwise 0.
 static u8 *cover;
@@ -216,6 +218,7 @@ apply(void *host, const struct cap *was, u32 node, u64 from)
 	}
 	if (was->list >= FABRIC_LIST_FIRST) {
 		(from ? fabric_export_shortened : fabric_export_gone)(&part, node);
+		round.steps -= MIN(round.steps, EXPORT_STEPS) - 1;
 		return;
 	}
 	bindings_gone(was, node, from);
@@ -293,10 +296,14 @@ removal_run_all(u32 list)
 	return done;
 }
 
-void
+bool
 removal_trim(u32 list, u32 slot, u64 count)
 {
+	bool more = true;
+
 	begin_round();
-	cap_trim(&caps, list, slot, count, apply, NULL);
+	for (; more && round.steps && round.tables; round.steps--)
+		more = cap_trim_step(&caps, list, slot, count, apply, NULL);
 	sweep();
+	return !more;
 }

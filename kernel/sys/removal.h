@@ -25,8 +25,9 @@ must_check bool
 removal_run_all(u32 list);
 
 // Takes from a capability for frames, blocks or slices all behind its first
-// `count` units (at least 1, fewer than it has), and likewise from all that came
-// from it. Bounded by the capabilities that came from it, and one look through the
-// page tables of their holders.
-void
+// `count` units (at least 1), and likewise from all that came from it. What is taken is in
+// use until its turn comes, the capability's own units last, but nobody derives from it any
+// more. Bounded and gone on with as the above; first with what was begun in that list, which
+// is all that a slot without a capability, such as SLOT_NONE, is good for.
+must_check bool
 removal_trim(u32 list, u32 slot, u64 count);

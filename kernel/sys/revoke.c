@@ -194,18 +194,19 @@ record(struct env *env, u32 request, u32 slot, const struct cap *cap, u64 keep,
 	__atomic_store_n(&r->taken_head, head + 1, __ATOMIC_RELEASE);
 }
 
-// To remove one as a whole may take rounds.
+// Both ways may take rounds (taking_done()).
 static void
 take(struct env *env, u32 request, u32 slot, u64 keep, u64 units)
 {
 	const struct cap *cap = cap_at(&caps, env->index, slot);
 	u32 node = cap_node(&caps, cap), generation = cap->generation;
+	bool done;
 
 	ASSERT(keep < cap->count);
 	record(env, request, slot, cap, keep, units);
-	if (keep) {
-		removal_trim(env->index, slot, keep);
-	} else if (!removal_run(env->index, slot, true)) {
+	done = keep ? removal_trim(env->index, slot, keep)
+		    : removal_run(env->index, slot, true);
+	if (!done && !keep) {
 		env->taking_node = node;
 		env->taking_generation = generation;
 	}
@@ -300,12 +301,15 @@ take_one(struct env *env, u32 index, u64 now_ns)
 	settle_one(env, index);
 }
 
-// Goes on with what an earlier round withdrew. Returns false when more is left.
+// Goes on with what an earlier round, or the environment, began to take away. Returns
+// false when more is left.
 static bool
 taking_done(struct env *env)
 {
 	const struct cap *cap;
 
+	if (!removal_trim(env->index, SLOT_NONE, 0))
+		return false;
 	if (!env->taking_generation)
 		return true;
 	cap = &caps.pool[env->taking_node];
@@ -554,13 +558,14 @@ check_cap_trim(struct call *call)
 		return -E_SLOT;
 	if (!demand_divides(cap->type))
 		return -E_TYPE;
-	return call->a[1] && call->a[1] < cap->count ? 0 : -E_ARGUMENT;
+	return call->a[1] && call->a[1] <= cap->count ? 0 : -E_ARGUMENT;
 }
 
 i64
 do_cap_trim(struct call *call)
 {
-	removal_trim(call->env->index, (u32)call->a[0], call->a[1]);
+	bool done = removal_trim(call->env->index, (u32)call->a[0], call->a[1]);
+
 	revoke_settle(call->env);
-	return 0;
+	return done ? 0 : -E_AGAIN;
 }

@@ -343,6 +343,18 @@ sys_cap_trim(u32 cap, u64 count)
 	return syscall_3(SYS_cap_trim, cap, count, 0);
 }
 
+// Gives it up, however many calls it takes.
+static inline i64
+cap_trim_all(u32 cap, u64 count)
+{
+	i64 result;
+
+	do
+		result = sys_cap_trim(cap, count);
+	while (result == -E_AGAIN);
+	return result;
+}
+
 // Revokes what came from a capability, however many calls it takes.
 static inline i64
 cap_revoke_all(u32 cap)

@@ -322,6 +322,7 @@ child_main(const char *what)
 		{ "cling", cling },
 		{ "ticks", count_ticks },
 		{ "hold", hold },
+		{ "hold-parts", hold_parts },
 		{ "hold-declared", hold_declared },
 		{ "hold-politely", hold_politely },
 		{ "hold-scribbling", hold_scribbling },

@@ -81,8 +81,8 @@ helper_settled(const struct helper *helper)
 {
 	const volatile struct env_info *info = &env_table()[helper->child.index];
 
-	while (info->requests) {
-		if (!changed(&info->requests, info->requests)) {
+	for (u32 open = info->requests; open; open = info->requests) {
+		if (!changed(&info->requests, open)) {
 			check(false, "requests end");
 			return;
 		}

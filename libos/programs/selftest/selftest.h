@@ -150,6 +150,8 @@ test_loop(void);
 void
 hold(void);
 void
+hold_parts(void);
+void
 hold_declared(void);
 void
 hold_politely(void);
