@@ -10,7 +10,11 @@
 //   guard page      stack: a double fault, reported on a stack of its own
 //   stack protector smash
 //   audit           leak-frame, leak-table, leak-slice, leak-ring, leak-quota,
-//                   leak-pin: what was given out and is nobody's
+//                   leak-pin, leak-block: what was given out and is nobody's;
+//                   twice-block: what is somebody's and given out again
+//
+// One more way lets the node boot: with lost-block the first block of a volume that is given
+// up does not become free (start.c).
 
 #include "harness/broken/provoke.h"
 #include "harness/broken/ways.h"
@@ -202,6 +206,22 @@ leak_pin(void)
 	do_machine_audit(NULL);
 }
 
+static void
+leak_block(void)
+{
+	sys_info.disk_blocks++;
+	do_machine_audit(NULL);
+}
+
+static void
+twice_block(void)
+{
+	i64 slot = cap_mint(&caps, 0, SLOT_NONE, CAP_BLOCKS, CAP_READ, 1, 1);
+
+	if (slot > 0)
+		do_machine_audit(NULL);
+}
+
 void
 provoke(const char *way)
 {
@@ -228,6 +248,8 @@ provoke(const char *way)
 		{ "leak-ring", leak_ring },
 		{ "leak-quota", leak_quota },
 		{ "leak-pin", leak_pin },
+		{ "leak-block", leak_block },
+		{ "twice-block", twice_block },
 	};
 
 	if (!ways_go(ways, ARRAY_SIZE(ways), way))

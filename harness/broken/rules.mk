@@ -4,7 +4,7 @@
 # panics name functions, so it is linked twice, as the ordinary one is.
 
 BROKEN_O := $(patsubst %.c,$(B)/%.o,$(wildcard harness/broken/*.c))
-BROKEN_WRAPS := first_env
+BROKEN_WRAPS := first_env volume_give_up
 
 .PHONY: broken-kernel
 broken-kernel: $(B)/broken/deos.elf

@@ -6,12 +6,20 @@
 
 #include "harness/broken/provoke.h"
 #include "kernel/arch/x86_64/multiboot.h"
+#include "kernel/base/string.h"
 #include "kernel/main/words.h"
+#include "kernel/volume/volume.h"
 
 void
 __real_first_env(const struct boot_info *boot);
 void
 __wrap_first_env(const struct boot_info *boot);
+void
+__real_volume_give_up(struct volume *v, u32 block);
+void
+__wrap_volume_give_up(struct volume *v, u32 block);
+
+static bool loses_block;		// the next that is given up
 
 void
 __wrap_first_env(const struct boot_info *boot)
@@ -19,6 +27,15 @@ __wrap_first_env(const struct boot_info *boot)
 	const char *way = boot_word("panic=");
 
 	__real_first_env(boot);
-	if (way)
+	loses_block = way && string_starts(way, "lost-block");
+	if (way && !loses_block)
 		provoke(way);
+}
+
+void
+__wrap_volume_give_up(struct volume *v, u32 block)
+{
+	if (!loses_block)
+		__real_volume_give_up(v, block);
+	loses_block = false;
 }

@@ -42,6 +42,8 @@ WAYS = {
            "leak-ring": r"h->root_rings == info->used\.rings",
            "leak-quota": r"sum\.of\[kind\] == env_quota_total\.of\[kind\]",
            "leak-pin": r"pins == count_pins\(\)",
+           "leak-block": r"root_blocks \+ removal_blocks == sys_info\.disk_blocks",
+           "twice-block": r"root_blocks \+ removal_blocks == sys_info\.disk_blocks",
        }.items()},
 }
 

@@ -66,6 +66,37 @@ def test_two_share_it(node, tmp_path, smp, bus):
     assert not any(content[16 * BLOCK:-VOLUME_BLOCKS * BLOCK]), "blocks of nobody were written"
 
 
+def keeping(guest: Guest) -> None:
+    """Both keep blocks, and go on; their extents were all in use by then, so some were given up."""
+    guest.wait_prompt()
+    assert guest.run("share format") == "share: format: PASS\n"
+    guest.type("share run 0 &")
+    for name in KEEPERS:
+        guest.wait_for(rf"share: {name}: round 40 is durable", 60)
+
+
+def test_blocks_are_audited(tmp_path):
+    """Whenever the kernel counts, each block of a volume in use is free or owned once."""
+    with Guest(disk=blank(tmp_path), network=False) as guest:
+        keeping(guest)
+        for _ in range(5):
+            since = len(guest.log())
+            guest.type("audit")
+            guest.wait_for("^audit: all is accounted for$", since=since)
+        guest.check()
+
+
+def test_a_lost_block_is_missed(tmp_path):
+    """A kernel that once forgets to free what metadata owns no longer is found out."""
+    with Guest(disk=blank(tmp_path), network=False, append="panic=lost-block",
+               kernel=build_folder() / "broken/deos.elf") as guest:
+        keeping(guest)
+        guest.type("audit")
+        said = guest.wait_for(r"^PANIC: (.*)$")
+        assert re.fullmatch(r"kernel/volume/check\.c:\d+: broken invariant: "
+                            r"owned == b->children", said[1]), said[0]
+
+
 def test_killed_in_the_middle(tmp_path):
     """A node that is killed leaves a volume that opens, with every round that was durable."""
     seed = random.randrange(1 << 32)

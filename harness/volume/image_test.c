@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // links: harness/volume/image.c kernel/volume/owns.c kernel/volume/update.c
-// links: kernel/volume/order.c kernel/volume/mount.c kernel/volume/check_rig.c
+// links: kernel/volume/order.c kernel/volume/mount.c kernel/volume/check.c
 // links: kernel/code/run_rig.c kernel/code/arith.c kernel/code/verify.c
 // links: kernel/code/shape.c kernel/code/step.c kernel/code/state.c
 // links: kernel/code/range.c kernel/base/siphash.c harness/testing/host_assert.c
@@ -18,7 +18,6 @@
 #include "harness/volume/image.h"
 #include "kernel/abi/errors.h"
 #include "kernel/code/program_rig.h"
-#include "kernel/volume/check_rig.h"
 
 #define BLOCKS 64u
 #define LIST 1u

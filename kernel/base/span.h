@@ -11,3 +11,10 @@ span_covers(u64 first, u64 count, u64 at, u64 len)
 {
 	return at - first < count && len <= count - (at - first);
 }
+
+// Is one of the `len` from `at` on among the `count` from `first` on?
+static inline bool
+span_meets(u64 first, u64 count, u64 at, u64 len)
+{
+	return first < at + len && at < first + count;
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The audit: every frame, slice, ring, pin and unit of quota is counted from both
-// sides, by the tables and by the capabilities that stand for it.
+// The audit: every frame, slice, ring, block, pin and unit of quota is counted from both
+// sides, by the tables and by the capabilities or metadata that stand for it.
 //
 //   A1  the frames that an environment owns are those of its root capabilities, and
 //       with what the kernel keeps for it they are its used.frames
@@ -9,6 +9,9 @@
 //   A4  quotas add up to the node's: a child's is out of its parent's
 //   A5  every pin is held by an operation with a device, a sleeper or a uarea
 //   A6  the invariants of kernel/cap and kernel/own
+//   A7  each block of the disk is in one root capability, or was given up; on an open
+//       volume each is free, owned once or in limbo (kernel/volume), and busy only with
+//       operations that the device has
 // Nothing is in transit between two calls but what A5 counts: frames in limbo have
 // pins, blocks under a device's hand are an operation of a queue.
 
@@ -21,7 +24,9 @@
 #include "kernel/sys/call.h"
 #include "kernel/sys/queue.h"
 #include "kernel/sys/ring.h"
+#include "kernel/sys/removal.h"
 #include "kernel/sys/tables.h"
+#include "kernel/sys/volume.h"
 
 // The most pins that one frame can have: each of A5's holders pins it at most once, for
 // each piece of a frame to send and each word of a sleeper. So own_pin() never counts past
@@ -42,6 +47,7 @@ struct holdings {
 };
 
 static struct holdings held[ENVS_MAX];
+static u64 root_blocks;
 
 static u64
 count_frames(void)
@@ -93,6 +99,9 @@ count_root(struct holdings *h, u32 index, const struct cap *cap)
 		break;
 	case CAP_RING:
 		h->root_rings += cap->count;
+		break;
+	case CAP_BLOCKS:
+		root_blocks += cap->count;
 		break;
 	default:
 		break;
@@ -167,6 +176,7 @@ do_machine_audit(struct call *call)
 
 	(void)call;
 	memset(held, 0, sizeof(held));
+	root_blocks = 0;
 	cap_check(&caps);						// A6
 	own_check(&frames);
 	pins = count_frames();
@@ -174,6 +184,8 @@ do_machine_audit(struct call *call)
 	for (u32 i = 0; i < ENVS_MAX; i++)
 		check_env(i);
 	check_quotas();
+	ASSERT(root_blocks + removal_blocks == sys_info.disk_blocks);	// A7
+	volume_audit();
 	ASSERT(pins == count_pins());					// A5
 	return 0;
 }

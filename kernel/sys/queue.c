@@ -138,7 +138,7 @@ queue_works_on(u64 block, u64 count, bool orphaned)
 		const struct operation *o = &operations[i];
 
 		if (o->open && (o->queue == QUEUE_NONE || o->withdrawn || !orphaned) &&
-		    block < o->block + o->count && o->block < block + count)
+		    span_meets(block, count, o->block, o->count))
 			return true;
 	}
 	return false;
@@ -539,12 +539,23 @@ queue_fabric_withdrawn(u64 block, u64 count)
 		struct operation *o = &operations[i];
 
 		if (!o->open || o->queue != QUEUE_FABRIC || o->withdrawn ||
-		    !o->count || o->block >= block + count ||
-		    block >= o->block + o->count)
+		    !o->count || !span_meets(block, count, o->block, o->count))
 			continue;
 		o->withdrawn = true;
 		orphans++;
 	}
+}
+
+u64
+queue_volume_busy(u32 volume)
+{
+	u64 busy = 0;
+
+	for (u32 i = 0; i < DISK_FLIGHTS_MAX; i++) {
+		if (operations[i].open && operations[i].flight.volume == volume)
+			busy += operations[i].flight.count;
+	}
+	return busy;
 }
 
 u64

@@ -41,6 +41,10 @@ queue_works_on(u64 block, u64 count, bool orphaned);
 void
 queue_volume_gone(u32 volume);
 
+// Blocks of a volume that operations are with the device for, each as often.
+u64
+queue_volume_busy(u32 volume);
+
 // Pins that operations with the disk hold. Asserts that none is lost.
 u64
 queue_pins(void);

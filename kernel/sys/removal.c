@@ -30,6 +30,8 @@
 #include "kernel/sys/volume.h"
 #include "kernel/sys/wait.h"
 
+u64 removal_blocks;
+
 // Environments that lost capabilities for frames, and between which frames.
 static u64 losers;
 static struct {
@@ -192,6 +194,8 @@ units_gone(const struct cap *part, u32 node)
 
 	if (part->type == CAP_SLICES)
 		slice_capability_gone(part, node);
+	if (part->type == CAP_BLOCKS && part->depth == 0)
+		removal_blocks += part->count;
 	if (part->type != CAP_FRAMES)
 		return;
 	note_loss(part->list, first, first + part->count);

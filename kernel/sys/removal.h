@@ -4,6 +4,9 @@
 
 #include "kernel/base/types.h"
 
+// Blocks of the disk that no root capability has any more: they are nobody's.
+extern u64 removal_blocks;
+
 // Once, at boot, when frames can be taken.
 void
 removal_init(void);

@@ -24,6 +24,7 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/scarce.h"
+#include "kernel/base/span.h"
 #include "kernel/base/string.h"
 #include "kernel/sys/call.h"
 #include "kernel/sys/program.h"
@@ -75,8 +76,7 @@ volume_covers(u64 block, u64 count)
 	for (u32 i = 0; i < VOLUMES_MAX; i++) {
 		const struct volume_info *info = &volume_table[i];
 
-		if (is_live(i) && block < info->first + info->count &&
-		    info->first < block + count)
+		if (is_live(i) && span_meets(block, count, info->first, info->count))
 			return true;
 	}
 	return false;
@@ -544,6 +544,27 @@ volume_finish(const struct volume_flight *f, bool succeeded, bool owned)
 	}
 	if (succeeded && owned)
 		copy_out(m, f->slot, f->frame, f->count);
+}
+
+void
+volume_audit(void)
+{
+	for (u32 i = 0; i < VOLUMES_MAX; i++) {
+		struct mounted *m = &mounted[i];
+		const struct volume_info *info = &volume_table[i];
+		u64 busy = 0;
+
+		if (!is_live(i))
+			continue;
+		volume_check(&m->core);
+		for (u32 b = 0; b < info->count; b++)
+			busy += m->core.block[b].busy;
+		ASSERT(info->stage == VOLUME_OPENING || busy == queue_volume_busy(i));
+		ASSERT(cap_covers(&caps.pool[m->blocks_node], info->first, info->count));
+		for (u32 j = 0; j < i; j++)					// W2
+			ASSERT(!is_live(j) || !span_meets(info->first, info->count,
+				volume_table[j].first, volume_table[j].count));
+	}
 }
 
 // ---- the end ----

@@ -51,6 +51,11 @@ volume_flushes(u32 volume);
 void
 volume_cap_gone(u32 cap_node, u64 from);
 
+// Asserts what kernel/volume does of each open volume, and that what is busy on it is with
+// the device, and its extent in the capability that it stands on and in no other volume.
+void
+volume_audit(void);
+
 // The capability for all roots of a volume went, of which this is the first.
 void
 volume_destroy(u32 root);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // links: kernel/volume/owns.c kernel/volume/update.c kernel/volume/order.c
-// links: kernel/volume/mount.c kernel/volume/check_rig.c kernel/volume/volume_rig.c
+// links: kernel/volume/mount.c kernel/volume/check.c kernel/volume/volume_rig.c
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 //
 // The catalogue of a volume: what one that comes from a disk may say, and which types and
@@ -16,7 +16,6 @@
 #include "harness/testing/seed.h"
 #include "kernel/abi/errors.h"
 #include "kernel/base/siphash.h"
-#include "kernel/volume/check_rig.h"
 #include "kernel/volume/volume_rig.h"
 
 #define NEW_TYPE (PAIRS + 1)

@@ -22,18 +22,18 @@
 // Durable is what had been written when a flush began that has ended. Roots may be
 // temporary: not in the catalogue on the disk, gone after a crash, and free of N1, N2.
 //
-// Invariants, checked by check_rig.c:
+// Invariants, checked by volume_check():
 //   V1  every block of state USED or PROGRAM has a parent in use, whose `children`
 //       counts it, and whose `unsettled` does if it is UNSETTLED
 //   V2  of metadata in the cache the programs' extents are exactly its children
 //   V3  only what is in the cache, and the catalogue, is DIRTY or LEAVING
 //   V4  `used` counts the blocks under each root
 //   V5  `written` while a block is WRITTEN, `settles` while one is FLUSHING
+//   V6  the parent of a block in LIMBO is so itself, or DIRTY or LEAVING
 //
 // Bounds: an update runs a program 2 * VOLUME_PARTS_MAX times and looks at
 // 2 * VOLUME_PARTS_MAX * VOLUME_EXTENTS_MAX * VOLUME_RUN_MAX blocks; a flush at each
 // block VOLUME_DEPTH_MAX + 5 times, at none when nothing was written; else constant.
-//
 // Not reentrant; the host serialises, and gives all memory. Errors: kernel/abi/errors.def.
 
 #include "kernel/abi/volume.h"
@@ -171,6 +171,12 @@ must_check i64
 volume_flush(struct volume *v);
 void
 volume_flushed(struct volume *v, bool succeeded);
+
+// ---- the audit ----
+
+// Walks every invariant; asserts. Of metadata in the cache it runs the programs.
+void
+volume_check(struct volume *v);
 
 // ---- between the parts of the core ----
 

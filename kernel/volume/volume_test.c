@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // links: kernel/volume/owns.c kernel/volume/update.c kernel/volume/order.c
-// links: kernel/volume/mount.c kernel/volume/check_rig.c kernel/volume/volume_rig.c
+// links: kernel/volume/mount.c kernel/volume/check.c kernel/volume/volume_rig.c
 // links: kernel/base/siphash.c harness/testing/host_assert.c
 //
 // The rules of volume.h one by one: the order of writes, the catalogue's two places,
@@ -17,7 +17,6 @@
 
 #include "harness/testing/seed.h"
 #include "kernel/abi/errors.h"
-#include "kernel/volume/check_rig.h"
 #include "kernel/volume/volume_rig.h"
 
 static void
