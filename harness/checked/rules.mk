@@ -22,10 +22,10 @@ KCHECKS := -DDEOS_CHECKED -fsanitize=kernel-address -fasan-shadow-offset=0xdffff
 UNCHECKED_O := $(addprefix $(B)/kernel/,base/memory.o arch/x86_64/kernel_map.o)
 $(UNCHECKED_O): KCHECKS := -DDEOS_CHECKED
 
-CHECKED_WRAPS := kernel_main kernel_map_build memory_init first_env provoke do_null \
+CHECKED_WRAPS = $(BROKEN_WRAPS) kernel_main kernel_map_build memory_init provoke do_null \
 	dispatch dispatch_beside upcall_fault cap_derive \
 	memcpy memmove memset memcmp
-KLINK_MORE := $(CHECKED_WRAPS:%=-Wl,--wrap=%)
+KLINK_MORE = $(CHECKED_WRAPS:%=-Wl,--wrap=%)
 KERNEL_MORE_O := $(patsubst %.c,$(B)/%.o,$(wildcard harness/checked/*.c harness/broken/*.c))
 
 $(B)/harness/checked/ways.o: CHECKED_FLAGS = $(KCHECKS)
