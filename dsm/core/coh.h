@@ -44,6 +44,8 @@
 #define COH_TABLE_ENTRIES 64u	// of struct coh_holding, in one read
 #define COH_DEAD 0xffu
 
+#define COH_NOTE_LOST (1ull << 63)	// the page was lost, and has not been reset
+
 enum coh_bind {
 	COH_BIND_NONE,
 	COH_BIND_READ,
@@ -52,7 +54,8 @@ enum coh_bind {
 
 // What a member has of a page: read by new homes, so it lies in lent memory.
 struct coh_holding {
-	u64 shadow;		// by who writes through: epoch << 32 | version of the frame
+	u64 shadow;		// by who writes through: epoch << 32 | version of the frame,
+				// and COH_NOTE_LOST
 	u32 version;		// of the frame's content, when valid
 	u32 promised;		// a version that may exist elsewhere
 	u32 home_version;	// a frozen word of this member's, when was_home...
@@ -74,7 +77,7 @@ STATIC_ASSERT(sizeof(struct coh_holding) * COH_TABLE_ENTRIES <= 4096);
 
 struct coh_epoch {
 	u32 id;			// counter << 6 | who made it; 0: none
-	u32 reserved;
+	u32 gone;		// members of the one that it comes from, not of this
 	u64 members;
 	u32 life[COH_MEMBERS_MAX];
 	u32 since[COH_MEMBERS_MAX];	// id of the epoch that this life joined with
@@ -209,6 +212,7 @@ struct coh_gather {
 	u8 home_lost : 1;
 	u8 dead_promise : 1;
 	u8 has_spoiled : 1;
+	u8 shadow_lost : 1;
 	u8 fetch;		// member whose frame is to be read, or COH_DEAD
 };
 
@@ -337,9 +341,10 @@ coh_hold(struct coh *coh, u32 page, u64 until);
 void
 coh_evict(struct coh *coh, u64 now, u32 page);
 
-// Goes on with a lost page: call until it is not COH_WAITS (COH_HERE: it is not lost).
+// Goes on with a lost page: call until it is not COH_WAITS. COH_HERE: it is not lost.
+// COH_LOST: the members are not those of `epoch`, so it may be another loss (0: no matter).
 must_check enum coh_get
-coh_reset(struct coh *coh, u64 now, u32 page);
+coh_reset(struct coh *coh, u64 now, u32 page, u32 epoch);
 
 // Writes a part of a page that is bound M through to another member: call until
 // COH_HERE. COH_LOST: it is not bound M (any more): want it, begin again.

@@ -326,6 +326,18 @@ since(const struct coh *coh, const struct coh_epoch *next, u32 member, bool stay
 							: next->id;
 }
 
+// How many were in the last epoch that may have opened, and are gone: what was published in
+// it has two copies, so one death has left one.
+static u32
+gone(const struct coh *coh, const struct coh_epoch *next)
+{
+	u32 count = 0;
+
+	for (u64 left = base(coh)->members; left; left &= left - 1)
+		count += !coh_continues(next, base(coh), lowest(left));
+	return count;
+}
+
 static void
 make(struct coh *coh, u64 stay, u64 come)
 {
@@ -344,6 +356,7 @@ make(struct coh *coh, u64 stay, u64 come)
 		next.since[member] = since(coh, &next, member,
 					   stay & coh_bit(member));
 	}
+	next.gone = gone(coh, &next);
 	enter(coh, &next);
 	coh->say_epoch |= others(coh, next.members);
 }

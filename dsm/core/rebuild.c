@@ -13,7 +13,9 @@
 //
 // Lost means that something newer may have existed. The newest content that is left
 // stays in the home's frame, and the word says `lost` until somebody resets it. A
-// region with COH_PUBLISHED goes on with the newest frame, or what was published.
+// region with COH_PUBLISHED goes on with the newest frame, or what was published: that was
+// in two places, so a page is lost only when two members are gone at once. Such a page's
+// second is told (COH_NOTE_LOST), so that it stays lost when its home dies.
 
 #include "dsm/core/state.h"
 #include "kernel/base/assert.h"
@@ -157,6 +159,7 @@ gather(struct coh *coh, u32 page, u32 member, const struct coh_holding *h)
 	if (h->shadow >> 32 &&
 	    (!g->has_shadow || coh_older(g->shadow_version, shadow))) {
 		g->has_shadow = true;
+		g->shadow_lost = (h->shadow & COH_NOTE_LOST) != 0;
 		g->shadow = (u8)member;
 		g->shadow_version = shadow;
 		gather_top(g, shadow);
@@ -195,21 +198,26 @@ home_frame_is_current(const struct coh *coh, const struct coh_gather *g)
 	       coh->epoch.since[g->home_owner] <= g->home_epoch;
 }
 
-// By words: each word of a copy that is spoiled is the one of its version, or newer.
+// By words: each word of a copy that is spoiled is the one of its version, or newer. Sets
+// whether what was published may be newer than that.
 static u8
-newest_published(const struct coh_gather *g)
+newest_published(const struct coh *coh, const struct coh_gather *g, bool *lost)
 {
 	u8 newest = g->has_best ? g->best : (u8)COH_DEAD;
 	u32 version = g->best_version;
 
+	*lost = (coh->epoch.gone > 1 && !DSM_BUG_IS(PAIR_UNSAID)) ||
+		(g->has_home && g->home_lost);
 	if (g->has_spoiled && !DSM_BUG_IS(SPOILED_WASTED) &&
 	    (newest == COH_DEAD || coh_older(version, g->spoiled_version))) {
 		newest = g->spoiled;
 		version = g->spoiled_version;
 	}
 	if (g->has_shadow &&
-	    (newest == COH_DEAD || !coh_older(g->shadow_version, version)))
+	    (newest == COH_DEAD || !coh_older(g->shadow_version, version))) {
 		newest = g->shadow;
+		*lost |= g->shadow_lost && !DSM_BUG_IS(LOSS_FORGOTTEN);
+	}
 	return newest;
 }
 
@@ -236,7 +244,7 @@ source_of(const struct coh *coh, const struct coh_gather *g, bool *lost)
 	if (!g->has_home && !g->dead_promise && best_is_newest(g))
 		return best;
 	if (coh->config.flags & COH_PUBLISHED)
-		return newest_published(g);
+		return newest_published(coh, g, lost);
 	*lost = !DSM_BUG_IS(SILENT_LOSS);
 	return best;
 }
@@ -348,6 +356,13 @@ spreads(const struct coh *coh, u32 page)
 	       (!g->has_owner || g->owner == coh->config.self);
 }
 
+static u64
+note_of(const struct coh *coh, struct coh_word word)
+{
+	return (u64)coh->epoch.id << 32 | (u32)word.low |
+	       (word.low & COH_WORD_LOST ? COH_NOTE_LOST : 0);
+}
+
 static bool
 spread_next(struct coh *coh, struct coh_action *action)
 {
@@ -365,8 +380,7 @@ spread_next(struct coh *coh, struct coh_action *action)
 		.tag = COH_TAG(TAG_SPREAD, coh->spread_page),
 		.page = coh->spread_page,
 		.length = coh->config.page_size,
-		.note = (u64)coh->epoch.id << 32 |
-			(u32)coh->memory.gathers[coh->spread_page].word.low,
+		.note = note_of(coh, coh->memory.gathers[coh->spread_page].word),
 	};
 	coh->spread_open = true;
 	return true;
@@ -481,7 +495,7 @@ rebuild_clear(struct coh *coh)
 			h->version = e.version;
 		}
 		// Versions of notes compare within an epoch only.
-		if (h->shadow >> 32 != coh->epoch.id)
+		if ((h->shadow & ~COH_NOTE_LOST) >> 32 != coh->epoch.id)
 			h->shadow = 0;
 		h->has_promise = h->bind == COH_BIND_NONE;
 		h->promised = h->version + 1;

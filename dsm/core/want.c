@@ -109,6 +109,11 @@ tx_restart_all(struct coh *coh)
 		if (tx->kind == TX_FREE || (tx->open && DSM_BUG_IS(MOVED_EARLY)))
 			continue;
 		ASSERT(!tx->open);
+		// What was asked for about one loss must not end another one.
+		if (tx->kind == TX_RESET && !DSM_BUG_IS(RESET_STAYS)) {
+			tx_end(coh, tx);
+			continue;
+		}
 		tx->stage = tx->kind == TX_EVICT ? STAGE_UNMAP : STAGE_TRY;
 		tx->known = tx->unsure = tx->copied = false;
 		tx->send = tx->wait = tx->due = 0;
@@ -152,10 +157,12 @@ coh_evict(struct coh *coh, u64 now, u32 page)
 }
 
 enum coh_get
-coh_reset(struct coh *coh, u64 now, u32 page)
+coh_reset(struct coh *coh, u64 now, u32 page, u32 epoch)
 {
 	ASSERT(page < coh->config.pages);
 	coh->now = now;
+	if (epoch && (coh->phase != COH_OPEN || epoch != coh->epoch.id))
+		return COH_LOST;
 	if (!coh->memory.pages[page].lost)
 		return COH_HERE;
 	if (!coh->memory.pages[page].tx)

@@ -21,6 +21,8 @@ enter(void)
 {
 	ASSERT(map.is_open && !map.inside);
 	map.inside = true;
+	if (map.is_astray)
+		region_return(&map);
 }
 
 static void
@@ -254,7 +256,7 @@ dsm_fetch(const volatile void *address, u64 len, bool write, u64 deadline_ns)
 }
 
 i64
-dsm_reset(const volatile void *address)
+dsm_reset(u32 epoch, const volatile void *address)
 {
 	u32 page = 0;
 	enum coh_get got;
@@ -262,10 +264,10 @@ dsm_reset(const volatile void *address)
 	if (!range_pages(address, 1, &page))
 		return -E_RANGE;
 	enter();
-	got = coh_reset(&map.coh, now_ns(), page);
+	got = coh_reset(&map.coh, now_ns(), page, epoch);
 	map_pump(&map);
 	leave();
-	if (map_is_over(&map))
+	if (map_is_over(&map) || got == COH_LOST)
 		return -E_STATE;
 	return got == COH_HERE ? DSM_HERE : DSM_WAITS;
 }

@@ -31,7 +31,8 @@
 // changes, what needs other instances waits; each change makes a new epoch. What a dead
 // instance alone had is lost, and said to be: touching it calls on_lost, dsm_ready()
 // returns -E_DEVICE. A region with DSM_PUBLISHED goes on instead with what
-// dsm_publish() had brought to another node, word by word.
+// dsm_publish() had brought to another node, word by word; a page of it is lost when two
+// instances went at once that may have been all who had what was published of it.
 
 #include "kernel/abi/errors.h"
 #include "libos/io/fabric.h"
@@ -43,10 +44,19 @@
 
 #define DSM_PUBLISHED 1u	// of config.flags
 
+enum dsm_lost {
+	DSM_LOST_ENDS,		// the program ends by this fault
+	DSM_LOST_GOES_ON,	// with the newest content that is left; zeros when none is
+	DSM_LOST_LATER,		// the page stays lost: until the program's next call of this
+				// header, what it loads there means nothing, and what it
+				// stores goes nowhere
+};
+
 // A page was lost: `address` is its first byte, `version` the last one that is known
-// to have existed. Returns true to go on with the newest content that is left (zeros
-// when none is), false to end the program by this fault. It may run in an upcall.
-typedef bool dsm_lost_handler(void *context, u64 address, u32 version);
+// to have existed. It may run in an upcall, in the middle of what was begun before anybody
+// knew of a loss. Whoever goes on by the group says DSM_LOST_LATER, and resets the page
+// (dsm_reset()) when all have come to an end with that.
+typedef enum dsm_lost dsm_lost_handler(void *context, u64 address, u32 version);
 
 // Another instance that is alive, as far as this node knows.
 struct dsm_peer {
@@ -165,10 +175,12 @@ dsm_add(volatile u64 *word, u64 addend, u64 *old, u64 deadline_ns);
 must_check i64
 dsm_cas(volatile u64 *word, u64 expected, u64 desired, u64 *old, u64 deadline_ns);
 
-// Goes on with a lost page and what is left of it: on_lost's true, for dsm_ready().
-// Returns as dsm_ready() does.
+// Goes on with a lost page and what is left of it, for all instances, if the group is still
+// the one of `epoch`: in a later one it may have been lost again (0: no matter). When
+// another has done it already, this one learns of that. DSM_HERE, DSM_WAITS, -E_RANGE or
+// -E_STATE.
 must_check i64
-dsm_reset(const volatile void *address);
+dsm_reset(u32 epoch, const volatile void *address);
 
 // Waits until every instance of the group of `epoch` has come to this phase; phases
 // count from 1. Returns 0, or -E_STATE at once when the group is another by now: call

@@ -46,22 +46,39 @@ keep_last(struct map *m, u64 rip, u32 page)
 	m->last_page = page;
 }
 
-// False: the program does not want to go on with what is left.
-static bool
+static enum dsm_lost
+say_lost(struct map *m, u32 page)
+{
+	if (!m->config.on_lost)
+		return DSM_LOST_ENDS;
+	return m->config.on_lost(m->config.lost_context,
+				 DSM_BASE + (u64)page * PAGE_SIZE,
+				 m->memory.pages[page].lost_version);
+}
+
+static void
 reset(struct map *m, u32 page)
 {
-	if (!m->config.on_lost ||
-	    !m->config.on_lost(m->config.lost_context,
-			       DSM_BASE + (u64)page * PAGE_SIZE,
-			       m->memory.pages[page].lost_version))
-		return false;
 	while (!map_is_over(m) &&
-	       coh_reset(&m->coh, now_ns(), page) == COH_WAITS) {
+	       coh_reset(&m->coh, now_ns(), page, 0) == COH_WAITS) {
 		map_pump(m);
 		if (!map_is_over(m) && m->memory.pages[page].lost)
 			map_sleep(m, NEVER);
 	}
-	return true;
+}
+
+// Whether the touch comes to an end as it is.
+static bool
+lose(struct map *m, u32 page, bool *ends)
+{
+	enum dsm_lost how = say_lost(m, page);
+
+	*ends = how == DSM_LOST_ENDS;
+	if (how == DSM_LOST_GOES_ON)
+		reset(m, page);
+	else if (how == DSM_LOST_LATER)
+		region_stray(m, page);
+	return how != DSM_LOST_GOES_ON;
 }
 
 // In a life that is over, too, the program must come to its next call: what lies here
@@ -69,6 +86,8 @@ reset(struct map *m, u32 page)
 static bool
 fetch(struct map *m, u32 page, bool write)
 {
+	bool ends = false;
+
 	for (;;) {
 		enum coh_get got;
 
@@ -80,8 +99,8 @@ fetch(struct map *m, u32 page, bool write)
 		got = coh_want(&m->coh, now_ns(), page, write);
 		if (got == COH_HERE)
 			return true;
-		if (got == COH_LOST && !reset(m, page))
-			return false;
+		if (got == COH_LOST && lose(m, page, &ends))
+			return !ends;
 		map_pump(m);
 		if (!map_is_over(m) &&
 		    coh_want(&m->coh, now_ns(), page, write) == COH_WAITS)

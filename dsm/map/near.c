@@ -46,15 +46,13 @@ near_unmap(struct map *m, u32 number)
 bool
 near_fault(struct map *m, u64 address)
 {
-	u64 grave = direct_frame(m->grave);
 	u64 va = ALIGN_DOWN(address, PAGE_SIZE);
 
 	if (!m->inside || address < NEAR_BASE ||
 	    address >= window(DSM_MEMBERS_MAX - 1) + (1ull << NEAR_SHIFT))
 		return false;
 	m->near_gone = true;
-	return !sys_page_map(CAP_SLOT_SELF, va, m->run.slot, grave, 1,
-			     PROT_READ | PROT_WRITE);
+	return !region_map_grave(m, va);
 }
 
 static void

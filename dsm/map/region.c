@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The region's memory here: one run of frames, a window at DSM_BASE onto the first of
-// them, and what the core keeps besides, in the heap.
+// them, and what the core keeps besides, in the heap. A page of the window may be mapped to
+// the grave meanwhile, the frame that means nothing.
 
 #include "dsm/map/state.h"
 #include "kernel/base/assert.h"
@@ -118,6 +119,32 @@ region_map(struct map *m, u32 page, u8 bind)
 	ASSERT(!error);
 }
 
+i64
+region_map_grave(const struct map *m, u64 va)
+{
+	return sys_page_map(CAP_SLOT_SELF, va, m->run.slot, direct_frame(m->grave), 1,
+			    PROT_READ | PROT_WRITE);
+}
+
+void
+region_stray(struct map *m, u32 page)
+{
+	i64 error;
+
+	ASSERT(page < m->config.pages);
+	error = region_map_grave(m, DSM_BASE + (u64)page * PAGE_SIZE);
+	ASSERT(!error);
+	m->is_astray = true;
+}
+
+void
+region_return(struct map *m)
+{
+	for (u32 i = 0; i < m->config.pages; i++)
+		region_map(m, i, m->memory.pages[i].mapped);
+	m->is_astray = false;
+}
+
 // A mapping of each page, for the page tables; none stays.
 static i64
 make_tables(struct map *m)
@@ -187,6 +214,7 @@ region_restart(struct map *m, bool first)
 
 	if (error)
 		return error;
+	m->is_astray = false;
 	mark_lost(m);
 	m->life = new_life();
 	m->has_held = false;

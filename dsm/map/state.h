@@ -67,6 +67,7 @@ struct map {
 	struct dsm_config config;
 	bool is_open;
 	volatile bool inside;	// the core is at work: no upcall may enter it
+	bool is_astray;		// lost pages are mapped to the frame that means nothing
 	struct frame_run run;
 	u64 lent_frames;
 	u64 words_at, holdings_at;	// bytes from the start of the run
@@ -103,6 +104,16 @@ void
 region_drop(struct map *m);
 void
 region_map(struct map *m, u32 page, u8 bind);
+
+// Maps the frame that means nothing, for touches that must come to an end.
+must_check i64
+region_map_grave(const struct map *m, u64 va);
+
+// The same in place of a lost page; and an end of that, for all of them.
+void
+region_stray(struct map *m, u32 page);
+void
+region_return(struct map *m);
 
 // A new life, with nothing: others went on without the last one. What it alone had is
 // lost, and marked so.

@@ -216,30 +216,13 @@ check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORD
 
 	sim_trace(sim, "page %u is reset%s", page, zombie ? " by a zombie" : "");
 	for (u32 i = 0; i < WORDS; i++) {
+		if (!zombie)
+			published[page][i] = 0;
 		content[i] = ++sim->value;
 		is_zombie_value[content[i] % VALUES_MAX] = zombie;
 		if (zombie)
 			continue;
 		record_write(sim, NODES_MAX, 0, page, i, content[i]);
-	}
-}
-
-// The promise is about one death at a time: a second one before the members have
-// opened an epoch without the first voids it.
-void
-check_death(const struct sim *sim)
-{
-	for (u32 i = 0; i < sim->plan.nodes; i++) {
-		const struct node *node = &sim->node[i];
-		const struct coh_epoch *e = &node->coh.epoch;
-		bool whole = !node->up || node->coh.phase == COH_OPEN;
-
-		for (u32 m = 0; node->up && m < sim->plan.nodes; m++)
-			whole &= !(e->members >> m & 1) ||
-				 (sim->node[m].up &&
-				  sim->node[m].life == e->life[m]);
-		if (!whole)
-			memset(published, 0, sizeof(published));
 	}
 }
 

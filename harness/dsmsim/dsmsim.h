@@ -19,6 +19,7 @@
 #define PAGES_MAX 12u
 #define WORDS 4u		// of a page
 #define OPS_MAX 256u
+#define HEAT_PAGES 10u
 #define LETTERS_MAX 512u
 #define EVENTS_MAX 8192u
 #define HISTORY_MAX 16384u
@@ -32,7 +33,8 @@ enum dsm_fault {
 	FAULT_FLAP = 1u << 5,	// a node is taken for dead
 	FAULT_JOIN = 1u << 6,	// one comes late
 	FAULT_CUT = 1u << 7,	// a node reaches nobody, and runs on
-	FAULT_ALL = (1u << 8) - 1,
+	FAULT_PAIR = 1u << 8,	// two nodes at once
+	FAULT_ALL = (1u << 9) - 1,
 };
 
 enum sim_event {
@@ -57,6 +59,7 @@ struct plan {
 	u32 steps;		// of each program
 	u32 first_version;
 	u32 flags;		// of the core
+	bool is_heat;		// what all programs are
 	u32 crash_at;		// the role of whom a crash takes: enum victim
 	u32 pace;		// programs and faults are as much slower
 	bool trace;
@@ -106,6 +109,18 @@ struct program {
 	u32 phase_epoch;
 };
 
+// heat.c
+struct heat {
+	u8 stage;
+	bool is_waiting;	// it has arrived at a barrier
+	bool is_stored;		// and not published yet
+	bool is_anew;		// something is lost
+	u32 epoch, rank, count;	// the group that it believes to be in
+	u32 at, round, step, row;
+	u64 phase, since, said;
+	u64 from[3][WORDS];
+};
+
 struct node {
 	bool up, paused, cut;
 	u32 index, life;
@@ -124,12 +139,14 @@ struct node {
 	u64 wake_at;
 	u64 place;			// epoch and round, as traced last
 	struct program program;
+	struct heat heat;
 };
 
 struct totals {
 	u64 steps, reads, writes, copies, evictions, publications, barriers;
 	u64 crashes, pauses, flaps, cuts, joins, lost, fenced, epochs, unknown, drops;
 	u64 zombie, deferred, revoked, retries;
+	u64 rounds, anew;	// of heat
 };
 
 struct sim {
@@ -167,6 +184,10 @@ sim_event(struct sim *sim, u64 after, enum sim_event kind, u32 node, u32 a, u32 
 void
 sim_news(struct sim *sim);
 
+// Something is half done that a death at this node, soon, leaves so.
+void
+sim_aim(struct sim *sim, u32 node);
+
 // Runs a plan. Returns whether all was well; sim->why says what was not.
 bool
 sim_run(struct sim *sim, const struct plan *plan);
@@ -198,6 +219,15 @@ wire_letter(struct sim *sim, u32 index);
 void
 program_run(struct sim *sim, struct node *node);
 
+// ---- heat.c
+
+void
+heat_run(struct sim *sim, struct node *node);
+
+// What was asked for in a group is done in that group only.
+void
+heat_check_reset(struct sim *sim, const struct node *node, u32 page, u32 epoch);
+
 // ---- check.c
 
 void
@@ -211,8 +241,6 @@ check_write(struct sim *sim, struct node *node, u32 page, u32 word, u64 value);
 // told from what was written before the loss.
 void
 check_reset(struct sim *sim, const struct node *home, u32 page, u64 content[WORDS]);
-void
-check_death(const struct sim *sim);
 void
 check_published(struct sim *sim, struct node *node, u32 page);
 void

@@ -26,6 +26,7 @@ struct scenario {
 	u32 first_version, flags, crash_at, pace;
 };
 
+#define IS_HEAT (1u << 31)	// of the flags: no random program
 #define SHAKE (FAULT_LAPSE | FAULT_DELAY | FAULT_DROP)
 #define X(name, sentence, ...) { #name, __VA_ARGS__ },
 static const struct scenario scenarios[] = {
@@ -140,7 +141,8 @@ plan_make(const struct options *o, u64 seed, struct plan *plan)
 		.barriers = s->barriers,
 		.steps = o->steps,
 		.first_version = s->first_version,
-		.flags = s->flags,
+		.flags = s->flags & ~IS_HEAT,
+		.is_heat = s->flags & IS_HEAT,
 		.crash_at = s->crash_at,
 		.pace = s->pace,
 		.trace = o->trace,
@@ -184,9 +186,10 @@ report(const struct options *o, const struct totals *t)
 	       (unsigned long long)t->fenced, (unsigned long long)t->unknown,
 	       (unsigned long long)t->drops);
 	printf("seen: epochs %llu, revoked %llu, retries %llu, lost %llu, "
-	       "zombie %llu\n", (unsigned long long)t->epochs,
+	       "zombie %llu, rounds %llu, anew %llu\n", (unsigned long long)t->epochs,
 	       (unsigned long long)t->revoked, (unsigned long long)t->retries,
-	       (unsigned long long)t->lost, (unsigned long long)t->zombie);
+	       (unsigned long long)t->lost, (unsigned long long)t->zombie,
+	       (unsigned long long)t->rounds, (unsigned long long)t->anew);
 }
 
 int

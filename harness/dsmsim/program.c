@@ -43,7 +43,12 @@ here(struct sim *sim, struct node *node, u32 page, bool write)
 
 	if (got == COH_LOST) {
 		sim->total.lost++;
-		return coh_reset(&node->coh, sim->now, page) == COH_HERE &&
+		// Where pages stay lost for a while, others die meanwhile.
+		if (sim->plan.faults & FAULT_PAIR && !sim_chance(sim, 5)) {
+			node->program.next_at = sim->now + NS_PER_MS;
+			return false;
+		}
+		return coh_reset(&node->coh, sim->now, page, 0) == COH_HERE &&
 		       coh_want(&node->coh, sim->now, page, write) == COH_HERE;
 	}
 	return got == COH_HERE;
@@ -190,6 +195,10 @@ program_run(struct sim *sim, struct node *node)
 
 	if (p->next_at > sim->now && p->kind == STEP_NONE)
 		return;
+	if (sim->plan.is_heat) {
+		heat_run(sim, node);
+		return;
+	}
 	p->next_at = ~0ull;
 	if (p->kind == STEP_NONE) {
 		if (p->done >= sim->plan.steps && !barrier_waits(sim, node)) {

@@ -2,7 +2,8 @@
 // A run: events in order of time, faults among them, then a calm in which everybody
 // must get through. Each node hears of each other one at a time of its own. A fault takes a
 // node only when a majority stays: without one nothing may go on, so nothing would be
-// checked.
+// checked. Where faults come in pairs a second one follows at once; and programs may aim
+// one at themselves, in the middle of what it must not harm.
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,6 +161,7 @@ enum fault_what {
 	WHAT_FLAP,
 	WHAT_CUT,
 	WHAT_UNDO,
+	WHAT_AIMED,		// a crash of this node
 };
 
 static void
@@ -175,7 +177,6 @@ fault_begin(struct sim *sim)
 		what = sim_below(sim, ARRAY_SIZE(bits));
 	} while (!(sim->plan.faults & bits[what]));
 	sim_trace(sim, "fault %u at node %u", what, node);
-	check_death(sim);
 	if (what == WHAT_CRASH) {
 		sim->node[node].up = false;
 		sim->total.crashes++;
@@ -210,11 +211,36 @@ fault_undo(struct sim *sim, u32 index)
 	sim_news(sim);
 }
 
+void
+sim_aim(struct sim *sim, u32 node)
+{
+	if (!sim->calm)
+		sim_event(sim, sim_below(sim, 200) * NS_PER_US, EVENT_FAULT, node, WHAT_AIMED,
+			  0);
+}
+
+static void
+fault_aimed(struct sim *sim, u32 node)
+{
+	if (!is_there(sim, node) || !others_know(sim, node) ||
+	    (there(sim) - 1) * 2 <= sim->plan.nodes)
+		return;
+	sim_trace(sim, "node %u dies in the middle of something", node);
+	sim->node[node].up = false;
+	sim->total.crashes++;
+	sim_event(sim, sim_below(sim, 500) * NS_PER_MS, EVENT_FAULT, node, WHAT_UNDO, 0);
+	sim_news(sim);
+}
+
 static void
 fault(struct sim *sim, const struct event *event)
 {
 	if (event->a == WHAT_UNDO) {
 		fault_undo(sim, event->node);
+		return;
+	}
+	if (event->a == WHAT_AIMED) {
+		fault_aimed(sim, event->node);
 		return;
 	}
 	if (!sim->faults_left) {
@@ -223,6 +249,8 @@ fault(struct sim *sim, const struct event *event)
 	}
 	sim->faults_left--;
 	fault_begin(sim);
+	if (sim->plan.faults & FAULT_PAIR)
+		fault_begin(sim);
 	sim_event(sim, (10 + sim_below(sim, 250)) * NS_PER_MS *
 		  (sim->plan.pace > 1 ? REST_TIMES : 1), EVENT_FAULT, 0, 0, 0);
 }

@@ -15,7 +15,7 @@ AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "EARLY_FENCE": "storm",
          "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish",
-         "UNHEARD_DEAD": "rest"}
+         "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "RESET_STAYS": "heat"}
 # What is rarer still: seeds from there.
 FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400}
 

@@ -46,7 +46,11 @@ run_swap(struct sim *sim, struct operation *op, struct node *to)
 		  op->action.page, to->index, after.state, after.version,
 		  after.owner, (unsigned long long)after.sharers, after.epoch,
 		  op->from);
-	if (before.lost && !after.lost)
+	if (!before.lost || after.lost)
+		return;
+	if (sim->plan.is_heat)
+		heat_check_reset(sim, &sim->node[op->from], op->action.page, after.epoch);
+	else
 		check_reset(sim, to, op->action.page,
 			    to->frames[op->action.page]);
 }

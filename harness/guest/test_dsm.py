@@ -126,3 +126,22 @@ def test_two_instances_on_one_node():
         two.run(f"kill {job}")
         result(one, len(one.log()), 2)
         assert "page fault" not in two.log()
+
+
+def test_a_round_begins_anew_when_two_members_die_at_once():
+    """Both had what was published of some rows: that is said, and nothing is computed from
+    what is left of them."""
+    with Fabric(2, seed=SEED, memory_mib=96) as fabric:
+        one, two = fabric.nodes
+        names = "peers=" + ",".join([one.mac] * 3 + [two.mac] * 2) + " pause=200"
+        for number in (3, 4):
+            two.background(f"heat instance={number} {names}")
+        for number in (1, 2):
+            one.background(f"heat instance={number} {names}")
+        since = len(one.log())
+        one.type(f"heat instance=0 {names}")
+        result(one, since, 5)
+        since = len(one.log())
+        two.kill()
+        one.wait_for(r"^heat: something was lost: round \d+ begins anew\n", since=since)
+        result(one, since, 3)

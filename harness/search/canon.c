@@ -55,7 +55,7 @@ put_word(struct coh_word w)
 static void
 put_epoch(const struct coh_epoch *epoch)
 {
-	put(epoch->id);
+	put(pair(epoch->id, epoch->gone));
 	if (!epoch->id)
 		return;
 	put(epoch->members);
@@ -131,7 +131,7 @@ put_gather(const struct coh_gather *g)
 		 (u32)g->fetch << 24));
 	put(g->has_best | g->has_owner << 1 | g->has_shadow << 2 | g->has_home << 3 |
 	    g->has_top << 4 | g->home_from_owner << 5 | g->home_lost << 6 |
-	    g->dead_promise << 7 | g->has_spoiled << 8);
+	    g->dead_promise << 7 | g->has_spoiled << 8 | g->shadow_lost << 9);
 }
 
 static void
@@ -287,7 +287,7 @@ post_hash(const struct post *post)
 	put(pair(m->version, m->opened));
 	put(pair(m->cleared, (u32)m->phase));
 	put(post->members);
-	put(post->id);
+	put(pair(post->id, post->gone));
 	for (u32 i = 0; i < NODES; i++)
 		put(pair(post->life[i], post->since[i]));
 	return search_hash(4, word, words * 8) | 1;

@@ -188,6 +188,7 @@ send(u32 node, const struct coh_action *action)
 	if (post.message.say == COH_SAY_EPOCH) {
 		post.id = epoch->id;
 		post.members = epoch->members;
+		post.gone = epoch->gone;
 		for (u32 i = 0; i < NODES; i++) {
 			post.life[i] = epoch->life[member_of(i)];
 			post.since[i] = epoch->since[member_of(i)];
@@ -207,7 +208,8 @@ post_come(struct post *post, bool stays)
 	struct node *to = node_touch(was.to);
 
 	letter.message = was.message;
-	letter.epoch = (struct coh_epoch){ .id = was.id, .members = was.members };
+	letter.epoch = (struct coh_epoch){ .id = was.id, .gone = was.gone,
+					   .members = was.members };
 	for (u32 i = 0; i < NODES; i++) {
 		letter.epoch.life[member_of(i)] = was.life[i];
 		letter.epoch.since[member_of(i)] = was.since[i];

@@ -38,7 +38,7 @@ is_here(struct coh *coh, u32 page, bool write)
 	enum coh_get got = coh_want(coh, coh->now, page, write);
 
 	if (got == COH_LOST)
-		return coh_reset(coh, coh->now, page) == COH_HERE &&
+		return coh_reset(coh, coh->now, page, 0) == COH_HERE &&
 		       coh_want(coh, coh->now, page, write) == COH_HERE;
 	return got == COH_HERE;
 }

@@ -94,7 +94,7 @@ struct post {
 	u32 to_life;
 	struct coh_message message;
 	u64 members;
-	u32 id, life[NODES], since[NODES], reserved2;
+	u32 id, life[NODES], since[NODES], gone;
 };
 
 struct node {

@@ -21,12 +21,13 @@ BUGS = {
     "pages": ["EARLY_ACK", "CLAIM_LOOSE", "LATE_WRITEBACK", "NO_ABSENT_ACK", "ONE_ACK",
               "UNKNOWN_DONE", "UNMAP_LATE", "NO_WRITEBACK", "PLAIN_ORDER", "BARRIER_REUSE"],
     "members": ["BUSY_STAYS", "DEAD_SHARER", "SILENT_LOSS", "UNHEARD_DEAD"],
-    "published": [],
+    "published": ["PAIR_UNSAID"],
     "few": ["UPGRADE_KEEPS", "ACK_ANY", "NO_FENCE", "HASTY_HOME", "MOVED_EARLY", "OLD_SUMMARY",
             "NO_PROMISE", "SPOILED_WASTED"],
 }
 MORE = {"SESSION_KEY": 4, "few": 10}      # times as many states
-WALKS = {"NO_WAY_BACK": "5", "OLD_NEWS": "4"}   # too far for layers: walks from this start
+# Too far for layers: walks from this start.
+WALKS = {"NO_WAY_BACK": "5", "OLD_NEWS": "4", "EARLY_FENCE": "2"}
 
 
 @pytest.fixture(scope="module", autouse=True)

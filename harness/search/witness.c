@@ -126,8 +126,11 @@ witness_reset(u32 home, u32 page)
 	struct node *n = &shared.node[home];
 	u64 *last = is_zombie(home) ? n->own[page] : shared.last[page];
 
-	for (u32 i = 0; i < WORDS; i++)
+	for (u32 i = 0; i < WORDS; i++) {
 		last[i] = n->frames[page][i] = RESET_VALUE + shared.resets++;
+		if (!n->zombie)
+			shared.least[page][i] = 0;
+	}
 }
 
 void

@@ -6,7 +6,7 @@
 //
 // A round's result is compared, by the first instance, with what it computes alone, and
 // said: the line is for people and tests. A change of the group ends what is under way
-// (dsm_barrier() says so); all begin again from the step that page 0 calls complete.
+// (dsm_barrier() says so); all begin again from the step that is called complete.
 
 #include "cluster/programs/heat/heat.h"
 #include "cluster/share/share.h"
@@ -23,11 +23,13 @@
 #define PATIENCE_NS (5 * NS_PER_SECOND)
 #define TRY_NS (200 * NS_PER_MS)
 #define TIMER_NS (2 * NS_PER_MS)
+#define MOMENT_MS 1u
+#define ROUND_SHIFT 32u		// of what is complete
 
-// Page 0 of the region. Written by the first instance only.
+// Each of the region's first pages. Written by the first instance only.
 struct state {
-	u64 round;		// 0: nothing was ever computed here
-	u64 step;		// that is complete, of that round; 0: as it begins
+	u64 complete;		// round << ROUND_SHIFT | how many plates of it: one word,
+				// since words are published whole, and pages are not
 	u64 checksum;		// of the last round that ended
 };
 
@@ -42,17 +44,22 @@ static struct dsm_group group;
 static u64 phase;		// of the barriers of this group
 static heat_row *alone[2];
 
-static volatile struct state *
-state(void)
+static volatile u8 *
+page(u32 index)
 {
-	return (volatile struct state *)DSM_BASE;
+	return (volatile u8 *)DSM_BASE + (u64)index * PAGE_SIZE;
+}
+
+static volatile struct state *
+state(u32 index)
+{
+	return (volatile struct state *)page(index);
 }
 
 static volatile heat_row *
 plate(u64 step)
 {
-	return (volatile heat_row *)(DSM_BASE + PAGE_SIZE) +
-	       (step % 2) * HEAT_ROWS;
+	return (volatile heat_row *)page(HEAT_SAID) + (step % 2) * HEAT_ROWS;
 }
 
 static bool
@@ -90,15 +97,22 @@ publish(const volatile void *at, u64 len)
 	return error == -E_ABSENT ? 0 : error;
 }
 
+static i64
+say(u32 index, u64 complete)
+{
+	state(index)->complete = complete;
+	return publish(state(index), sizeof(struct state));
+}
+
 // Says what is complete; everybody is told by the barriers around it.
 static i64
 complete(u64 round, u64 step)
 {
-	if (!is_first())
-		return 0;
-	state()->step = step;
-	state()->round = round;
-	return publish(state(), sizeof(struct state));
+	i64 error = 0;
+
+	for (u32 i = 0; is_first() && i < HEAT_SAID && !error; i++)
+		error = say(i, round << ROUND_SHIFT | (step + 1));
+	return error;
 }
 
 // ---- one step, of this instance's rows
@@ -145,18 +159,18 @@ verify(u64 round)
 	const volatile heat_row *result = plate(options.steps);
 	const heat_row *right;
 	u32 wrong = 0;
+	u64 sum;
 
 	right = (const heat_row *)grid_alone(alone, round, (u32)options.steps);
 	for (u32 r = 0; r < HEAT_ROWS; r++) {
 		for (u32 c = 0; c < HEAT_COLUMNS; c++)
 			wrong += result[r][c] != right[r][c];
 	}
-	state()->checksum = grid_sum(result);
+	sum = state(0)->checksum = grid_sum(result);
 	if (!is_group())
 		return -E_STATE;
 	print("heat: round %lu, %lu steps by %u instances: checksum %016lx, %s\n",
-	      round, options.steps, group.count, state()->checksum,
-	      wrong ? "WRONG" : "right");
+	      round, options.steps, group.count, sum, wrong ? "WRONG" : "right");
 	return 0;
 }
 
@@ -168,7 +182,7 @@ end_round(u64 round)
 	if (is_first())
 		error = verify(round);
 	if (is_first() && !error)
-		error = publish(state(), sizeof(struct state));
+		error = publish(state(0), sizeof(struct state));
 	return error ? error : meet();
 }
 
@@ -182,6 +196,99 @@ rest(u64 ms)
 		print("heat: more instances than there can be\n");
 }
 
+// ---- a group's beginning
+
+// Brings a page. -E_DEVICE: it is lost. -E_STATE: the group is another one.
+static i64
+look(u32 index)
+{
+	i64 error;
+
+	do {
+		error = dsm_fetch(page(index), PAGE_SIZE, false, now_ns() + TRY_NS);
+	} while (error == -E_TIMEOUT && is_group());
+	return error == -E_TIMEOUT ? -E_STATE : error;
+}
+
+// Whether nothing is lost, and what is complete was not said by half.
+static i64
+look_at_all(bool *is_whole)
+{
+	u64 said[HEAT_SAID] = { 0 };
+	i64 error = 0;
+
+	*is_whole = true;
+	for (u32 i = 0; i < HEAT_PAGES && (!error || error == -E_DEVICE); i++) {
+		error = look(i);
+		*is_whole &= !error;
+		if (!error && i < HEAT_SAID)
+			said[i] = state(i)->complete;
+	}
+	*is_whole &= said[0] == said[1];
+	return error == -E_DEVICE ? 0 : error;
+}
+
+// The page is not lost any more; for who did not do that itself, too.
+static i64
+reset(u32 index)
+{
+	i64 got;
+
+	while ((got = dsm_reset(group.epoch, page(index))) == DSM_WAITS) {
+		rest(MOMENT_MS);
+		if (!is_group())
+			return -E_STATE;
+	}
+	return MIN(got, 0);
+}
+
+static i64
+reset_all(void)
+{
+	i64 error = 0;
+
+	for (u32 i = 0; i < HEAT_PAGES && !error; i++)
+		error = reset(i);
+	return error;
+}
+
+// The round, as far as it is known, begins anew.
+static i64
+begin_anew(void)
+{
+	u64 round = 1;
+	i64 error = 0;
+
+	for (u32 i = 0; i < HEAT_SAID && !error; i++) {
+		error = reset(i);
+		if (error)
+			break;
+		round = MAX(round, state(i)->complete >> ROUND_SHIFT);
+		error = say(i, round << ROUND_SHIFT);
+	}
+	if (error)
+		return error;
+	print("heat: something was lost: round %lu begins anew\n", round);
+	return reset_all();
+}
+
+// Until all are here some may still compute for an earlier group, and until the first has
+// looked nobody goes on.
+static i64
+settle(void)
+{
+	bool is_whole = true;
+	i64 error = meet();
+
+	if (!error && is_first())
+		error = look_at_all(&is_whole);
+	if (!error && !is_whole)
+		error = begin_anew();
+	if (!error)
+		error = meet();
+	return error ? error : reset_all();
+}
+
 // From what is complete to the group's end, or the program's. True: the latter.
 static bool
 run_group(void)
@@ -189,14 +296,14 @@ run_group(void)
 	u64 done = 0, round, step;
 
 	phase = 0;
-	if (meet())
+	if (settle())
 		return false;
-	round = state()->round;
-	step = state()->step + 1;
-	if (!round || step > options.steps) {
+	round = MAX(state(0)->complete >> ROUND_SHIFT, 1ull);
+	step = (u32)state(0)->complete;
+	if (step > options.steps) {
 		round++;
 		step = 0;
-	} else if (is_first()) {
+	} else if (is_first() && step) {
 		print("heat: round %lu goes on from step %lu by %u instances\n",
 		      round, step, group.count);
 	}
@@ -238,13 +345,14 @@ option(char *word)
 	       named_read(&named, word + 6, (u32)options.instance);
 }
 
-static bool
+// Whoever meets with a lost page computes for a group that is no more.
+static enum dsm_lost
 on_lost(void *context, u64 address, u32 version)
 {
 	(void)context;
 	(void)address;
 	(void)version;
-	return true;		// page 0 says what is complete
+	return DSM_LOST_LATER;
 }
 
 static i64

@@ -11,13 +11,13 @@
 #include "libos/crt/syscall.h"
 
 // What was published of a lost page is what was shown of it: enough to go on.
-static bool
+static enum dsm_lost
 on_lost(void *context, u64 address, u32 version)
 {
 	(void)context;
 	(void)address;
 	(void)version;
-	return true;
+	return DSM_LOST_GOES_ON;
 }
 
 static void
@@ -91,7 +91,7 @@ shared_get(u64 offset, u64 len, bool write)
 	i64 got = dsm_ready(at, len, write);
 
 	if (got == -E_DEVICE)
-		got = dsm_reset(at);
+		got = dsm_reset(0, at);
 	return got == DSM_HERE ? at : NULL;
 }
 
