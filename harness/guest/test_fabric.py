@@ -153,6 +153,19 @@ def test_weighted_service():
         assert 3 * 0.97 <= served[0] / served[2] <= 3 * 1.03, told
 
 
+def test_atomic_with_instructions():
+    """Words that a program changes with its processor's instructions, while another node
+    changes them through the kernel on another processor, lose nothing of either."""
+    with Fabric(2, seed=SEED, each={2: {"smp": 2}}) as fabric:
+        one, two = fabric.nodes
+        two.background("remote serve 1", "remote: serving 1 pages\n")
+        since = len(two.log())
+        two.background("remote atomics here", "remote: adds here\n")
+        assert passed(in_a_session(one, f"remote atomics {two.mac} 10000"))
+        said = two.wait_for(r"^remote: (PASS|FAIL) \d+ rounds here, (\d+) there\n", 100, since)
+        assert said[1] == "PASS" and int(said[2]) == 10000, two.log()[since:]
+
+
 def test_own_pace():
     """A program's window takes effect, and a control of its own takes the kernel's place."""
     with Fabric(2, seed=SEED) as fabric:

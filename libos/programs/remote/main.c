@@ -148,6 +148,7 @@ static const struct command {
 	{ "told", 2, told, "NODE [ADDS]" },
 	{ "pace", 2, pace, "NODE [PAGES]" },
 	{ "shares", 3, shares, "NODE NODE [OPERATIONS]" },
+	{ "atomics", 2, atomics, "NODE|here [ROUNDS]" },
 	{ "pass", 4, pass, "OWNER NODE ENVIRONMENT [expel]" },
 	{ "take", 1, take, "" },
 	{ "hand", 4, hand, "OWNER NODE ENVIRONMENT" },

@@ -23,6 +23,8 @@
 //	remote pace NODE [PAGES]		reads with a window of its own
 //	remote shares NODE NODE [OPERATIONS]	how much of so many operations each is served
 //						here, while both wait
+//	remote atomics NODE|here [ROUNDS]	changes words of NODE's, while `here` does so on
+//						NODE with instructions: nothing is lost
 //	remote take				waits for a capability, reads until refused
 //	remote redeem				waits for a ticket, redeems it, reads until refused
 //	remote hand OWNER NODE ENVIRONMENT	makes one of what OWNER lends it, without OWNER
@@ -87,6 +89,8 @@ int
 pace(int argc, char **argv);
 int
 shares(int argc, char **argv);
+int
+atomics(int argc, char **argv);
 int
 pass(int argc, char **argv);
 int
