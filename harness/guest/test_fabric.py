@@ -17,7 +17,7 @@ import pytest
 
 import accounts
 from fabricbed import FAULTS, Fabric
-from guest import PATIENCE_S, archive
+from guest import PATIENCE_S, ROOT, archive
 from switchbed import wait_for
 
 pytestmark = [pytest.mark.qemu, pytest.mark.apart]
@@ -219,15 +219,71 @@ def test_file_of_a_remote_disk(disk):
         assert "nobody offers that service" in two.run(f"remote cat {one.mac} readme")
 
 
-def test_every_operation():
-    """Each operation does what it must, and says where its time went."""
-    with Fabric(2) as fabric:
-        one, two = fabric.nodes
-        two.background("remote serve 4", "remote: serving 4 pages\n")
+# What has each operation of net/wire/ops.def run, by the program that checks what came of
+# it; and whether it runs at the owner, or at who holds.
+RUN_BY = {
+    "every": "READ WRITE MCAS FETCH_ADD NOTIFY READV PUTV SEND",
+    "hammer": "BLOCK_READ BLOCK_WRITE BLOCK_FLUSH",
+    "blocks": "BLOCK_FUA BLOCK_TRIM BLOCK_ZERO",
+    "count": "INVOKE",
+    "pool": "ALLOC PROTECT DROP",
+    "pass": "DERIVE HOLDERS REVOKE",
+    "expel": "EXPEL",
+    "hand": "REDEEM",
+    "recall": "RELEASE",
+}
+AT_THE_HOLDER = {"GRANT", "RECALL"}
+
+
+def ran(node) -> set[str]:
+    """Operations that the node has run for others: the table lags a little."""
+    time.sleep(0.3)
+    return set(re.findall(r"^ran \d+: (\w+)$", node.run("links"), re.M))
+
+
+def awaits(node, verb: str, ready: str) -> str:
+    """Starts what waits for something of another node; its environment."""
+    since = len(node.log())
+    node.type(f"remote {verb}")
+    return node.wait_for(rf"{ready} as environment (\d+)", since=since)[1]
+
+
+def run_all(one, two, three):
+    """Each program of RUN_BY but `every`, and what it says when all is well."""
+    assert passed(one.run(f"remote hammer {two.mac} 500 {SEED}", 100))
+    assert passed(one.run(f"remote blocks {two.mac} 40"))
+    assert "remote: apples is 5\n" in one.run(f"remote count {two.mac} apples 5")
+    assert passed(one.run(f"remote pool {two.mac}"))
+    for how in ("", " expel"):
+        taker = awaits(three, "take", "takes")
+        said = one.run(f"remote pass {two.mac} {three.mac} {taker}{how}")
+        assert "taken back, own access stays" in said, said
+        three.wait_prompt()
+    taker = awaits(three, "redeem", "redeems")
+    assert "remote: taken back" in one.run(f"remote hand {two.mac} {three.mac} {taker}")
+    one.background(f"remote keep {two.mac} 8 gives", "remote: keeps 8 pages\n")
+    since = len(two.log())
+    assert "they are asked" in three.run(f"remote recall {two.mac} 4 20000")
+    two.wait_for(r"gave 4 pages, 0 were taken", since=since)
+
+
+def test_every_operation(disk):
+    """Each operation of the protocol does what it must: a new one wants a program here.
+    What is done to memory says where its time went."""
+    text = (ROOT / "net" / "wire" / "ops.def").read_text()
+    names = set(re.findall(r"^X\((\w+),", text, re.M))
+    covered = set(" ".join(RUN_BY.values()).split())
+    assert names == covered | AT_THE_HOLDER
+    with Fabric(3, each={2: {"disk": disk("disk", b"")}}) as fabric:
+        one, two, three = fabric.nodes
+        two.background("remote serve 16 rw pool 12", "remote: serving 16 pages")
         said = one.run(f"remote every {two.mac}")
         assert "remote: PASS each operation" in said, said
         spent = re.findall(r"(\d+) us waiting, +(\d+) on the way, +(\d+) there", said)
         assert len(spent) == 12 and all(int(way) for _, way, _ in spent), said
+        run_all(one, two, three)
+        assert covered - ran(two) == set()
+        assert AT_THE_HOLDER - ran(one) == set()
 
 
 def test_program_at_the_owner():

@@ -104,6 +104,19 @@ show_refusals(void)
 	}
 }
 
+// What ran here for others.
+static void
+show_ran(void)
+{
+	static const char *const names[] = {
+#define X(name, number, type, rights, shortest, longest, repeat, sentence) [number] = #name,
+#include "net/wire/ops.def"
+#undef X
+	};
+
+	show_reasons("ran", fabric_info()->executed, names, ARRAY_SIZE(names));
+}
+
 void
 show_links(int argc, char **argv)
 {
@@ -129,6 +142,7 @@ show_links(int argc, char **argv)
 	print("operations: %lu done, %lu not done, %lu unknown; answers repeated: "
 	      "%lu\n",
 	      f->completed[0], f->completed[1], f->completed[2], f->repeated);
+	show_ran();
 	show_drops();
 	show_strays();
 	show_refusals();
