@@ -2,10 +2,8 @@
 #pragma once
 // Pages and blocks of other nodes, from the shell:
 //
-//	remote serve PAGES [ro|rw [NODE WEIGHT]]
-//						offers PAGES fresh pages, and the disk's
-//						blocks to read or to write too; NODE is
-//						served by WEIGHT, others by 16
+//	remote serve PAGES [ro|rw [NODE WEIGHT]]	offers PAGES fresh pages, and the disk's
+//						blocks to read or write; NODE has WEIGHT
 //	remote serve PAGES ro|rw pool POOL	and POOL pages that others take frames out of
 //	remote read NODE PAGE [BYTES]
 //	remote write NODE PAGE TEXT
@@ -13,9 +11,8 @@
 //	remote hammer NODE [OPERATIONS [SEED]]
 //	remote count NODE NAME [ADD]		a counter that a program in NODE's kernel keeps
 //	remote every NODE			each operation once, and its time
-//	remote pool NODE [PAGES]		takes frames out of its pool, all that there
-//						are, and gives them back; with PAGES, takes
-//						so many and keeps them
+//	remote pool NODE [PAGES]		takes frames out of its pool and gives them
+//						back; with PAGES, keeps so many
 //	remote blocks NODE BLOCK		writes, keeps, zeroes and trims from BLOCK on
 //	remote refuse NODE			what must be refused, is
 //	remote pulse NODE			until NODE fails; then how that was told
@@ -32,8 +29,7 @@
 //						has OWNER lend it one, takes it back
 //	remote keep NODE PAGES MANNER		holds pages of it until they are asked for;
 //						then gives, declares them, or ignores that
-//	remote recall NODE PAGES MILLISECONDS	has NODE, which serves, ask each holder for
-//						its last PAGES pages
+//	remote recall NODE PAGES MILLISECONDS	has NODE ask each holder for its last PAGES
 //	remote cache NODE [revoke|drop]		reads a page of it in a copy under a lease; has
 //						NODE take it back after a while, or gives it up
 //
