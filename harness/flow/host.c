@@ -122,7 +122,8 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 	}
 	*rc = (struct rcap_config){
 		.memory = flow.node[index].memory,
-		.exports_max = hub ? s->nodes + 1 : 32,
+		// With what the table keeps for other environments.
+		.exports_max = hub ? s->nodes + s->nodes / 32 + 1 : 32,
 		.ops_max = hub ? 512 : 64,
 		.grants_max = (u32)(hub ? s->nodes : 32),
 		.endpoints_max = 1,
