@@ -43,8 +43,9 @@ idle_halt(struct cpu *cpu)
 	kernel_unlock();
 	if (until)
 		look_for_frames(cpu, until);
-	// With interrupts off, and `sti; hlt` lets none in between.
-	else if (!cpu->reschedule)
+	// With interrupts off, and `sti; hlt` lets none in between. Of frames that came while
+	// others were taken none tells.
+	else if (!cpu->reschedule && !nic_receive_waiting())
 		cpu_halt_for_interrupt();
 	kernel_lock();
 	if (until)

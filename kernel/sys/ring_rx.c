@@ -42,9 +42,10 @@
 #include "kernel/sys/wait.h"
 
 // Batches that one call takes while more keeps coming. Of what is left the device tells
-// nothing: it is looked at after MORE_NS, in which programs run, if not by a kick before.
+// nothing: the next kick, or a processor that wants to halt, finds it, and where programs
+// compute and do neither, a timer.
 #define BATCHES_MAX 4u
-#define MORE_NS (50 * NS_PER_US)
+#define MORE_NS NS_PER_MS
 
 #define LOOK_NS (10 * NS_PER_MS)
 #define ETHERTYPE_OFFSET 12u
