@@ -66,23 +66,30 @@ def test_two_share_it(node, tmp_path, smp, bus):
     assert not any(content[16 * BLOCK:-VOLUME_BLOCKS * BLOCK]), "blocks of nobody were written"
 
 
-def keeping(guest: Guest) -> None:
-    """Both keep blocks, and go on; their extents were all in use by then, so some were given up."""
+def keeping(guest: Guest) -> int:
+    """Both keep blocks, and go on; their extents were all in use by then, so some were given up.
+    Returns the job's number."""
     guest.wait_prompt()
     assert guest.run("share format") == "share: format: PASS\n"
+    since = len(guest.log())
     guest.type("share run 0 &")
+    number = int(guest.wait_for(r"\[(\d+)\]", since=since)[1])
     for name in KEEPERS:
         guest.wait_for(rf"share: {name}: round 40 is durable", 60)
+    return number
 
 
 def test_blocks_are_audited(tmp_path):
     """Whenever the kernel counts, each block of a volume in use is free or owned once."""
     with Guest(disk=blank(tmp_path), network=False) as guest:
-        keeping(guest)
+        number = keeping(guest)
         for _ in range(5):
             since = len(guest.log())
             guest.type("audit")
             guest.wait_for("^audit: all is accounted for$", since=since)
+        # Else the node's last audit is typed between what they say.
+        guest.type(f"kill {number}")
+        guest.wait_for(rf"\[{number}\] share: killed")
         guest.check()
 
 

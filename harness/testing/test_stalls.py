@@ -61,7 +61,9 @@ def outcome(folder: Path, waited_s: float, needs: int, *words: str,
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    qemu: nodes\n")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "stalls", *words],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(HERE)}, check=False, timeout=100,
+        # Without bytecode: a test that is written again in the same second is another one.
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False, timeout=100,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
 
