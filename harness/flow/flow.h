@@ -107,6 +107,8 @@ flow_submit(u32 node, u32 held, struct rcap_submit *submit);
 
 u16
 flow_peer(u32 node, u32 other);
+void
+flow_uuid(u32 node, u8 uuid[16]);
 
 noreturn_ void
 flow_fail(const char *why);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What kernel/fabric is on a machine, without disks, endpoints and revocation: the
 // cases of this rig move memory. A node's name and address are its number; every
-// node's pages may be granted, and a capability that comes stands in `held`. What is
-// not here is net/rcap/default_rig.c.
+// node's pages may be granted, and passed on, and a capability that comes stands in
+// `held`. What is not here is net/rcap/default_rig.c.
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +26,16 @@ rcap_host_granted(void *host, const struct rcap_remote *remote,
 	if (n->held_count == FLOW_HELD)
 		return CODE_PLACE;
 	n->held[n->held_count++] = *remote;
+	return CODE_NONE;
+}
+
+// Nothing is taken back here, so nobody needs to know what came from what.
+enum wire_code
+rcap_host_derive(void *host, u32 parent, u32 rights, u64 base, u64 count, u32 *node,
+		 u32 *node_generation)
+{
+	(void)host, (void)parent, (void)rights, (void)base, (void)count;
+	*node = *node_generation = 0;
 	return CODE_NONE;
 }
 
@@ -67,8 +77,8 @@ host_node_of(const u8 mac[6])
 	return mac[0] == 2 ? (u32)mac[4] << 8 | mac[5] : FLOW_NONE;
 }
 
-static void
-uuid_of(u32 node, u8 uuid[16])
+void
+flow_uuid(u32 node, u8 uuid[16])
 {
 	memset(uuid, 0x5d, 16);
 	uuid[0] = (u8)node;
@@ -80,7 +90,7 @@ flow_peer(u32 node, u32 other)
 {
 	u8 uuid[16];
 
-	uuid_of(other, uuid);
+	flow_uuid(other, uuid);
 	return links_find(flow.node[node].links, uuid);
 }
 
@@ -114,7 +124,7 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 		.grant_pool = s->grant_pool,
 		.landing_pool = s->landing_pool,
 	};
-	uuid_of(index, lc->uuid);
+	flow_uuid(index, lc->uuid);
 	memcpy(lc->cluster_key, s->cluster_key, sizeof(lc->cluster_key));
 	for (u32 i = 0; i < 32; i++) {
 		lc->secret_key[i] = (u8)prng_u64(&flow.prng);
@@ -122,8 +132,8 @@ configure(u32 index, struct links_config *lc, struct rcap_config *rc)
 	}
 	*rc = (struct rcap_config){
 		.memory = flow.node[index].memory,
-		// With what the table keeps for other environments.
-		.exports_max = hub ? s->nodes + s->nodes / 32 + 1 : 32,
+		// With what the table keeps for other environments, and to derive from.
+		.exports_max = MAX(hub ? s->nodes + s->nodes / 32 + 1 : 32, 64),
 		.ops_max = hub ? 512 : 64,
 		.grants_max = (u32)(hub ? s->nodes : 32),
 		.endpoints_max = 1,
@@ -189,7 +199,7 @@ flow_grant_weighed(u32 owner, u32 holder, u32 environment, u64 base, u64 count,
 	u32 held = h->held_count;
 	struct rcap_grant grant = {
 		.type = TYPE_FRAMES,
-		.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE,
+		.rights = WIRE_RIGHT_READ | WIRE_RIGHT_WRITE | WIRE_RIGHT_DERIVE,
 		.peer = flow_peer(owner, holder),
 		.incarnation = h->incarnation,
 		.environment = environment,

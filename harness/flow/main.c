@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "harness/flow/delegate.h"
 #include "harness/flow/effects.h"
 #include "harness/flow/load.h"
 #include "harness/program/arguments.h"
@@ -91,11 +92,11 @@ case_loss(void)
 // ---- incast: many at one node's port
 
 static double
-incast_run(u32 others, u8 op, u64 *drops, u32 *most)
+incast_run(u16 mtu, u32 others, u8 op, u64 *drops, u32 *most)
 {
 	u32 hub = 0;
 
-	begin(17, 1, 1500);
+	begin(17, 1, mtu);
 	for (u32 i = 1; i <= others; i++) {
 		u32 asks = op == OP_READ ? hub : i, owns = op == OP_READ ? i : hub;
 
@@ -118,19 +119,26 @@ incast_run(u32 others, u8 op, u64 *drops, u32 *most)
 }
 
 static void
+incast_row(u16 mtu, u8 op)
+{
+	u64 drops_one, drops;
+	u32 most_one, most;
+	double one = incast_run(mtu, 1, op, &drops_one, &most_one);
+	double all = incast_run(mtu, 16, op, &drops, &most);
+
+	printf("incast mtu=%u op=%s one_mib=%.1f sixteen_mib=%.1f share=%.3f drops=%lu "
+	       "queue_most=%u\n", mtu, op == OP_READ ? "read" : "write", one, all,
+	       all / one, drops_one + drops, most);
+}
+
+static void
 case_incast(void)
 {
-	static const u8 ops[] = { OP_READ, OP_WRITE };
+	static const u16 mtus[] = { 1500, 9000 };
 
-	for (u32 i = 0; i < ARRAY_SIZE(ops); i++) {
-		u64 drops_one, drops;
-		u32 most_one, most;
-		double one = incast_run(1, ops[i], &drops_one, &most_one);
-		double all = incast_run(16, ops[i], &drops, &most);
-
-		printf("incast op=%s one_mib=%.1f sixteen_mib=%.1f share=%.3f drops=%lu "
-		       "queue_most=%u\n", ops[i] == OP_READ ? "read" : "write", one, all,
-		       all / one, drops_one + drops, most);
+	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
+		incast_row(mtus[i], OP_READ);
+		incast_row(mtus[i], OP_WRITE);
 	}
 }
 
@@ -202,6 +210,24 @@ case_own(void)
 			       us(p99), rate);
 		}
 	}
+}
+
+// ---- delegate: a capability goes to a third node
+
+static void
+case_delegate(void)
+{
+	struct delegated found;
+	u64 read50, read99;
+
+	behind_run(1500, 7, false, 0, &read50, &read99);
+	begin(3, 3, 1500);
+	delegate_run(DELEGATE_TIMES_MAX, &found);
+	printf("delegate read_us=%.0f told_us=%.0f held_us=%.0f used_us=%.0f held_reads=%.2f "
+	       "used_reads=%.2f\n", us(read50), us(found.told_ns), us(found.held_ns),
+	       us(found.used_ns), (double)found.held_ns / (double)read50,
+	       (double)found.used_ns / (double)read50);
+	flow_end();
 }
 
 // ---- weights: who is served how much when there is not enough for all
@@ -339,6 +365,7 @@ static const struct flow_case {
 	{ "incast", case_incast, NULL, 0, 0 },
 	{ "behind", case_behind, NULL, 0, 0 },
 	{ "own", case_own, NULL, 0, 0 },
+	{ "delegate", case_delegate, NULL, 0, 0 },
 	{ "weights", case_weights, NULL, 0, 0 },
 	{ "crowd", NULL, case_crowd, 2, FLOW_NODES - 2 },
 	{ "faults", NULL, case_faults, 2, 1000000000 },
@@ -351,6 +378,7 @@ static const struct argp_option words[] = {
 	{ "incast", 0, NULL, OPTION_DOC, "many at one node's port", 2 },
 	{ "behind", 0, NULL, OPTION_DOC, "small operations while a transfer goes on", 2 },
 	{ "own", 0, NULL, OPTION_DOC, "the same; the transfer has a window of its own", 2 },
+	{ "delegate", 0, NULL, OPTION_DOC, "a capability is passed on to a third node", 2 },
 	{ "weights", 0, NULL, OPTION_DOC, "who is served how much when there is too little", 2 },
 	{ "crowd PEERS", 0, NULL, OPTION_DOC, "one peer, and others that load its owner", 2 },
 	{ "faults OPERATIONS", 0, NULL, OPTION_DOC, "each effect once, whatever frames meet", 2 },

@@ -42,7 +42,10 @@ def test_loss():
 
 def test_incast():
     """Sixteen to one: nothing is dropped, and one flow's goodput is kept."""
-    for row in rows("incast"):
+    found = rows("incast")
+    assert {(row["mtu"], row["op"]) for row in found} == \
+        {(mtu, op) for mtu in ("1500", "9000") for op in ("read", "write")}
+    for row in found:
         assert row["drops"] == "0" and float(row["share"]) >= 0.9, row
         assert int(row["queue_most"]) <= 128, row
 
@@ -63,6 +66,14 @@ def test_own():
         assert float(least["goodput_mib"]) < 0.7 * float(paced["goodput_mib"]), least
         assert float(least["p50_us"]) < float(paced["p50_us"]), least
         assert float(wide["p50_us"]) <= 1.5 * float(paced["p50_us"]), wide
+
+
+def test_delegate():
+    """A third node has what a holder passes on to it when the holder knows that it is so,
+    and has used it a round trip later."""
+    row, = rows("delegate")
+    assert float(row["held_reads"]) <= 1.25 and float(row["used_reads"]) <= 2.5, row
+    assert int(row["told_us"]) <= int(row["held_us"]), row
 
 
 SHARES = {"equal": [1, 1], "three_to_one": [1, 1 / 3], "many": [1, 1 / 2, 1 / 4],
