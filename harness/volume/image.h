@@ -15,6 +15,7 @@ struct image {
 	struct code_program program[VOLUME_TYPES_MAX];
 	struct volume_block block[VOLUME_BLOCKS_MAX];
 	u8 mark[VOLUME_BLOCKS_MAX];
+	u16 tally[2 * VOLUME_BLOCKS_MAX];	// for volume_check()
 	u8 cache[VOLUME_CACHE_MAX][BLOCK_SIZE];
 };
 

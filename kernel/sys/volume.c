@@ -550,13 +550,14 @@ void
 volume_audit(void)
 {
 	for (u32 i = 0; i < VOLUMES_MAX; i++) {
+		static u16 tally[2 * VOLUME_BLOCKS_MAX];
 		struct mounted *m = &mounted[i];
 		const struct volume_info *info = &volume_table[i];
 		u64 busy = 0;
 
 		if (!is_live(i))
 			continue;
-		volume_check(&m->core);
+		volume_check(&m->core, tally);
 		for (u32 b = 0; b < info->count; b++)
 			busy += m->core.block[b].busy;
 		ASSERT(info->stage == VOLUME_OPENING || busy == queue_volume_busy(i));

@@ -123,7 +123,7 @@ types_are_checked(void **state)
 				 tries[i].error);
 	assert_int_equal(volume_type_add(&v, NEW_TYPE, 8, text, 1, 4), 0);
 	assert_int_equal(volume_type_check(&v, NEW_TYPE, 6, 1, 5), -E_TAKEN);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 static void
@@ -156,7 +156,7 @@ unfit_types_are_undone(void **state)
 	}
 	assert_int_equal(volume_type_add(&v, NEW_TYPE, 8, text, 1, 12), -E_TABLE);
 	assert_int_equal(volume_type_check(&v, NEW_TYPE, 8, 1, 12), 0);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 static void
@@ -183,7 +183,7 @@ roots_are_checked(void **state)
 	assert_int_equal(volume_limit(&v, VOLUME_ROOTS_MAX, 1), -E_ARGUMENT);
 	assert_int_equal(volume_limit(&v, 0, BLOCKS + 1), -E_ARGUMENT);
 	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // On its way to the disk the catalogue does not change; nor does what the device works on go.
@@ -216,7 +216,7 @@ what_is_on_its_way_stays(void **state)
 	volume_flushed(&v, true);
 	assert_int_equal(volume_root_drop(&v, 0), 0);
 	assert_int_equal(volume_root_drop(&v, 1), 0);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 int

@@ -56,13 +56,12 @@ check_block(struct volume *v, u32 block)
 }
 
 void
-volume_check(struct volume *v)
+volume_check(struct volume *v, u16 *tally)
 {
-	static u16 children[VOLUME_BLOCKS_MAX], unsettled[VOLUME_BLOCKS_MAX];
+	u16 *children = tally, *unsettled = tally + v->count;
 	u32 used[VOLUME_ROOTS_MAX + 1] = { 0 };
 
-	memset(children, 0, sizeof(children));
-	memset(unsettled, 0, sizeof(unsettled));
+	memset(tally, 0, 2 * v->count * sizeof(*tally));
 	for (u32 i = 0; i < v->count; i++) {
 		const struct volume_block *b = &v->block[i];
 

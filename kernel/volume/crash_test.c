@@ -451,7 +451,7 @@ mount(u8 image[BLOCKS][BLOCK_SIZE])
 	assert_int_equal(volume_mount(&after, image[0], image[1]), 0);
 	while ((block = volume_wanted(&after)) != VOLUME_NONE)
 		assert_int_equal(volume_walk(&after, block, image[block]), 0);
-	volume_check(&after);
+	volume_check(&after, tally);
 	for (u32 b = 0; b < BLOCKS; b++) {
 		if (registry_after[b].state == VOLUME_USED &&
 		    registry_after[b].type == VOLUME_DATA) {
@@ -505,7 +505,7 @@ histories(void **state)
 			if (below(60) == 0)
 				sync();
 			if (s % 4 == 0) {
-				volume_check(&v);
+				volume_check(&v, tally);
 				power_cut(below(100) == 0);
 			}
 		}

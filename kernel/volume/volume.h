@@ -174,9 +174,10 @@ volume_flushed(struct volume *v, bool succeeded);
 
 // ---- the audit ----
 
-// Walks every invariant; asserts. Of metadata in the cache it runs the programs.
+// Walks every invariant; asserts. Of metadata in the cache it runs the programs. It counts
+// in `tally`: room for 2 * v->count, of any content.
 void
-volume_check(struct volume *v);
+volume_check(struct volume *v, u16 *tally);
 
 // ---- between the parts of the core ----
 

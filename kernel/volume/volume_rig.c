@@ -16,6 +16,7 @@ struct prng prng;
 struct volume v, after;
 struct volume_block registry[BLOCKS], registry_after[BLOCKS];
 u8 marks[BLOCKS], marks_after[BLOCKS];
+u16 tally[2 * BLOCKS];
 u8 cache[CACHE * BLOCK_SIZE], cache_after[CACHE * BLOCK_SIZE];
 
 // What is durable on the disk.

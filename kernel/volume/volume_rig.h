@@ -23,6 +23,7 @@ extern struct prng prng;
 extern struct volume v, after;
 extern struct volume_block registry[BLOCKS], registry_after[BLOCKS];
 extern u8 marks[BLOCKS], marks_after[BLOCKS];
+extern u16 tally[2 * BLOCKS];	// for volume_check()
 extern u8 cache[CACHE * BLOCK_SIZE], cache_after[CACHE * BLOCK_SIZE];
 
 // What is durable on the disk.

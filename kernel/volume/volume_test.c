@@ -90,7 +90,7 @@ order_is_kept(void **state)
 	settle_all();
 	assert_int_equal(set(0, 10, 8, 20, 2, false), 0);
 	assert_int_equal(volume_root_drop(&v, 0), -E_STATE);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // A try that failed is made again in the same place: the other one is good.
@@ -137,7 +137,7 @@ limits_hold(void **state)
 	// What is in limbo still counts: it cannot be had by anybody.
 	assert_int_equal(set(0, 10, 0, 20, 2, true), 0);
 	assert_int_equal(set(0, 10, 8, 30, 1, false), -E_QUOTA);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // Disks that no core wrote: each lie is found by the walk.
@@ -199,7 +199,7 @@ later_lies_are_refused(void **state)
 		assert_int_equal(set(0, 10, 72, 40, 1, false), -E_STATE);
 		assert_int_equal(set(0, 10, 64, bad[i], 1, true), -E_STATE);
 		memset(volume_bytes(&v, 10) + 64, 0, sizeof(e));
-		volume_check(&v);
+		volume_check(&v, tally);
 	}
 	assert_int_equal(set(0, 10, 72, 40, 1, false), 0);
 }
@@ -252,7 +252,7 @@ reserves_hold(void **state)
 		assert_int_equal(keep_another(root, top, kept, ++block), -E_TABLE);
 		assert_false(volume_may_keep(&v, root));
 	}
-	volume_check(&v);
+	volume_check(&v, tally);
 	save(1, leaf, true);
 	assert_false(volume_may_keep(&v, 1));
 	settle_all();
@@ -286,7 +286,7 @@ full_cache_is_told(void **state)
 		assert_int_equal(volume_load(&v, root, 10 + root, &slot), 0);
 	}
 	assert_int_equal(volume_load(&v, 0, 10, &slot), -E_TABLE);
-	volume_check(&v);
+	volume_check(&v, tally);
 	save(1, 11, true);
 	settle_all();
 	assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
@@ -309,7 +309,7 @@ depth_holds(void **state)
 		assert_int_equal(keep_another(0, block, 0, block + 1), 0);
 	}
 	assert_int_equal(keep_another(0, block, 0, block + 1), -E_STATE);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // Changes that no metadata can have; each comes with bytes that say the same.
@@ -348,7 +348,7 @@ bad_changes_are_refused(void **state)
 		put_entry(&u, LIST, 8, e);
 		u.change[0] = bad[i].change;
 		assert_int_equal(volume_update(&v, 0, &u), bad[i].error);
-		volume_check(&v);
+		volume_check(&v, tally);
 	}
 	assert_int_equal(set(0, 10, 8, 30, 1, false), 0);
 }
@@ -377,7 +377,7 @@ refusals_leave_nothing(void **state)
 	assert_int_equal(set(0, 10, 0, last, VOLUME_RUN_MAX, true), -E_AGAIN);
 	volume_done(&v, true, BLOCKS - 1, 1, true);
 	assert_int_equal(set(0, 10, 0, last, VOLUME_RUN_MAX, true), 0);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // What is no metadata of the root is neither read nor written as such; what is on its way
@@ -465,7 +465,7 @@ a_flush_of_nothing_looks_at_nothing(void **state)
 		assert_int_equal(volume_root_add(&v, 0, LIST, 10, false), 0);
 		assert_int_equal(volume_load(&v, 0, 10, &slot), 0);
 		save(0, 10, true);
-		volume_check(&v);
+		volume_check(&v, tally);
 	}
 	assert_int_equal(v.block[10].flags & (VOLUME_UNSETTLED | VOLUME_LEAVING), 0);
 	// One that failed leaves its blocks to the next, though nothing is written between.
@@ -474,10 +474,10 @@ a_flush_of_nothing_looks_at_nothing(void **state)
 	volume_done(&v, true, 20, 1, true);
 	assert_int_equal(volume_flush(&v), 0);
 	volume_flushed(&v, false);
-	volume_check(&v);
+	volume_check(&v, tally);
 	settle_all();
 	assert_false(v.block[20].flags & VOLUME_UNSETTLED);
-	volume_check(&v);
+	volume_check(&v, tally);
 }
 
 // A chain of metadata on the disk, as long as it may be, and longer.
