@@ -244,9 +244,7 @@ cap_check_derive(const struct cap_tree *tree, u32 list, u64 slot, u32 target,
 		return -E_SLOT;
 	if (!(cap->rights & CAP_DERIVE) || (rights & ~(u32)cap->rights))
 		return -E_RIGHTS;
-	if (!cap_covers(cap, base, count))
-		return -E_RANGE;
-	if (!will_stay(tree, cap, base + count))
+	if (!cap_covers(cap, base, count) || !will_stay(tree, cap, base + count))
 		return -E_RANGE;
 	if (cap->depth == CAP_DEPTH_MAX)
 		return -E_DEPTH;
