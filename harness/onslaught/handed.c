@@ -21,6 +21,20 @@ below(struct onslaught *o, u64 bound)
 	return prng_below(&o->prng, bound);
 }
 
+// Mostly that one.
+static u32
+environment(struct onslaught *o, u32 usual)
+{
+	return below(o, 8) ? usual : (u32)below(o, 16);
+}
+
+// Mostly one of the first few.
+static u32
+slot(struct onslaught *o, u32 few)
+{
+	return (u32)below(o, below(o, 8) ? few : 1u << WIRE_SLOT_BITS);
+}
+
 static void
 write_ticket(struct onslaught *o, u32 maker, u32 place, const struct wire_derive *to,
 	     u32 serial, u64 lifetime_ns, u8 ticket[TICKET_LEN])
@@ -65,8 +79,8 @@ u32
 handed_grant(struct onslaught *o, u8 *at)
 {
 	struct wire_grant grant = {
-		.environment = below(o, 8) ? ENV_VICTIM : (u32)below(o, 16),
-		.slot = (u32)(below(o, 8) ? below(o, 8) : below(o, 1u << WIRE_SLOT_BITS)),
+		.environment = environment(o, ENV_VICTIM),
+		.slot = slot(o, 8),
 		.generation = 1 + (u32)below(o, 2),
 		.type = (u8)below(o, TYPE_POOL + 2),
 		.rights = (u8)below(o, below(o, 4) ? WIRE_RIGHTS + 1 : 256),
@@ -85,7 +99,7 @@ handed_derive(struct onslaught *o, u8 *at)
 	struct wire_derive to = {
 		.incarnation = below(o, 16) ? o->rig.node[whose].incarnation
 					    : prng_u64(&o->prng),
-		.environment = below(o, 8) ? ENV : (u32)below(o, 16),
+		.environment = environment(o, ENV),
 		.rights = (u8)(below(o, 8) ? below(o, WIRE_RIGHTS + 1) : below(o, 256)),
 		.base = below(o, 8) ? below(o, LENT) : prng_u64(&o->prng),
 		.count = below(o, 8) ? 1 + below(o, 2) : prng_u64(&o->prng),
@@ -125,7 +139,7 @@ own_ticket(struct onslaught *o, u8 ticket[TICKET_LEN])
 	struct wire_derive to = {
 		.incarnation = below(o, 8) ? o->rig.node[whose].incarnation
 					   : prng_u64(&o->prng),
-		.environment = below(o, 8) ? ENV : (u32)below(o, 16),
+		.environment = environment(o, ENV),
 		.rights = (u8)(below(o, 4) ? 1 + below(o, 3) : below(o, 256)),
 		.base = below(o, 8) ? below(o, LENT) : prng_u64(&o->prng),
 		.count = below(o, 8) ? 1 + below(o, LENT) : prng_u64(&o->prng),
@@ -169,8 +183,8 @@ u32
 handed_recall(struct onslaught *o, u8 *at)
 {
 	struct wire_recall recall = {
-		.environment = below(o, 8) ? ENV_VICTIM : (u32)below(o, 16),
-		.slot = (u32)(below(o, 8) ? below(o, 3) : below(o, 1u << WIRE_SLOT_BITS)),
+		.environment = environment(o, ENV_VICTIM),
+		.slot = slot(o, 3),
 		.generation = 1 + (u32)below(o, 2),
 		.gone = (u16)below(o, 2),
 		.keep = below(o, 8) ? below(o, 5) : prng_u64(&o->prng),
