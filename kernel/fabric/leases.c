@@ -103,7 +103,7 @@ lease_bind(struct fabric_queue *queue, const struct fabric_submit *s)
 		return CODE_TABLE;
 	terms = (struct rcap_lease_terms){
 		.remote = r.remote, .offset = r.offset,
-		.environment = r.environment, .tag = (u32)(c - copies),
+		.environment = r.holder, .tag = (u32)(c - copies),
 	};
 	lease = SCARCE(false) ? RCAP_NONE : rcap_lease(fabric.rcap, &terms);
 	if (lease == RCAP_NONE)

@@ -135,7 +135,8 @@ remote_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	remote = &remotes[*record];
 	ASSERT(remote->state == REMOTE_HELD);
 	r->remote = remote->name;
-	r->environment = remote->environment;
+	r->environment = envs[queue->owner].info->id;
+	r->holder = remote->environment;
 	if (s->op == FABRIC_DROP && leases_left(*record, 0))
 		return CODE_LEASED;
 	return cap->depth ? narrow(cap, s, r) : CODE_NONE;

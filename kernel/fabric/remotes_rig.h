@@ -148,13 +148,15 @@ i64
 cap_lookup(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap)
 {
+static const struct cap *named;	// by every slot
+
 	(void)tree;
 	(void)list;
 	(void)slot;
 	(void)type;
 	(void)rights;
-	(void)cap;
-	return -E_SLOT;
+	*cap = named;
+	return named ? 0 : -E_SLOT;
 }
 
 enum wire_code

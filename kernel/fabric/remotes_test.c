@@ -325,6 +325,32 @@ each_refusal_says_why(void **state)
 
 // An owner that never answers keeps nobody from hearing what is theirs.
 static void
+// Who has a part of another's capability asks for itself, in the name of that one.
+static void
+a_part_is_used_in_its_holders_name(void **state)
+{
+	static struct env_info heir = { .id = 9, .state = ENV_RUNNABLE };
+	struct fabric_submit s = { .op = FABRIC_READ, .length = 8 };
+	struct fabric_queue queue = { .owner = 1 };
+	struct rcap_submit r = { .op = OP_READ };
+	struct cap part = { .type = CAP_REMOTE, .count = 1, .rights = CAP_READ, .depth = 1 };
+	u32 record = RECORDS;
+
+	(void)state;
+	begin();
+	envs[1].info = &heir;
+	assert_true(take_grant(0));
+	part.base = ((u64)grant[0].record << REMOTE_UNIT_BITS) + 2;
+	named = &part;
+	assert_int_equal(remote_check(&queue, &s, &r, &record), CODE_NONE);
+	named = NULL;
+	assert_int_equal(record, grant[0].record);
+	assert_int_equal(r.environment, heir.id);
+	assert_int_equal(r.holder, holder.id);
+	assert_int_equal(r.offset, 2 * PAGE_SIZE);
+	drop_all();
+}
+
 the_silent_hold_nobody_up(void **state)
 {
 	u32 mine;
@@ -402,3 +428,4 @@ main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		cmocka_unit_test(a_part_is_used_in_its_holders_name),

@@ -45,6 +45,32 @@ a_fenced_operation_waits_for_its_queue(void **state)
 	rig_end(&rig);
 }
 
+// What an environment here was given a part of goes by the name of who it was granted to:
+// fences hold among all that a queue asks for, and so do turns.
+static void
+a_fence_holds_whatever_the_name(void **state)
+{
+	struct rcap_submit slow, fenced;
+	u32 block, place, first;
+
+	(void)state;
+	place = pair(1500);
+	block = rig_export(&rig, 0, 1, ENV + 1, TYPE_BLOCKS, RW, 4, 3);
+	slow = rig_submit(&rig, 1, block, OP_BLOCK_WRITE, 0, 4096, 0);
+	slow.environment = ENV;
+	slow.holder = ENV + 1;
+	fenced = rig_submit(&rig, 1, place, OP_READ, 0, 8, 8192);
+	fenced.fenced = true;
+	rig.node[0].block_ns = 50 * NS_PER_MS;
+	first = rig.node[1].completions;
+	assert_true(rcap_submit(rig.node[1].rcap, rig.now, &slow) != RCAP_NONE);
+	assert_true(rcap_submit(rig.node[1].rcap, rig.now, &fenced) != RCAP_NONE);
+	assert_true(rig_wait(&rig, 1, first + 2, NS_PER_SECOND));
+	assert_int_equal(rig.node[1].completion[first].op, OP_BLOCK_WRITE);
+	expect(&rig.node[1].completion[first], RCAP_DONE, CODE_NONE);
+	rig_end(&rig);
+}
+
 static void
 a_cancelled_operation_does_not_run_later(void **state)
 {
@@ -409,6 +435,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fenced_operation_waits_for_its_queue),
+		cmocka_unit_test(a_fence_holds_whatever_the_name),
 		cmocka_unit_test(a_cancelled_operation_does_not_run_later),
 		cmocka_unit_test(a_cancelled_number_is_used),
 		cmocka_unit_test(one_at_a_time_under_faults),

@@ -127,6 +127,8 @@ struct rcap_change {
 struct rcap_submit {
 	u64 tag;		// comes back with the completion
 	u32 environment;	// who asks: its never reused id
+	u32 holder;		// to whom the capability was granted, in whose name it is used;
+				// 0: who asks
 	u32 queue;		// for fences: operations of one queue of one environment
 	u8 op;			// enum wire_op, not GRANT
 	u8 window;		// frames that its environment wants under way at the
@@ -251,7 +253,7 @@ rcap_ticket_write(const struct rcap *rcap, u64 now,
 struct rcap_lease_terms {
 	struct rcap_remote remote;	// for FRAMES, with READ
 	u64 offset;		// last byte of the copy, in its range
-	u32 environment;
+	u32 environment;	// to whom the capability was granted
 	u32 tag;		// for the host
 };
 

@@ -16,7 +16,7 @@ body_fill(const struct rcap_op *op, bool whole, struct wire_request *body)
 		.flags = (u8)((whole ? WIRE_FLAG_WHOLE : 0) |
 			      (op->cancelled ? WIRE_FLAG_CANCEL : 0)),
 		.pieces = op->pieces,
-		.environment = op->environment,
+		.environment = op->holder,
 		.slot = op->slot,
 		.generation = op->generation,
 		.offset = op->offset,

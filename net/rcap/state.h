@@ -53,7 +53,8 @@ struct rcap_op {
 	u64 submitted_at;
 	u64 sent_at;		// for the first time; 0: not yet
 	u64 ended_at;
-	u32 environment;
+	u32 environment;	// who asks, and waits in its lane
+	u32 holder;		// in whose name
 	u32 queue;
 	u32 slot, generation;
 	u32 length;
@@ -81,7 +82,7 @@ struct rcap_op {
 	u8 pieces;
 	u8 chained;		// MCAS: something else than a READ follows a swap
 	u8 own;			// the core's: a GRANT, a RECALL, or the READ of a lease
-	u8 reserved[5];
+	u8 reserved;
 	u8 operand[WIRE_OPERAND_MAX];
 };
 

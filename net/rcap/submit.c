@@ -439,6 +439,7 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	op->tag = s->tag;
 	op->submitted_at = now;
 	op->environment = s->environment;
+	op->holder = s->holder ? s->holder : s->environment;
 	op->queue = s->queue;
 	op->op = s->op;
 	op->fenced = s->fenced;
@@ -537,7 +538,7 @@ lease_submit(struct rcap *rcap, u32 index)
 	const struct rcap_lease *l = &rcap->lease[index];
 	struct rcap_op *op = own_take(rcap, OP_READ, l->peer, l->incarnation);
 
-	op->environment = l->environment;
+	op->environment = op->holder = l->environment;
 	op->slot = l->slot;
 	op->generation = l->generation;
 	op->offset = l->offset;
