@@ -12,12 +12,12 @@
 #define SHARE_LEAST 4u		// entries that a share may have while there are any
 #define GRANTERS_PART 64u	// one of so many is for who has granted less than that
 
-// A record for the word to a peer. One that does not answer has at most three times as
-// many as it leaves to others.
-static bool
-room_for_grant(const struct rcap *rcap, u16 peer)
+// A record for the word to a peer, of the first `most`. One that does not answer has at
+// most three times as many as it leaves to others.
+bool
+room_for_word(const struct rcap *rcap, u16 peer, u32 most)
 {
-	u32 left = rcap->config.grants_max - rcap->grants_used, has = 0;
+	u32 left = most - MIN(rcap->grants_used, most), has = 0;
 
 	if (likely(rcap->grants_used < 3 * left))
 		return true;
@@ -50,7 +50,8 @@ room_for_export(const struct rcap *rcap, u16 granter, u16 peer)
 {
 	bool room = (rcap->exports_free != RCAP_NONE ||
 		     rcap->exports_fresh < rcap->config.exports_max) &&
-		    room_for_granter(rcap, granter) && room_for_grant(rcap, peer);
+		    room_for_granter(rcap, granter) &&
+		    room_for_word(rcap, peer, rcap->config.grants_max);
 
 	return !SOMETIMES_IF(EXPORTS_OUT, !room) && !FAULT_POINT(EXPORTS_FULL);
 }

@@ -95,7 +95,7 @@ record_send(struct rcap *rcap, u64 now, u32 index)
 	SOMETIMES_WHEN(RECALL_AGAIN, r->retry_at);
 	r->retry_at = now + RETRY_NS;
 	// Room for GRANTs stays.
-	if (rcap->grants_used >= (rcap->config.grants_max + 1) / 2)
+	if (!room_for_word(rcap, r->peer, (rcap->config.grants_max + 1) / 2))
 		return;
 	r->turn++;
 	r->under_way = true;

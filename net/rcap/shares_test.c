@@ -191,6 +191,38 @@ who_answers_no_grant_leaves_room(void **state)
 	rig_end(&rig);
 }
 
+static void
+recall(u32 holder, u32 place)
+{
+	struct rcap_ask ask = {
+		.count = 1, .deadline = rig.now + NS_PER_SECOND / 2,
+		.entry = rig.node[holder].place[place].remote.slot,
+	};
+
+	assert_int_equal(rcap_recall(rig.node[OWNER].rcap, rig.now, &ask), CODE_NONE);
+}
+
+// Nor do recalls that node 1 does not answer keep those to node 2 from being heard in time.
+static void
+who_answers_no_recall_leaves_room(void **state)
+{
+	u32 place[3], mine[RIG_EXPORTS], count = 5;
+
+	(void)state;
+	begin(TYPE_FRAMES, place);
+	for (u32 i = 0; i < count; i++)
+		mine[i] = rig_export(&rig, OWNER, 1, ENV, TYPE_FRAMES, RW, 8, 4);
+	assert_true(count > (rig.node[OWNER].rcap->config.grants_max + 1) / 2);
+	rig.node[1].starved = true;
+	for (u32 i = 0; i < count; i++)
+		recall(1, mine[i]);
+	rig_run(&rig, NS_PER_MS);
+	recall(2, place[2]);
+	rig_run(&rig, NS_PER_SECOND / 4);
+	assert_int_equal(rig.node[2].asked_count, 1);
+	rig_end(&rig);
+}
+
 // The first parts of what nodes 1 and 2 write are lost, again and again: what the owner
 // has of the rest takes all of its pages, and the third finds one all the same.
 static void
@@ -236,6 +268,7 @@ main(void)
 		cmocka_unit_test(a_pool_is_no_way_around),
 		cmocka_unit_test(who_grants_without_end_leaves_room),
 		cmocka_unit_test(who_answers_no_grant_leaves_room),
+		cmocka_unit_test(who_answers_no_recall_leaves_room),
 		cmocka_unit_test(parts_of_blocks_make_room),
 	};
 

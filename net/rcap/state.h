@@ -458,6 +458,8 @@ void
 run_release(struct rcap *rcap, struct asked *asked);
 void
 grant_ended(struct rcap *rcap, struct rcap_op *op);
+bool
+room_for_word(const struct rcap *rcap, u16 peer, u32 most);
 // A part of an entry for whom the grant names, its base counted from the entry's.
 enum wire_code
 export_part(struct rcap *rcap, const struct rcap_export *entry,
