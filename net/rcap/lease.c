@@ -23,18 +23,36 @@
 #define AGAIN_NS (RCAP_LEASE_NS / 16)	// when a read came to nothing
 #define LASTS_NS (RCAP_LEASE_NS - RCAP_LEASE_MARGIN_NS)
 
+// A free one, or RCAP_NONE. An owner that leaves reads unanswered which nobody waits for any
+// more has, with those that are to be proven, at most three times what it leaves to others.
+static u32
+find_room(const struct rcap *rcap, u16 peer)
+{
+	u32 found = RCAP_NONE, left = 0, waits = 0, idle = 0;
+
+	for (u32 i = 0; i < rcap->config.leases_max; i++) {
+		const struct rcap_lease *l = &rcap->lease[i];
+
+		if (l->state == LEASE_FREE && !l->under_way) {
+			found = found == RCAP_NONE ? i : found;
+			left++;
+		} else if (l->peer == peer) {
+			idle += l->state == LEASE_FREE;
+			waits += l->state != LEASE_PROVEN;
+		}
+	}
+	return !idle || waits < 3 * left ? found : RCAP_NONE;
+}
+
 u32
 rcap_lease(struct rcap *rcap, const struct rcap_lease_terms *terms)
 {
 	const struct rcap_remote *remote = &terms->remote;
 	struct rcap_lease *l = rcap->lease;
-	u32 index = 0;
+	u32 index = find_room(rcap, remote->peer);
 
 	ASSERT(remote->peer < links_peers_max(rcap->links));
-	while (index < rcap->config.leases_max &&
-	       (l[index].state != LEASE_FREE || l[index].under_way))
-		index++;
-	if (index == rcap->config.leases_max)
+	if (index == RCAP_NONE)
 		return RCAP_NONE;
 	l[index] = (struct rcap_lease){
 		.incarnation = remote->incarnation,

@@ -21,6 +21,7 @@
 #define STEP_NS NS_PER_MS
 #define WHOLE 1u
 #define PART 2u
+#define THIRD 2u
 #define EXPORTS_MANY 512u
 
 static struct rig_node *const owner = &rig.node[0], *const holder = &rig.node[1];
@@ -44,6 +45,25 @@ lease_of(u32 place)
 	rig_run(&rig, 5 * NS_PER_MS);
 	assert_true(holder->lease[WHOLE].holds);
 	return WHOLE;
+}
+
+// Nodes 0 and THIRD have each given node 1 a capability, and credit.
+static u32
+two_owners(u32 *other)
+{
+	u32 place[2];
+
+	rig_start(&rig, 3, test_seed(), 1500, 64);
+	rig_connect(&rig);
+	for (u32 i = 0; i < 2; i++) {
+		struct rcap_submit s;
+
+		place[i] = rig_export(&rig, i ? THIRD : 0, 1, ENV, TYPE_FRAMES, ALL, 8, 4);
+		s = rig_submit(&rig, 1, place[i], OP_READ, 0, 8, 0);
+		do_expect(&s, RCAP_DONE, CODE_NONE);
+	}
+	*other = place[1];
+	return place[0];
 }
 
 static void
@@ -290,6 +310,30 @@ names_are_used_again(void **state)
 	rig_end(&rig);
 }
 
+// Reads that an owner does not answer, and nobody waits for any more, leave leases by others.
+static void
+who_is_silent_leaves_room(void **state)
+{
+	u32 other, place = two_owners(&other), ended = 0, lease;
+
+	(void)state;
+	rig.cut[0][1] = true;
+	for (lease = begin(place, 0, 0); lease != RCAP_NONE; lease = begin(place, 0, 0)) {
+		rig_run(&rig, 1);
+		rcap_lease_end(holder->rcap, lease);
+		assert_true(++ended < RIG_LEASES);
+	}
+	assert_true(ended > 1);
+	assert_true(begin(other, 0, PART) < RIG_LEASES);
+	rig_run(&rig, 5 * NS_PER_MS);
+	assert_true(holder->lease[PART].holds);
+	rig.cut[0][1] = false;
+	rig_run(&rig, 3 * NS_PER_SECOND);
+	assert_true(holder->lease[PART].holds);
+	assert_true(begin(place, 0, 0) < RIG_LEASES);
+	rig_end(&rig);
+}
+
 // A first read that takes longer than a lease lasts proves nothing: the next one does.
 static void
 an_old_answer_begins_nothing(void **state)
@@ -372,6 +416,7 @@ main(void)
 		cmocka_unit_test(what_may_not_be_read_has_no_lease),
 		cmocka_unit_test(a_shorter_capability_ends_what_reaches_beyond),
 		cmocka_unit_test(names_are_used_again),
+		cmocka_unit_test(who_is_silent_leaves_room),
 		cmocka_unit_test(an_old_answer_begins_nothing),
 		cmocka_unit_test(no_copy_outlives_its_capability),
 	};

@@ -258,7 +258,8 @@ struct rcap_lease_terms {
 };
 
 // Begins one: rcap_host_leased() follows, or rcap_host_lapsed(), not before this returns.
-// Returns what it is called until it has ended, or RCAP_NONE: leases_max are open.
+// Returns what it is called until it has ended, or RCAP_NONE: leases_max are open, or the
+// owner leaves too many reads unanswered.
 must_check u32
 rcap_lease(struct rcap *rcap, const struct rcap_lease_terms *terms);
 
