@@ -25,6 +25,8 @@
 #define REMOTES_MAX FABRIC_HELD_MAX
 #define TELLINGS_MAX 16u		// DROPs and RELEASEs on their way
 #define TELLINGS_EACH 4u		// of these, to one owner: it may never answer
+#define RECORDS_LEFT 32u	// the last are for environments that hold hardly any,
+#define RECORDS_FEW 4u		// less than this
 #define AGAIN_NS NS_PER_SECOND	// to an owner that did not hear, or is away
 #define NO_ROOM_NS NS_PER_MS
 
@@ -66,6 +68,18 @@ pieces_inside(const struct rcap_piece *piece, u32 count, u64 bytes)
 	return true;
 }
 
+// A part of what the capability names, counted from its start, with some of its rights.
+static enum wire_code
+narrow_part(const struct cap *cap, u32 rights, u64 *base, u64 count)
+{
+	if (rights & ~(u32)cap->rights)
+		return CODE_RIGHTS;
+	if (!count || *base >= cap->count || count > cap->count - *base)
+		return CODE_RANGE;
+	*base += REMOTE_UNIT(cap->base);
+	return CODE_NONE;
+}
+
 // Shifts and bounds an operation through a part that was derived here.
 static enum wire_code
 narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit *r)
@@ -75,29 +89,16 @@ narrow(const struct cap *cap, const struct fabric_submit *s, struct rcap_submit 
 
 	if ((cap->rights & info->rights) != info->rights)
 		return CODE_RIGHTS;
-	if (r->op == OP_DERIVE) {
-		if (r->derive.rights & ~(u32)cap->rights)
-			return CODE_RIGHTS;
-		if (r->derive.base >= cap->count || !r->derive.count ||
-		    r->derive.count > cap->count - r->derive.base)
-			return CODE_RANGE;
-		r->derive.base += REMOTE_UNIT(cap->base);
-		return CODE_NONE;
-	}
+	if (r->op == OP_DERIVE)
+		return narrow_part(cap, r->derive.rights, &r->derive.base,
+				   r->derive.count);
 	// The whole of it is not the part's to give up or to take back.
 	if (s->op == FABRIC_REVOKE || s->op == FABRIC_DROP ||
 	    s->op == FABRIC_HOLDERS || s->op == FABRIC_EXPEL ||
 	    s->op == FABRIC_PROTECT)
 		return CODE_RIGHTS;
-	if (s->op == FABRIC_ALLOC) {
-		if (r->alloc.rights & ~(u32)cap->rights)
-			return CODE_RIGHTS;
-		if (r->alloc.base >= cap->count ||
-		    r->alloc.range > cap->count - r->alloc.base)
-			return CODE_RANGE;
-		r->alloc.base += REMOTE_UNIT(cap->base);
-		return CODE_NONE;
-	}
+	if (s->op == FABRIC_ALLOC)
+		return narrow_part(cap, r->alloc.rights, &r->alloc.base, r->alloc.range);
 	if (s->offset > unit_bytes(cap) ||
 	    s->length > unit_bytes(cap) - s->offset)
 		return CODE_RANGE;
@@ -172,20 +173,25 @@ remote_pass(const struct fabric_queue *queue, const struct fabric_submit *s,
 	return CODE_NONE;
 }
 
-// A free one; else one whose owner still has to hear that it went.
+// A free one; else one whose owner still has to hear that it went. NONE also when the last
+// are left to environments that hold less than this one, by its id.
 static u32
-record_find(void)
+record_find(u32 environment)
 {
-	u32 found = NONE;
+	u32 found = NONE, left = 0, has = 0;
 
 	for (u32 i = 0; i < REMOTES_MAX; i++) {
-		if (remotes[i].state == REMOTE_FREE)
-			return i;
-		if (remotes[i].state == REMOTE_DROPPING && !remotes[i].telling &&
-		    !leases_left(i, 0))
+		const struct remote *r = &remotes[i];
+
+		has += r->state == REMOTE_HELD && r->environment == environment;
+		if (r->state != REMOTE_FREE &&
+		    (r->state == REMOTE_HELD || r->telling || leases_left(i, 0)))
+			continue;
+		left++;
+		if (found == NONE || r->state < remotes[found].state)
 			found = i;
 	}
-	return found;
+	return left > RECORDS_LEFT || has < RECORDS_FEW ? found : NONE;
 }
 
 u32
@@ -204,7 +210,7 @@ enum wire_code
 rcap_host_granted(void *host, const struct rcap_remote *remote,
 		  const struct wire_grant *grant)
 {
-	u32 env = fabric_env_of(grant->environment), record = record_find();
+	u32 env = fabric_env_of(grant->environment), record = record_find(grant->environment);
 	const struct rcap_secret *secret = rcap_granted(fabric.rcap);
 	struct pending *place;
 	i64 slot;

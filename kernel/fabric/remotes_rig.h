@@ -24,6 +24,7 @@
 #define UNITS 8u
 #define FLIGHT_MAX 16u
 #define HELD_MAX 100u
+#define LEFT 32u		// records, to who holds hardly any
 
 struct fabric fabric;
 struct env envs[ENVS_MAX];
@@ -32,6 +33,8 @@ struct cap_tree caps;
 struct clock kernel_clock;
 
 static struct env_info holder = { .id = 7, .state = ENV_RUNNABLE };
+static struct env_info others[3];
+static u32 grantee;		// id of who is granted to
 static struct pending accept;
 static struct prng prng;
 static u64 now;
@@ -42,6 +45,7 @@ static u64 life[PEERS];
 static struct {
 	u64 life;
 	u64 owner, holds;	// units
+	u32 environment;
 	u32 record;
 	u16 peer;
 } grant[GRANTS];
@@ -97,7 +101,7 @@ rcap_submit(struct rcap *rcap, u64 at, const struct rcap_submit *submit)
 struct pending *
 pending_accept(u32 env)
 {
-	assert_int_equal(env, 0);
+	assert_true(env_started >> env & 1);
 	return &accept;
 }
 
@@ -144,12 +148,12 @@ cap_node(const struct cap_tree *tree, const struct cap *cap)
 	return 0;
 }
 
+static const struct cap *named;	// by every slot
+
 i64
 cap_lookup(const struct cap_tree *tree, u32 list, u64 slot, enum cap_type type,
 	   u32 rights, const struct cap **cap)
 {
-static const struct cap *named;	// by every slot
-
 	(void)tree;
 	(void)list;
 	(void)slot;

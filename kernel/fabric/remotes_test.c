@@ -19,6 +19,7 @@ begin(void)
 	prng_seed(&prng, seed);
 	envs[0].info = &holder;
 	env_started = 1;
+	grantee = holder.id;
 	now = NS_PER_SECOND;
 	for (u32 i = 0; i < PEERS; i++) {
 		life[i] = 100 + i;
@@ -35,7 +36,7 @@ take_grant(u16 peer)
 		.incarnation = life[peer], .slot = grants, .generation = 1, .peer = peer,
 	};
 	struct wire_grant g = {
-		.environment = holder.id, .type = TYPE_FRAMES, .count = UNITS,
+		.environment = grantee, .type = TYPE_FRAMES, .count = UNITS,
 	};
 	enum wire_code code = rcap_host_granted(NULL, &remote, &g);
 
@@ -44,6 +45,7 @@ take_grant(u16 peer)
 	assert_int_equal(code, CODE_NONE);
 	assert_true(grants < GRANTS);
 	grant[grants].life = life[peer];
+	grant[grants].environment = grantee;
 	grant[grants].owner = grant[grants].holds = UNITS;
 	grant[grants].record = (u32)(minted >> REMOTE_UNIT_BITS);
 	grant[grants++].peer = peer;
@@ -76,7 +78,7 @@ end(u32 place, bool runs, u8 outcome, u8 code)
 	struct rcap_completion c = { .tag = s->tag, .op = s->op, .outcome = outcome,
 				     .code = code };
 
-	assert_true(i < grants && s->environment == holder.id);
+	assert_true(i < grants && s->environment == grant[i].environment);
 	assert_int_equal(s->remote.incarnation, grant[i].life);
 	if (runs)
 		grant[i].owner = s->op == OP_DROP ? 0 : MIN(grant[i].owner, s->offset);
@@ -323,8 +325,6 @@ each_refusal_says_why(void **state)
 	drop_all();
 }
 
-// An owner that never answers keeps nobody from hearing what is theirs.
-static void
 // Who has a part of another's capability asks for itself, in the name of that one.
 static void
 a_part_is_used_in_its_holders_name(void **state)
@@ -351,6 +351,8 @@ a_part_is_used_in_its_holders_name(void **state)
 	drop_all();
 }
 
+// An owner that never answers keeps nobody from hearing what is theirs.
+static void
 the_silent_hold_nobody_up(void **state)
 {
 	u32 mine;
@@ -395,7 +397,7 @@ the_dead_keep_no_place(void **state)
 	kept = on_their_way();
 	assert_true(kept > 0 && kept <= FLIGHT_MAX);
 	session[0] = false;
-	for (u32 i = 0; i < RECORDS - kept; i++)
+	for (u32 i = 0; i < RECORDS - LEFT - kept; i++)
 		assert_true(take_grant(1));
 	assert_false(take_grant(1));
 	for (u32 i = 0; i < FLIGHT_MAX; i++) {
@@ -412,6 +414,35 @@ the_dead_keep_no_place(void **state)
 		assert_int_equal(grant[i].owner, 0);
 }
 
+// Whoever was given what it could leaves records for those that hold hardly anything.
+static void
+who_holds_much_leaves_room(void **state)
+{
+	u32 count = 0, mine;
+
+	(void)state;
+	begin();
+	while (take_grant(0))
+		count++;
+	assert_int_equal(count, RECORDS - LEFT);
+	mine = grants - 1;
+	for (u32 i = 0; i < ARRAY_SIZE(others); i++) {
+		others[i] = (struct env_info){ .id = 20 + i, .state = ENV_RUNNABLE };
+		envs[1 + i].info = &others[i];
+		env_started |= 2ull << i;
+		grantee = others[i].id;
+		for (count = 0; take_grant(0); count++)
+			;
+		assert_int_equal(count, 4);
+	}
+	drop(mine);
+	grantee = holder.id;
+	assert_false(take_grant(0));
+	grantee = others[0].id;
+	assert_false(take_grant(0));
+	drop_all();
+}
+
 int
 main(void)
 {
@@ -422,10 +453,11 @@ main(void)
 		cmocka_unit_test(copies_go_first),
 		cmocka_unit_test(copies_of_the_rest_stay),
 		cmocka_unit_test(each_refusal_says_why),
+		cmocka_unit_test(a_part_is_used_in_its_holders_name),
 		cmocka_unit_test(the_silent_hold_nobody_up),
 		cmocka_unit_test(the_dead_keep_no_place),
+		cmocka_unit_test(who_holds_much_leaves_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		cmocka_unit_test(a_part_is_used_in_its_holders_name),
