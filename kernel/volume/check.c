@@ -61,7 +61,7 @@ volume_check(struct volume *v, u16 *tally)
 	u16 *children = tally, *unsettled = tally + v->count;
 	u32 used[VOLUME_ROOTS_MAX + 1] = { 0 };
 
-	memset(tally, 0, 2 * v->count * sizeof(*tally));
+	memset(tally, 0, sizeof(*tally) * 2 * v->count);
 	for (u32 i = 0; i < v->count; i++) {
 		const struct volume_block *b = &v->block[i];
 
