@@ -45,7 +45,7 @@ exports_init(void)
 {
 	for (u32 i = 0; i < PLACES_MAX; i++)
 		places[i] = PLACE_NEW;
-	fabric_info.exports_max = FABRIC_LISTS * (CAP_LIST_SLOTS - 1);
+	fabric_info.exports_max = EXPORTS_MAX;
 }
 
 static u32

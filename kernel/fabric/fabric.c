@@ -75,7 +75,7 @@ start(const u8 key[32], bool small, u8 cover)
 	struct rcap_config rc = {
 		.memory = direct(0),
 		.staging_count = small ? STAGING_SMALL : STAGING_MAX,
-		.exports_max = PLACES_MAX,
+		.exports_max = EXPORTS_MAX,
 		.ops_max = PENDING_MAX + DROPS_ROOM,
 		.grants_max = GRANTS_MAX,
 		.endpoints_max = ENDPOINTS_MAX,

@@ -23,6 +23,7 @@
 #define NONE 0xffffffffu
 #define PENDING_MAX (FABRIC_QUEUES_MAX * FABRIC_OPEN_MAX)
 #define PLACES_MAX (FABRIC_LISTS * CAP_LIST_SLOTS)
+#define EXPORTS_MAX (FABRIC_LISTS * (CAP_LIST_SLOTS - 1))	// slot 0 is nobody's
 #define STAGING_MAX 64u		// pages; a peer has at most half of them
 
 struct fabric {
