@@ -71,6 +71,7 @@ enum victim {
 	VICTIM_OWNER,
 	VICTIM_READER,
 	VICTIM_REQUESTER,	// somebody with a word busy
+	VICTIM_COPY,		// the home or the owner
 	VICTIM_COUNT
 };
 

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "dsm/core/planted.h"
 #include "harness/dsmsim/dsmsim.h"
 #include "kernel/base/assert.h"
 
@@ -190,7 +191,7 @@ look(struct sim *sim, struct node *node)
 		return WAITS;
 	said = node->frames[h->at][0];
 	if (h->at < SAID && got == COH_HERE) {
-		h->is_anew |= h->at && said != h->said;
+		h->is_anew |= h->at && said != h->said && !DSM_BUG_IS(SAID_BY_HALF);
 		h->said = MAX(h->said, said);
 	}
 	h->is_anew |= got == COH_LOST;

@@ -106,6 +106,9 @@ has_role(const struct sim *sim, u32 index, enum victim role)
 		return node->holdings[0].bind == COH_BIND_WRITE;
 	case VICTIM_READER:
 		return node->holdings[0].bind == COH_BIND_READ;
+	case VICTIM_COPY:
+		return has_role(sim, index, VICTIM_HOME) ||
+		       has_role(sim, index, VICTIM_OWNER);
 	case VICTIM_REQUESTER:
 		for (u32 i = 0; i < COH_TX_MAX; i++) {
 			// fetch.c: holders are being asked

@@ -15,9 +15,10 @@ AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "EARLY_FENCE": "storm",
          "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish",
-         "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "RESET_STAYS": "heat"}
+         "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "RESET_STAYS": "heat",
+         "SAID_BY_HALF": "said"}
 # What is rarer still: seeds from there.
-FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400}
+FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400, "SAID_BY_HALF": 300}
 
 
 @pytest.fixture(scope="module", autouse=True)
