@@ -281,23 +281,32 @@ case_weights(void)
 	}
 }
 
-// ---- crowd: one peer measured, the others load the same owner, or another node
+// ---- crowd, hostile: one peer measured, the others load the same owner, or another node
+
+struct others {
+	u16 mtu;
+	u32 count;		// of all peers, the one that is measured among them
+	u64 own_pause_ns;	// of that one, between two pages
+	u32 flights;		// of each other
+	u64 pause_ns;
+	u8 weight;		// of every capability
+};
 
 static void
-crowd_run(u32 peers, u32 loaded, u64 *p50, u64 *p99)
+others_run(const struct others *o, u32 loaded, u64 *p50, u64 *p99)
 {
 	u32 first = 2;
 
-	begin(peers + first, first, 1500);
+	begin(o->count + first, first, o->mtu);
 	load_add(&(struct load){
-		.node = first, .held = flow_grant(0, first, 7, 0, 16), .environment = 7,
-		.op = OP_READ, .bytes = PAGE, .flights = 1, .count = 3000,
-		.pause_ns = NS_PER_MS, .noted = true });
-	for (u32 i = first + 1; i < peers + first; i++)
+		.node = first, .environment = 7, .op = OP_READ, .bytes = PAGE,
+		.held = flow_grant_weighed(0, first, 7, 0, 16, 0, o->weight),
+		.flights = 1, .count = 3000, .pause_ns = o->own_pause_ns, .noted = true });
+	for (u32 i = first + 1; i < o->count + first; i++)
 		load_add(&(struct load){
-			.node = i, .held = flow_grant(loaded, i, 7, 0, 16),
-			.environment = 7, .op = OP_READ, .bytes = PAGE, .flights = 1,
-			.pause_ns = 200 * NS_PER_MS });
+			.node = i, .environment = 7, .op = OP_READ, .bytes = PAGE,
+			.held = flow_grant_weighed(loaded, i, 7, 0, 16, 0, o->weight),
+			.flights = o->flights, .pause_ns = o->pause_ns });
 	loads_run(LIMIT);
 	*p50 = loads_quantile(0.5);
 	*p99 = loads_quantile(0.99);
@@ -307,14 +316,41 @@ crowd_run(u32 peers, u32 loaded, u64 *p50, u64 *p99)
 static void
 case_crowd(u64 number)
 {
-	u32 peers = (u32)number;
+	struct others crowd = { .mtu = 1500, .count = (u32)number, .own_pause_ns = NS_PER_MS,
+				.flights = 1, .pause_ns = 200 * NS_PER_MS };
 	u64 here50, here99, there50, there99;
 
-	crowd_run(peers, 0, &here50, &here99);
-	crowd_run(peers, 1, &there50, &there99);
+	others_run(&crowd, 0, &here50, &here99);
+	others_run(&crowd, 1, &there50, &there99);
 	printf("crowd peers=%u p50_us=%.0f p99_us=%.0f control_p50_us=%.0f "
-	       "control_p99_us=%.0f ratio=%.3f\n", peers, us(here50), us(here99),
+	       "control_p99_us=%.0f ratio=%.3f\n", crowd.count, us(here50), us(here99),
 	       us(there50), us(there99), (double)here50 / (double)there50);
+}
+
+// Three read as fast as the one that is measured, or with more under way.
+static void
+hostile_row(u16 mtu, u32 flights, u8 weight)
+{
+	struct others three = { .mtu = mtu, .count = 4, .flights = flights, .weight = weight };
+	u64 here50, here99, there50, there99;
+
+	others_run(&three, 0, &here50, &here99);
+	others_run(&three, 1, &there50, &there99);
+	printf("hostile mtu=%u each=%u weight=%u p50_us=%.0f p99_us=%.0f control_p99_us=%.0f "
+	       "times=%.2f\n", mtu, flights, weight, us(here50), us(here99), us(there99),
+	       (double)here99 / (double)there99);
+}
+
+static void
+case_hostile(void)
+{
+	static const u16 mtus[] = { 1500, 9000 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(mtus); i++) {
+		hostile_row(mtus[i], 1, 16);
+		hostile_row(mtus[i], 16, 16);
+		hostile_row(mtus[i], 16, 32);
+	}
 }
 
 // ---- faults: each effect once, whatever happens to frames
@@ -367,6 +403,7 @@ static const struct flow_case {
 	{ "own", case_own, NULL, 0, 0 },
 	{ "delegate", case_delegate, NULL, 0, 0 },
 	{ "weights", case_weights, NULL, 0, 0 },
+	{ "hostile", case_hostile, NULL, 0, 0 },
 	{ "crowd", NULL, case_crowd, 2, FLOW_NODES - 2 },
 	{ "faults", NULL, case_faults, 2, 1000000000 },
 };
@@ -380,6 +417,7 @@ static const struct argp_option words[] = {
 	{ "own", 0, NULL, OPTION_DOC, "the same; the transfer has a window of its own", 2 },
 	{ "delegate", 0, NULL, OPTION_DOC, "a capability is passed on to a third node", 2 },
 	{ "weights", 0, NULL, OPTION_DOC, "who is served how much when there is too little", 2 },
+	{ "hostile", 0, NULL, OPTION_DOC, "one peer, and three that take what they can", 2 },
 	{ "crowd PEERS", 0, NULL, OPTION_DOC, "one peer, and others that load its owner", 2 },
 	{ "faults OPERATIONS", 0, NULL, OPTION_DOC, "each effect once, whatever frames meet", 2 },
 	{ 0 },

@@ -89,6 +89,16 @@ def test_weights():
         assert float(row["goodput_mib"]) >= 140, row
 
 
+def test_hostile():
+    """Three members that read as fast as another do not slow it to half; weights protect it
+    from such as have more under way."""
+    found = {(row["mtu"], row["each"], row["weight"]): row for row in rows("hostile")}
+    for mtu in ("1500", "9000"):
+        fair, greedy, weighed = (float(found[mtu, *how]["times"])
+                                 for how in (("1", "16"), ("16", "16"), ("16", "32")))
+        assert fair <= 2.0 and weighed <= min(3.0, greedy / 2), found
+
+
 @pytest.mark.parametrize("peers", ["2", "64", "1022"])
 def test_crowd(peers):
     """One peer's reads are as fast when the others load the same owner."""
