@@ -83,7 +83,9 @@ op_answer(struct rcap *rcap, u64 now, const struct link_event *event)
 		answer_done(rcap, now, op, &event->frame);
 		break;
 	case STATUS_NOT_DONE:
-		op_end(rcap, now, op, RCAP_NOT_DONE, (enum wire_code)r->code);
+		// Of an answer that came in part, the bytes are here: it has run.
+		op_end(rcap, now, op, op->have ? RCAP_UNKNOWN_FINAL : RCAP_NOT_DONE,
+		       (enum wire_code)r->code);
 		break;
 	case STATUS_PARTIAL:
 		op_end(rcap, now, op, RCAP_UNKNOWN_FINAL, (enum wire_code)r->code);
