@@ -53,7 +53,7 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 {
 	struct rig_node *n = host;
 
-	for (u32 i = 0; i < n->places; i++) {
+	for (u32 i = 0; i < n->places && !n->asked_full; i++) {
 		const struct rcap_remote *has = &n->place[i].remote;
 
 		if (has->peer != remote->peer || has->slot != remote->slot ||
@@ -65,7 +65,7 @@ rcap_host_asked(void *host, const struct rcap_remote *remote,
 			(struct rig_asked){ *remote, *recall, deadline, n->rig->now };
 		return CODE_NONE;
 	}
-	return CODE_ENTRY;
+	return n->asked_full ? CODE_TABLE : CODE_ENTRY;
 }
 
 void

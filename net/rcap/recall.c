@@ -5,9 +5,10 @@
 // owner waits for the time alone.
 //
 // A request that is lost is sent again by the link; one whose session ended, when
-// there is one again, until the deadline. What was taken is told once more, so that
-// the holder's node can say so to whom it concerns; such a record stays until it is
-// heard, or the holder's node is in another life, or its place is wanted.
+// there is one again, and one for which the holder has no room, each RETRY_NS, until the
+// deadline. What was taken is told once more, so that the holder's node can say so to whom
+// it concerns; such a record stays until it is heard, or the holder's node is in another
+// life, or its place is wanted.
 //
 // Invariants, walked by rcap_check(): A1 an entry is asked for by one record at most;
 // A2 none is open behind its deadline, once a tick has seen that; A3 what is told is
@@ -113,9 +114,10 @@ recall_ended(struct rcap *rcap, u64 now, const struct rcap_op *op)
 	if (r->state == RECALL_FREE || r->turn != op->entry_generation)
 		return;
 	r->under_way = false;
+	// CODE_TABLE: for who holds it there is no room for one more request now.
 	r->heard = op->outcome == RCAP_DONE ||
 		   (op->outcome == RCAP_NOT_DONE && op->code != CODE_PEER &&
-		    op->code != CODE_WINDOWS);
+		    op->code != CODE_WINDOWS && op->code != CODE_TABLE);
 	r->retry_at = now + RETRY_NS;
 	rcap->chores_at = 0;
 }

@@ -326,6 +326,25 @@ a_request_is_sent_until_it_is_heard(void **state)
 }
 
 // A part that was derived for a third node goes, or gets shorter, with what it is of.
+// Who is asked for too much has not heard it: it is asked again when it may have room.
+static void
+a_full_holder_is_asked_again(void **state)
+{
+	u32 place = warm_pair(1500);
+
+	(void)state;
+	holder->asked_full = true;
+	assert_int_equal(recall(entry_at(place), 3, SOON), CODE_NONE);
+	rig_run(&rig, SOON / 4);
+	assert_int_equal(holder->asked_count, 0);
+	holder->asked_full = false;
+	rig_run(&rig, SOON / 2);
+	was_asked(1, 1, false);
+	rig_run(&rig, SOON);
+	over(1, 0, 3);
+	rig_end(&rig);
+}
+
 static void
 third_parties_lose_with_the_holder(void **state)
 {
@@ -482,6 +501,7 @@ main(void)
 		cmocka_unit_test(nor_do_those_who_begin_anew),
 		cmocka_unit_test(nor_does_an_older_version),
 		cmocka_unit_test(a_request_is_sent_until_it_is_heard),
+		cmocka_unit_test(a_full_holder_is_asked_again),
 		cmocka_unit_test(third_parties_lose_with_the_holder),
 		cmocka_unit_test(an_owner_speaks_of_its_own),
 		cmocka_unit_test(the_table_has_an_end),

@@ -93,6 +93,7 @@ struct rig_node {
 	u64 invoke_ns;		// what it says that it takes
 	struct rig_asked asked[16];	// modulo
 	u32 asked_count;
+	bool asked_full;	// who holds is asked for too much already
 	struct rcap_recalled recalled[16];
 	u32 recalled_count;
 	u64 recalled_at;
