@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tables of features: what DEOS is said to have names the tests that show it."""
+"""The tables of features, and of promises: what DEOS is said to have names the tests that
+show it."""
 
 from __future__ import annotations
 
@@ -71,3 +72,14 @@ def test_what_is_there_names_its_tests(row: list[str]) -> None:
     assert bool(tests) == (row[1] != "N")
     for path, name in tests:
         assert is_run(path, name), (path, name)
+
+
+def test_each_promise_names_its_tests() -> None:
+    """docs/SAFETY.md: nine, each with tests that are run."""
+    lines = re.findall(r"^\| (P\d) \|.*\| ([^|]*) \|$", (ROOT / "docs/SAFETY.md").read_text(), re.M)
+    assert [name for name, _ in lines] == [f"P{number}" for number in range(1, 10)]
+    for name, cell in lines:
+        tests = named(cell)
+        assert tests, name
+        for path, test in tests:
+            assert is_run(path, test), (path, test)
