@@ -7,14 +7,15 @@
 //	three that were sent later are answered, this one is not
 //	its timer ran out: srtt + 4 rttvar, from the second time in a row on doubled
 //
-// The first two only when it was sent more than a round trip ago: frames may
+// The first two only when it was sent more than half a round trip ago: frames may
 // overtake each other a little. The second not of what a device answers, in an order
 // of its own, once it is known to have come. While no frame is seen to be lost the timer
 // has a floor of 16 ms, so that it costs nothing; while some are, of 2 ms for what a
 // device answers or the peer has put off, and of a tenth of that for all else. Then what
-// is missing of an answer is waited for half a round trip and no longer. That a timer ran
-// out is no sign of loss: a processor may have been away. Whether the answer is to the
-// first copy says it.
+// is missing of an answer is waited for half a round trip and no longer. But while three
+// are open that were sent later the floor stays: they tell, without an interrupt.
+// That a timer ran out is no sign of loss: a processor may have been away. Whether the
+// answer is to the first copy says it.
 //
 // `open` and its like are bitmaps by number modulo WIRE_WINDOW; numbers in
 // [done, next) span less than that, so a bit stands for one number.
@@ -41,29 +42,43 @@ ask_find(const struct links *links, const struct link_peer *peer, u32 number)
 	return ask->number == number ? ask : NULL;
 }
 
-// A timer that runs out for nothing costs an interrupt, so while none is lost they are
-// rare; one that was told to come again comes soon.
-static u64
-rto_floor_ns(const struct link_peer *peer, const struct link_ask *ask, bool soon)
+// Will answers to others tell of its loss? So many are open that were sent later, the
+// last of them with a timer that is short.
+static bool
+others_tell(const struct link_peer *peer, const struct link_asker *asker,
+	    const struct link_ask *ask)
 {
-	if (soon)
-		return LINK_RTO_LOSSY_NS;
-	return peer->lossy || ask->flags & ASK_POSTPONED ? LINK_RTO_MIN_NS
-							 : LINK_RTO_CALM_NS;
+	u64 later = asker->open & number_mask(ask->after, peer->next - ask->after);
+
+	return __builtin_popcountll(later) >= (int)PASSED_MAX;
+}
+
+// A timer that runs out for nothing costs an interrupt, so while none is lost, or others
+// tell, they are rare; one that was told to come again comes soon.
+static u64
+rto_floor_ns(const struct link_peer *peer, const struct link_asker *asker,
+	     const struct link_ask *ask)
+{
+	if (ask->flags & ASK_POSTPONED)
+		return LINK_RTO_MIN_NS;
+	if (!peer->lossy || others_tell(peer, asker, ask))
+		return LINK_RTO_CALM_NS;
+	return ask->flags & ASK_DEVICE ? LINK_RTO_MIN_NS : LINK_RTO_LOSSY_NS;
 }
 
 static u64
-rto_ns(const struct link_peer *peer, const struct link_ask *ask)
+rto_ns(const struct link_peer *peer, const struct link_asker *asker,
+       const struct link_ask *ask)
 {
-	bool soon = peer->lossy && !(ask->flags & (ASK_POSTPONED | ASK_DEVICE));
+	u64 floor = rto_floor_ns(peer, asker, ask);
 	u64 rto = peer->rtt_us ? (u64)(peer->rtt_us +
 				       MAX(4u * peer->rtt_var_us, peer->rtt_us / 2)) *
 					 NS_PER_US
 			       : RTO_START_NS;
 
-	if (soon && ask->flags & ASK_PARTIAL)
+	if (floor == LINK_RTO_LOSSY_NS && ask->flags & ASK_PARTIAL)
 		return MAX((u64)peer->rtt_us * NS_PER_US / 2, RTO_PART_NS);
-	rto = MAX(rto, rto_floor_ns(peer, ask, soon));
+	rto = MAX(rto, floor);
 	rto <<= MIN(ask->backoff > 1 ? ask->backoff - 1u : 0, 7u);
 	return MIN(rto, LINK_RTO_MAX_NS);
 }
@@ -176,6 +191,9 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 	struct link_ask *ask = ask_find(links, peer, number);
 
 	ASSERT(ask);
+
+	struct link_asker *asker = &links->asker[peer->asker];
+
 	ask->sent_at = now;
 	ask->after = peer->next;
 	ask->passed = 0;
@@ -186,8 +204,8 @@ links_sent(struct links *links, u64 now, u16 peer_index, u32 number)
 		links->counters.resends++;
 		counts_of(links, peer)->resends++;
 	}
-	links->asker[peer->asker].resend &= ~number_bit(number);
-	peer_due_by(links, peer, now + rto_ns(peer, ask));
+	asker->resend &= ~number_bit(number);
+	peer_due_by(links, peer, now + rto_ns(peer, asker, ask));
 }
 
 void
@@ -212,10 +230,13 @@ links_worked(struct links *links, u16 peer_index, u32 number)
 	ask->flags |= ASK_DEVICE;
 }
 
+// Was it sent so long ago that later ones are there before it because it was lost, not
+// because frames overtook it? That is asked once some did (RFC 8985 calls it reordering).
 static bool
-round_trip_ago(const struct link_peer *peer, const struct link_ask *ask, u64 now)
+overtaken_by_far(const struct link_peer *peer, const struct link_ask *ask, u64 now)
 {
-	u64 tolerance = (u64)(peer->rtt_us + peer->rtt_us / 4) * NS_PER_US;
+	u64 rtt = (u64)peer->rtt_us * NS_PER_US;
+	u64 tolerance = peer->disorderly ? rtt + rtt / 4 : rtt / 2;
 
 	if (ask->flags & ASK_PARTIAL)
 		tolerance /= 4;
@@ -231,10 +252,11 @@ ask_again(struct links *links, struct link_peer *peer, u32 number)
 
 // Later ones are there before it: it was lost.
 static void
-ask_lost(struct links *links, struct link_peer *peer, u32 number)
+ask_lost(struct links *links, struct link_peer *peer, struct link_ask *ask)
 {
 	peer->lossy = LOSSY_ANSWERS;
-	ask_again(links, peer, number);
+	ask->missed = true;
+	ask_again(links, peer, ask->number);
 }
 
 // Is the answer one to an earlier copy, for which we did not wait long enough? It comes
@@ -243,16 +265,24 @@ ask_lost(struct links *links, struct link_peer *peer, u32 number)
 static bool
 too_hasty(const struct link_peer *peer, const struct link_ask *ask, u32 rtt_us)
 {
-	return (ask->flags & ASK_PACED && rtt_us < peer->base_us * 3u / 4) ||
+	u32 least_us = ask->flags & ASK_PACED ? peer->base_us * 3u / 4
+		       : ask->flags & ASK_QUICK ? peer->quick_us / 2u : 0;
+
+	return rtt_us < least_us ||
 	       (ask->copies == 2 && peer->proven_at + NS_PER_US <= ask->sent_at);
 }
 
-// What was sent again is answered: the way loses frames, or the timer was too short.
+// What was sent again is answered: the way loses frames, or the timer was too short, or,
+// when it was not the timer, frames overtake each other.
 static void
 learn_from_copies(struct link_peer *peer, const struct link_ask *ask, u32 rtt_us)
 {
-	if (!SOMETIMES_IF(TIMER_HASTY, too_hasty(peer, ask, rtt_us)))
+	if (!SOMETIMES_IF(TIMER_HASTY, too_hasty(peer, ask, rtt_us))) {
 		peer->lossy = LOSSY_ANSWERS;
+		return;
+	}
+	if (ask->missed && !peer->disorderly)
+		peer->disorderly = true;
 	else if (peer->rtt_us < RTT_MOST_US)
 		peer->rtt_us += peer->rtt_us / 4 + 1;
 }
@@ -298,7 +328,8 @@ links_progress(struct links *links, u64 now, u16 peer_index, u32 number)
 	if (!peer->lossy)
 		return;
 	ask->sent_at = now;
-	peer_due_by(links, peer, now + rto_ns(peer, ask));
+	peer_due_by(links, peer,
+		    now + rto_ns(peer, &links->asker[peer->asker], ask));
 }
 
 // Is its answer's place among the others no sign of anything? A device answers in an
@@ -328,9 +359,10 @@ overtake(struct links *links, u64 now, struct link_peer *peer, u32 number)
 			continue;
 		if (ask->passed < PASSED_MAX)
 			ask->passed++;
-		if (SOMETIMES_IF(AGAIN_ANSWERED, ask->passed == PASSED_MAX &&
-						 round_trip_ago(peer, ask, now)))
-			ask_lost(links, peer, ask->number);
+		if (SOMETIMES_IF(AGAIN_ANSWERED,
+				 ask->passed == PASSED_MAX &&
+					 overtaken_by_far(peer, ask, now)))
+			ask_lost(links, peer, ask);
 	}
 }
 
@@ -403,14 +435,14 @@ ask_seen(struct links *links, u64 now, struct link_peer *peer, u32 newest,
 
 		if (ask->flags & ASK_POSTPONED ||
 		    number_diff(newest + 1, ask->after) <= 0 ||
-		    !round_trip_ago(peer, ask, now))
+		    !overtaken_by_far(peer, ask, now))
 			continue;
 		seen &= behind;
 		if (SOMETIMES_IF(AGAIN_SEEN,
 				 __builtin_popcountll(seen & number_mask(ask->after,
 									 later)) >=
 				 (int)PASSED_MAX))
-			ask_lost(links, peer, ask->number);
+			ask_lost(links, peer, ask);
 	}
 }
 
@@ -423,12 +455,13 @@ timers_run_out(struct links *links, u64 now, struct link_peer *peer,
 
 		if (PLANTED(BUG_POSTPONED) && ask->flags & ASK_POSTPONED)
 			continue;
-		if (now < ask->sent_at + rto_ns(peer, ask) && !FAULT_POINT(EARLY_TIMER))
+		if (now < ask->sent_at + rto_ns(peer, asker, ask) && !FAULT_POINT(EARLY_TIMER))
 			continue;
 		SOMETIMES_WHEN(TIMER_DOUBLED, ask->backoff > 1);
 		SOMETIMES_WHEN(AGAIN_PART, peer->lossy && ask->flags & ASK_PARTIAL);
 		links->counters.timeouts++;
 		counts_of(links, peer)->timeouts++;
+		ask->missed = false;
 		if (ask->backoff < 255)
 			ask->backoff++;
 		if (!(ask->flags & ASK_POSTPONED))
@@ -450,7 +483,8 @@ ask_timer(struct links *links, u64 now, struct link_peer *peer)
 	if (SOMETIMES_IF(PATH_DOUBTED_HERE, peer->timeouts >= TIMEOUTS_NARROW) ||
 	    FAULT_POINT(PATH_DOUBTED)) {
 		peer->carries_here = peer->carries_there = 0;
-		peer->probes = peer->timeouts = 0;
+		peer->probes = 0;
+		peer->timeouts = 0;
 		if (path_probing(peer))
 			say_add(links, peer, SAY_PATH);
 	}
@@ -468,7 +502,7 @@ ask_due(const struct links *links, const struct link_peer *peer)
 		const struct link_ask *ask = &asker->at[__builtin_ctzll(open)];
 
 		if (!PLANTED(BUG_POSTPONED) || !(ask->flags & ASK_POSTPONED))
-			due = min_u64(due, ask->sent_at + rto_ns(peer, ask));
+			due = min_u64(due, ask->sent_at + rto_ns(peer, asker, ask));
 	}
 	return due;
 }

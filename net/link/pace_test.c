@@ -118,6 +118,7 @@ long_ones_are_passed_so_often_only(void **state)
 	u32 place = pair(1500), last = 0;
 
 	(void)state;
+	rig.spread_ns = 1;
 	for (u32 i = 0; i < 40; i++)
 		assert_true(submit(1, place, OP_READ, PAGE, ENV, i) != RCAP_NONE);
 	for (u32 i = 0; i < 80; i++)

@@ -124,8 +124,10 @@ session_confirm(struct links *links, u64 now, struct link_peer *peer)
 	peer->rtt_us = peer->rtt_var_us = 0;
 	peer->base_us = peer->quick_us = 0;
 	peer->lossy = 0;
+	peer->disorderly = false;
 	peer->carries_here = peer->carries_there = 0;
-	peer->probes = peer->timeouts = 0;
+	peer->probes = 0;
+	peer->timeouts = 0;
 	peer->turn = peer->their_turn = peer->turn_kept = 0;
 	peer->session = ++links->sessions;
 	links->counters.sessions++;

@@ -99,7 +99,8 @@ struct link_peer {
 	u8 news, say;		// bits; on the list while listed
 	u8 news_listed : 4, say_listed : 4;	// bools
 	u8 held;		// see links_hold()
-	u8 probes;
+	u8 probes : 4;
+	u8 disorderly : 4;	// bool: in this session frames overtook others by far
 	u8 timeouts;		// in a row
 	u8 grant;		// what its header says
 	u8 kept;		// the most that it may still act on
@@ -154,7 +155,8 @@ struct link_ask {
 	u8 frames, landing;
 	u8 copies;		// sent so far
 	u8 backoff;		// timers that ran out since a word of its answer came
-	u8 passed;		// later ones that were answered since
+	u8 passed : 4;		// later ones that were answered since
+	u8 missed : 4;		// bool: not its timer had it sent again, others did
 	u8 flags;		// enum ask_flag, and its lane
 };
 

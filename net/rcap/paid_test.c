@@ -55,7 +55,7 @@ a_read_behind_a_swap_is_weighed(void **state)
 		rig_run(&rig, 10 * NS_PER_MS);
 	}
 	assert_int_equal(owner()->serve.count, MANY - 16);
-	assert_in_range(served(2) - second, 4, 7);
+	assert_in_range(served(2) - second, 3, 7);
 	rig.node[0].engaged = false;
 	assert_true(rig_wait(&rig, 2, 3 * MANY, NS_PER_SECOND));
 	for (u32 i = 2 * MANY; i < 3 * MANY; i++)

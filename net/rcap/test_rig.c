@@ -37,7 +37,7 @@ queue(struct rig *rig, u32 from, u32 to, const u8 *bytes, u32 len)
 	    (rig->narrow[from][to] && len > rig->narrow[from][to]))
 		return;
 	ASSERT(rig->frames < RIG_FRAMES);
-	frame->at = rig->now + rig->way_ns + prng_below(&rig->prng, 5000);
+	frame->at = rig->now + rig->way_ns + prng_below(&rig->prng, rig->spread_ns);
 	if (chance(rig, rig->delay))
 		frame->at += prng_below(&rig->prng, rig->delay_ns);
 	frame->to = to;
@@ -188,6 +188,7 @@ rig_start(struct rig *rig, u32 nodes, u64 seed, u16 mtu, u16 grant_pool)
 	rig->mtu = mtu;
 	rig->grant_pool = grant_pool;
 	rig->way_ns = 20 * NS_PER_US;
+	rig->spread_ns = 5 * NS_PER_US;
 	rig->delay_ns = NS_PER_MS;
 	prng_seed(&rig->prng, seed);
 	rig->frame = calloc(RIG_FRAMES, sizeof(*rig->frame));

@@ -116,6 +116,7 @@ struct rig {
 	struct prng prng;
 	u32 loss, repeat, delay, corrupt;	// of 1000
 	u64 way_ns;		// of every frame, at least
+	u64 spread_ns;		// and so much more at most; 1: none overtakes another
 	u64 delay_ns;
 	bool cut[RIG_NODES][RIG_NODES];		// from, to
 	u32 narrow[RIG_NODES][RIG_NODES];	// longer frames are lost; 0: none
