@@ -99,6 +99,15 @@ derive(u32 list, u32 slot, u32 target, u32 rights, u64 base, u64 count)
 	return cap;
 }
 
+// Who hears that a capability for blocks is taken back, or the right to write by it, may
+// write there before the sweep: not before what the disk has of its holder's.
+static void
+settle_first(const struct cap *cap)
+{
+	if (cap->type == CAP_BLOCKS)
+		queue_fabric_withdrawn(cap->base, cap->count);
+}
+
 // Of a grant that did not come about. Its holder may have had it for a moment and
 // derived from it: then it is swept away with that.
 static void
@@ -301,6 +310,8 @@ rcap_host_protect(void *host, u32 node, u8 rights)
 {
 	(void)host;
 	places[place_of(&caps.pool[node])].rights &= rights;
+	if (!(rights & CAP_WRITE))
+		settle_first(&caps.pool[node]);
 	rcap_revoked(fabric.rcap);
 }
 
@@ -376,9 +387,7 @@ rcap_host_revoke(void *host, u32 node, bool self)
 	(void)host;
 	ASSERT(cap->type != CAP_NONE && cap->list >= FABRIC_LIST_FIRST);
 	cap_cut(&caps, node, self);
-	// Whoever hears that it is done may write these blocks before the sweep.
-	if (cap->type == CAP_BLOCKS)
-		queue_fabric_withdrawn(cap->base, cap->count);
+	settle_first(cap);
 	rcap_revoked(fabric.rcap);
 	sweep_again = true;
 	fabric.due = 0;
@@ -404,8 +413,7 @@ fabric_export_gone(const struct cap *removed, u32 node)
 	*place = PLACE_NEW;
 	fabric_info.exports--;
 	rcap_revoked(fabric.rcap);
-	if (removed->type == CAP_BLOCKS)
-		queue_fabric_withdrawn(removed->base, removed->count);
+	settle_first(removed);
 	if (was.entry != NONE) {
 		rcap_taken(fabric.rcap, was.entry);
 		rcap_unexport(fabric.rcap, was.entry);
@@ -434,8 +442,7 @@ fabric_export_shortened(const struct cap *part, u32 node)
 {
 	u32 entry = entry_of(node, places[place_of(part)].entry);
 
-	if (part->type == CAP_BLOCKS)
-		queue_fabric_withdrawn(part->base, part->count);
+	settle_first(part);
 	if (entry == NONE)
 		return;
 	rcap_shortened(fabric.rcap, entry, caps.pool[node].count);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Capabilities for blocks that other nodes lose while their operations are with the disk:
-// these count as orphans' from then on, so that nobody's later write goes before them,
-// whichever way the capability went. The tree is the kernel's, the core a stub.
+// Capabilities for blocks that other nodes lose, or may not write by any more, while their
+// operations are with the disk: these count as orphans' from then on, so that nobody's later
+// write goes before them, whichever way the capability went. The tree is the kernel's, the
+// core a stub.
 //
 // links: kernel/fabric/exports.c kernel/cap/cap.c harness/testing/host_assert.c
 
@@ -200,12 +201,28 @@ a_holder_that_is_expelled(void **state)
 	assert_false(cap_is_live(&caps, node, generation));
 }
 
+// Nor who has taken from one the right to write.
+static void
+a_holder_that_may_write_no_more(void **state)
+{
+	u32 generation, node = begin(&generation);
+
+	(void)state;
+	rcap_host_protect(NULL, node, CAP_WRITE);
+	assert_int_equal(count, 0);
+	rcap_host_protect(NULL, node, CAP_READ);
+	assert_int_equal(first, BASE);
+	assert_int_equal(count, COUNT);
+	assert_true(cap_is_live(&caps, node, generation));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grant_that_nobody_confirmed),
 		cmocka_unit_test(a_holder_that_is_expelled),
+		cmocka_unit_test(a_holder_that_may_write_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
