@@ -352,7 +352,7 @@ struct fabric_control {
 	u8 reserved0[56];
 	u32 submit_head;	// written by the environment
 	u32 complete_tail;	// written by the environment
-	u32 window;		// likewise: see below
+	u32 window;		// likewise: see above
 	u8 reserved1[52];
 	struct fabric_complete complete[FABRIC_COMPLETE_SLOTS];
 	struct fabric_submit submit[FABRIC_SUBMIT_SLOTS];
