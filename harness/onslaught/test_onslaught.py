@@ -49,6 +49,15 @@ def test_nothing_gets_through():
     assert run().stdout == done.stdout
 
 
+def test_a_million_guesses():
+    """Of a member's, at what it was not given: each is refused, and by each reason."""
+    done = run("--row", "guess", "--guesses", "1000000")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [int(n) for n in ROW.findall(done.stdout)[0][1:]] == [1_000_000, 0, 1_000_000, 0]
+    for words in ("no capability in that slot", "no such generation", "given to somebody else"):
+        assert re.search(rf"^ +[1-9]\d* refused: .*{words}", done.stdout, re.M), words
+
+
 @pytest.mark.parametrize("bug", ["REPLAY", "SESSION_KEY", "HOLDER", "GENERATION", "RANGE",
                                  "RIGHTS", "ERA"])
 def test_planted_bugs_are_found(bug: str):
