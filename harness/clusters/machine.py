@@ -226,7 +226,10 @@ class Machine:
 
     def _qmp_answer(self, readline, command: str) -> object:
         while True:
-            answer = json.loads(readline() or '{"error": {"desc": "QEMU closed its monitor"}}')
+            line = readline()
+            if not line.endswith("\n"):
+                raise Failure(f"{self.name}: {command}: QEMU closed its monitor")
+            answer = json.loads(line)
             if "error" in answer:
                 raise Failure(f"{self.name}: {command}: {answer['error']['desc']}")
             if "return" in answer:  # else it is an event

@@ -61,6 +61,7 @@ class Node:
         self.served_after: float | None = None  # seconds from start to the first 200
         self.probe: Probe | None = None
         self.told_down = False
+        self.unreached = ""  # why no port leads to it, as said last
         self.looked_at = 0  # the log's size then
         self.panic_since: float | None = None
 

@@ -89,6 +89,8 @@ def spawn(words: list[str], folder: Path, log: Path | int, *, inside: int | None
         return subprocess.Popen([*prefix, *words], cwd=folder, stdin=subprocess.DEVNULL,
                                 stdout=errors if output is None else output, stderr=errors,
                                 process_group=0)
+    except OSError as error:
+        raise Failure(f"{words[0]} cannot be started: {error.strerror}") from error
     finally:
         if not isinstance(errors, int):
             errors.close()

@@ -27,20 +27,22 @@ class Report:
         if not self.is_live or text == self._shown:
             return
         columns = shutil.get_terminal_size().columns
-        self.progress.write(ERASE + text[:columns - 1])
-        self.progress.flush()
+        self._write(self.progress, ERASE + text[:columns - 1])
         self._shown = text
 
     def _line(self, stream: TextIO, text: str) -> None:
         if self._shown:
-            self.progress.write(ERASE)
-            self.progress.flush()
+            self._write(self.progress, ERASE)
             self._shown = ""
+        self._write(stream, text + "\n")
+
+    @staticmethod
+    def _write(stream: TextIO, text: str) -> None:
         try:
-            stream.write(text + "\n")
+            stream.write(text)
             stream.flush()
-        except (BrokenPipeError, ValueError):
-            pass  # whoever read this has gone; the run goes on
+        except (OSError, ValueError):
+            pass  # whoever read this has gone, or a disk is full; the run goes on
 
     def step(self, text: str) -> None:
         """A line that stays."""

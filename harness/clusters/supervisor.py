@@ -17,12 +17,13 @@ import selectors
 import signal
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from . import unixpath
 from .api import AGENT_PORT
-from .failure import Failure, Usage
+from .failure import Failure, Usage, in_a_line
 from .machine import Machine, mtu_word
 from .node import WEB_PORT, Node, mac_of, uuid_of
 from .options import NODES_MAX, Options, check_port, choose, free_port
@@ -101,11 +102,11 @@ class Supervisor:
         except Stop:
             self.say.step("taking everything down")
             return 0
-        except Failure as error:
-            self.failed = str(error)
+        except Exception as error:  # whatever it is, a line says so, and `status` repeats it
+            self.failed = in_a_line(error)
             self.keep |= self.ready and self.service is not None
             self.say.step(self.failed)
-            return error.status
+            return error.status if isinstance(error, Failure) else 1
         finally:
             for number in signals:
                 signal.signal(number, signal.SIG_IGN)
@@ -231,7 +232,8 @@ class Supervisor:
             self.uplink.stop()
         self.state.clean(disks=not self.keep)
         if self.failed and self.ready:
-            self.state.write({"failed": self.failed})
+            with suppress(OSError):  # its folder may be why it failed
+                self.state.write({"failed": self.failed})
 
     # ---- a turn of the loop ----
 
@@ -257,8 +259,7 @@ class Supervisor:
             return
         if node.state != "up" or not node.address:
             return
-        self.forward_own_ports(node)
-        self.forward_website(node)
+        self.reach(node)
         if node.served_after is None and node.probe is None and self.is_deployed():
             node.probe = Probe(node.port, self.probe_path, self.may_lack())
         if node.probe is not None and node.probe.answered:
@@ -266,6 +267,23 @@ class Supervisor:
             node.served_after = time.monotonic() - node.started
             self.say.step(f"node {node.number} serves at {node.url} ({node.address}), "
                           f"{node.served_after:.1f} s after its start")
+
+    def reach(self, node: Node) -> None:
+        """The ports that lead to the node. Once the run is ready, one that cannot be had ends
+        nothing: that is said, and it is tried again, as long as nothing has died."""
+        assert self.uplink is not None
+        why = ""
+        try:
+            self.forward_own_ports(node)
+            self.forward_website(node)
+        except Failure as error:
+            self.uplink.check()  # what died is the better reason
+            if not self.ready:
+                raise
+            why = str(error)
+        if why and why != node.unreached:
+            self.say.step(f"node {node.number} is not reached: {why}")
+        node.unreached = why
 
     def forward_own_ports(self, node: Node) -> None:
         """The node's own ports, or others if somebody took one meanwhile."""
@@ -394,25 +412,28 @@ class Supervisor:
     def serve_command(self) -> None:
         """One client: a line in, a line out."""
         assert self.listener is not None
-        client, _ = self.listener.accept()
-        with client:
-            client.settimeout(2.0)
-            try:
-                request = json.loads(client.makefile("rb").readline(REQUEST_MAX))
-                answer = self.answer(request)
-                client.sendall(json.dumps(answer).encode() + b"\n")
-            except (OSError, ValueError):
-                return  # a client that went away, or never was one
-
-    def answer(self, request: dict) -> dict:
-        """Runs a command; errors are part of the answer."""
         try:
+            client, _ = self.listener.accept()
+            with client:
+                client.settimeout(2.0)
+                request = json.loads(client.makefile("rb").readline(REQUEST_MAX))
+                client.sendall(json.dumps(self.answer(request)).encode() + b"\n")
+        except (OSError, ValueError, RecursionError):
+            return  # a client that went away, or never was one
+
+    def answer(self, request: object) -> dict:
+        """Runs a command; errors are part of the answer, and none ends the run."""
+        try:
+            if not isinstance(request, dict):
+                raise Usage("a command is an object with a verb")
             verb = getattr(self, "verb_" + str(request.get("verb")), None)
             if verb is None:
                 raise Usage(f"the cluster that runs knows no '{request.get('verb')}'")
             return {"ok": True} | (verb(request) or {})
         except Failure as error:
             return {"ok": False, "error": str(error), "status": error.status}
+        except Exception as error:
+            return {"ok": False, "error": in_a_line(error), "status": 1}
 
     def find(self, request: dict) -> Node:
         """The node that a command names."""

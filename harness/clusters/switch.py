@@ -21,7 +21,9 @@ def ask(control: Path, command: str) -> dict:
             line = lines.readline()
     except OSError as error:
         raise Failure(f"the switch does not answer ({error.strerror or error})") from error
-    answer = json.loads(line) if line else {"ok": False, "error": "the switch ended"}
+    if not line.endswith("\n"):
+        raise Failure("the switch ended")
+    answer = json.loads(line)
     if not answer["ok"]:
         raise Failure(f"switch: {answer['error']}")
     return answer
