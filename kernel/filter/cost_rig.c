@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What it costs to find the ring of a frame, in instructions, counted one by one: a
-// child classifies frames between breakpoints, and its parent steps it from one to the
-// next (ptrace). Built like the kernel, without sanitizers, by test_cost.py.
+// What it costs to find the ring of a frame, in instructions, counted one by one
+// (harness/testing/stepped.h). Built like the kernel, without sanitizers, by test_cost.py.
 //
 // Prints "NAME FILTERS INSTRUCTIONS" a line, the mean over the frames of a case and,
 // with "-max" behind the name, the most. `linear` is what stood here before there was
 // a trie: each filter's eight words, one filter after the other.
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#undef PAGE_SIZE		// of sys/user.h
-#undef PAGE_SHIFT
-
+#include "harness/testing/stepped.h"
 #include "kernel/base/byteorder.h"
 #include "kernel/filter/claim.h"
 #include "kernel/filter/egress.h"
 
 #define FILTERS 100u
 #define FRAME_LEN 128u
-#define CASES_MAX 32u
-#define BREAKPOINT 0xccu
 #define UDP 17u
 
 static struct claims claims;
@@ -101,9 +92,9 @@ measure(u32 (*how)(const u8 *, u32), bool found)
 {
 	u32 got;
 
-	__asm__ volatile("int3" ::: "memory");
+	STEPPED_BEGIN();
 	got = how(frame, FRAME_LEN);
-	__asm__ volatile("int3" : "+r"(got) :: "memory");
+	STEPPED_END(got);
 	if ((got != 0) != found)
 		_exit(3);
 }
@@ -120,61 +111,14 @@ fill(u32 count, bool one_address)
 		    mac_of(one_address ? 0 : i / RING_FILTERS_MAX), 1000 + i);
 }
 
-// ---- the parent: starts a child for each case, and counts ----
-
-static u64 counts[FILTERS];
-static u32 count_of_counts;
-
-static u64
-to_breakpoint(pid_t child, bool step)
-{
-	struct user_regs_struct regs;
-	u64 steps = 0;
-	int status;
-
-	for (;;) {
-		ptrace(step ? PTRACE_SINGLESTEP : PTRACE_CONT, child, 0, 0);
-		if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {
-			if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !step)
-				return ~0ull;
-			fprintf(stderr, "cost_rig: the child ended: %#x\n", status);
-			exit(1);
-		}
-		if (!step)
-			return 0;
-		steps++;
-		ptrace(PTRACE_GETREGS, child, 0, &regs);
-		if ((ptrace(PTRACE_PEEKTEXT, child, regs.rip, 0) & 0xff) == BREAKPOINT)
-			break;
-	}
-	to_breakpoint(child, false);
-	return steps;
-}
-
 static void
 count(const char *name, u32 filters, void (*run)(u32))
 {
-	pid_t child = fork();
-	u64 sum = 0, most = 0, steps;
-	int status;
+	struct stepped found = stepped_run(run, filters);
 
-	if (child == 0) {
-		ptrace(PTRACE_TRACEME, 0, 0, 0);
-		raise(SIGSTOP);
-		run(filters);
-		_exit(0);
-	}
-	waitpid(child, &status, 0);
-	count_of_counts = 0;
-	while (to_breakpoint(child, false) == 0) {
-		steps = to_breakpoint(child, true);
-		counts[count_of_counts++] = steps;
-		sum += steps;
-		most = steps > most ? steps : most;
-	}
 	printf("%s %u %llu\n", name, filters,
-	       (unsigned long long)(sum / count_of_counts));
-	printf("%s-max %u %llu\n", name, filters, (unsigned long long)most);
+	       (unsigned long long)(found.sum / found.count));
+	printf("%s-max %u %llu\n", name, filters, (unsigned long long)found.most);
 }
 
 static void

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST_ONLY = ("-mcmodel=kernel", "-mno-red-zone", "-mstack-protector-guard=global", "-ffreestanding",
              "-fno-pic", "-fno-pie")
 SOURCES = ["kernel/filter/cost_rig.c", "kernel/filter/claim.c", "kernel/filter/trie.c",
-           "kernel/filter/filter.c", "kernel/base/memory.c", "harness/testing/host_assert.c"]
+           "kernel/filter/filter.c", "kernel/base/memory.c", "harness/testing/host_assert.c",
+           "harness/testing/stepped.c"]
 
 
 def kernel_flags() -> list[str]:
