@@ -124,8 +124,7 @@ struct link_slot {
 	u8 held;		// bit of each part that was taken
 	u8 status, code, clause;
 	u8 op;			// what the first frame of it said
-	u8 whole;		// likewise
-	u8 reserved;
+	u8 reserved[2];
 	u32 length;		// likewise
 	union {
 		u64 old[2];	// once it is answered
