@@ -8,6 +8,7 @@ to devices they make. Says nothing about time, so that it may run on a busy host
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--mtu", type=int, default=rig.MTU, help=f"of the link ({rig.MTU})")
     parser.add_argument("--untagged", action="store_true", help="frames carry no tags")
     parser.add_argument("--cpu", default="qemu64,+rdrand", help="QEMU's -cpu (qemu64,+rdrand)")
+    parser.add_argument("--nic", choices=rig.NICS, default=os.environ.get("BENCH_NIC", "virtio"),
+                        help=f"network card of both: {', '.join(rig.NICS)} (virtio)")
     return parser.parse_args(words)
 
 
@@ -41,6 +44,7 @@ def main(words: list[str]) -> int:
     operation = remote.Operation(chosen.verb, chosen.verb, chosen.bytes, "mean",
                                  flights=chosen.flights)
     folder = ROOT / "build/bench"
+    rig.DEVICES.nic = chosen.nic
     try:
         session = Session(("deos",), 1, 1, chosen.cpu, folder,
                           Build(ROOT / "build", folder), None, None)

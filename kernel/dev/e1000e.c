@@ -6,7 +6,11 @@
 // Interrupts mask themselves: the card clears the mask bit of a cause when it sends its
 // message (section 7.4; EIAC and EIAME), so that turning them off costs nothing, each
 // cause interrupts at most once until it is asked for again, and a flood of frames makes
-// no flood of interrupts. Asking costs two register writes.
+// no flood of interrupts. Asking costs a register write, or two when frames come in
+// numbers.
+//
+// A message can arrive when what it tells of has been taken: the throttle holds it back,
+// or the processor was in the kernel. It has masked its cause all the same.
 //
 // A boot ROM has used the card before. Nothing of what it left is relied on: the card is
 // stopped and reset first, and every register that matters is written, also those that
@@ -22,6 +26,8 @@
 //   E3  after a failure nothing is read from the rings; cookies come back only once the
 //       device has confirmed its reset
 //   E4  every wait for a register is bounded by RESET_WAIT_NS
+//   E5  from nic_receive_end(true) to the next batch's begin a frame that comes is told
+//       of: the cause is armed, or its message has yet to arrive
 
 #include "kernel/arch/x86_64/clock.h"
 #include "kernel/arch/x86_64/cpu.h"
@@ -29,99 +35,12 @@
 #include "kernel/arch/x86_64/memory.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/byteorder.h"
+#include "kernel/dev/e1000e_registers.h"
 #include "kernel/dev/e1000e_ring.h"
 #include "kernel/dev/mmio.h"
 #include "kernel/dev/nic.h"
 #include "kernel/dev/pci.h"
 #include "kernel/main/kprintf.h"
-
-#define VENDOR_INTEL 0x8086u
-#define DEVICE_82574L 0x10d3u
-#define DEVICE_82574LA 0x10f6u
-#define REGISTERS_LEN (128u * 1024u)
-
-#define REG_CTRL 0x0000u
-#define REG_STATUS 0x0008u
-#define REG_EECD 0x0010u
-#define REG_CTRL_EXT 0x0018u
-#define REG_ICR 0x00c0u
-#define REG_IMS 0x00d0u
-#define REG_IMC 0x00d8u
-#define REG_EIAC 0x00dcu
-#define REG_IAM 0x00e0u
-#define REG_IVAR 0x00e4u
-#define REG_EITR 0x00e8u		// one a vector
-#define REG_RCTL 0x0100u
-#define REG_FCTTV 0x0170u
-#define REG_TCTL 0x0400u
-#define REG_RDBAL 0x2800u
-#define REG_RDLEN 0x2808u
-#define REG_RDH 0x2810u
-#define REG_RDT 0x2818u
-#define REG_RDTR 0x2820u
-#define REG_RXDCTL 0x2828u
-#define REG_RADV 0x282cu
-#define REG_RDLEN1 0x2908u
-#define REG_TDBAL 0x3800u
-#define REG_TDLEN 0x3808u
-#define REG_TDH 0x3810u
-#define REG_TDT 0x3818u
-#define REG_TIDV 0x3820u
-#define REG_TXDCTL 0x3828u
-#define REG_TADV 0x382cu
-#define REG_TARC 0x3840u
-#define REG_TDLEN1 0x3908u
-#define REG_RXCSUM 0x5000u
-#define REG_RFCTL 0x5008u
-#define REG_RAL 0x5400u
-#define REG_RAH 0x5404u
-#define REG_MRQC 0x5818u
-
-#define CTRL_FULL_DUPLEX (1u << 0)
-#define CTRL_MASTER_DISABLE (1u << 2)
-#define CTRL_LINK_UP (1u << 6)
-#define CTRL_RESET (1u << 26)
-#define STATUS_LINK_UP (1u << 1)
-#define STATUS_MASTER (1u << 19)
-#define EECD_READ_DONE (1u << 9)
-#define CTRL_EXT_EIAME (1u << 24)
-#define CTRL_EXT_IAME (1u << 27)
-#define CTRL_EXT_DRIVER (1u << 28)	// tells the management firmware of us
-#define CTRL_EXT_PBA_CLEAR (1u << 31)	// pending bits follow the causes
-
-#define CAUSE_LINK (1u << 2)
-#define CAUSE_RECEIVED (1u << 20)
-#define CAUSE_SENT (1u << 22)
-#define CAUSE_OTHER (1u << 24)
-#define CAUSES_OTHER 0x00070244u	// what OTHER stands for: link, overrun, ...
-#define CAUSES_VECTORS (CAUSE_RECEIVED | CAUSE_SENT | CAUSE_OTHER)
-#define ALL 0xffffffffu
-
-// Which of the two vectors each cause has; bit 3 of a field makes it valid.
-#define IVAR_RECEIVED (8u << 0)
-#define IVAR_SENT (8u << 8)
-#define IVAR_OTHER (9u << 16)
-#define VECTORS 2u
-#define THROTTLE_QUEUES 40u		// units of 256 ns: 10 us between interrupts
-#define THROTTLE_OTHER 0xffffu		// 17 ms
-
-#define RCTL_ENABLE (1u << 1)
-#define RCTL_ALL_UNICAST (1u << 3)
-#define RCTL_ALL_MULTICAST (1u << 4)
-#define RCTL_LONG (1u << 5)
-#define RCTL_BROADCAST (1u << 15)
-#define RCTL_DROP_PAUSE (1u << 22)
-#define RCTL_STRIP_CRC (1u << 26)
-#define RCTL_BUFFER_KIB_SHIFT 27u
-#define TCTL_ENABLE (1u << 1)
-#define TCTL_PAD (1u << 3)
-#define TCTL_COLLISIONS (0x0fu << 4 | 0x3fu << 12)
-#define DCTL_DESCRIPTORS (1u << 24)	// thresholds count descriptors,
-#define DCTL_WRITE_BACK (1u << 16)	// and each is written back at once
-#define TXDCTL_RESERVED (1u << 22)	// to be set
-#define TARC_ENABLE (1u << 10)
-#define RFCTL_NO_ACK_CAUSE (1u << 12)
-#define RAH_VALID (1u << 31)
 
 #define RESET_WAIT_NS (200 * NS_PER_MS)	// far longer than a card takes, for slow hosts
 #define VLAN_LEN 4u
@@ -145,7 +64,9 @@ static struct {
 	u8 *buffers;
 	u8 *slots;
 	u64 slots_physical;
-	u32 armed;		// causes that are sure to interrupt
+	u32 armed;		// causes whose message is still to come, or on its way
+	u16 armed_at;		// receive.taken when a frame was last asked for
+	bool listening;		// frames that come are to interrupt
 	bool link_up;
 	bool present;
 	bool failed;		// the device broke the rules
@@ -324,22 +245,49 @@ start_transmit(void)
 	reg_write(REG_TCTL, TCTL_ENABLE | TCTL_PAD | TCTL_COLLISIONS);
 }
 
-// Lets these causes interrupt once. What they stand for so far is looked at by the
-// caller, after this.
-static void
-arm(u32 causes)
+static bool
+e1000e_works(void)
 {
-	reg_write(REG_ICR, causes);
-	reg_write(REG_IMS, causes);
-	net.armed |= causes;
+	return net.present && !net.failed;
+}
+
+static bool
+e1000e_receive_is_waiting(void)
+{
+	return e1000e_works() && e1000e_receive_waiting(&net.receive);
+}
+
+// Lets a cause interrupt once. What has happened so far is looked at by the caller,
+// after this; where the cause may be set by it, it is cleared, lest it fire at once.
+static void
+arm(u32 cause, bool may_be_set)
+{
+	if (may_be_set)
+		reg_write(REG_ICR, cause);
+	reg_write(REG_IMS, cause);
+	net.armed |= cause;
+}
+
+// A cause is cleared when it fires; only frames behind the first set it again.
+static void
+arm_received(void)
+{
+	u16 taken = (u16)(net.receive.taken - net.armed_at);
+
+	arm(CAUSE_RECEIVED, taken > 1 || e1000e_receive_is_waiting());
+	net.armed_at = net.receive.taken;
 }
 
 // Frames came or were sent. The causes that fired are masked by now, and which they
-// are is not worth a register read: none is counted as armed.
+// are is not worth a register read: none is counted as armed. Where the frames that
+// the message tells of have been taken already, no batch will end with asking for the
+// next one: that is done here, before the caller looks (E5).
 static void
 on_queues(void)
 {
 	net.armed = 0;
+	if (net.listening && !e1000e_receive_is_waiting())
+		arm_received();
 	net.interrupt();
 }
 
@@ -372,7 +320,7 @@ start_interrupts(void)
 	reg_write(REG_EITR + 4, THROTTLE_OTHER);
 	net.link_up = true;
 	on_other();
-	arm(CAUSE_RECEIVED);
+	arm(CAUSE_RECEIVED, true);
 }
 
 // Link up as the PHY has agreed with the other side; no pause frames.
@@ -417,12 +365,6 @@ e1000e_facts(void)
 	return net.present ? &net.facts : NULL;
 }
 
-static bool
-e1000e_works(void)
-{
-	return net.present && !net.failed;
-}
-
 // The device broke the rules: nothing of it is used any more (E3).
 static void
 give_up(void)
@@ -430,14 +372,9 @@ give_up(void)
 	if (net.failed)
 		return;
 	net.failed = true;
+	net.listening = false;
 	kprintf("nic: the device broke the rules of its rings; it is stopped\n");
 	net.stopped = stop();
-}
-
-static bool
-e1000e_receive_is_waiting(void)
-{
-	return e1000e_works() && e1000e_receive_waiting(&net.receive);
 }
 
 static bool
@@ -448,10 +385,11 @@ e1000e_sent_is_waiting(void)
 	return net.stopped && e1000e_send_open(&net.transmit) > 0;
 }
 
-// Nothing is to be turned off: see the head of this file.
+// In the card nothing is to be turned off: see the head of this file.
 static void
 e1000e_receive_begin(void)
 {
+	net.listening = false;
 }
 
 static bool
@@ -487,8 +425,9 @@ e1000e_receive_end(bool listen)
 		return false;
 	if (e1000e_receive_unshown(&net.receive) >= SHOW_AT_LEAST)
 		reg_write(REG_RDT, e1000e_receive_show(&net.receive));
+	net.listening = listen;
 	if (listen && !(net.armed & CAUSE_RECEIVED))
-		arm(CAUSE_RECEIVED);
+		arm_received();
 	return e1000e_receive_waiting(&net.receive);
 }
 
@@ -562,7 +501,7 @@ e1000e_want_sent(bool wanted)
 	if (!e1000e_works() || !wanted)
 		return false;
 	if (!(net.armed & CAUSE_SENT))
-		arm(CAUSE_SENT);
+		arm(CAUSE_SENT, true);
 	return e1000e_send_waiting(&net.transmit);
 }
 

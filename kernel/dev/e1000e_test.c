@@ -1,314 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The e1000e's driver on the host, against a card made of a page of registers: what it
-// writes in which order, how it starts on a card that a boot ROM left running, and what
-// it makes of one that does not answer, answers nonsense, or loses its link. The driver
-// is included as it is, with its register accesses and its clock going to the card below.
+// The e1000e's driver on the host, against the card of e1000e_rig.h: what it writes in
+// which order, how it starts on a card that a boot ROM left running, what it makes of one
+// that does not answer, answers nonsense, or loses its link, and of messages that come late.
 //
 // links: kernel/dev/e1000e_ring.c harness/testing/host_assert.c
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define mmio_read32 unused_read32
-#define mmio_write32 unused_write32
-#define clock_ns unused_clock_ns
-#include "kernel/arch/x86_64/clock.h"
-#include "kernel/dev/mmio.h"
-#undef mmio_read32
-#undef mmio_write32
-#undef clock_ns
-
-static unsigned
-card_read(const void *at);
-static void
-card_write(void *at, unsigned v);
-static unsigned long
-clock_ns(void);
-#define mmio_read32 card_read
-#define mmio_write32 card_write
-#include "kernel/dev/e1000e.c"
-
-#define BUFFERS 64u
-#define FRAME_LEN 60u
-#define DONE_LAST (3ull << 32)
-
-static struct {
-	u32 reg[REGISTERS_LEN / 4];
-	u64 now;
-	u32 head;		// the next descriptor that it fills
-	u32 sent;		// and that it sends
-	u32 interrupts;
-	u32 resets;
-	bool gone;		// reads as ones
-	bool deaf;		// never ends a reset
-	bool master;		// may use the bus
-	bool running_at_reset;
-	char said[4096];
-} card;
-
-static struct pci_function functions[] = {
-	{ .vendor_id = 0x1af4, .device_id = 0x1041 },
-	{ .vendor_id = VENDOR_INTEL, .device_id = DEVICE_82574L },
-};
-static void (*handlers[VECTORS])(void);
-static u32 handler_count;
-static void *memory[16];
-static u32 memory_count;
-
-static u32 *
-reg(u32 at)
-{
-	return &card.reg[at / 4];
-}
-
-static u32
-place(const void *at)
-{
-	return (u32)((const u8 *)at - (const u8 *)card.reg);
-}
-
-// What has fired masks itself, as EIAC and EIAME ask.
-static void
-fire(void)
-{
-	u32 causes = *reg(REG_ICR) & *reg(REG_IMS) & CAUSES_VECTORS;
-
-	*reg(REG_IMS) &= ~causes;
-	*reg(REG_ICR) &= ~causes;
-	if (causes & (CAUSE_RECEIVED | CAUSE_SENT))
-		handlers[0]();
-	if (causes & CAUSE_OTHER)
-		handlers[1]();
-}
-
-static void
-card_reset(void)
-{
-	u32 low = *reg(REG_RAL), high = *reg(REG_RAH), status = *reg(REG_STATUS);
-
-	card.running_at_reset = (*reg(REG_RCTL) | *reg(REG_TCTL)) & RCTL_ENABLE;
-	memset(card.reg, 0, sizeof(card.reg));
-	*reg(REG_RAL) = low;
-	*reg(REG_RAH) = high;
-	*reg(REG_STATUS) = status;
-	*reg(REG_EECD) = EECD_READ_DONE;
-	card.head = card.sent = 0;
-	card.resets++;
-}
-
-static u32
-card_read(const void *at)
-{
-	u32 v = *reg(place(at));
-
-	if (card.gone)
-		return ALL;
-	if (place(at) == REG_STATUS && !(*reg(REG_CTRL) & CTRL_MASTER_DISABLE))
-		v |= STATUS_MASTER;
-	return v;
-}
-
-static void
-card_write(void *at, u32 v)
-{
-	if (card.gone)
-		return;
-	switch (place(at)) {
-	case REG_IMS:
-		*reg(REG_IMS) |= v;
-		break;
-	case REG_IMC:
-		*reg(REG_IMS) &= ~v;
-		break;
-	case REG_ICR:
-		*reg(REG_ICR) &= ~v;
-		break;
-	case REG_CTRL:
-		*reg(REG_CTRL) = v;
-		if ((v & CTRL_RESET) && !card.deaf)
-			card_reset();
-		break;
-	default:
-		*reg(place(at)) = v;
-	}
-}
-
-// The rest of the kernel.
-
-const struct pci_function *
-pci_at(u32 index)
-{
-	return index < ARRAY_SIZE(functions) ? &functions[index] : NULL;
-}
-
-bool
-pci_bar(const struct pci_function *f, u32 index, struct pci_bar *bar)
-{
-	*bar = (struct pci_bar){ (u64)(uintptr_t)card.reg, REGISTERS_LEN };
-	return index == 0 && f->device_id == DEVICE_82574L;
-}
-
-void *
-mmio_map(u64 physical, u64 len)
-{
-	assert_int_equal(len, REGISTERS_LEN);
-	return (void *)(uintptr_t)physical;
-}
-
-void
-pci_enable(const struct pci_function *f)
-{
-	assert_ptr_equal(f, &functions[1]);
-	card.master = true;
-}
-
-void
-pci_silence(const struct pci_function *f)
-{
-	assert_ptr_equal(f, &functions[1]);
-	card.master = false;
-}
-
-bool
-pci_msix_enable(const struct pci_function *f, const u8 *vectors, u32 count)
-{
-	(void)f;
-	assert_int_equal(count, VECTORS);
-	return vectors[0] == 32 && vectors[1] == 33;
-}
-
-u8
-irq_claim(void (*handler)(void))
-{
-	handlers[handler_count] = handler;
-	return (u8)(32 + handler_count++);
-}
-
-void *
-boot_frames(u64 count)
-{
-	void *frames = aligned_alloc(PAGE_SIZE, count * PAGE_SIZE);
-
-	memset(frames, 0, count * PAGE_SIZE);
-	return memory[memory_count++] = frames;
-}
-
-u64
-physical_of(const void *object)
-{
-	return (u64)(uintptr_t)object;
-}
-
-static u64
-clock_ns(void)
-{
-	return card.now += 1000;
-}
-
-void
-kprintf(const char *format, ...)
-{
-	size_t len = strlen(card.said);
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(card.said + len, sizeof(card.said) - len, format, arguments);
-	va_end(arguments);
-}
-
-static void
-count_interrupt(void)
-{
-	card.interrupts++;
-}
-
-// A card as a boot ROM leaves it: running, with all interrupts on.
-static int
-power_on(void **state)
-{
-	(void)state;
-	memset(&card, 0, sizeof(card));
-	memset(&net, 0, sizeof(net));
-	handler_count = 0;
-	*reg(REG_RAL) = 0xde005452;
-	*reg(REG_RAH) = RAH_VALID | 0x0105;
-	*reg(REG_STATUS) = STATUS_LINK_UP;
-	*reg(REG_RCTL) = RCTL_ENABLE;
-	*reg(REG_TCTL) = TCTL_ENABLE;
-	*reg(REG_IMS) = ALL;
-	*reg(REG_RDH) = 7;
-	*reg(REG_RDT) = 5;
-	*reg(REG_MRQC) = 1;
-	return 0;
-}
-
-static int
-power_off(void **state)
-{
-	(void)state;
-	while (memory_count)
-		free(memory[--memory_count]);
-	return 0;
-}
-
-static void
-start(u32 mtu)
-{
-	assert_true(e1000e_driver.init(count_interrupt, BUFFERS, mtu));
-	assert_true(e1000e_driver.works());
-}
-
-static struct e1000e_descriptor *
-ring(u32 low)
-{
-	return (void *)(uintptr_t)(*reg(low) | (u64)*reg(low + 4) << 32);
-}
-
-// The card receives a frame of `len` bytes, if there is a descriptor.
-static bool
-arrive(u32 len)
-{
-	struct e1000e_descriptor *d = &ring(REG_RDBAL)[card.head];
-
-	if (card.head == *reg(REG_RDT) || !(*reg(REG_RCTL) & RCTL_ENABLE))
-		return false;
-	memset((void *)(uintptr_t)d->physical, 0x5a, len);
-	d->rest = len | DONE_LAST;
-	card.head = (card.head + 1) % E1000E_RECEIVE_SIZE;
-	*reg(REG_ICR) |= CAUSE_RECEIVED;
-	fire();
-	return true;
-}
-
-// The card sends what was shown to it.
-static void
-transmit(void)
-{
-	for (; card.sent != *reg(REG_TDT); card.sent = (card.sent + 1) % E1000E_SEND_SIZE) {
-		struct e1000e_descriptor *d = &ring(REG_TDBAL)[card.sent];
-
-		if (d->rest >> 27 & 1) {
-			d->rest |= 1ull << 32;
-			*reg(REG_ICR) |= CAUSE_SENT;
-		}
-	}
-	fire();
-}
-
-static void
-send(u32 cookie)
-{
-	struct nic_frame frame = { .header_len = FRAME_LEN };
-
-	memset(e1000e_driver.header(), 0x11, FRAME_LEN);
-	e1000e_driver.send(&frame, cookie);
-	e1000e_driver.push();
-}
+#include "kernel/dev/e1000e_rig.h"
 
 static void
 test_start(void **state)
@@ -350,12 +47,26 @@ test_long_frames(void **state)
 	assert_false(e1000e_driver.receive(&r));
 }
 
+// A batch up to its end; returns how many frames came.
+static u32
+take(void)
+{
+	struct nic_received r;
+	u32 count = 0;
+
+	e1000e_driver.receive_begin();
+	for (; e1000e_driver.receive(&r); count++) {
+		assert_int_equal(r.frame[r.len - 1], 0x5a);
+		e1000e_driver.give_back(r.buffer);
+	}
+	return count;
+}
+
 // One interrupt for each time that it is asked for, and never a frame forgotten.
 static void
 test_receive(void **state)
 {
 	struct nic_received r;
-	u32 received = 0;
 
 	(void)state;
 	start(NIC_MTU_STANDARD);
@@ -365,12 +76,7 @@ test_receive(void **state)
 		for (u32 i = 0; i < burst; i++)
 			assert_true(arrive(FRAME_LEN + i));
 		assert_int_equal(card.interrupts, before + 1);
-		e1000e_driver.receive_begin();
-		while (e1000e_driver.receive(&r)) {
-			assert_int_equal(r.frame[r.len - 1], 0x5a);
-			e1000e_driver.give_back(r.buffer);
-			received++;
-		}
+		assert_int_equal(take(), burst);
 		assert_false(e1000e_driver.receive_end(false));
 		assert_true(arrive(FRAME_LEN));
 		assert_int_equal(card.interrupts, before + 1);
@@ -379,8 +85,76 @@ test_receive(void **state)
 		assert_true(e1000e_driver.receive(&r));
 		e1000e_driver.give_back(r.buffer);
 		assert_false(e1000e_driver.receive_end(true));
-		received -= burst;
-		assert_int_equal(received, 0);
+	}
+}
+
+// A message that comes when its frames have been taken: the next one is asked for, with a
+// write, or two where others came behind the first.
+static void
+test_late_message(void **state)
+{
+	(void)state;
+	start(NIC_MTU_STANDARD);
+	for (u32 round = 1; round <= 100; round++) {
+		u32 burst = 1 + round % 3;
+
+		card.slow = true;
+		for (u32 i = 0; i < burst; i++)
+			assert_true(arrive(FRAME_LEN));
+		assert_int_equal(take(), burst);
+		assert_false(e1000e_driver.receive_end(true));
+		card.slow = false;
+		card.writes = 0;
+		deliver();
+		assert_int_equal(card.writes, burst > 1 ? 2 : 1);
+		assert_int_equal(card.interrupts, 2 * round - 1);
+		assert_true(arrive(FRAME_LEN));
+		assert_int_equal(card.interrupts, 2 * round);
+		assert_int_equal(take(), 1);
+		assert_false(e1000e_driver.receive_end(true));
+	}
+}
+
+// Who is told finds what came just before the next one was asked for.
+static void
+test_last_moment(void **state)
+{
+	(void)state;
+	start(NIC_MTU_STANDARD);
+	for (u32 round = 0; round < 100; round++) {
+		card.slow = true;
+		for (u32 i = 0; i < 2; i++)
+			assert_true(arrive(FRAME_LEN));
+		assert_int_equal(take(), 2);
+		assert_false(e1000e_driver.receive_end(true));
+		card.last_moment = 1 + round % 2;
+		deliver();
+		assert_true(card.found);
+		assert_int_equal(take(), 1 + round % 2);
+		assert_false(e1000e_driver.receive_end(true));
+		card.slow = false;
+		deliver();
+	}
+}
+
+// And where frames are not to interrupt, or are being taken, it is not asked.
+static void
+test_late_message_unwanted(void **state)
+{
+	(void)state;
+	start(NIC_MTU_STANDARD);
+	for (u32 round = 0; round < 2; round++) {
+		assert_false(e1000e_driver.receive_end(true));
+		card.slow = true;
+		assert_true(arrive(FRAME_LEN));
+		assert_int_equal(take(), 1);
+		if (round == 0)
+			assert_false(e1000e_driver.receive_end(false));
+		card.slow = false;
+		card.writes = 0;
+		deliver();
+		assert_int_equal(card.writes, 0);
+		assert_int_equal(card.interrupts, round + 1);
 	}
 }
 
@@ -461,12 +235,16 @@ test_bad_completion(void **state)
 	start(NIC_MTU_STANDARD);
 	for (u32 i = 0; i < 3; i++)
 		send(i);
+	assert_false(e1000e_driver.receive_end(true));
 	ring(REG_RDBAL)[0].rest = 2049 | DONE_LAST;
 	assert_true(e1000e_driver.receive_waiting());
 	assert_false(e1000e_driver.receive(&r));
 	assert_int_equal(card.resets, 2);
 	assert_false(card.running_at_reset);
 	assert_non_null(strstr(card.said, "broke the rules"));
+	card.writes = 0;
+	handlers[0]();				// a message that was on its way
+	assert_int_equal(card.writes, 0);
 	check_stopped(3);
 }
 
@@ -552,6 +330,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_start, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_long_frames, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_receive, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_late_message, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_last_moment, power_on, power_off),
+		cmocka_unit_test_setup_teardown(test_late_message_unwanted, power_on,
+						power_off),
 		cmocka_unit_test_setup_teardown(test_buffers_return, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_send, power_on, power_off),
 		cmocka_unit_test_setup_teardown(test_bad_completion, power_on, power_off),
