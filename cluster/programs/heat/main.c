@@ -210,9 +210,10 @@ look(u32 index)
 	return error == -E_TIMEOUT ? -E_STATE : error;
 }
 
-// Whether nothing is lost, and what is complete was not said by half.
+// Whether nothing is lost, and what is complete was not said by half; and the newest round
+// that is said.
 static i64
-look_at_all(bool *is_whole)
+look_at_all(bool *is_whole, u64 *round)
 {
 	u64 said[HEAT_SAID] = { 0 };
 	i64 error = 0;
@@ -221,8 +222,10 @@ look_at_all(bool *is_whole)
 	for (u32 i = 0; i < HEAT_PAGES && (!error || error == -E_DEVICE); i++) {
 		error = look(i);
 		*is_whole &= !error;
-		if (!error && i < HEAT_SAID)
+		if (!error && i < HEAT_SAID) {
 			said[i] = state(i)->complete;
+			*round = MAX(*round, said[i] >> ROUND_SHIFT);
+		}
 	}
 	*is_whole &= said[0] == said[1];
 	return error == -E_DEVICE ? 0 : error;
@@ -254,9 +257,8 @@ reset_all(void)
 
 // The round, as far as it is known, begins anew.
 static i64
-begin_anew(void)
+begin_anew(u64 round)
 {
-	u64 round = 1;
 	i64 error = 0;
 
 	for (u32 i = 0; i < HEAT_SAID && !error; i++) {
@@ -278,12 +280,13 @@ static i64
 settle(void)
 {
 	bool is_whole = true;
+	u64 round = 1;
 	i64 error = meet();
 
 	if (!error && is_first())
-		error = look_at_all(&is_whole);
+		error = look_at_all(&is_whole, &round);
 	if (!error && !is_whole)
-		error = begin_anew();
+		error = begin_anew(round);
 	if (!error)
 		error = meet();
 	return error ? error : reset_all();
