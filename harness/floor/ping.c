@@ -16,7 +16,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/dev/nic.h"
 #include "kernel/main/kprintf.h"
-#include "libos/crt/sort.h"
+#include "libos/crt/rank.h"
 
 #define WARM_UP 64u
 #define DESCRIPTORS_A_REQUEST (PING_FRAMES_MAX * ECHO_FRAME_DESCRIPTORS)
@@ -141,13 +141,13 @@ print(u64 took_ns)
 	u32 count = ping.plan.operations;
 
 	ASSERT(count >= 1 && count <= PING_OPERATIONS_MAX);
-	sort_u32(ping.sample_ns, count);
 	kprintf("floor: ping operations=%u took_ns=%lu busy_ns=%lu median_ns=%u "
 		"min_ns=%u p99_ns=%u\n",
 		count, (unsigned long)took_ns,
 		(unsigned long)(took_ns - ping.halted_ns),
-		ping.sample_ns[count / 2], ping.sample_ns[0],
-		ping.sample_ns[(count - 1) * 99 / 100]);
+		rank_u32(ping.sample_ns, count, count / 2),
+		rank_u32(ping.sample_ns, count, 0),
+		rank_u32(ping.sample_ns, count, (count - 1) * 99 / 100));
 }
 
 void

@@ -37,14 +37,18 @@ queue_complete(struct fabric_queue *queue, const struct fabric_complete *c)
 		fabric.due = 0;		// there is room for what waits
 }
 
-// Room for one more, with the pool and in the completion ring, whose tail the
-// program may have set to anything (F2).
+// The program may have set it to anything.
+static u32
+complete_tail(const struct fabric_queue *queue)
+{
+	return __atomic_load_n(&queue->control->complete_tail, __ATOMIC_ACQUIRE);
+}
+
+// Room for one more, with the pool and in the completion ring (F2).
 static bool
 has_room(const struct fabric_queue *queue)
 {
-	u32 tail = __atomic_load_n(&queue->control->complete_tail,
-				   __ATOMIC_ACQUIRE);
-	u32 unread = MIN(queue->completed - tail, FABRIC_COMPLETE_SLOTS);
+	u32 unread = MIN(queue->completed - complete_tail(queue), FABRIC_COMPLETE_SLOTS);
 
 	return unread + queue->open < FABRIC_COMPLETE_SLOTS &&
 	       queue->open < FABRIC_OPEN_MAX && pending_room();
@@ -181,7 +185,7 @@ do_fabric_bind(struct call *call)
 
 struct kick_checked {
 	u32 head;
-	struct env_wait wait[WAIT_WORDS_MAX];	// of fabric_wait
+	struct env_wait wait[WAIT_WORDS_MAX];	// of fabric_wait; one, of fabric_sleep
 };
 
 i64
@@ -221,6 +225,30 @@ do_fabric_wait(struct call *call)
 	do_fabric_kick(call);
 	return wait_begin(call->env, CHECKED(call, struct kick_checked)->wait,
 			  (u32)call->a[2], call->a[3]);
+}
+
+i64
+check_fabric_sleep(struct call *call)
+{
+	const struct fabric_queue *queue = &fabric_queues[call->cap->base];
+	i64 error = check_fabric_kick(call);
+
+	if (error)
+		return error;
+	CHECKED(call, struct kick_checked)->wait[0] = (struct env_wait){
+		.frame = queue->memory_frame,
+		.offset = offsetof(struct fabric_control, complete_head),
+		.expected = complete_tail(queue),
+	};
+	return call->env->serving ? -E_STATE : 0;
+}
+
+i64
+do_fabric_sleep(struct call *call)
+{
+	do_fabric_kick(call);
+	return wait_begin(call->env, CHECKED(call, struct kick_checked)->wait, 1,
+			  call->a[1]);
 }
 
 // It takes and completes nothing any more.

@@ -312,6 +312,13 @@ sys_fabric_wait(u32 queue, const struct wait_word *words, u32 count, u64 deadlin
 	return syscall_raw(SYS_fabric_wait, queue, (u64)words, count, deadline_ns, 0, 0);
 }
 
+// The same, and sleeps until an operation has ended whose completion was not taken.
+must_check static inline i64
+sys_fabric_sleep(u32 queue, u64 deadline_ns)
+{
+	return syscall_3(SYS_fabric_sleep, queue, deadline_ns, 0);
+}
+
 // Makes an endpoint of a queue, under a service's number or
 // FABRIC_SERVICE_NONE. Returns its slot.
 must_check static inline i64

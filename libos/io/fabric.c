@@ -84,13 +84,24 @@ fabric_flush(struct fabric_queue *queue)
 	return sys_fabric_kick(queue->slot);
 }
 
+// However it woke: what was put was taken.
+static i64
+slept(i64 result)
+{
+	return result >= 0 || result == -E_TIMEOUT || result == -E_AGAIN ? 0 : result;
+}
+
 i64
 fabric_flush_sleep(struct fabric_queue *queue, const struct wait_set *set)
 {
-	i64 result = sys_fabric_wait(queue->slot, set->word, set->count,
-				     set->deadline_ns);
+	return slept(sys_fabric_wait(queue->slot, set->word, set->count,
+				     set->deadline_ns));
+}
 
-	return result >= 0 || result == -E_TIMEOUT || result == -E_AGAIN ? 0 : result;
+i64
+fabric_flush_await(struct fabric_queue *queue, u64 deadline_ns)
+{
+	return slept(sys_fabric_sleep(queue->slot, queue->kept_count ? 0 : deadline_ns));
 }
 
 void
@@ -138,22 +149,15 @@ fabric_watch(const struct fabric_queue *queue, struct wait_set *set)
 		wait_until(set, 0);
 }
 
-// For a completion that is not there yet, whatever was kept.
-static void
-fresh_watch(const struct fabric_queue *queue, struct wait_set *set, u64 deadline_ns)
-{
-	wait_begin(set);
-	wait_word_add(set, &queue->control->complete_head, queue->complete_tail);
-	wait_until(set, deadline_ns);
-}
-
-// False: the deadline passed.
+// For a completion that is not there yet, whatever was kept. False: the deadline passed.
 static bool
 sleep(const struct fabric_queue *queue, u64 deadline_ns)
 {
-	struct wait_set set;
+	filled_ struct wait_set set;
 
-	fresh_watch(queue, &set, deadline_ns);
+	wait_begin(&set);
+	wait_word_add(&set, &queue->control->complete_head, queue->complete_tail);
+	wait_until(&set, deadline_ns);
 	return wait_sleep(&set) != -E_TIMEOUT;
 }
 
@@ -172,13 +176,11 @@ i64
 fabric_run(struct fabric_queue *queue, const struct fabric_submit *submit,
 	   struct fabric_complete *complete)
 {
-	struct wait_set set;
 	i64 error;
 
 	if (!fabric_put(queue, submit))
 		return -E_STATE;
-	fresh_watch(queue, &set, NEVER);
-	error = fabric_flush_sleep(queue, &set);
+	error = slept(sys_fabric_sleep(queue->slot, NEVER));
 	if (error)
 		return error;
 	for (;;) {

@@ -49,6 +49,11 @@ fabric_flush(struct fabric_queue *queue);
 must_check i64
 fabric_flush_sleep(struct fabric_queue *queue, const struct wait_set *set);
 
+// Likewise, and sleeps until there is a completion to take or the deadline passes: for who
+// waits for nothing else, in fewer steps.
+must_check i64
+fabric_flush_await(struct fabric_queue *queue, u64 deadline_ns);
+
 // Frames that may be under way at a node from now on, whatever the delay; 0: as the
 // kernel finds right. docs/pace.md.
 void

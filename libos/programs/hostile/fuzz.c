@@ -234,6 +234,8 @@ fuzz_call(void)
 		return;
 	if (number == SYS_wait || number == SYS_entry_wait)
 		a[2] = now_ns() + below(50) * NS_PER_US;
+	if (number == SYS_fabric_sleep)
+		a[1] = now_ns() + below(50) * NS_PER_US;
 	if (number == SYS_wait_for || number == SYS_fabric_wait)
 		a[3] = now_ns() + below(50) * NS_PER_US;
 	if ((number == SYS_entry_call || number == SYS_entry_reply) && below(2))

@@ -208,6 +208,15 @@ bad_waits(void)
 	word.expected = tail;
 	holds("with nothing to take it sleeps",
 	      sys_fabric_wait(queue, &word, 1, now_ns() + NS_PER_MS) == -E_TIMEOUT);
+	refused("a sleep with frames for a queue, without words",
+		sys_fabric_sleep(region.slot, 0), E_TYPE);
+	put(&s);
+	holds("what has ended by then is slept for no more, without words",
+	      sys_fabric_sleep(queue, NEVER) == 0);
+	holds("nor is what was not taken", sys_fabric_sleep(queue, NEVER) == 0);
+	holds("it completes too", take_completion(&c, 0));
+	holds("with nothing to take it sleeps without words",
+	      sys_fabric_sleep(queue, now_ns() + NS_PER_MS) == -E_TIMEOUT);
 }
 
 // Completions that nobody reads: the ring must not run over.

@@ -85,7 +85,7 @@ ask_target(const char *name, struct far_ask *ask, void *buffer);
 bool
 number(const char *word, u64 most, u32 *value);
 
-// run.c: prints the line of `count` samples, which are sorted.
+// run.c: prints the line of `count` samples, whose order is lost.
 void
 report(u32 *sample, u32 count, u64 took_ns);
 

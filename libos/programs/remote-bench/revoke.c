@@ -11,7 +11,7 @@
 #include "kernel/abi/errors.h"
 #include "libos/crt/clock.h"
 #include "libos/crt/console.h"
-#include "libos/crt/sort.h"
+#include "libos/crt/rank.h"
 #include "libos/crt/syscall.h"
 #include "libos/mem/frames.h"
 #include "libos/mem/layout.h"
