@@ -30,13 +30,14 @@ KWHOLE := -flto=auto -ffat-lto-objects --param=hot-bb-frequency-fraction=1000000
 $(addprefix $(B)/kernel/,arch/x86_64/trap.o arch/x86_64/paging.o cap/cap.o sys/dispatch.o \
 	sys/memory.o sys/upcall.o): KWHOLE :=
 
-# The way of a frame of the fabric, a few hundredths fewer instructions so. All of the kernel
-# so would be an image of more than 512 KiB.
+# The way of a frame of the fabric, and of who waits for it, a few hundredths fewer
+# instructions so. All of the kernel so would be an image of more than 512 KiB.
 FRAME_C := $(addprefix kernel/,base/siphash base/memory dev/virtio_net dev/virtqueue \
 	sys/ring_rx sys/ring_tx fabric/fabric fabric/pending fabric/queue fabric/submit \
-	fabric/transmit) net/wire/wire \
+	fabric/transmit fabric/remotes fabric/observe sys/sched sys/wait sys/idle sys/user \
+	own/own main/trace) net/wire/wire \
 	$(addprefix net/link/,ask input pace seal session table time) \
-	$(addprefix net/rcap/,answer memory owner rcap send submit)
+	$(addprefix net/rcap/,answer memory owner rcap send serve submit)
 $(FRAME_C:%=$(B)/%.o): KWHOLE += $(if $(CHECKED_KERNEL),,-O3)
 
 KERNEL_C := $(filter-out %_test.c %_fuzz.c %_rig.c,$(wildcard kernel/base/*.c \

@@ -36,16 +36,13 @@ pending_take(struct fabric_queue *queue, enum pending_kind kind,
 
 	ASSERT(p->kind == PENDING_FREE);
 	free_first = p->next_free;
-	serial++;
-	*p = (struct pending){
-		.kind = (u8)kind,
-		.op = s->op,
-		.queue = (u32)(queue - fabric_queues),
-		.id = NONE,
-		.held = NONE,
-		.tag = s->tag,
-		.serial = serial,
-	};
+	// Of one that is free all else is zero.
+	p->kind = (u8)kind;
+	p->op = s->op;
+	p->queue = (u32)(queue - fabric_queues);
+	p->id = p->held = NONE;
+	p->tag = s->tag;
+	p->serial = ++serial;
 	queue->open++;
 	return p;
 }

@@ -94,8 +94,8 @@ in_region(const struct fabric_queue *queue, u64 local, u64 len)
 	u64 first = queue->region_first << PAGE_SHIFT;
 	u64 size = queue->region_count << PAGE_SHIFT;
 
-	return local >= first && local - first <= size &&
-	       len <= size - (local - first);
+	return !len || (local >= first && local - first <= size &&
+			len <= size - (local - first));
 }
 
 static void
@@ -224,9 +224,10 @@ service_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 static bool
 names_service(const struct fabric_queue *queue, const struct fabric_submit *s)
 {
-	const struct cap *cap = cap_at(&caps, queue->owner, s->slot);
+	const struct cap *cap = s->op == FABRIC_SEND
+					? cap_at(&caps, queue->owner, s->slot) : NULL;
 
-	return s->op == FABRIC_SEND && cap && cap->type == CAP_FABRIC;
+	return cap && cap->type == CAP_FABRIC;
 }
 
 // All but the operand, of which nobody reads what the operation does not have.
@@ -263,11 +264,20 @@ operation_check(const struct fabric_queue *queue, const struct fabric_submit *s,
 	code = operand_copy(s, r);
 	if (code != CODE_NONE)
 		return code;
-	code = names_service(queue, s) ? service_check(queue, s, r)
+	return names_service(queue, s) ? service_check(queue, s, r)
 				       : remote_check(queue, s, r, record);
-	if (code != CODE_NONE)
-		return code;
-	return rcap_sensible(r) ? CODE_NONE : CODE_SHAPE;
+}
+
+// The core took it not, for it makes no sense: no other reason is left by then.
+static void
+shape_refused(struct pending *p, const struct rcap_submit *r)
+{
+	ASSERT(!rcap_sensible(r));
+	if (p->held != NONE)
+		held_refused(p->held, CODE_SHAPE);
+	pending_end(p, &(struct fabric_complete){
+		.outcome = FABRIC_NOT_DONE, .code = CODE_SHAPE,
+	});
 }
 
 static enum wire_code
@@ -293,7 +303,8 @@ operation_submit(struct fabric_queue *queue, const struct fabric_submit *s)
 		p->held_serial = held_serial(record);
 	r.tag = (u64)(p - pendings);
 	p->id = rcap_submit(fabric.rcap, p->began, &r);
-	ASSERT(p->id != RCAP_NONE);
+	if (unlikely(p->id == RCAP_NONE))
+		shape_refused(p, &r);
 	return CODE_NONE;
 }
 
@@ -339,7 +350,7 @@ dispatch(struct fabric_queue *queue, const struct fabric_submit *s)
 
 	if (s->op == FABRIC_NONE || s->op >= FABRIC_OP_COUNT)
 		return CODE_SHAPE;
-	if (!in_region(queue, s->local, local_bytes(s)) && local_bytes(s))
+	if (!in_region(queue, s->local, local_bytes(s)))
 		return CODE_RANGE;
 	switch (s->op) {
 	case FABRIC_GRANT:

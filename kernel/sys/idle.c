@@ -33,21 +33,33 @@ look_for_frames(const struct cpu *cpu, u64 until)
 	}
 }
 
+// With interrupts off, and `sti; hlt` lets none in between. False: frames came while others
+// were taken, of which none tells.
+static bool
+halt(const struct cpu *cpu)
+{
+	if (cpu->reschedule)
+		return true;
+	if (nic_receive_waiting())
+		return false;
+	cpu_halt_for_interrupt();
+	return true;
+}
+
 void
 idle_halt(struct cpu *cpu)
 {
 	u64 until = cpu->index == 0 ? fabric_look_until() : 0;
+	bool frames = until != 0;
 
 	if (until)
 		nic_receive_begin();	// they need not interrupt meanwhile
 	kernel_unlock();
 	if (until)
 		look_for_frames(cpu, until);
-	// With interrupts off, and `sti; hlt` lets none in between. Of frames that came while
-	// others were taken none tells.
-	else if (!cpu->reschedule && !nic_receive_waiting())
-		cpu_halt_for_interrupt();
+	else
+		frames = !halt(cpu);
 	kernel_lock();
-	if (until)
+	if (frames)
 		ring_look_end();
 }

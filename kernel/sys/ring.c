@@ -37,7 +37,8 @@ ring_mtu(void)
 static void
 interrupt(void)
 {
-	ring_tx_collect();
+	if (unlikely(ring_tx_sent()))
+		ring_tx_collect();
 	ring_rx_poll();
 	// What others send they have told the device by now.
 	if (unlikely(ring_tx_waiting || ring_handler_replies))
@@ -257,7 +258,8 @@ do_ring_kick(struct call *call)
 	ring_tx_collect();
 	ring_tx_send(&rings[call->cap->base], *CHECKED(call, u32));
 	ring_tx_flush();
-	ring_rx_poll();
+	if (nic_receive_waiting())
+		ring_rx_poll();
 	return 0;
 }
 
@@ -334,6 +336,6 @@ ring_watched(u64 frame, u32 offset)
 void
 ring_idle(void)
 {
-	if (ring_tx_sent() || nic_receive_waiting())
+	if (ring_tx_sent())
 		interrupt();
 }

@@ -63,11 +63,10 @@ ring_look_deadline(void);
 void
 ring_look(u64 now);
 
-// A processor has looked for frames instead of halting, after nic_receive_begin().
+// A processor did not halt, for frames may have come of which no interrupt tells.
 void
 ring_look_end(void);
 
-// Before a processor halts: takes what came and what was sent without an
-// interrupt. Two loads when there is nothing.
+// Before a processor halts: takes back what was sent without an interrupt, if it is to be.
 void
 ring_idle(void);

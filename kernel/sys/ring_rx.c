@@ -246,9 +246,7 @@ batch(void)
 void
 ring_rx_poll(void)
 {
-	more = nic_receive_waiting();
-	if (!more)
-		return;
+	more = true;
 	for (u32 i = 0; i < BATCHES_MAX && more; i++)
 		more = batch();
 	if (unlikely(ring_handler_replies)) {
@@ -268,7 +266,9 @@ ring_look(u64 now)
 	if (now < ring_look_deadline())
 		return;
 	looked_at = now;
-	ring_rx_poll();
+	more = nic_receive_waiting();
+	if (more)
+		ring_rx_poll();
 }
 
 u64

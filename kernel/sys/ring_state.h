@@ -87,7 +87,7 @@ ring_claims_end(u32 index);
 void
 ring_rx_list(void);
 
-// Takes everything that has arrived, bounded, and hints the owners.
+// Takes everything that has arrived, bounded, and hints the owners. Dear when nothing has.
 void
 ring_rx_poll(void);
 

@@ -174,7 +174,7 @@ switch_out(struct cpu *cpu)
 }
 
 static void
-switch_in(struct cpu *cpu, struct env *env)
+switch_in(struct cpu *cpu, struct env *env, u64 now)
 {
 	ASSERT(env->running_on == CPU_NONE && cpu->current == ENVS_MAX);
 	ASSERT_LOCKED();
@@ -198,7 +198,7 @@ switch_in(struct cpu *cpu, struct env *env)
 	}
 	// Entries from user mode push into its context: SYSCALL's (trap.S), and traps.
 	cpu->context_end = cpu->tss.rsp[0] = (u64)&env->context.fs_base;
-	trace(TRACE_SWITCH, env->index, cpu->slice);
+	trace_note(cpu, now, TRACE_SWITCH, env->index, cpu->slice);
 }
 
 // The slices of a processor whose environments are awake, as bits: others need no look.
@@ -391,10 +391,11 @@ look_ns(void)
 	return min_u64(fabric_deadline(), min_u64(ring_look_deadline(), disk_look_ns));
 }
 
-static void
-idle(struct cpu *cpu)
+// Returns the time at which there is more to do.
+static u64
+idle(struct cpu *cpu, u64 since)
 {
-	u64 start = clock_ns();
+	u64 now;
 
 	if (cpu->space < ENVS_MAX && env_table[cpu->space].state != ENV_ASLEEP &&
 	    env_table[cpu->space].state != ENV_RUNNABLE)
@@ -404,9 +405,10 @@ idle(struct cpu *cpu)
 		idle_halt(cpu);
 	} while (!cpu->reschedule && sys_info.frames_free == frames.free &&
 		 look_ns() >= cpu->timer_at_ns);	// else there is more to do
-	start = clock_ns() - start;
-	cpu->info->idle_ns += start;
-	trace(TRACE_HALT, (u32)MIN(start, 0xffffffffull), 0);
+	now = clock_ns();
+	cpu->info->idle_ns += now - since;
+	trace_note(cpu, now, TRACE_HALT, (u32)MIN(now - since, 0xffffffffull), 0);
+	return now;
 }
 
 // The number of free frames is exported: programs may wait for a change.
@@ -467,8 +469,10 @@ give_notice(struct cpu *cpu)
 static void
 schedule(struct cpu *cpu)
 {
+	u64 now = clock_ns();
+
 	for (;;) {
-		u64 now = clock_ns(), next;
+		u64 next;
 		u32 chosen = cpu->current;
 
 		turn_aside(cpu, now);
@@ -494,16 +498,18 @@ schedule(struct cpu *cpu)
 		show_free_frames();
 		ring_rx_settle();
 		next = min_u64(next, aside_ns(cpu, now));
-		if (cpu->reschedule)
+		if (cpu->reschedule) {
+			now = clock_ns();
 			continue;	// that woke somebody
+		}
 		set_timer(cpu, next, now);
 		if (chosen != ENVS_MAX) {
 			if (cpu->current == ENVS_MAX)
-				switch_in(cpu, &envs[chosen]);
+				switch_in(cpu, &envs[chosen], now);
 			note_start(cpu);
 			return;
 		}
-		idle(cpu);
+		now = idle(cpu, now);
 	}
 }
 

@@ -322,9 +322,6 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 	if (newest)
 		hear_newest(links, now, peer, header, first);
 	hear_rest(links, peer, frame, newest);
-	// An echo may be old news; what counts is what is known by now.
-	if (!session_live(links, now, peer))
-		return LINK_DROP_LEASE;
 	if (unlikely(links->config.cover == LINK_HIDDEN) &&
 	    !payload_show(links, peer, &event->frame)) {
 		answerer_leave(links, peer);

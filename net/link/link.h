@@ -149,7 +149,10 @@ links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	    struct link_event *event);
 
 // The next thing that frames or time have brought. False: nothing. To be asked
-// until then after each links_input() and when links_deadline() has passed.
+// until then after each links_input(), while links_news(), and when links_deadline() has
+// passed.
+bool
+links_news(const struct links *links);
 must_check bool
 links_event(struct links *links, u64 now, struct link_event *event);
 

@@ -82,6 +82,12 @@ links_event(struct links *links, u64 now, struct link_event *event)
 	}
 }
 
+bool
+links_news(const struct links *links)
+{
+	return links->news_head != LINK_NONE;
+}
+
 u64
 links_deadline(const struct links *links)
 {

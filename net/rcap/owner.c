@@ -479,6 +479,8 @@ owner_request(struct rcap *rcap, u64 now, const struct link_event *event)
 		.payload = event->frame.payload,
 		.payload_len = event->frame.payload_len,
 		.slot = slot,
+		.entry = NULL,
+		.worked_ns = 0,
 	};
 
 	ASSERT(slot && slot->number == request->number);

@@ -172,7 +172,8 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 	// A part of an answer made no room for others yet.
 	more_comes = event.kind == LINK_RESPONSE &&
 		     rcap->op[event.cookie].state == OP_STATE_OPEN;
-	if (unlikely(links_deadline(rcap->links) <= now))
+	// What time has brought waits for rcap_tick().
+	if (unlikely(links_news(rcap->links)))
 		drain(rcap, now, &event);
 	if (peer != LINK_NONE && rcap->lanes[peer].waiting && !more_comes)
 		peer_dispatch(rcap, now, peer);

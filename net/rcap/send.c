@@ -228,9 +228,8 @@ peer_lacks(const struct rcap *rcap, const struct rcap_op *op)
 	       needs > links_version(rcap->links, op->peer)->ops;
 }
 
-// Opens and sends one operation. False: it has to wait.
-static bool
-dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
+bool
+op_dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 {
 	struct link_plan plan;
 	u32 number;
@@ -255,7 +254,8 @@ dispatch(struct rcap *rcap, u64 now, struct rcap_op *op)
 	plan_fill(rcap, op, &plan);
 	switch (links_open(rcap->links, now, op->peer, &plan, &number)) {
 	case LINK_OPENED:
-		lane_remove(rcap, op);
+		if (op->state == OP_STATE_WAITING)
+			lane_remove(rcap, op);
 		op->state = OP_STATE_OPEN;
 		op->number = number;
 		trace_put(rcap->trace, now, TRACE_OPEN, op->peer, number,
@@ -299,7 +299,7 @@ lanes_serve(struct rcap *rcap, u64 now, u16 peer, u32 most)
 	for (u32 stuck = 0; lanes->busy & ~stuck && went < most;) {
 		u32 lane = lane_next(lanes, lanes->busy & ~stuck);
 
-		if (dispatch(rcap, now, lane_first(rcap, peer, lane))) {
+		if (op_dispatch(rcap, now, lane_first(rcap, peer, lane))) {
 			lanes->next_lane = (lane + 1) % LANES;
 			stuck = 0;
 			went++;

@@ -5,11 +5,14 @@
 //
 // An operation's record:
 //
-//	          rcap_submit()            peer_dispatch()
-//	FREE ------------------> WAITING ------------------> OPEN
-//	  ^                         |                          |
-//	  |   rcap_completion()     | op_end()                 | op_end()
-//	  +------------- ENDED <----+--------------------------+
+//	                op_dispatch(), at once: nothing waits
+//	          +--------------------------------------------+
+//	          |                                            v
+//	FREE -> FRESH -----------> WAITING ------------------> OPEN
+//	  ^       |  lane_append()  |       op_dispatch()      |
+//	  |       |                 |                          | op_end()
+//	  +-----  +--> ENDED <------+--------------------------+
+//	    rcap_completion()
 //
 // A grant on its way is such a record too; it ends with
 // rcap_host_grant_ended() and without ENDED.
@@ -39,6 +42,7 @@
 
 enum op_state {
 	OP_STATE_FREE,
+	OP_STATE_FRESH,		// in no lane yet
 	OP_STATE_WAITING,
 	OP_STATE_OPEN,
 	OP_STATE_ENDED,
@@ -329,6 +333,9 @@ op_frames(const struct rcap *rcap, const struct rcap_op *op);
 // Sends what the owner is not known to have of an open operation.
 void
 op_send(struct rcap *rcap, u64 now, struct rcap_op *op);
+// Opens and sends an operation, in a lane or in none yet, or ends it. False: it has to wait.
+bool
+op_dispatch(struct rcap *rcap, u64 now, struct rcap_op *op);
 // Opens what waits for a peer, by turns of its lanes, as far as the link allows.
 void
 peer_dispatch(struct rcap *rcap, u64 now, u16 peer);

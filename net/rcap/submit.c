@@ -79,6 +79,7 @@ lane_append(struct rcap *rcap, struct rcap_op *op)
 	op->frames = (u8)op_frames(rcap, op);
 	rcap->lanes[op->peer].frames += op->frames;
 	rcap->lanes[op->peer].waiting++;
+	op->state = OP_STATE_WAITING;
 }
 
 struct rcap_op *
@@ -116,6 +117,7 @@ op_take(struct rcap *rcap)
 
 	ASSERT(rcap->ops_free != NIL16 && op->state == OP_STATE_FREE);
 	rcap->ops_free = op->next;
+	op->state = OP_STATE_FRESH;
 	op->turn++;
 	return op;
 }
@@ -150,10 +152,10 @@ void
 op_end(struct rcap *rcap, u64 now, struct rcap_op *op, enum rcap_outcome outcome,
        enum wire_code code)
 {
-	ASSERT(op->state == OP_STATE_WAITING || op->state == OP_STATE_OPEN);
+	ASSERT(op->state != OP_STATE_FREE && op->state != OP_STATE_ENDED);
 	if (op->state == OP_STATE_OPEN)
 		links_close(rcap->links, now, op->peer, op->number);
-	else
+	else if (op->state == OP_STATE_WAITING)
 		lane_remove(rcap, op);
 	trace_put(rcap->trace, now, TRACE_END, op->peer, op_index(rcap, op),
 		  TRACE_PACK(op->slot, op->answer_len, outcome, code));
@@ -208,19 +210,18 @@ rcap_completion(struct rcap *rcap, struct rcap_completion *completion)
 		return false;
 	op = &rcap->op[rcap->ended_head];
 	ASSERT(op->state == OP_STATE_ENDED);			// R4
-	*completion = (struct rcap_completion){
-		.tag = op->tag,
-		.environment = op->environment,
-		.queue = op->queue,
-		.id = op_id(rcap, op),
-		.outcome = op->outcome,
-		.code = op->code,
-		.clause = op->clause,
-		.op = op->op,
-		.length = op->answer_len,
-		.taken = taken(op),
-		.old = { op->old[0], op->old[1] },
-	};
+	completion->tag = op->tag;
+	completion->environment = op->environment;
+	completion->queue = op->queue;
+	completion->id = op_id(rcap, op);
+	completion->outcome = op->outcome;
+	completion->code = op->code;
+	completion->clause = op->clause;
+	completion->op = op->op;
+	completion->length = op->answer_len;
+	completion->taken = taken(op);
+	completion->old[0] = op->old[0];
+	completion->old[1] = op->old[1];
 	time_split(op, completion);
 	rcap->ended_head = op->next;
 	if (rcap->ended_head == NIL16)
@@ -453,13 +454,15 @@ rcap_submit(struct rcap *rcap, u64 now, const struct rcap_submit *s)
 	op->local = s->local;
 	op->clause = WIRE_CLAUSE_NONE;
 	operand_store(op, s);
-	op->state = OP_STATE_WAITING;
 	id = op_id(rcap, op);
-	lane_append(rcap, op);
 	rcap->counters.submitted++;
 	trace_put(rcap->trace, now, TRACE_SUBMIT, op->peer, op_index(rcap, op),
 		  TRACE_PACK(op->slot, op->length, op->environment, op->op));
-	peer_dispatch(rcap, now, op->peer);
+	// Where nothing waits it goes at once, past the lanes.
+	if (rcap->lanes[op->peer].waiting || !op_dispatch(rcap, now, op)) {
+		lane_append(rcap, op);
+		peer_dispatch(rcap, now, op->peer);
+	}
 	return id;
 }
 
@@ -502,7 +505,6 @@ grant_submit(struct rcap *rcap, u32 entry, u64 word)
 	if (links_version(rcap->links, e->peer)->ops >= OP_REDEEM)
 		op->data_len = WIRE_LENGTH(secret);
 	wire_grant_store(op->operand, &grant);
-	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);
 	return op_index(rcap, op);
 }
@@ -527,7 +529,6 @@ recall_submit(struct rcap *rcap, u32 index)
 	op->entry_generation = r->turn;
 	op->operand_len = WIRE_LENGTH(recall);
 	wire_recall_store(op->operand, &recall);
-	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);
 }
 
@@ -545,7 +546,6 @@ lease_submit(struct rcap *rcap, u32 index)
 	op->length = 1;
 	op->local = rcap->config.lease_byte;
 	op->tag = index;
-	op->state = OP_STATE_WAITING;
 	lane_append(rcap, op);
 }
 
