@@ -162,7 +162,7 @@ def test_atomic_with_instructions():
         since = len(two.log())
         two.background("remote atomics here", "remote: adds here\n")
         assert passed(in_a_session(one, f"remote atomics {two.mac} 10000"))
-        said = two.wait_for(r"^remote: (PASS|FAIL) \d+ rounds here, (\d+) there\n", 100, since)
+        said = two.wait_for(r"remote: (PASS|FAIL) \d+ rounds here, (\d+) there\n", 100, since)
         assert said[1] == "PASS" and int(said[2]) == 10000, two.log()[since:]
 
 
