@@ -101,8 +101,7 @@ struct filter_checked {
 	u32 index;
 };
 
-// Is the ring the caller's own, and running?
-static i64
+i64
 check_own_ring(const struct call *call)
 {
 	const struct ring *ring = &rings[call->cap->base];

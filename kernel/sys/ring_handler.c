@@ -141,14 +141,12 @@ i64
 check_ring_handle(struct call *call)
 {
 	struct handle_checked *c = CHECKED(call, struct handle_checked);
-	i64 error;
+	i64 error = check_own_ring(call);
 
 	c->node[0] = cap_node(&caps, call->cap);
 	c->program = NULL;
-	if (!rings[call->cap->base].running)
-		return -E_STATE;
-	if (call->a[1] == SLOT_NONE)
-		return 0;
+	if (error || call->a[1] == SLOT_NONE)
+		return error;
 	error = check_program(call->env->index, call->a[1], PROGRAM_HANDLER, &c->program,
 			      &c->node[1]);
 	return error ? error : check_frames(call->env, call->a[2], CAP_READ | CAP_WRITE,

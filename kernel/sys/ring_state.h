@@ -111,6 +111,11 @@ extern u32 ring_handler_replies;
 void
 ring_handler_send(void);
 
+// Is the ring of the call's capability the caller's own (-E_RIGHTS), and does it run
+// (-E_STATE)? What it receives, and what is done with that, only its owner says.
+i64
+check_own_ring(const struct call *call);
+
 // A capability is gone, or ends at the frame `from` now: perhaps one of the handler's.
 void
 ring_handler_cap_gone(struct ring *ring, u32 node, u64 from);

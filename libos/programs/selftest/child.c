@@ -281,7 +281,8 @@ break_it(void)
 	break_handler(shared);
 }
 
-// Would receive by another's ring, which it may read and write, and end what that has.
+// Would receive by another's ring, which it may read and write, end what that has, and
+// handle what comes to it.
 static void
 filter_lent(void)
 {
@@ -291,6 +292,7 @@ filter_lent(void)
 		return;
 	shared->value = (u64)sys_ring_filter(shared->slot[0], &everything);
 	shared->address = (u64)sys_ring_unfilter(shared->slot[0], 0);
+	shared->base[0] = (u64)sys_ring_handle(shared->slot[0], SLOT_NONE, 0, 0);
 	announce(&shared->state, 1);
 }
 

@@ -245,8 +245,8 @@ a_hundred_filters(void)
 	frames_give(&run);
 }
 
-// Whoever has a ring's capability may narrow it and kick it; what it receives is its
-// owner's to say.
+// Whoever has a ring's capability may narrow it and kick it; what it receives, and what
+// is done with that, is its owner's to say.
 static void
 only_its_owner_filters(void)
 {
@@ -262,6 +262,7 @@ only_its_owner_filters(void)
 	check(changed(&h.shared->state, 0), "the child tried");
 	check((i64)h.shared->value == -E_RIGHTS, "another gives a ring no filters");
 	check((i64)h.shared->address == -E_RIGHTS, "nor takes them");
+	check((i64)h.shared->base[0] == -E_RIGHTS, "nor handles what comes");
 	helper_end(&h);
 	check(send(&sender, 1, 80) == RING_TX_SENT && got(&wide), "it has what it had");
 }
