@@ -78,8 +78,8 @@ def test_everything_that_ended_had_been_submitted(path):
     every = read(path)
     ends = [one for one in every if one.event.kind == KIND["END"]]
     whole = list(events.durations(every))
-    # GRANTs and RECALLs are not submitted.
-    assert len(whole) > 200 and len(whole) > len(ends) * 0.7
+    # GRANTs, RECALLs and reads for leases are not submitted.
+    assert len(whole) > 200 and len(whole) > len(ends) * 0.6
     assert all(begun.time_ns <= ended.time_ns for begun, ended in whole)
     ran = [one for one in every if one.event.kind == KIND["RAN"]]
     done = [one for _, one in whole if one.x == 0]

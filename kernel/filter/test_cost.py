@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Finding the ring of a frame costs with a hundred filters what it costs with one.
 
-cost_rig.c counts instructions; it is built here as the kernel is, for the sanitizers of
-the other host tests would be counted with it.
+cost_rig.c counts instructions; it is built here as the kernel is.
 """
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
+from stepping import ROOT, counted
 
-ROOT = Path(__file__).resolve().parents[2]
 HOST_ONLY = ("-mcmodel=kernel", "-mno-red-zone", "-mstack-protector-guard=global", "-ffreestanding",
              "-fno-pic", "-fno-pie")
 SOURCES = ["kernel/filter/cost_rig.c", "kernel/filter/claim.c", "kernel/filter/trie.c",
-           "kernel/filter/filter.c", "kernel/base/memory.c", "harness/testing/host_assert.c",
-           "harness/testing/stepped.c"]
+           "kernel/filter/filter.c", "kernel/base/memory.c"]
 
 
 def kernel_flags() -> list[str]:
@@ -29,14 +24,9 @@ def kernel_flags() -> list[str]:
 
 
 @pytest.fixture(scope="module", name="cost")
-def counted(tmp_path_factory) -> dict[tuple[str, int], int]:
+def count(tmp_path_factory) -> dict[tuple[str, int], int]:
     """Instructions by case and number of filters."""
-    program = tmp_path_factory.mktemp("cost") / "cost_rig"
-    subprocess.run([os.environ.get("HOSTCC", "gcc"), *kernel_flags(), "-o", program, *SOURCES],
-                   cwd=ROOT, check=True)
-    said = subprocess.run([program], capture_output=True, text=True, timeout=280, check=False)
-    assert said.returncode == 0, said.stderr
-    rows = [line.split() for line in said.stdout.splitlines()]
+    rows = counted(tmp_path_factory.mktemp("cost"), kernel_flags(), SOURCES)
     return {(name, int(filters)): int(value) for name, filters, value in rows}
 
 
