@@ -86,8 +86,7 @@ contact_look(u16 link)
 	struct contact *c = &contacts[link];
 	bool up = l->state == FABRIC_LINK_UP;
 
-	if (c->up && (!up || l->incarnation != c->incarnation))
-		{
+	if (c->up && (!up || l->incarnation != c->incarnation)) {
 		c->up = false;
 		asks_lost(link);
 	}
