@@ -29,6 +29,7 @@ from .state import State
 
 DEOSCTL = ROOT / "cluster" / "deosctl"
 SECONDS = 120.0  # for anything that a cluster does on a busy machine
+EVIDENCE = ["/api/status", "/api/nodes", "/api/events", "/api/fabric/{uuid}"]
 EDGES = [0, 1, 4095, 4096, 4097, 65536]
 NAMES = ["page", "über uns", "a b", "100%", "q&a", "deep/er/still", "#1", "x"]
 
@@ -118,6 +119,20 @@ class Service(Cluster):
             return question()
         except (OSError, ValueError, AssertionError, KeyError, Refused):
             return None
+
+    def evidence(self) -> str:
+        """What each node tells of members, links and the fabric, for who looks at a failure
+        later; in place of an answer, why there is none."""
+        lines = []
+        for node in self.nodes():
+            lines.append(f"node {node['id']}: {node['state']}")
+            for path in EVIDENCE if node["state"] == "up" else ():
+                try:
+                    told = json.dumps(self.ask(node["id"], path.format_map(node)))
+                except (OSError, ValueError, KeyError) as error:
+                    told = repr(error)
+                lines.append(f"{path}: {told}")
+        return "\n".join(lines)
 
     # ---- what it serves ----
 

@@ -49,6 +49,12 @@ class Node(Guest):
         self.broken = False
         self.start()
 
+    def wait_prompt(self):
+        """Also until what `far=` starts says so, lest that falls into a command's echo."""
+        super().wait_prompt()
+        if "far=" in self.append:
+            self.wait_for("remote: serving")
+
     def restart(self):
         """Power off, power on: another life."""
         self.kill()
