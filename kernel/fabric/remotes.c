@@ -25,7 +25,7 @@
 #define REMOTES_MAX FABRIC_HELD_MAX
 #define TELLINGS_MAX 16u		// DROPs and RELEASEs on their way
 #define TELLINGS_EACH 4u		// of these, to one owner: it may never answer
-#define RECORDS_LEFT 32u	// the last are for environments that hold hardly any,
+#define RECORDS_LEFT 8u	// the last are for environments that hold hardly any,
 #define RECORDS_FEW 4u		// less than this
 #define AGAIN_NS NS_PER_SECOND	// to an owner that did not hear, or is away
 #define NO_ROOM_NS NS_PER_MS

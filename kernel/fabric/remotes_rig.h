@@ -24,7 +24,7 @@
 #define UNITS 8u
 #define FLIGHT_MAX 16u
 #define HELD_MAX 100u
-#define LEFT 32u		// records, to who holds hardly any
+#define LEFT 8u		// records, to who holds hardly any
 
 struct fabric fabric;
 struct env envs[ENVS_MAX];
@@ -33,7 +33,7 @@ struct cap_tree caps;
 struct clock kernel_clock;
 
 static struct env_info holder = { .id = 7, .state = ENV_RUNNABLE };
-static struct env_info others[3];
+static struct env_info others[LEFT / 4];
 static u32 grantee;		// id of who is granted to
 static struct pending accept;
 static struct prng prng;
