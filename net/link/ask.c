@@ -231,7 +231,8 @@ links_worked(struct links *links, u16 peer_index, u32 number)
 }
 
 // Was it sent so long ago that later ones are there before it because it was lost, not
-// because frames overtook it? That is asked once some did (RFC 8985 calls it reordering).
+// because they overtook it? As in RFC 8985 the path is taken to keep the order of frames
+// until the session has seen that it does not.
 static bool
 overtaken_by_far(const struct link_peer *peer, const struct link_ask *ask, u64 now)
 {
