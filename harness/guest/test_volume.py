@@ -99,7 +99,7 @@ def test_a_lost_block_is_missed(tmp_path):
                kernel=build_folder() / "broken/deos.elf") as guest:
         keeping(guest)
         guest.type("audit")
-        said = guest.wait_for(r"^PANIC: (.*)$")
+        said = guest.wait_for(r"^PANIC: (.*)\n")
         assert re.fullmatch(r"kernel/volume/check\.c:\d+: broken invariant: "
                             r"owned == b->children", said[1]), said[0]
 
