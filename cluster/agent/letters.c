@@ -5,7 +5,8 @@
 //
 // Invariants:
 //   L1  a letter is free, waits, or is open; open_of[link] counts the open ones of a
-//       link, sends_open all of them, at most SENDS_OPEN
+//       link, message_counts.open all of them, at most SENDS_OPEN, and
+//       message_counts.waiting those that wait
 //   L2  urgent letters (SWIM, HELLO) find room when all others are taken: any kind
 //       together takes at most LETTERS_FOR_ALL places
 
@@ -43,7 +44,6 @@ struct letter {
 static struct letter letters[LETTERS_MAX];
 static u8 open_of[FABRIC_LINKS_MAX];
 static u8 *letter_bytes;
-static u32 sends_open;
 static u64 next_order;
 
 static u8 *
@@ -92,6 +92,7 @@ letter_write(u16 link, const struct message_head *head, const u8 *bytes)
 	memcpy(bytes_of(i), head, sizeof(*head));
 	memcpy(bytes_of(i) + sizeof(*head), bytes, head->len);
 	message_counts.sent_parts++;
+	message_counts.waiting++;
 }
 
 // Puts a message into letters. All of it, or nothing.
@@ -149,7 +150,7 @@ send_all(u64 now)
 {
 	u32 i;
 
-	while (sends_open < SENDS_OPEN && (i = letter_next(now)) < LETTERS_MAX) {
+	while (message_counts.open < SENDS_OPEN && (i = letter_next(now)) < LETTERS_MAX) {
 		const struct fabric_submit s = {
 			.tag = OPERATION_TAG(OPERATION_SEND, i),
 			.op = FABRIC_SEND,
@@ -164,7 +165,8 @@ send_all(u64 now)
 			return;
 		letters[i].state = LETTER_OPEN;
 		open_of[letters[i].link]++;
-		sends_open++;
+		message_counts.waiting--;
+		message_counts.open++;
 	}
 }
 
@@ -175,8 +177,8 @@ letter_sent(const struct fabric_complete *complete)
 	struct letter *l = &letters[i];
 	u64 now = now_ns();
 
-	ASSERT(i < LETTERS_MAX && l->state == LETTER_OPEN && sends_open > 0);
-	sends_open--;
+	ASSERT(i < LETTERS_MAX && l->state == LETTER_OPEN && message_counts.open);
+	message_counts.open--;
 	open_of[l->link]--;
 	l->state = LETTER_FREE;
 	if (complete->outcome != FABRIC_NOT_DONE ||
@@ -184,6 +186,7 @@ letter_sent(const struct fabric_complete *complete)
 	    l->incarnation != contact_incarnation(l->link))
 		return;
 	message_counts.retried++;
+	message_counts.waiting++;
 	l->state = LETTER_WAITS;
 	l->not_before_ns = now + LETTER_RETRY_NS;
 }
@@ -194,9 +197,12 @@ expire(u64 now)
 	for (u32 i = 0; i < LETTERS_MAX; i++) {
 		struct letter *l = &letters[i];
 
-		if (l->state == LETTER_WAITS &&
-		    (now >= l->until_ns || l->incarnation != contact_incarnation(l->link)))
-			l->state = LETTER_FREE;
+		if (l->state != LETTER_WAITS ||
+		    (now < l->until_ns && l->incarnation == contact_incarnation(l->link)))
+			continue;
+		message_counts.waiting--;
+		message_counts.expired++;
+		l->state = LETTER_FREE;
 	}
 }
 

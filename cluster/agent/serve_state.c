@@ -5,6 +5,7 @@
 
 #include "cluster/agent/coordinator.h"
 #include "cluster/agent/membership.h"
+#include "cluster/agent/message.h"
 #include "cluster/agent/publish.h"
 #include "cluster/agent/register.h"
 #include "cluster/agent/serve.h"
@@ -53,6 +54,19 @@ take_node(struct api_node *node, const struct view_member *member, u64 now)
 		take_status(node, s);
 }
 
+static struct api_messages
+count_messages(void)
+{
+	const struct message_counts *c = &message_counts;
+
+	return (struct api_messages){
+		.sent = c->sent, .received = c->received, .asked = c->asked,
+		.timed_out = c->timed_out, .retried = c->retried, .expired = c->expired,
+		.dropped = c->dropped_full + c->dropped_shape + c->dropped_parts,
+		.strangers = c->dropped_stranger, .waiting = c->waiting, .open = c->open,
+	};
+}
+
 // Why nothing can be changed, "" when it can.
 static const char *
 why_not(const struct record *record)
@@ -94,6 +108,7 @@ serve_state(void)
 	state.reason = why_not(state.record);
 	state.coordinator = find_coordinator(state.view);
 	state.tables = &tables;
+	state.messages = count_messages();
 	for (u32 i = 0; i < state.view->member_count; i++)
 		take_node(&state.node[i], &state.view->member[i], now);
 	for (u32 i = 0; state.record && i < state.record->job_count; i++)

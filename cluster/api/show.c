@@ -189,6 +189,23 @@ show_cluster(struct json *json, const struct api_state *state)
 	show_member_of(json, "holder", view, view->holder);
 }
 
+static void
+show_messages(struct json *json, const struct api_messages *messages)
+{
+	json_open_object(json, "messages");
+	json_number(json, "sent", messages->sent);
+	json_number(json, "received", messages->received);
+	json_number(json, "asked", messages->asked);
+	json_number(json, "timed_out", messages->timed_out);
+	json_number(json, "retried", messages->retried);
+	json_number(json, "expired", messages->expired);
+	json_number(json, "dropped", messages->dropped);
+	json_number(json, "strangers", messages->strangers);
+	json_number(json, "waiting", messages->waiting);
+	json_number(json, "open", messages->open);
+	json_close(json);
+}
+
 void
 api_show_status(struct json *json, const struct api_state *state)
 {
@@ -196,6 +213,7 @@ api_show_status(struct json *json, const struct api_state *state)
 
 	json_open_object(json, NULL);
 	show_cluster(json, state);
+	show_messages(json, &state->messages);
 	show_site(json, record);
 	json_open_array(json, "nodes");
 	for (u32 i = 0; i < state->view->member_count; i++) {

@@ -101,12 +101,16 @@ the_status(void **s)
 {
 	(void)s;
 	make_small();
+	state.messages = (struct api_messages){ 9, 8, 7, 6, 5, 4, 3, 2, 1, 0 };
 	assert_string_equal(shown(api_show_status),
 		"{\"cluster\":\"cccccccc-cccc-cccc-cccc-cccccccccccc\","
 		"\"formed\":true,\"majority\":true,\"reason\":null,\"record\":1,"
 		"\"epoch\":3,\"voters\":2,\"alive\":1,\"self\":\"" UUID_1 "\","
 		"\"coordinator\":\"" UUID_1 "\",\"virtual_address\":\"10.0.0.100\","
-		"\"holder\":\"" UUID_1 "\",\"site\":{\"generation\":0,\"files\":0,"
+		"\"holder\":\"" UUID_1 "\",\"messages\":{\"sent\":9,\"received\":8,"
+		"\"asked\":7,\"timed_out\":6,\"retried\":5,\"expired\":4,"
+		"\"dropped\":3,\"strangers\":2,\"waiting\":1,\"open\":0},"
+		"\"site\":{\"generation\":0,\"files\":0,"
 		"\"bytes\":0,\"manifest\":null},\"nodes\":["
 		"{\"uuid\":\"" UUID_1 "\",\"life\":\"alive\",\"reason\":\"this node\","
 		"\"address\":\"10.0.0.2\"},"
@@ -130,7 +134,7 @@ a_cluster_that_has_not_formed(void **s)
 		"{\"cluster\":null,\"formed\":false,\"majority\":true,"
 		"\"reason\":\"no disk\",\"record\":0,"));
 	assert_non_null(strstr(buffer, "\"coordinator\":null,"));
-	assert_non_null(strstr(buffer, "\"holder\":null,\"site\":{\"generation\":0,"));
+	assert_non_null(strstr(buffer, "\"holder\":null,\"messages\":{"));
 	assert_string_equal(shown(api_show_jobs), "{\"jobs\":[]}\n");
 }
 

@@ -25,6 +25,13 @@ struct api_node {
 	bool told;		// its status has come: the numbers above hold
 };
 
+// What the agent that answers has sent to others and heard of them. cluster/agent counts
+// them (message.h).
+struct api_messages {
+	u64 sent, received, asked, timed_out, retried, expired, dropped, strangers;
+	u64 waiting, open;	// parts, now
+};
+
 struct api_state {
 	const struct view *view;
 	const struct record *record;		// NULL: there is none yet
@@ -32,6 +39,7 @@ struct api_state {
 	u16 coordinator;			// index in view->member[], or VIEW_NONE
 	struct api_node node[VIEW_MEMBERS_MAX];	// as view->member[]
 	const struct api_tables *tables;	// of this node (watch.h)
+	struct api_messages messages;		// of its agent
 	const char *job_reason[RECORD_JOBS];	// as record->job[]: why not all of its
 						// instances have a place; "" or NULL
 };
