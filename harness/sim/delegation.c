@@ -62,10 +62,13 @@ model_may_be_spent(const struct model *model, const struct model_op *op)
 	for (u32 i = 0; i < model->ops; i++) {
 		const struct model_op *other = &model->op[i];
 
-		if (other->kind == DO_REDEEM && other->effects && other->cap == op->cap &&
-		    (other->serial == op->serial ||
-		     other->serial >= op->serial + TICKETS_OUT ||
-		     model_twins(model, other, op)))
+		if (!other->effects || other->cap != op->cap)
+			continue;
+		// What was taken for a DERIVE's may have been that of a ticket.
+		if (model_twins(model, other, op) ||
+		    (other->kind == DO_REDEEM &&
+		     (other->serial == op->serial ||
+		      other->serial >= op->serial + TICKETS_OUT)))
 			return true;
 	}
 	return false;

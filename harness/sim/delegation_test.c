@@ -316,6 +316,24 @@ CASE(tickets)
 	GOOD(answer(late, NOT_DONE, WHY_EXPIRED, 0));
 }
 
+// What the ticket brought was taken for what a DERIVE had asked for.
+CASE(a_ticket_and_its_twin)
+{
+	u32 maker = row_below(pages, STORE_PAGES, RIGHTS, 0, 1), again;
+	struct model_op derive = op_of(DO_DERIVE, maker, 0, 0);
+
+	derive.to = derive.by;
+	derive.rights = CAP_READ;
+	derive.count = 1;
+	model_submit(&model, &derive);
+	submit_redeem(maker, 1, UINT64_MAX);
+	again = submit_redeem(maker, 1, UINT64_MAX);
+	BAD(answer(again, NOT_DONE, WHY_SPENT, 0),
+	    "it was refused for a reason that is not true");
+	GOOD(redeemed(maker));
+	GOOD(answer(again, NOT_DONE, WHY_SPENT, 0));
+}
+
 CASE(a_ticket_of_somebody_else)
 {
 	u32 maker = row_below(pages, STORE_PAGES, RIGHTS, 0, 1);
@@ -390,6 +408,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(units_go, start, stop),
 		cmocka_unit_test_setup_teardown(out_of_a_pool, start, stop),
 		cmocka_unit_test_setup_teardown(tickets, start, stop),
+		cmocka_unit_test_setup_teardown(a_ticket_and_its_twin, start, stop),
 		cmocka_unit_test_setup_teardown(a_ticket_of_somebody_else, start, stop),
 		cmocka_unit_test_setup_teardown(holders, start, stop),
 	};
