@@ -323,6 +323,7 @@ CASE(a_ticket_and_its_twin)
 	struct model_op derive = op_of(DO_DERIVE, maker, 0, 0);
 
 	derive.to = derive.by;
+	derive.by = other;
 	derive.rights = CAP_READ;
 	derive.count = 1;
 	model_submit(&model, &derive);
