@@ -467,13 +467,24 @@ group_tick(struct coh *coh)
 		make_first(coh);
 }
 
+// Letters overtake each other, and a life only goes forward: what an older one says of it
+// would make it a newcomer once more, and a new epoch for nothing.
+static bool
+is_overtaken(const struct coh_peer *peer, const struct coh_message *m)
+{
+	return peer->heard && m->life == peer->life &&
+	       (m->epoch < peer->epoch ||
+		(m->epoch == peer->epoch && m->round < peer->round)) &&
+	       !DSM_BUG_IS(OLD_STATUS);
+}
+
 void
 group_status(struct coh *coh, u32 from, const struct coh_message *m)
 {
 	struct coh_peer *peer = &coh->peer[from];
 
 	ASSERT(from < COH_MEMBERS_MAX && from != coh->config.self);
-	if (m->epoch > COH_EPOCH_MAX)
+	if (m->epoch > COH_EPOCH_MAX || is_overtaken(peer, m))
 		return;
 	coh->top_counter = MAX(coh->top_counter, m->epoch >> COH_COORDINATOR_BITS);
 	*peer = (struct coh_peer){

@@ -66,16 +66,30 @@ check_begin(void)
 
 // ---- who is out
 
+// While nobody goes, an epoch is made for who comes.
+static void
+check_epoch(struct sim *sim, const struct coh_epoch *next)
+{
+	bool same = opened.id && next->members == opened.members &&
+		    !memcmp(next->life, opened.life, sizeof(next->life));
+
+	if (same && !(sim->plan.faults & (FAULT_TAKES | FAULT_LAPSE)))
+		sim_fail(sim, "epoch %x was made for nothing: all of %x are in it",
+			 next->id, opened.id);
+}
+
 // Looks for an epoch that has opened.
 static void
-note_open(const struct sim *sim)
+note_open(struct sim *sim)
 {
 	for (u32 i = 0; i < sim->plan.nodes; i++) {
 		const struct coh *coh = &sim->node[i].coh;
 
 		if (sim->node[i].up && coh->phase == COH_OPEN &&
-		    coh->epoch.id > opened.id)
+		    coh->epoch.id > opened.id) {
+			check_epoch(sim, &coh->epoch);
 			opened = coh->epoch;
+		}
 	}
 }
 
@@ -83,7 +97,7 @@ note_open(const struct sim *sim)
 // out: nobody will see its writes. Before that they may count, for an epoch that never
 // opened may be followed by one with it. Who was never in an open one has written nothing.
 static bool
-is_left_out(const struct sim *sim, const struct node *node)
+is_left_out(struct sim *sim, const struct node *node)
 {
 	note_open(sim);
 	return node->coh.opened && opened.id > node->coh.cleared &&
@@ -92,7 +106,7 @@ is_left_out(const struct sim *sim, const struct node *node)
 }
 
 static bool
-is_zombie(const struct sim *sim, const struct node *node)
+is_zombie(struct sim *sim, const struct node *node)
 {
 	u32 *life = &zombie_life[node->index];
 

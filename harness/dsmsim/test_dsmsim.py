@@ -18,7 +18,7 @@ AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "RESET_STAYS": "heat",
          "SAID_BY_HALF": "said"}
 # What is rarer still: seeds from there.
-FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400, "SAID_BY_HALF": 300}
+FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400, "SAID_BY_HALF": 5000}
 
 
 @pytest.fixture(scope="module", autouse=True)
