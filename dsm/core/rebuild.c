@@ -344,7 +344,8 @@ fetch_next(struct coh *coh, struct coh_action *action)
 }
 
 // A region with COH_PUBLISHED has two of everything again before it goes on: what a
-// home has goes to the member that would be the next home, and then is noted there.
+// home has goes to the member that would be the next home, and then is noted there. So
+// is that a page is lost of which nothing is left.
 static bool
 spreads(const struct coh *coh, u32 page)
 {
@@ -352,7 +353,8 @@ spreads(const struct coh *coh, u32 page)
 
 	return coh_home(coh, page, 0) == coh->config.self &&
 	       coh_home(coh, page, 1) != COH_DEAD &&
-	       (g->has_best || g->has_shadow || g->has_home) &&
+	       (g->has_best || g->has_shadow || g->has_home ||
+		(g->word.low & COH_WORD_LOST && !DSM_BUG_IS(LOSS_UNTOLD))) &&
 	       (!g->has_owner || g->owner == coh->config.self);
 }
 

@@ -15,10 +15,11 @@ AIMED = {"NO_FENCE": "zombie", "HASTY_HOME": "zombie", "UNKNOWN_DONE": "evict",
          "LATE_WRITEBACK": "evict", "PLAIN_ORDER": "wrap", "NO_PROMISE": "twice",
          "OLD_SUMMARY": "home", "MOVED_EARLY": "join", "EARLY_FENCE": "storm",
          "NO_WAY_BACK": "flap", "OLD_NEWS": "cut", "SPOILED_WASTED": "publish",
-         "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "RESET_STAYS": "heat",
-         "SAID_BY_HALF": "said"}
+         "UNHEARD_DEAD": "rest", "LOSS_FORGOTTEN": "pair", "LOSS_UNTOLD": "pair",
+         "RESET_STAYS": "heat", "SAID_BY_HALF": "said"}
 # What is rarer still: seeds from there.
-FIRST = {"NO_WAY_BACK": 400, "SPOILED_WASTED": 400, "SAID_BY_HALF": 5000}
+FIRST = {"NO_WAY_BACK": 400, "LOSS_FORGOTTEN": 300, "LOSS_UNTOLD": 1100, "SPOILED_WASTED": 400,
+         "SAID_BY_HALF": 5000}
 
 
 @pytest.fixture(scope="module", autouse=True)
