@@ -112,7 +112,7 @@ struct message_counts {
 	u64 dropped_shape;	// malformed, or of no known kind
 	u64 dropped_parts;	// a part of it never came
 	u64 retried;		// the other had no buffer posted
-	u64 expired;		// no part of them left in time, or their node went
+	u64 expired;		// parts that did not leave in time, or whose node went
 	u64 waiting, open;	// parts now: on their way to the link, and sent
 };
 

@@ -335,6 +335,9 @@ def test_fourth_node(service, site):
     service.wait_alive(4)
     service.check(site[1])
     assert service.node(4)["serving"]
+    messages = service.ask(4, "/api/status")["messages"]
+    assert messages["sent"] > 0 and messages["received"] > 0, messages
+    assert messages["open"] <= 10 and messages["waiting"] <= 64, messages
 
 
 def said_by_heat(service: Service) -> str:
