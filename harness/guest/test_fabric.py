@@ -133,24 +133,29 @@ def test_completions_by_upcall():
 
 def test_weighted_service():
     """One holder is served three times what the other is, in operations and bytes, while
-    both wait; both get all they ask for."""
+    both wait; both get all they ask for. A host that is busy with others lets the one who
+    counts miss most of it: they ask until enough was seen."""
     with Fabric(3, seed=SEED) as fabric:
         one, two, three = fabric.nodes
         two.background(f"remote serve 16 rw {one.mac} 48", "remote: serving 16 pages\n")
-        for _ in range(TRIES):
-            lapsed, since = lapses(two), [len(node.log()) for node in (one, three)]
-            for node in (one, three):
-                node.type(f"remote pace {two.mac} 4000")
-            told = two.run(f"remote shares {one.mac} {three.mac} 400", 280)
-            said = [node.wait_for(r"^remote: (PASS|FAIL|no) .*\n", 280, start)
-                    for node, start in zip((one, three), since)]
-            if lapses(two) == lapsed and passed(told):
-                break
-        assert [match[1] for match in said] == ["PASS", "PASS"], [match[0] for match in said]
-        assert passed(told), told
-        served = [int(number) for number in re.findall(r"\d+", told[told.index("PASS"):])]
-        assert served[1] == BLOCK * served[0] and served[3] == BLOCK * served[2], told
-        assert 3 * 0.97 <= served[0] / served[2] <= 3 * 1.03, told
+        start = len(two.log())
+        two.type(f"remote shares {one.mac} {three.mac} 400")
+        while not (told := re.search(r"^remote: (PASS|FAIL) .*\n", two.log()[start:], re.M)):
+            ask_both((one, three), f"remote pace {two.mac} 4000")
+        assert told[1] == "PASS", told[0]
+        served = [int(number) for number in re.findall(r"\d+", told[0])]
+        assert served[1] == BLOCK * served[0] and served[3] == BLOCK * served[2], told[0]
+        assert 3 * 0.97 <= served[0] / served[2] <= 3 * 1.03, told[0]
+
+
+def ask_both(nodes, command: str):
+    """Both run the command at the same time, and it passes where no session lapsed."""
+    lapsed, since = [lapses(node) for node in nodes], [len(node.log()) for node in nodes]
+    for node in nodes:
+        node.type(command)
+    for node, before, start in zip(nodes, lapsed, since):
+        said = node.wait_for(r"((?:^remote: .*\n)+)^deos> ", 280, start)[1]
+        assert passed(said) or lapses(node) != before, said
 
 
 def test_atomic_with_instructions():

@@ -157,10 +157,16 @@ tell_new(u64 next)
 	return next;
 }
 
+static u64
+operations(void)
+{
+	return sides[0].all.operations + sides[1].all.operations;
+}
+
 int
 shares(int argc, char **argv)
 {
-	u64 wanted = 1000, until, next;
+	u64 wanted = 1000, counted = 0, until, next;
 
 	if (argc > 4 && (!text_to_u64(argv[4], &wanted) || !wanted))
 		return STATUS_USAGE;
@@ -168,14 +174,17 @@ shares(int argc, char **argv)
 		sides[i].node = node_or_exit(argv[2 + i]);
 	until = now_ns() + STUCK_NS;
 	next = trace_ring()->head;
-	while (sides[0].all.operations + sides[1].all.operations < wanted) {
-		if (now_ns() > until) {
+	while (counted < wanted) {
+		next = tell_new(next);
+		if (counted != operations()) {
+			counted = operations();
+			until = now_ns() + STUCK_NS;
+		} else if (now_ns() > until) {
 			print("remote: FAIL %lu and %lu operations, and then not both "
 			      "waited\n", sides[0].all.operations,
 			      sides[1].all.operations);
 			return STATUS_FAILED;
 		}
-		next = tell_new(next);
 		pause_ns(LOOK_NS);
 	}
 	print("remote: PASS while both waited, %lu operations and %lu bytes of the first, "
