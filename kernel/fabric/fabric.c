@@ -257,6 +257,7 @@ fabric_input_end(void)
 	if (!now)
 		return;
 	fabric.heard_at = 0;
+	rcap_flush(fabric.rcap, now);
 	transmit_push();
 	wants = rcap_wants(fabric.rcap);
 	if (!wants) {
@@ -271,6 +272,7 @@ fabric_input_end(void)
 void
 fabric_submitted(u64 now)
 {
+	rcap_flush(fabric.rcap, now);
 	note_due(rcap_wants(fabric.rcap));
 	if (fabric.due <= now) {
 		fabric_work(now);

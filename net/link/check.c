@@ -242,7 +242,8 @@ check_counters(const struct links *links)
 
 	for (u32 i = 0; i < LINK_DROP_COUNT; i++)
 		dropped += links->counters.dropped[i];
-	ASSERT(links->counters.received == links->counters.accepted + dropped);
+	ASSERT(links->counters.received + links->counters.further ==
+	       links->counters.accepted + dropped);
 }
 
 void

@@ -3,6 +3,7 @@
 // never says that it keeps to less.
 //
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
+// links: net/rcap/together.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c net/rcap/asked_rig.c
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
 // links: net/rcap/ticket.c net/rcap/recall.c net/rcap/lease.c

@@ -184,7 +184,7 @@ hear_rest(struct links *links, struct link_peer *peer,
 		say_add(links, peer, SAY_IDLE);
 }
 
-static enum link_drop
+static inline enum link_drop
 hear_request(struct links *links, struct link_peer *peer,
 	     const struct wire_frame *frame, struct link_event *event)
 {
@@ -221,6 +221,14 @@ hear_request(struct links *links, struct link_peer *peer,
 	event->number = number;
 	event->slot = slot;
 	return LINK_DROP_COUNT;
+}
+
+// What stands behind the request is the next one.
+static void
+several_begin(struct link_event *event)
+{
+	event->more = event->frame.payload_len / WIRE_LENGTH(request);
+	event->frame.payload_len = 0;
 }
 
 static enum link_drop
@@ -327,8 +335,11 @@ hear_session(struct links *links, u64 now, struct link_event *event)
 		answerer_leave(links, peer);
 		return LINK_DROP_SHAPE;
 	}
-	if (header->kind == WIRE_REQUEST)
+	if (header->kind == WIRE_REQUEST) {
+		if (frame->request.flags & WIRE_FLAG_MORE)
+			several_begin(event);
 		return hear_request(links, peer, frame, event);
+	}
 	if (header->kind == WIRE_RESPONSE)
 		return hear_response(links, peer, frame, event);
 	return LINK_DROP_COUNT;
@@ -381,13 +392,12 @@ frame_number(const struct wire_frame *frame)
 }
 
 static void
-count_accepted(struct links *links, u64 now, const struct link_event *event)
+trace_accepted(const struct links *links, u64 now, const struct link_event *event)
 {
 	const struct wire_frame *frame = &event->frame;
 	u32 y = frame->header.kind == WIRE_REQUEST ? frame->request.op
 		: frame->header.kind == WIRE_RESPONSE ? frame->response.status : 0;
 
-	links->counters.accepted++;
 	trace_put(links->trace, now, TRACE_IN, event->peer, frame_number(frame),
 		  frame_pack(frame, frame->payload_len, y));
 }
@@ -421,6 +431,7 @@ links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	event->kind = LINK_NOTHING;
 	event->peer = LINK_NONE;
 	event->slot = NULL;
+	event->more = 0;
 	links->counters.received++;
 	if (flaw != WIRE_FINE)
 		drop = (enum link_drop)(flaw - 1);
@@ -429,10 +440,33 @@ links_input(struct links *links, u64 now, const void *bytes, u32 len,
 		drop = hear_cluster(links, now, &event->frame);
 	else
 		drop = hear_session(links, now, event);
-	if (unlikely(drop != LINK_DROP_COUNT))
+	if (unlikely(drop != LINK_DROP_COUNT)) {
 		count_dropped(links, now, drop, event, len);
-	else
-		count_accepted(links, now, event);
+		return;
+	}
+	links->counters.accepted++;
+	trace_accepted(links, now, event);
+}
+
+void
+links_further(struct links *links, u64 now, struct link_event *event)
+{
+	struct link_peer *peer = &links->peer[event->peer];
+	enum link_drop drop;
+
+	ASSERT(event->more && session_live(links, now, peer));
+	event->more--;
+	event->kind = LINK_NOTHING;
+	event->slot = NULL;
+	wire_request_load(&event->frame.request, event->frame.payload);
+	event->frame.payload += WIRE_LENGTH(request);
+	drop = hear_request(links, peer, &event->frame, event);
+	if (SOMETIMES_IF(FURTHER_DROPPED, drop != LINK_DROP_COUNT)) {
+		links->counters.further++;
+		count_dropped(links, now, drop, event, 0);
+	} else {
+		trace_accepted(links, now, event);
+	}
 }
 
 // ---- for rcap

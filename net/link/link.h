@@ -138,6 +138,7 @@ struct link_event {
 	u32 number;		// REQUEST, RESPONSE, RESEND
 	u32 cookie;		// RESPONSE, RESEND: of links_open()
 	struct link_slot *slot;	// REQUEST: the links' own
+	u32 more;		// requests that follow in the frame, for links_further()
 	struct wire_frame frame;	// REQUEST, RESPONSE: parsed, points into the bytes
 };
 
@@ -147,6 +148,11 @@ struct link_event {
 void
 links_input(struct links *links, u64 now, const void *bytes, u32 len,
 	    struct link_event *event);
+
+// The next request of the frame, while the event says that there are more: as links_input()
+// has it, a LINK_REQUEST or, when it is no good, LINK_NOTHING.
+void
+links_further(struct links *links, u64 now, struct link_event *event);
 
 // The next thing that frames or time have brought. False: nothing. To be asked
 // until then after each links_input(), while links_news(), and when links_deadline() has
@@ -244,6 +250,12 @@ must_check u32
 links_request(struct links *links, u64 now, u16 peer, u8 *buffer,
 	      const struct wire_request *body, const void *payload, u32 len);
 
+// The same for several requests in one frame, at most WIRE_TOGETHER_MAX, that only read and
+// have nothing behind them; for a peer whose version has WIRE_FLAG_MORE.
+must_check u32
+links_requests(struct links *links, u64 now, u16 peer, u8 *buffer,
+	       const struct wire_request *bodies, u32 count);
+
 // ---- for rcap, as owner
 
 // The same for an answer. A code that the peer's version lacks goes as CODE_SHAPE.
@@ -291,10 +303,11 @@ enum link_drop {
 	LINK_DROP_COUNT
 };
 
-// Each frame that came was accepted or dropped for one reason:
-// received == accepted + the sum of dropped.
+// Each frame that came was accepted or dropped for one reason, and so may be a request behind
+// the first of one: received + further == accepted + the sum of dropped.
 struct links_counters {
 	u64 received;
+	u64 further;		// of dropped: requests that came behind another
 	u64 accepted;
 	u64 sent;
 	u64 dropped[LINK_DROP_COUNT];

@@ -4,6 +4,7 @@
 // window that delay steers; and what a peer takes of the kernel's memory.
 //
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
+// links: net/rcap/together.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c net/rcap/asked_rig.c
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
 // links: net/rcap/ticket.c net/rcap/recall.c net/rcap/lease.c
@@ -25,10 +26,13 @@ static u32
 submit(u32 node, u32 where, u8 op, u32 length, u32 environment, u64 tag)
 {
 	struct rcap_submit s = rig_submit(&rig, node, where, op, 0, length, 0);
+	u32 record;
 
 	s.environment = environment;
 	s.tag = tag;
-	return rcap_submit(rig.node[node].rcap, rig.now, &s);
+	record = rcap_submit(rig.node[node].rcap, rig.now, &s);
+	rcap_flush(rig.node[node].rcap, rig.now);
+	return record;
 }
 
 static struct link_info

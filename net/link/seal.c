@@ -110,6 +110,15 @@ seal(struct links *links, u64 now, struct link_peer *peer, enum wire_kind kind,
 	return WIRE_ETHERNET + tagged + WIRE_TAG;
 }
 
+static inline void
+trace_request(const struct links *links, u64 now, u16 peer_index,
+	      const struct wire_request *body, u32 len)
+{
+	trace_put(links->trace, now, TRACE_OUT, peer_index, body->number,
+		  TRACE_PACK(body->slot, len, TRACE_PART(WIRE_REQUEST, body->part),
+			     body->op));
+}
+
 u32
 links_request(struct links *links, u64 now, u16 peer_index, u8 *buffer,
 	      const struct wire_request *body, const void *payload, u32 len)
@@ -119,11 +128,31 @@ links_request(struct links *links, u64 now, u16 peer_index, u8 *buffer,
 	if (!session_live(links, now, peer))
 		return 0;
 	wire_request_store(buffer + WIRE_BODY_AT, body);
-	trace_put(links->trace, now, TRACE_OUT, peer_index, body->number,
-		  TRACE_PACK(body->slot, len, TRACE_PART(WIRE_REQUEST, body->part),
-			     body->op));
+	trace_request(links, now, peer_index, body, len);
 	return seal(links, now, peer, WIRE_REQUEST, buffer, WIRE_LENGTH(request),
 		    payload, len);
+}
+
+u32
+links_requests(struct links *links, u64 now, u16 peer_index, u8 *buffer,
+	       const struct wire_request *bodies, u32 count)
+{
+	u64 size = WIRE_LENGTH(request);
+	struct wire_request first = bodies[0];
+	u8 further[(WIRE_TOGETHER_MAX - 1) * WIRE_LENGTH(request)];
+
+	ASSERT(count > 1 && count <= WIRE_TOGETHER_MAX);
+	ASSERT(wire_version[links->peer[peer_index].minor].flags & WIRE_FLAG_MORE);
+	for (u32 i = 1; i < count; i++) {
+		struct wire_request body = bodies[i];
+
+		body.flags |= i + 1 < count ? WIRE_FLAG_MORE : 0;
+		wire_request_store(further + (i - 1) * size, &body);
+		trace_request(links, now, peer_index, &body, 0);
+	}
+	first.flags |= WIRE_FLAG_MORE;
+	return links_request(links, now, peer_index, buffer, &first, further,
+			     (count - 1) * (u32)size);
 }
 
 u32

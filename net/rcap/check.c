@@ -174,7 +174,7 @@ rcap_check(const struct rcap *rcap)
 }
 
 struct summary {
-	u64 links, ops, exports, tickets, buffers, recalls, leases, era;
+	u64 links, ops, exports, tickets, buffers, recalls, leases, together, era;
 	u32 executions, sweep;
 	u32 waiters, pass;
 	struct rcap_counters counters;
@@ -183,6 +183,7 @@ struct summary {
 STATIC_ASSERT(sizeof(struct rcap_op) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_export) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_ticket) % 8 == 0);
+STATIC_ASSERT(sizeof(struct wire_request) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_buffer) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_recall) % 8 == 0);
 STATIC_ASSERT(sizeof(struct rcap_lease) % 8 == 0);
@@ -211,6 +212,8 @@ rcap_hash(const struct rcap *rcap)
 		.recalls = hash_of(rcap->recall,
 				   c->recalls_max * sizeof(*rcap->recall)),
 		.leases = hash_of(rcap->lease, c->leases_max * sizeof(*rcap->lease)),
+		.together = hash_of(rcap->together.at, rcap->together.count *
+							       sizeof(*rcap->together.at)),
 		.era = rcap->era,
 		.executions = rcap->executions,
 		.sweep = rcap->sweep,

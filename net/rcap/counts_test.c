@@ -4,6 +4,7 @@
 // export and each peer; events in their order.
 //
 // links: net/rcap/test_rig.c net/rcap/rcap.c net/rcap/submit.c net/rcap/send.c
+// links: net/rcap/together.c
 // links: net/rcap/answer.c net/rcap/owner.c net/rcap/memory.c net/rcap/block.c net/rcap/asked_rig.c
 // links: net/rcap/message.c net/rcap/export.c net/rcap/check.c net/rcap/serve.c
 // links: net/rcap/ticket.c net/rcap/recall.c net/rcap/lease.c
@@ -365,6 +366,7 @@ frames_without_a_buffer(void **state)
 	(void)state;
 	rig.node[1].starved = true;
 	assert_int_not_equal(rcap_submit(rig.node[1].rcap, rig.now, &s), RCAP_NONE);
+	rcap_flush(rig.node[1].rcap, rig.now);
 	assert_int_equal(rcap_of(1)->dropped[RCAP_DROP_BUFFER], 1);
 	assert_int_equal(reason_of(newest(1, TRACE_STRAY)), RCAP_DROP_BUFFER);
 	rig.node[1].starved = false;

@@ -169,6 +169,10 @@ rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len)
 	links_input(rcap->links, now, frame, len, &event);
 	peer = event.peer;
 	handle(rcap, now, &event);
+	while (unlikely(event.more)) {
+		links_further(rcap->links, now, &event);
+		handle(rcap, now, &event);
+	}
 	// A part of an answer made no room for others yet.
 	more_comes = event.kind == LINK_RESPONSE &&
 		     rcap->op[event.cookie].state == OP_STATE_OPEN;
@@ -200,7 +204,7 @@ rcap_tick(struct rcap *rcap, u64 now)
 u64
 rcap_deadline(const struct rcap *rcap)
 {
-	if (rcap->serve.count && !rcap->serve.blocked)
+	if (rcap->together.count || (rcap->serve.count && !rcap->serve.blocked))
 		return 0;
 	return min_u64(rcap->chores_at, links_deadline(rcap->links));
 }
@@ -214,7 +218,9 @@ rcap_wants(const struct rcap *rcap)
 u32
 rcap_output(struct rcap *rcap, u64 now, u8 *buffer)
 {
-	return links_output(rcap->links, now, buffer);
+	u32 len = rcap->together.count ? together_seal(rcap, now, buffer) : 0;
+
+	return len ? len : links_output(rcap->links, now, buffer);
 }
 
 void

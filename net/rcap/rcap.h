@@ -66,9 +66,13 @@ rcap_init(void *memory, u64 size, const struct rcap_config *config,
 	  const struct links_config *links_config, struct links *links, void *host);
 
 // One received frame, from its Ethernet header on, of any length and content. It is not
-// kept. Answers and further requests are sent by rcap_host_send() before this returns.
+// kept. Answers, and requests with something behind them, are sent by rcap_host_send()
+// before this returns; requests with nothing behind them wait for more of their kind.
 void
 rcap_input(struct rcap *rcap, u64 now, const void *frame, u32 len);
+// Sends the requests that wait, when all was put in and submitted; so does rcap_output().
+void
+rcap_flush(struct rcap *rcap, u64 now);
 // What time has brought, and a bounded part of what waits: SERVE_FRAMES of answers and
 // SWEEP_STEP exports (state.h).
 void

@@ -67,31 +67,44 @@ part_send(struct rcap *rcap, u64 now, const struct rcap_op *op,
 	rcap_host_send(rcap->host, buffer, len);
 }
 
-// Sends what the owner is not known to have of an open operation, or asks again.
-// What was once planned in parts stays so, as it was counted, when the path turns out
-// to carry more; when it turns out to carry less, what went whole goes on in parts.
-void
-op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
+// What the owner is not known to have of it.
+static void
+parts_send(struct rcap *rcap, u64 now, const struct rcap_op *op, bool whole,
+	   struct wire_request *body)
 {
-	bool whole = links_whole(rcap->links, op->peer) && !op->parted;
-	struct wire_request body;
-	u32 data, parts, missing;
+	u32 data = wire_request_data(body);
+	u32 parts = op->cancelled ? 1 : wire_parts(data, whole);
+	u32 missing = ((1u << parts) - 1) & ~(u32)op->held;
 
-	ASSERT(op->state == OP_STATE_OPEN);
-	SOMETIMES_WHEN(PARTED_LATER, !whole && !op->parted && op->sent_at != now);
-	op->parted = !whole;
-	body_fill(op, whole, &body);
-	data = wire_request_data(&body);
-	parts = op->cancelled ? 1 : wire_parts(data, whole);
-	missing = ((1u << parts) - 1) & ~(u32)op->held;
 	if (SOMETIMES_IF(HELD_ALL_ASKED, !missing) && !PLANTED(BUG_ASK_NO_MORE))
 		missing = 1;		// it has all of it: any part asks how it is
 	if (FAULT_POINT(PARTS_ALL))
 		missing = (1u << parts) - 1;
 	for (u32 i = 0, last = FAULT_POINT(PARTS_BACKWARD) ? parts - 1 : 0; i < parts; i++) {
-		body.part = (u8)(last ? last - i : i);
-		if (missing >> body.part & 1)
-			part_send(rcap, now, op, &body, data);
+		body->part = (u8)(last ? last - i : i);
+		if (missing >> body->part & 1)
+			part_send(rcap, now, op, body, data);
+	}
+}
+
+// Sends an open operation, or asks again. What was once planned in parts stays so, as it
+// was counted, when the path turns out to carry more; when it turns out to carry less, what
+// went whole goes on in parts.
+void
+op_send(struct rcap *rcap, u64 now, struct rcap_op *op)
+{
+	bool whole = links_whole(rcap->links, op->peer) && !op->parted;
+	struct wire_request body;
+
+	ASSERT(op->state == OP_STATE_OPEN);
+	SOMETIMES_WHEN(PARTED_LATER, !whole && !op->parted && op->sent_at != now);
+	op->parted = !whole;
+	body_fill(op, whole, &body);
+	if (together_goes(rcap, op)) {
+		together_add(rcap, now, op, &body);
+	} else {
+		rcap_flush(rcap, now);		// what was to go before it does
+		parts_send(rcap, now, op, whole, &body);
 	}
 	links_sent(rcap->links, now, op->peer, op->number);
 }

@@ -261,6 +261,13 @@ struct rcap {
 	bool landing_turn;	// it is the head's
 	bool landing_full;	// it had to go on waiting
 	struct rcap_counters counters;
+	// Requests of one session that go in one frame: as many as come before rcap_flush().
+	struct {
+		u32 session;
+		u16 peer;
+		u16 count;	// 0: none waits
+		struct wire_request at[WIRE_TOGETHER_MAX];
+	} together;
 	struct {
 		struct rcap_waiter waiter[WAITERS_MAX];
 		struct rcap_share share[WAITERS_MAX];
@@ -325,6 +332,18 @@ struct rcap_op *
 lane_first(const struct rcap *rcap, u16 peer, u32 lane);
 void
 lane_remove(struct rcap *rcap, struct rcap_op *op);
+
+// together.c
+// Whether the operation's request may share a frame.
+bool
+together_goes(const struct rcap *rcap, const struct rcap_op *op);
+void
+together_add(struct rcap *rcap, u64 now, const struct rcap_op *op,
+	     const struct wire_request *body);
+// Makes the frame of the requests that wait, of which there are some. Its length, or 0:
+// their session is over.
+u32
+together_seal(struct rcap *rcap, u64 now, u8 *buffer);
 
 // send.c
 // Frames of the request, on the path as it is now.

@@ -267,9 +267,10 @@ field("request", "op", 4, 1, true,
 field("request", "flags", 5, 1, true,
 	ProtoField.uint8("deos.request.flags", "flags", base.DEC, nil, nil,
 		"WHOLE 1: everything in one part, in the answer too; CANCEL 2: do not run " ..
-		"it"),
+		"it; MORE 4: another request follows, and both only read"),
 	{ ProtoField.bool("deos.request.flags.whole", "WHOLE", 8, nil, 1),
-	  ProtoField.bool("deos.request.flags.cancel", "CANCEL", 8, nil, 2) })
+	  ProtoField.bool("deos.request.flags.cancel", "CANCEL", 8, nil, 2),
+	  ProtoField.bool("deos.request.flags.more", "MORE", 8, nil, 4) })
 field("request", "part", 6, 1, true,
 	ProtoField.uint8("deos.request.part", "part", base.DEC, nil, nil,
 		"which part this is, from 0"))
@@ -747,6 +748,11 @@ local function say_request(range, at)
 		number("request", "length", range, at), number("request", "part", range, at))
 end
 
+-- Whether another request stands behind it.
+local function more_follows(range, at)
+	return number("request", "flags", range, at) % 8 >= 4
+end
+
 local function say_response(range, at, op)
 	local code = number("response", "code", range, at)
 	local text = string.format("%s #%u %s", op and ops[op] or "",
@@ -831,6 +837,12 @@ function deos.dissector(buffer, pinfo, root)
 		end
 		relate(buffer, head, pinfo, tree, false)
 		pinfo.cols.info:append(" " .. say_request(buffer, head))
+		local last = head
+		while more_follows(buffer, last) and at + structs.request.size <= length - tag do
+			last, at = at, show("request", buffer, at, tree)
+			relate(buffer, last, pinfo, tree, false)
+			pinfo.cols.info:append("; " .. say_request(buffer, last))
+		end
 	elseif kind == 5 then
 		op = relate(buffer, head, pinfo, tree, true)
 		pinfo.cols.info:append(" " .. say_response(buffer, head, op))

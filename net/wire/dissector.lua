@@ -139,6 +139,11 @@ local function say_request(range, at)
 		number("request", "length", range, at), number("request", "part", range, at))
 end
 
+-- Whether another request stands behind it.
+local function more_follows(range, at)
+	return number("request", "flags", range, at) % 8 >= 4
+end
+
 local function say_response(range, at, op)
 	local code = number("response", "code", range, at)
 	local text = string.format("%s #%u %s", op and ops[op] or "",
@@ -223,6 +228,12 @@ function deos.dissector(buffer, pinfo, root)
 		end
 		relate(buffer, head, pinfo, tree, false)
 		pinfo.cols.info:append(" " .. say_request(buffer, head))
+		local last = head
+		while more_follows(buffer, last) and at + structs.request.size <= length - tag do
+			last, at = at, show("request", buffer, at, tree)
+			relate(buffer, last, pinfo, tree, false)
+			pinfo.cols.info:append("; " .. say_request(buffer, last))
+		end
 	elseif kind == 5 then
 		op = relate(buffer, head, pinfo, tree, true)
 		pinfo.cols.info:append(" " .. say_response(buffer, head, op))

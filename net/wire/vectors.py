@@ -41,6 +41,8 @@ OPS = frames.rows("ops.def")
 OP = numbers("ops.def")
 OPERANDS = dict(frames.rows("operands.def"))
 STATUS, CODE = numbers("statuses.def"), numbers("codes.def")
+ASKED = {"number": 0x1d1e1f28, "environment": 0x65666768, "slot": 0x696a6b,
+         "generation": 0x6c6d6e6f, "offset": 0x7071727374757000}      # of a request
 HEAD = "# Golden vectors of the fabric's wire, version {name}. docs/protocol/vectors.md says how " \
     "to\n# read them. {state}\n"
 
@@ -176,9 +178,7 @@ class Vectors:
     def request(self, name: str, op: str, operand: list[tuple[str, dict]] = (),
                 payload: bytes = b"", **fields):
         """One of a's requests."""
-        fields = {"number": 0x1d1e1f28, "op": OP[op], "environment": 0x65666768,
-                  "slot": 0x696a6b, "generation": 0x6c6d6e6f,
-                  "offset": 0x7071727374757000} | fields
+        fields = {"op": OP[op]} | ASKED | fields
         self.session(name, "REQUEST", self.a, [("request", fields), *operand], payload)
 
     def response(self, name: str, payload: bytes = b"", **fields):
@@ -219,6 +219,14 @@ def greetings(v: Vectors):
     v.session("idle-probe", "IDLE", v.a, [("idle", {})], bytes(whole - fixed))
 
 
+def further(count: int) -> list[tuple[str, dict]]:
+    """The requests behind the first of so many in one frame."""
+    return [("request", ASKED | {"op": OP["READ"], "number": ASKED["number"] + one,
+                                 "offset": one * PAGE, "length": PAGE,
+                                 "flags": 5 if one + 1 < count else 1})
+            for one in range(1, count)]
+
+
 def requests(v: Vectors):
     """Every operation, and the shapes that they come in."""
     for name, _, kind, _, shortest, longest, *_ in OPS:
@@ -235,6 +243,7 @@ def requests(v: Vectors):
             v.request(f"request-{name}", name, [operand_of(what)] if what else [],
                       length=length, **more)
     v.request("request-READ-whole", "READ", length=PAGE, flags=1)
+    v.request("request-READ-three", "READ", further(3), length=PAGE, flags=5)
     v.request("request-WRITE-part", "WRITE", payload=pattern(PAGE - 2 * PART, 5), length=PAGE,
               part=2)
     v.request("request-WRITE-cancel", "WRITE", length=PAGE, flags=2)

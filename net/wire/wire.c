@@ -6,6 +6,7 @@
 // layouts say it.
 
 #include "net/wire/wire.h"
+#include "kernel/base/assert.h"
 
 #define NONE WIRE_RIGHT_NONE
 #define READ WIRE_RIGHT_READ
@@ -305,14 +306,6 @@ payload_fits(const struct wire_request *request, const u8 *payload, u32 len)
 	}
 }
 
-bool
-wire_payload_fits(const struct wire_frame *frame)
-{
-	return frame->header.kind != WIRE_REQUEST ||
-	       frame->request.flags & WIRE_FLAG_CANCEL ||
-	       payload_fits(&frame->request, frame->payload, frame->payload_len);
-}
-
 // All but what its payload says.
 static bool
 request_fits(const struct wire_request *request, u32 len)
@@ -329,6 +322,55 @@ request_fits(const struct wire_request *request, u32 len)
 	if (request->slot != WIRE_SLOT_NONE && request->slot >> WIRE_SLOT_BITS)
 		return false;
 	return !(request->flags & WIRE_FLAG_CANCEL) || (len == 0 && request->part == 0);
+}
+
+static bool
+may_go_together(const struct wire_request *request)
+{
+	return wire_op_info[request->op].again && !(request->flags & WIRE_FLAG_CANCEL) &&
+	       payload_fits(request, NULL, 0);
+}
+
+// Several requests of one frame: they change nothing, behind none of them stands anything
+// but the next, and each but the last says that there is one. Out of the way of one alone.
+static __attribute__((noinline)) bool
+further_fit(const struct wire_frame *frame)
+{
+	struct wire_request request = frame->request;
+	const u8 *at = frame->payload, *end = at + frame->payload_len;
+
+	ASSERT(frame->payload_len % WIRE_LENGTH(request) == 0);
+	for (; at < end; at += WIRE_LENGTH(request)) {
+		if (!(request.flags & WIRE_FLAG_MORE) || !may_go_together(&request))
+			return false;
+		wire_request_load(&request, at);
+		if (!request_fits(&request, 0))
+			return false;
+	}
+	return !(request.flags & WIRE_FLAG_MORE) && may_go_together(&request);
+}
+
+bool
+wire_payload_fits(const struct wire_frame *frame)
+{
+	if (frame->header.kind != WIRE_REQUEST)
+		return true;
+	if (unlikely(frame->request.flags & WIRE_FLAG_MORE))
+		return further_fit(frame);
+	return frame->request.flags & WIRE_FLAG_CANCEL ||
+	       payload_fits(&frame->request, frame->payload, frame->payload_len);
+}
+
+// Of a frame with several, the first as if it was alone.
+static bool
+first_fits(const struct wire_request *request, u32 len)
+{
+	u32 size = WIRE_LENGTH(request);
+
+	if (likely(!(request->flags & WIRE_FLAG_MORE)))
+		return request_fits(request, len);
+	return len && len % size == 0 && len / size < WIRE_TOGETHER_MAX &&
+	       request_fits(request, 0);
 }
 
 static bool
@@ -362,8 +404,7 @@ parse_body(struct wire_frame *frame, const u8 *body)
 		return WIRE_FINE;	// what follows is padding under the tag
 	case WIRE_REQUEST:
 		wire_request_load(&frame->request, body);
-		return request_fits(&frame->request, len) ? WIRE_FINE
-							  : WIRE_SHAPE_WRONG;
+		return first_fits(&frame->request, len) ? WIRE_FINE : WIRE_SHAPE_WRONG;
 	default:
 		wire_response_load(&frame->response, body);
 		return response_fits(&frame->response, len) ? WIRE_FINE

@@ -28,6 +28,7 @@
 #define WIRE_ALLOC_MAX 16u	// units that one ALLOC takes
 #define WIRE_ALLOC_RANGE 4096u	// units that it looks for them in
 #define WIRE_HOLDERS_MAX 24u	// of one answer, which is one part
+#define WIRE_TOGETHER_MAX 8u	// requests of one frame
 #define WIRE_WINDOW 64u		// requests open at a time, of one direction
 #define WIRE_REKEY_BITS 28u	// of the sequence, after which a direction's key changes
 
@@ -40,7 +41,8 @@
 
 #define WIRE_FLAG_WHOLE 1u	// one part, whatever the length
 #define WIRE_FLAG_CANCEL 2u	// do not run it; say what happened
-#define WIRE_FLAGS 3u
+#define WIRE_FLAG_MORE 4u	// another request follows; both only read, by their bodies alone
+#define WIRE_FLAGS 7u
 
 #define WIRE_RIGHT_NONE 0u
 #define WIRE_RIGHT_READ 1u	// the bits of kernel/abi/caps.h

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The tables, the encoders and the parser: every field's round trip, every shape that
-// the parser refuses. vectors_test.c has whole frames, written by another hand.
+// the parser refuses, of several requests in one frame too. vectors_test.c has whole
+// frames, written by another hand.
 //
 // links: net/wire/wire.c kernel/base/siphash.c harness/testing/host_assert.c
 
@@ -313,6 +314,61 @@ shapes_are_checked(void **state)
 	assert_int_equal(parse(frame_len), WIRE_SHAPE_WRONG);
 }
 
+// So many requests in one frame, each with MORE but the last; `odd` is the one at `at`.
+static void
+expect_several(u32 count, u32 at, struct wire_request odd, enum wire_flaw flaw)
+{
+	u8 further[(WIRE_TOGETHER_MAX + 1) * WIRE_LENGTH(request)];
+	struct wire_request first = at ? request_of(OP_READ, 8) : odd;
+
+	first.flags |= WIRE_FLAG_MORE;
+	for (u32 i = 1; i < count; i++) {
+		struct wire_request r = i == at ? odd : request_of(OP_READ, 8);
+
+		r.flags |= i + 1 < count ? WIRE_FLAG_MORE : 0;
+		wire_request_store(further + (i - 1) * WIRE_LENGTH(request), &r);
+	}
+	put_request(&first, further, (count - 1) * WIRE_LENGTH(request));
+	assert_int_equal(parse(frame_len), flaw);
+}
+
+static void
+several_requests_only_read(void **state)
+{
+	struct wire_request good = request_of(OP_BLOCK_READ, 4096), r;
+
+	(void)state;
+	for (u32 count = 2; count <= WIRE_TOGETHER_MAX + 1; count++)
+		expect_several(count, 1, good, count <= WIRE_TOGETHER_MAX
+							? WIRE_FINE : WIRE_SHAPE_WRONG);
+	expect_several(1, 1, good, WIRE_SHAPE_WRONG);		// none follows
+	for (u32 at = 0; at < 3; at++) {
+		expect_several(3, at, good, WIRE_FINE);
+		expect_several(3, at, request_of(OP_NOTIFY, 4), WIRE_SHAPE_WRONG);
+		expect_several(3, at, request_of(OP_WRITE, 8), WIRE_SHAPE_WRONG);
+		expect_several(3, at, request_of(OP_READV, 8), WIRE_SHAPE_WRONG);
+		expect_several(3, at, request_of(OP_READ, 4097), WIRE_SHAPE_WRONG);
+		r = good;
+		r.flags = WIRE_FLAG_CANCEL;
+		expect_several(3, at, r, WIRE_SHAPE_WRONG);
+		r.flags = WIRE_FLAGS + 1;
+		expect_several(3, at, r, WIRE_SHAPE_WRONG);
+		r = good;
+		r.part = 1;
+		expect_several(3, at, r, WIRE_SHAPE_WRONG);
+	}
+	r = good;
+	r.flags = WIRE_FLAG_MORE;				// the last has no next
+	expect_several(3, 2, r, WIRE_SHAPE_WRONG);
+	expect_several(2, 1, good, WIRE_FINE);
+	r = good;
+	r.flags = WIRE_FLAG_MORE;
+	expect_shape(r, WIRE_LENGTH(request) + 1, WIRE_SHAPE_WRONG);
+	expect_shape(r, 0, WIRE_SHAPE_WRONG);
+	r.flags = 0;
+	expect_shape(r, WIRE_LENGTH(request), WIRE_SHAPE_WRONG);
+}
+
 static void
 answers_are_checked(void **state)
 {
@@ -361,6 +417,7 @@ main(void)
 		cmocka_unit_test(strangers_are_refused),
 		cmocka_unit_test(lengths_are_bounded_by_the_table),
 		cmocka_unit_test(shapes_are_checked),
+		cmocka_unit_test(several_requests_only_read),
 		cmocka_unit_test(answers_are_checked),
 		cmocka_unit_test(codes_and_operations_have_words),
 		cmocka_unit_test(nothing_is_planted),
