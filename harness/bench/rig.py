@@ -32,6 +32,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from clusters.drive import drive  # noqa: E402 (the path above comes first)
+from clusters.machine import NICS  # noqa: E402
+
 BRIDGE_ADDRESS = "10.9.0.1"
 BRIDGE_MAC = "52:54:00:09:00:01"
 SUBNET_BITS = 24
@@ -70,10 +75,6 @@ class Node:
     @property
     def tap(self) -> str:
         return f"tap{self.host}"
-
-
-NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
-DISKS = {"virtio": "virtio-blk-pci", "ahci": "ide-hd,bus=ide.0"}
 
 
 @dataclass
@@ -282,8 +283,7 @@ class Machine:
         if node.disk_mib:
             with open(self.folder / "disk", "wb") as disk:
                 disk.truncate(node.disk_mib << 20)
-            words += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={self.folder}/disk",
-                      "-device", f"{DISKS[DEVICES.disk]},drive=disk"]
+            words += drive(self.folder / "disk", DEVICES.disk, ",cache=unsafe")
         wire = f"tap,id=net,ifname={node.tap},script=no,downscript=no"
         if node.socket:
             wire = f"stream,id=net,server=off,addr.type=unix,addr.path={node.socket}"

@@ -33,6 +33,7 @@ import bench_revocation  # noqa: E402
 import record  # noqa: E402
 import remote  # noqa: E402
 import rig  # noqa: E402
+from clusters.drive import DISKS  # noqa: E402
 from deos import Build, boot_programs  # noqa: E402
 from linux import Peer  # noqa: E402
 from pair import PairRoot  # noqa: E402
@@ -98,9 +99,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--nic", type=one_of(rig.NICS),
                         default=os.environ.get("BENCH_NIC", "virtio"),
                         help=f"network card of every machine: {', '.join(rig.NICS)} (virtio)")
-    parser.add_argument("--disk", type=one_of(rig.DISKS),
+    parser.add_argument("--disk", type=one_of(DISKS),
                         default=os.environ.get("BENCH_DISK", "virtio"),
-                        help=f"disk of DEOS nodes that have one: {', '.join(rig.DISKS)} (virtio)")
+                        help=f"disk of DEOS nodes that have one: {', '.join(DISKS)} (virtio)")
     parser.add_argument("--systems", type=systems, default=LABELS, metavar="LIST",
                         help="which of deos,peer,floor (all)")
     parser.add_argument("--cases", type=expression, default="", metavar="REGEX",

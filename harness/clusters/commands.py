@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from . import console, doctor
 from .client import NotUp, request
 from .failure import Failure, Usage
-from .machine import DISKS, MTU, NICS, QEMU
+from .drive import DISKS
+from .machine import MTU, NICS, QEMU
 from .options import NODES_MAX, ROOT, Options, build_folder, tools_folder
 from .probe import asks_well
 from .process import is_alive, need

@@ -28,13 +28,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import unixpath
+from .drive import drive
 from .failure import Failure
 from .process import end, how_it_ended, last_line, spawn
 
 QEMU = "qemu-system-x86_64"
 MTU = 1500
 NICS = {"virtio": "virtio-net-pci", "e1000e": "e1000e"}
-DISKS = {"virtio": "virtio-blk-pci", "ahci": "ide-hd,bus=ide.0"}  # q35 has the controller
 QMP_SECONDS = 30.0
 TAIL_LINES = 8
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|c)|\r")  # what firmware sends to terminals
@@ -131,8 +131,7 @@ class Machine:
             words += ["-netdev", self.netdev,
                       "-device", f"{NICS[self.nic]},netdev=net,mac={self.mac},{boot}{tells}"]
         if self.disk is not None:
-            words += ["-drive", f"if=none,id=disk,format=raw,file={self._inside_folder(self.disk)}",
-                      "-device", f"{DISKS[self.disk_bus]},drive=disk"]
+            words += drive(self._inside_folder(self.disk), self.disk_bus)
         return words + self.extra
 
     def _make_console(self) -> None:

@@ -42,7 +42,7 @@ class Options:
     mtu: int
     standalone: bool  # each node serves its own copy of the site, from a boot module
     nic: str  # of machine.NICS
-    disk_bus: str  # of machine.DISKS
+    disk_bus: str  # of drive.DISKS
 
     def ports(self) -> list[int]:
         """Those of 127.0.0.1 that were asked for."""
