@@ -108,7 +108,7 @@ struct message_counts {
 	u64 received, received_parts;
 	u64 asked, timed_out;
 	u64 dropped_full;	// waiting messages were too many
-	u64 dropped_stranger;	// not from an agent
+	u64 dropped_stranger;	// not from an agent, or of a life that the links do not show
 	u64 dropped_shape;	// malformed, or of no known kind
 	u64 dropped_parts;	// a part of it never came
 	u64 retried;		// the other had no buffer posted

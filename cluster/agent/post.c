@@ -212,8 +212,10 @@ letter_in(const struct fabric_complete *complete, const u8 *bytes)
 		message_counts.dropped_shape++;
 		return;
 	}
-	if (complete->incarnation != contact_incarnation(link))
+	if (complete->incarnation != contact_incarnation(link)) {
+		message_counts.dropped_stranger++;
 		return;
+	}
 	message_counts.received_parts++;
 	bytes += sizeof(head);
 	if (head.kind == MESSAGE_HELLO) {
