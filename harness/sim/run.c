@@ -40,7 +40,7 @@
 #define PROBE_NS NS_PER_SECOND
 #define HIDDEN_EACH 8u		// seeds: in the last of them, nodes hide what they say
 #define SHOWN_LINES 60u
-#define DONE_LEAST_EACH 4u	// operations DONE, for each node
+#define DONE_LEAST_EACH 3u	// operations DONE, for each node
 
 struct sim sim;
 
