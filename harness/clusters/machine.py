@@ -62,7 +62,8 @@ class Machine:
     modules: list[Path] = field(default_factory=list)
     append: str = ""
     disk: Path | None = None  # raw
-    disk_bus: str = "virtio"  # of DISKS
+    disk_bus: str = "virtio"  # of drive.DISKS
+    disk_quick: bool = True
     cpu: str = "max"
     entropy: bool = True  # a virtio entropy device
     icount: int | None = None  # its clock counts instructions, of 2**icount ns each
@@ -131,7 +132,8 @@ class Machine:
             words += ["-netdev", self.netdev,
                       "-device", f"{NICS[self.nic]},netdev=net,mac={self.mac},{boot}{tells}"]
         if self.disk is not None:
-            words += drive(self._inside_folder(self.disk), self.disk_bus)
+            words += drive(self._inside_folder(self.disk), self.disk_bus,
+                           quick=self.disk_quick)
         return words + self.extra
 
     def _make_console(self) -> None:

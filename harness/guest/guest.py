@@ -76,7 +76,8 @@ class Guest(Machine):
         super().__init__(folder, memory_mib=memory_mib, smp=smp, mac=MAC, netdev=netdev,
                          kernel=kernel or kernel_image(build_folder(), checked),
                          modules=modules, append=append, disk=disk, cpu=cpu, entropy=entropy,
-                         icount=icount, nic=nic, disk_bus=disk_bus)
+                         icount=icount, nic=nic, disk_bus=disk_bus,
+                         disk_quick=False)  # programs are to see what is under way
         self.pcap = folder / "frames.pcap"
         if network:
             self.extra += ["-object", f"filter-dump,id=dump,netdev=net,file={self.pcap}"]

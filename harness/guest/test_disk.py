@@ -10,7 +10,6 @@ import time
 import pytest
 
 import accounts
-from clusters.drive import drive
 from guest import PATIENCE_S
 
 pytestmark = pytest.mark.qemu
@@ -36,10 +35,9 @@ def fixture_disk(tmp_path, content):
 @pytest.fixture(name="guest", params=[(1, "virtio"), (2, "virtio"), (1, "ahci"), (2, "ahci")],
                 ids=lambda kind: f"smp{kind[0]}-{kind[1]}")
 def fixture_guest(node, disk, request):
-    """A node with the disk; nothing is left behind in it. What the host has in memory QEMU
-    may read before the node goes on: after the first 30, operations take a while."""
+    """A node with the disk; nothing is left behind in it."""
     smp, bus = request.param
-    guest = node(smp=smp, options=drive(disk, bus, ",throttling.iops-total=300"))
+    guest = node(smp=smp, disk=disk, disk_bus=bus)
     before = accounts.everything(guest)
     yield guest
     accounts.check_restored(guest, before)
