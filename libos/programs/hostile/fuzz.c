@@ -17,6 +17,7 @@
 #include "libos/programs/hostile/verdict.h"
 #include "libos/text/text.h"
 
+#define OTHERS_RINGS 10u	// addresses below are those that programs beside it bind
 #define CALLS 400u
 #define ARENA_FRAMES 160u		// a ring's worth and some more
 #define ARENA_VA REGION_BASE
@@ -122,7 +123,7 @@ bind_something(void)
 
 	*spec = (struct ring_spec){
 		.nic_slot = startup_slot(ROLE_NIC),
-		.mac_index = (u32)below(RINGS_MAX),
+		.mac_index = OTHERS_RINGS + (u32)below(RINGS_MAX - OTHERS_RINGS),
 		.ring_slot = arena,
 		.narrows = SLOT_NONE,
 		.ring_frame = arena_frame,
