@@ -22,7 +22,7 @@ together_seal(struct rcap *rcap, u64 now, u8 *buffer)
 	if (links_session(rcap->links, peer) != rcap->together.session)
 		return 0;
 	return likely(count == 1)
-		       ? links_request(rcap->links, now, peer, buffer, at, NULL, 0)
+		       ? links_request(rcap->links, now, peer, buffer, at, rcap->scratch, 0)
 		       : links_requests(rcap->links, now, peer, buffer, at, count);
 }
 
