@@ -10,6 +10,7 @@
 
 #include "kernel/dev/virtqueue.h"
 #include "kernel/base/assert.h"
+#include "kernel/dev/fence.h"
 
 #define DESCRIPTOR_NEXT 1u
 #define DESCRIPTOR_DEVICE_WRITES 2u
@@ -140,7 +141,7 @@ virtqueue_publish(struct virtqueue *q)
 		return false;
 	q->published = q->added;
 	__atomic_store_n(&q->driver->index, q->published, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	device_fence();
 	if (!q->events)
 		return !(q->device->flags & DEVICE_NO_NOTIFY);
 	// Is the chain of that index among those shown just now?
@@ -211,7 +212,7 @@ virtqueue_listen(struct virtqueue *q)
 		set_driver_event(q, q->taken);
 	else
 		q->driver->flags = 0;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	device_fence();
 	return virtqueue_used_waiting(q);
 }
 

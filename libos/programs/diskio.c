@@ -6,6 +6,7 @@
 //
 //	diskio			all of that
 //	diskio read		only reads
+//	diskio many		reads MANY times, QUEUE_SLOTS at once, for what goes wrong rarely
 //	diskio overlap		reads while it computes: an upcall at each completion
 //				starts the next operation
 
@@ -23,6 +24,7 @@
 
 #define BLOCKS 128u
 #define TIMED 256u
+#define MANY (1u << 20)
 #define PATIENCE_NS (20 * NS_PER_SECOND)
 #define WORDS (BLOCK_SIZE / sizeof(u64))
 
@@ -104,7 +106,7 @@ count_wrong(const struct frame_run *run)
 }
 
 static i64
-time_reads(void)
+time_reads(u32 deep)
 {
 	u64 start_ns = now_ns();
 	i64 error;
@@ -117,13 +119,13 @@ time_reads(void)
 	}
 	print("diskio: read 4KiB d1: %lu ns\n", (now_ns() - start_ns) / TIMED);
 	start_ns = now_ns();
-	for (u32 i = 0; i < TIMED / BLOCKS; i++) {
+	for (u32 i = 0; i < deep / BLOCKS; i++) {
 		error = transfer(QUEUE_READ, &work, 1);
 		if (error)
 			return error;
 	}
 	print("diskio: read 4KiB d%u: %lu ns\n", QUEUE_SLOTS,
-	      (now_ns() - start_ns) / TIMED);
+	      (now_ns() - start_ns) / deep);
 	return 0;
 }
 
@@ -241,12 +243,14 @@ int
 main(int argc, char **argv)
 {
 	bool overlaps = argc > 1 && !strcmp(argv[1], "overlap");
-	bool only_read = overlaps || (argc > 1 && !strcmp(argv[1], "read"));
+	bool reads_many = argc > 1 && !strcmp(argv[1], "many");
+	bool only_read = overlaps || reads_many || (argc > 1 && !strcmp(argv[1], "read"));
 	u32 wrong = 0;
 	i64 error = prepare();
 
 	if (!error)
-		error = overlaps ? read_overlapped(&wrong) : time_reads();
+		error = overlaps ? read_overlapped(&wrong)
+				 : time_reads(reads_many ? MANY : TIMED);
 	if (!error && !only_read)
 		error = write_and_verify(&wrong);
 	if (error)
