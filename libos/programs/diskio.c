@@ -242,9 +242,9 @@ prepare(void)
 int
 main(int argc, char **argv)
 {
-	bool overlaps = argc > 1 && !strcmp(argv[1], "overlap");
-	bool reads_many = argc > 1 && !strcmp(argv[1], "many");
-	bool only_read = overlaps || reads_many || (argc > 1 && !strcmp(argv[1], "read"));
+	const char *mode = argc > 1 ? argv[1] : "";
+	bool overlaps = !strcmp(mode, "overlap"), reads_many = !strcmp(mode, "many");
+	bool only_read = overlaps || reads_many || !strcmp(mode, "read");
 	u32 wrong = 0;
 	i64 error = prepare();
 
